@@ -1,0 +1,37 @@
+using System.Buffers.Binary;
+
+namespace Bitcache.Core;
+
+/// <summary>A wallet: 16 random bytes. As text Bech32m with the prefix <c>bcw</c> ("bcw1…", 36 characters),
+/// so that a typo is refused.</summary>
+public readonly record struct WalletId(UInt128 Value) : IComparable<WalletId>
+{
+    public const int Bytes = 16;
+    private const string Prefix = "bcw";
+
+    public bool IsNone => Value == 0;
+
+    public static WalletId Read(ReadOnlySpan<byte> bytes) => new(BinaryPrimitives.ReadUInt128BigEndian(bytes));
+    public void Write(Span<byte> bytes) => BinaryPrimitives.WriteUInt128BigEndian(bytes, Value);
+
+    public static bool TryParse(ReadOnlySpan<char> text, out WalletId id)
+    {
+        Span<byte> bytes = stackalloc byte[Bytes];
+        var good = Bech32m.TryDecode(Prefix, text, bytes);
+        id = good ? Read(bytes) : default;
+        return good;
+    }
+
+    public int CompareTo(WalletId other) => Value.CompareTo(other.Value);
+    public static bool operator <(WalletId a, WalletId b) => a.Value < b.Value;
+    public static bool operator >(WalletId a, WalletId b) => a.Value > b.Value;
+    public static bool operator <=(WalletId a, WalletId b) => a.Value <= b.Value;
+    public static bool operator >=(WalletId a, WalletId b) => a.Value >= b.Value;
+
+    public override string ToString()
+    {
+        Span<byte> bytes = stackalloc byte[Bytes];
+        Write(bytes);
+        return Bech32m.Encode(Prefix, bytes);
+    }
+}

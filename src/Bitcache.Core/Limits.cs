@@ -1,0 +1,50 @@
+namespace Bitcache.Core;
+
+/// <summary>Every bound of the ledger and its formats, in one place. Unit and Max come last in a name;
+/// the relations between bounds are tested.</summary>
+public static class Limits
+{
+    /// <summary>21 million bitcoin, in millisatoshi: no amount of money is larger.</summary>
+    public const long SupplyMsatMax = SupplySatMax * MsatPerSat;
+    public const long SupplySatMax = 21_000_000L * 100_000_000;
+    public const long MsatPerSat = 1_000;
+    /// <summary>1 Bit is a millionth of a bitcoin.</summary>
+    public const long MsatPerBit = 100_000;
+
+    /// <summary>Bytes that a payer may attach to a payment.</summary>
+    public const int ReferenceBytesMax = 64;
+    /// <summary>A segwit program is at most 40 bytes; older scripts are shorter than this.</summary>
+    public const int ScriptBytesMax = 42;
+    /// <summary>An epoch's transaction without its witness: larger ones cannot be proven with OpenTimestamps.</summary>
+    public const int AnchorTransactionBytesMax = 4_096;
+    /// <summary>A withdrawal transaction without an anchor; a standard one weighs at most 400,000 units.</summary>
+    public const int TransactionBytesMax = 100_000;
+    /// <summary>Withdrawals that one family of transactions may carry; 44 bytes an output stay below the bound above.</summary>
+    public const int FamilyWithdrawalsMax = 1_000;
+    /// <summary>The tiles of the log give an entry's length in 16 bits.</summary>
+    public const int StatementBytesMax = 65_535;
+    public const int OriginBytesMax = 128;
+    public const int PartitionsMax = 4_096;
+
+    /// <summary>Entries in one batch: one frame, one sync.</summary>
+    public const int BatchEntriesMax = 8_192;
+    /// <summary>Bytes of records in one batch; a batch closes before it would pass this.</summary>
+    public const int BatchBytesMax = 4 << 20;
+    /// <summary>One journal record: statement, links and whatever a transaction needs.</summary>
+    public const int RecordBytesMax = 512 << 10;
+
+    /// <summary>Remembered client ids; above it the floor rises early.</summary>
+    public const int WindowIdsMax = 64 << 20;
+    /// <summary>How long an id is remembered at least, unless the bound above is met: one day.</summary>
+    public const long WindowMillisecondsMin = 24 * 3_600_000L;
+    /// <summary>How far an id's own time may lie ahead of journaled time: five minutes.</summary>
+    public const long IdAheadMillisecondsMax = 5 * 60_000L;
+    /// <summary>How far journaled time may run ahead of the process's monotonic clock.</summary>
+    public const long TimeAheadMillisecondsMax = 2_000;
+    /// <summary>A start later than this after the last journaled time waits for an operator's word.</summary>
+    public const long TimeGapMillisecondsMax = 24 * 3_600_000L;
+
+    /// <summary>Block hashes kept to step back along after a reorganisation.</summary>
+    public const int CursorRingMax = 288;
+    public const int HistoryPageMax = 200;
+}
