@@ -1,0 +1,199 @@
+// Commands that come from watching and using the Bitcoin chain, and the cuts that make the log and the epochs.
+
+namespace Bitcache.Core;
+
+/// <summary>Where a deposit stands. Written to disk: never renumber.</summary>
+public enum DepositState : byte
+{
+    None = 0,
+    /// <summary>In a block, with too few confirmations to count.</summary>
+    Seen = 1,
+    /// <summary>Booked to its wallet, or to suspense when it cannot be attributed.</summary>
+    Credited = 2,
+    /// <summary>It was credited and left the chain: what is still there is set aside.</summary>
+    Frozen = 3,
+    /// <summary>It left the chain for good.</summary>
+    Reversed = 4,
+    /// <summary>Too deep to be taken back.</summary>
+    Final = 5,
+}
+
+/// <summary>Takes one output (txid:vout) to another state; the ledger knows which steps there are and what each books.</summary>
+/// <param name="Suspense">Only with <see cref="DepositState.Credited"/>: book it to suspense (too small, or a coinbase).</param>
+public sealed record ChangeDeposit(
+    OutPoint OutPoint, DepositState To, bool Suspense, ByteString Script, Sats Amount, BlockHash Block, uint Height) : Command
+{
+    /// <summary>Whether the step concerns a wallet's balance; being seen and becoming final move nothing.</summary>
+    public bool IsInHistory => !Suspense && To is (DepositState.Credited or DepositState.Frozen or DepositState.Reversed);
+
+    public override void WriteBody(ref ByteWriter writer)
+    {
+        writer.Hash(OutPoint.Txid.Hash);
+        writer.U32(OutPoint.Index);
+        writer.U8((byte)To);
+        writer.U8(Suspense ? (byte)1 : (byte)0);
+        writer.Short(Script.Span);
+        writer.Amount(Amount);
+        writer.Hash(Block.Hash);
+        writer.U32(Height);
+    }
+
+    public static ChangeDeposit Read(ref ByteReader body) =>
+        new(new OutPoint(new Txid(body.Hash()), body.U32()), (DepositState)body.U8(), body.U8() == 1,
+            body.Short(), body.Sats(), new BlockHash(body.Hash()), body.U32());
+}
+
+/// <summary>All deposits up to this block were looked at; the next look starts here.</summary>
+public sealed record MoveCursor(uint Height, BlockHash Block) : Command
+{
+    public override void WriteBody(ref ByteWriter writer)
+    {
+        writer.U32(Height);
+        writer.Hash(Block.Hash);
+    }
+
+    public static MoveCursor Read(ref ByteReader body) => new(body.U32(), new BlockHash(body.Hash()));
+}
+
+/// <summary>The names under which a withdrawal is found: its wallet and its id.</summary>
+public readonly record struct WithdrawalKey(WalletId Wallet, OperationId Id);
+
+/// <summary>What an anchor commits to: the log's root at a size, and the newest epoch closed within it.</summary>
+public sealed record AnchorTerms(long Epoch, long TreeSize, Hash256 Root);
+
+/// <summary>Binds withdrawals, and perhaps an anchor, to a new family of transactions, and holds the most that
+/// mining may cost in the operator's wallet.</summary>
+public sealed record OpenFamily(long Family, Sats FeeCap, AnchorTerms? Anchor, IReadOnlyList<WithdrawalKey> Withdrawals) : Command
+{
+    public override void WriteBody(ref ByteWriter writer)
+    {
+        writer.I64(Family);
+        writer.Amount(FeeCap);
+        writer.U8(Anchor is null ? (byte)0 : (byte)1);
+        if (Anchor is not null)
+        {
+            writer.I64(Anchor.Epoch);
+            writer.I64(Anchor.TreeSize);
+            writer.Hash(Anchor.Root);
+        }
+        writer.U16(Withdrawals.Count);
+        foreach (var key in Withdrawals)
+        {
+            writer.Wallet(key.Wallet);
+            writer.Id(key.Id);
+        }
+    }
+
+    public static OpenFamily Read(ref ByteReader body)
+    {
+        var family = body.I64();
+        var cap = body.Sats();
+        var anchor = body.U8() == 1 ? new AnchorTerms(body.I64(), body.I64(), body.Hash()) : null;
+        var withdrawals = new WithdrawalKey[body.U16()];
+        for (var i = 0; i < withdrawals.Length; i++) withdrawals[i] = new WithdrawalKey(body.Wallet(), body.Id());
+        return new OpenFamily(family, cap, anchor, withdrawals);
+    }
+}
+
+/// <summary>A signed transaction of a family. It is durable before it leaves this process.</summary>
+/// <param name="Transaction">The whole transaction with its witness, as it is sent.</param>
+public sealed record SignAttempt(long Family, int Attempt, Txid Txid, Sats Fee, ByteString Transaction) : Command
+{
+    public override void WriteBody(ref ByteWriter writer)
+    {
+        writer.I64(Family);
+        writer.U16(Attempt);
+        writer.Hash(Txid.Hash);
+        writer.Amount(Fee);
+    }
+
+    public override void WritePrivate(ref ByteWriter writer) => writer.Long(Transaction.Span);
+
+    public static SignAttempt Read(ref ByteReader body, ref ByteReader rest) =>
+        new(body.I64(), body.U16(), new Txid(body.Hash()), body.Sats(), rest.Long());
+}
+
+/// <summary>One attempt of a family is in a block of the best chain.</summary>
+/// <param name="Header">The block's 80 bytes.</param>
+/// <param name="Position">The transaction's place in the block.</param>
+/// <param name="Siblings">The Merkle path from the transaction to the header, lowest first.</param>
+public sealed record ConfirmFamily(
+    long Family, int Attempt, uint Height, BlockHash Block, ByteString Header, uint Position, IReadOnlyList<Hash256> Siblings) : Command
+{
+    public override void WriteBody(ref ByteWriter writer)
+    {
+        writer.I64(Family);
+        writer.U16(Attempt);
+        writer.U32(Height);
+        writer.Hash(Block.Hash);
+    }
+
+    public override void WritePrivate(ref ByteWriter writer)
+    {
+        writer.Short(Header.Span);
+        writer.U32(Position);
+        writer.U8((byte)Siblings.Count);
+        foreach (var sibling in Siblings) writer.Hash(sibling);
+    }
+
+    public static ConfirmFamily Read(ref ByteReader body, ref ByteReader rest)
+    {
+        var (family, attempt, height, block) = (body.I64(), body.U16(), body.U32(), new BlockHash(body.Hash()));
+        var (header, position) = (rest.Short(), rest.U32());
+        var siblings = new Hash256[rest.U8()];
+        for (var i = 0; i < siblings.Length; i++) siblings[i] = rest.Hash();
+        return new ConfirmFamily(family, attempt, height, block, header, position, siblings);
+    }
+}
+
+/// <summary>The family's transaction left the best chain: it is sent again until it confirms.</summary>
+public sealed record UnconfirmFamily(long Family) : Command
+{
+    public override void WriteBody(ref ByteWriter writer) => writer.I64(Family);
+
+    public static UnconfirmFamily Read(ref ByteReader body) => new(body.I64());
+}
+
+/// <summary>The confirmed attempt is too deep to be taken back: holds are settled, the real mining fee is booked.</summary>
+public sealed record FinishFamily(long Family) : Command
+{
+    public override void WriteBody(ref ByteWriter writer) => writer.I64(Family);
+
+    public static FinishFamily Read(ref ByteReader body) => new(body.I64());
+}
+
+/// <summary>A family of which nothing was ever signed ends; its withdrawals wait for the next one.</summary>
+public sealed record AbandonFamily(long Family) : Command
+{
+    public override void WriteBody(ref ByteWriter writer) => writer.I64(Family);
+
+    public static AbandonFamily Read(ref ByteReader body) => new(body.I64());
+}
+
+/// <summary>Fixes the order of the log: it holds each partition's statements up to these sequences, and no others.</summary>
+/// <param name="Through">The last sequence of each partition that this cut covers.</param>
+public sealed record LogCut(long Round, IReadOnlyList<long> Through) : Command
+{
+    public override void WriteBody(ref ByteWriter writer)
+    {
+        writer.I64(Round);
+        writer.U16(Through.Count);
+        foreach (var sequence in Through) writer.I64(sequence);
+    }
+
+    public static LogCut Read(ref ByteReader body)
+    {
+        var round = body.I64();
+        var through = new long[body.U16()];
+        for (var i = 0; i < through.Length; i++) through[i] = body.I64();
+        return new LogCut(round, through);
+    }
+}
+
+/// <summary>The end of an epoch in this partition: balances right here are the epoch's balances.</summary>
+public sealed record EpochCut(long Epoch) : Command
+{
+    public override void WriteBody(ref ByteWriter writer) => writer.I64(Epoch);
+
+    public static EpochCut Read(ref ByteReader body) => new(body.I64());
+}

@@ -1,0 +1,59 @@
+// What the ledger knows of the chain. Immutable records: whoever reads one holds a consistent picture.
+
+namespace Bitcache.Core;
+
+public sealed record DepositAddress(WalletId Wallet, AddressPurpose Purpose, ByteString Script, long Sequence);
+
+/// <summary>One output that pays one of our addresses.</summary>
+/// <param name="Booked">Whether it was credited once: a frozen deposit that was returns, it is not credited again.</param>
+/// <param name="FrozenPart">What of it is in the wallet's frozen balance.</param>
+/// <param name="OwedPart">What of it was already spent when it was frozen.</param>
+public sealed record Deposit(
+    OutPoint OutPoint, ByteString Script, WalletId Wallet, AddressPurpose Purpose, Sats Amount, DepositState State,
+    bool Suspense, bool Booked, BlockHash Block, uint Height, Msat FrozenPart, Msat OwedPart);
+
+/// <summary>Where a withdrawal stands; while it is in a family, the family's state tells more.</summary>
+public enum WithdrawalState : byte
+{
+    None = 0,
+    Queued = 1,
+    InFamily = 2,
+    Paid = 3,
+    SettledInside = 4,
+}
+
+public sealed record Withdrawal(
+    WithdrawalKey Key, ByteString Script, Sats Amount, UnixTime Requested, long Sequence, WithdrawalState State, long Family, WalletId Payee);
+
+public enum FamilyState : byte
+{
+    None = 0,
+    /// <summary>Withdrawals are bound and the fee cap is held; nothing is signed.</summary>
+    Opened = 1,
+    /// <summary>A transaction is signed and durable, and may be on its way.</summary>
+    Signed = 2,
+    Confirmed = 3,
+    Final = 4,
+    Abandoned = 5,
+}
+
+/// <summary>One signed transaction of a family.</summary>
+public sealed record Attempt(int Number, Txid Txid, Sats Fee, ByteString Transaction);
+
+/// <summary>The proof that a transaction is in a block.</summary>
+public sealed record Confirmation(
+    int Attempt, uint Height, BlockHash Block, ByteString Header, uint Position, IReadOnlyList<Hash256> Siblings);
+
+/// <summary>Transactions of which at most one can confirm, because they share an input.</summary>
+public sealed record Family(
+    long Number, UnixTime Opened, Sats FeeCap, AnchorTerms? Anchor, IReadOnlyList<WithdrawalKey> Withdrawals,
+    FamilyState State, IReadOnlyList<Attempt> Attempts, Confirmation? Confirmation)
+{
+    public bool IsLive => State is FamilyState.Opened or FamilyState.Signed or FamilyState.Confirmed;
+}
+
+/// <summary>A closed epoch.</summary>
+/// <param name="TreeSize">The log's size right after the epoch's cut.</param>
+public sealed record Epoch(long Number, UnixTime Closed, long TreeSize);
+
+public sealed record ChainCursor(uint Height, BlockHash Block);

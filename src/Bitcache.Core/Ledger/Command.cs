@@ -1,0 +1,176 @@
+// Everything that can change the ledger, as data. A command and the entry that it leaves in the journal share
+// their bytes: replaying an entry means decoding its command and applying it again.
+
+namespace Bitcache.Core;
+
+public abstract record Command
+{
+    /// <summary>The part of the command that the log leaf carries.</summary>
+    public abstract void WriteBody(ref ByteWriter writer);
+
+    /// <summary>The part that only the journal record carries.</summary>
+    public virtual void WritePrivate(ref ByteWriter writer)
+    {
+    }
+}
+
+/// <summary>A command that a client names: the same id under the same wallet has one effect, whatever is retried.</summary>
+public abstract record ClientCommand(OperationId Id) : Command
+{
+    /// <summary>The debited or owning wallet, under which the id is unique.</summary>
+    public abstract WalletId Owner { get; }
+
+    /// <summary>Whether a second command under the same id asks for the same thing.</summary>
+    public abstract bool HasSameTerms(ClientCommand other);
+}
+
+/// <summary>The first entry of a partition: what can never change.</summary>
+/// <param name="Origin">The log's name, as its checkpoints carry it.</param>
+/// <param name="Network">The Bitcoin network, by the number of <c>BitcoinNetwork</c>.</param>
+/// <param name="Partitions">How many partitions the ledger has.</param>
+/// <param name="Operator">The operator's own wallet: pays mining fees, receives fees.</param>
+/// <param name="AnchorScript">The script S that every anchor transaction pays exactly once.</param>
+/// <param name="Keys">SHA-256 of each public key, by purpose.</param>
+public sealed record Genesis(
+    string Origin, byte Network, int Partitions, WalletId Operator, ByteString AnchorScript, IReadOnlyList<KeyFingerprint> Keys) : Command
+{
+    public override void WriteBody(ref ByteWriter writer)
+    {
+        writer.Short(ByteString.FromUtf8(Origin).Span);
+        writer.U8(Network);
+        writer.U16(Partitions);
+        writer.Wallet(Operator);
+        writer.Short(AnchorScript.Span);
+        writer.U8((byte)Keys.Count);
+        foreach (var key in Keys)
+        {
+            writer.U8((byte)key.Purpose);
+            writer.Hash(key.Sha256);
+        }
+    }
+
+    public static Genesis Read(ref ByteReader body)
+    {
+        var origin = body.Short().ToUtf8();
+        var network = body.U8();
+        var partitions = body.U16();
+        var operatorWallet = body.Wallet();
+        var script = body.Short();
+        var keys = new KeyFingerprint[body.U8()];
+        for (var i = 0; i < keys.Length; i++) keys[i] = new KeyFingerprint((KeyPurpose)body.U8(), body.Hash());
+        return new Genesis(origin, network, partitions, operatorWallet, script, keys);
+    }
+}
+
+public enum KeyPurpose : byte
+{
+    Checkpoint = 1,
+}
+
+public readonly record struct KeyFingerprint(KeyPurpose Purpose, Hash256 Sha256);
+
+/// <summary>Makes a wallet. The wallet's id is drawn by the server, so a retry names only the operation.</summary>
+public sealed record CreateWallet(OperationId Id, uint Tenant, WalletId Wallet) : ClientCommand(Id)
+{
+    /// <summary>Before there is a wallet, ids are unique under the tenant.</summary>
+    public override WalletId Owner => new(Tenant);
+
+    public override bool HasSameTerms(ClientCommand other) => other is CreateWallet;
+
+    public override void WriteBody(ref ByteWriter writer)
+    {
+        writer.Id(Id);
+        writer.Wallet(Wallet);
+    }
+
+    public static CreateWallet Read(ref ByteReader body, uint tenant) => new(body.Id(), tenant, body.Wallet());
+}
+
+/// <summary>Pays from one wallet to another.</summary>
+/// <param name="Code">A number of the payer's choice.</param>
+/// <param name="Reference">At most <see cref="Limits.ReferenceBytesMax"/> bytes of the payer's choice.</param>
+public sealed record Transfer(
+    OperationId Id, WalletId Payer, WalletId Payee, Msat Amount, uint Code, ByteString Reference) : ClientCommand(Id)
+{
+    public override WalletId Owner => Payer;
+
+    public override bool HasSameTerms(ClientCommand other) =>
+        other is Transfer t && t.Payee == Payee && t.Amount == Amount && t.Code == Code && t.Reference == Reference;
+
+    public override void WriteBody(ref ByteWriter writer)
+    {
+        writer.Id(Id);
+        writer.Wallet(Payer);
+        writer.Wallet(Payee);
+        writer.Amount(Amount);
+        writer.U32(Code);
+        writer.Short(Reference.Span);
+    }
+
+    public static Transfer Read(ref ByteReader body) =>
+        new(body.Id(), body.Wallet(), body.Wallet(), body.Msat(), body.U32(), body.Short());
+}
+
+public enum AddressPurpose : byte
+{
+    Deposit = 1,
+    OperatorTopUp = 2,
+}
+
+/// <summary>Gives a Bitcoin address to a wallet, for ever.</summary>
+public sealed record AssignAddress(OperationId Id, WalletId Wallet, AddressPurpose Purpose, ByteString Script) : ClientCommand(Id)
+{
+    public override WalletId Owner => Wallet;
+
+    public override bool HasSameTerms(ClientCommand other) => other is AssignAddress a && a.Purpose == Purpose;
+
+    public override void WriteBody(ref ByteWriter writer)
+    {
+        writer.Id(Id);
+        writer.Wallet(Wallet);
+        writer.U8((byte)Purpose);
+        writer.Short(Script.Span);
+    }
+
+    public static AssignAddress Read(ref ByteReader body) =>
+        new(body.Id(), body.Wallet(), (AddressPurpose)body.U8(), body.Short());
+}
+
+/// <summary>Asks for whole satoshis to be sent to a Bitcoin script.</summary>
+/// <param name="Amount">What to send; in an entry that was accepted, what is sent.</param>
+/// <param name="Max">Send all whole satoshis that are available, whatever <paramref name="Amount"/> says.</param>
+public sealed record RequestWithdrawal(OperationId Id, WalletId Wallet, ByteString Script, Sats Amount, bool Max) : ClientCommand(Id)
+{
+    public override WalletId Owner => Wallet;
+
+    public override bool HasSameTerms(ClientCommand other) =>
+        other is RequestWithdrawal w && w.Script == Script && w.Max == Max && (Max || w.Amount == Amount);
+
+    public override void WriteBody(ref ByteWriter writer)
+    {
+        writer.Id(Id);
+        writer.Wallet(Wallet);
+        writer.Short(Script.Span);
+        writer.Amount(Amount);
+        writer.U8(Max ? (byte)1 : (byte)0);
+    }
+
+    public static RequestWithdrawal Read(ref ByteReader body) =>
+        new(body.Id(), body.Wallet(), body.Short(), body.Sats(), body.U8() == 1);
+}
+
+/// <summary>Ids whose own time is below the floor are refused from now on, and forgotten.</summary>
+public sealed record RaiseFloor(UnixTime Floor) : Command
+{
+    public override void WriteBody(ref ByteWriter writer) => writer.Time(Floor);
+
+    public static RaiseFloor Read(ref ByteReader body) => new(body.Time());
+}
+
+/// <summary>An operator's word that the clock is right after a jump.</summary>
+public sealed record ConfirmClock : Command
+{
+    public override void WriteBody(ref ByteWriter writer)
+    {
+    }
+}

@@ -1,0 +1,19 @@
+namespace Bitcache.Core;
+
+/// <summary>The smallest output that nodes relay (Bitcoin Core, GetDustThreshold at its default of 3 sat/vB).</summary>
+public static class Dust
+{
+    private const int SatPerByte = 3;
+    private const int SpendBytes = 148;
+    private const int WitnessSpendBytes = 67;
+    private const int OutputOverheadBytes = 9;
+
+    public static Sats Threshold(ByteString script)
+    {
+        var spend = IsWitnessProgram(script.Span) ? WitnessSpendBytes : SpendBytes;
+        return new Sats(SatPerByte * (OutputOverheadBytes + script.Length + spend));
+    }
+
+    private static bool IsWitnessProgram(ReadOnlySpan<byte> script) =>
+        script.Length is >= 4 and <= 42 && script[0] is (0 or (>= 0x51 and <= 0x60)) && script[1] == script.Length - 2;
+}

@@ -1,0 +1,177 @@
+// Deposits: each output (txid:vout) is booked at most once, set aside when it leaves the chain, and taken back
+// when it left for good.
+
+namespace Bitcache.Core;
+
+public sealed partial class Ledger
+{
+    private readonly Dictionary<ByteString, DepositAddress> _addresses = [];
+    private readonly Dictionary<WalletId, List<DepositAddress>> _addressesOf = [];
+    private readonly Dictionary<OutPoint, Deposit> _deposits = [];
+    private readonly Dictionary<WalletId, List<OutPoint>> _depositsOf = [];
+    private readonly Queue<ChainCursor> _cursors = new();
+    private ChainCursor? _cursor;
+
+    /// <summary>The newest block up to which all deposits were looked at, or null before the first.</summary>
+    public ChainCursor? Cursor => _cursor;
+
+    /// <summary>Earlier cursors, oldest first, to step back along after a reorganisation.</summary>
+    public IReadOnlyList<ChainCursor> CursorRing() => [.. _cursors];
+
+    public DepositAddress? FindAddress(ByteString script) => _addresses.GetValueOrDefault(script);
+
+    public IReadOnlyList<DepositAddress> AddressesOf(WalletId wallet) =>
+        _addressesOf.TryGetValue(wallet, out var list) ? [.. list] : [];
+
+    public Deposit? FindDeposit(OutPoint outPoint) => _deposits.GetValueOrDefault(outPoint);
+
+    public IReadOnlyList<Deposit> DepositsOf(WalletId wallet) =>
+        _depositsOf.TryGetValue(wallet, out var list) ? [.. list.Select(o => _deposits[o])] : [];
+
+    /// <summary>Deposits that a reorganisation can still change.</summary>
+    public IReadOnlyList<Deposit> OpenDeposits() =>
+        [.. _deposits.Values.Where(d => d.State is DepositState.Seen or DepositState.Credited or DepositState.Frozen)];
+
+    private ApplyResult ApplyAssignAddress(AssignAddress command, in ApplyContext context, Span<byte> record)
+    {
+        if (FindOwn(command.Wallet, context) < 0) return Refused(Outcome.WalletNotFound);
+        if (_addresses.ContainsKey(command.Script)) return Refused(Outcome.AddressTaken);
+        // After this point the address belongs to the wallet for ever.
+        Remember(command, forEver: true);
+        var address = new DepositAddress(command.Wallet, command.Purpose, command.Script, NextSequence);
+        _addresses.Add(command.Script, address);
+        Append(_addressesOf, command.Wallet, address);
+        return Write(EntryType.AddressAssigned, command, context, record).Finish();
+    }
+
+    private ApplyResult ApplyMoveCursor(MoveCursor command, in ApplyContext context, Span<byte> record)
+    {
+        var next = new ChainCursor(command.Height, command.Block);
+        if (next == _cursor) return Refused(Outcome.Unchanged);
+        if (_cursor is not null) _cursors.Enqueue(_cursor);
+        if (_cursors.Count > Limits.CursorRingMax) _cursors.Dequeue();
+        _cursor = next;
+        return Write(EntryType.CursorMoved, command, context, record).Finish();
+    }
+
+    private ApplyResult ApplyChangeDeposit(ChangeDeposit command, in ApplyContext context, Span<byte> record)
+    {
+        var deposit = _deposits.GetValueOrDefault(command.OutPoint) ?? Discover(command);
+        Assert(deposit.Script == command.Script && deposit.Amount == command.Amount, "an output keeps its script and its amount");
+        Assert(!deposit.Booked || deposit.Suspense == command.Suspense, "a booked deposit stays where it was booked");
+        if (!CanBecome(deposit, command)) return Refused(Outcome.Unchanged);
+
+        // After this point the deposit takes its step.
+        deposit = deposit with { Suspense = command.Suspense, Block = command.Block, Height = command.Height };
+        deposit = command.To switch
+        {
+            DepositState.Seen or DepositState.Final => deposit,
+            DepositState.Credited => Book(deposit),
+            DepositState.Frozen => Freeze(deposit),
+            DepositState.Reversed => Reverse(deposit),
+            DepositState.None => throw new LedgerInvariantException("a deposit cannot become nothing"),
+        };
+        if (_deposits.TryAdd(deposit.OutPoint, deposit)) Append(_depositsOf, deposit.Wallet, deposit.OutPoint);
+        _deposits[deposit.OutPoint] = deposit with { State = command.To };
+        var entry = Write(EntryType.DepositChanged, command, context, record);
+        if (command.IsInHistory) entry.Link(ref WalletOf(deposit));
+        return entry.Finish();
+    }
+
+    private Deposit Discover(ChangeDeposit command)
+    {
+        var address = _addresses.GetValueOrDefault(command.Script);
+        Assert(address is not null, "deposits are reported for our own addresses only");
+        return new Deposit(
+            command.OutPoint, command.Script, address!.Wallet, address.Purpose, command.Amount, DepositState.None,
+            command.Suspense, Booked: false, command.Block, command.Height, Msat.Zero, Msat.Zero);
+    }
+
+    private static bool CanBecome(Deposit deposit, ChangeDeposit command) => (deposit.State, command.To) switch
+    {
+        (DepositState.None, DepositState.Seen or DepositState.Credited) => true,
+        // Still too few confirmations, but in another block than before.
+        (DepositState.Seen, DepositState.Seen) => deposit.Block != command.Block,
+        (DepositState.Seen, DepositState.Credited or DepositState.Frozen or DepositState.Reversed) => true,
+        (DepositState.Credited, DepositState.Frozen or DepositState.Reversed or DepositState.Final) => true,
+        (DepositState.Frozen, DepositState.Credited or DepositState.Reversed) => true,
+        (DepositState.Frozen, DepositState.Seen) => !deposit.Booked,
+        _ => false,
+    };
+
+    /// <summary>The first credit, or the return of what was set aside.</summary>
+    private Deposit Book(Deposit deposit)
+    {
+        if (deposit.Suspense)
+        {
+            if (!deposit.Booked) _totals.Suspense += deposit.Amount.ToMsat().Value;
+        }
+        else if (deposit.Booked)
+        {
+            ref var wallet = ref WalletOf(deposit);
+            Unfreeze(ref wallet, deposit);
+            Credit(ref wallet, deposit.FrozenPart);
+        }
+        else
+        {
+            Credit(ref WalletOf(deposit), deposit.Amount.ToMsat());
+        }
+        if (!deposit.Booked) CountIncoming(deposit);
+        return deposit with { Booked = true, FrozenPart = Msat.Zero, OwedPart = Msat.Zero };
+    }
+
+    /// <summary>Sets aside what is still there; the rest is a receivable that stops outflow.</summary>
+    private Deposit Freeze(Deposit deposit)
+    {
+        if (!deposit.Booked || deposit.Suspense) return deposit;
+        ref var wallet = ref WalletOf(deposit);
+        var there = Msat.Min(wallet.Available, deposit.Amount.ToMsat());
+        var gone = deposit.Amount.ToMsat() - there;
+        Debit(ref wallet, there);
+        wallet.Frozen += there;
+        _totals.Frozen += there.Value;
+        wallet.OwedPending += gone;
+        return deposit with { FrozenPart = there, OwedPart = gone };
+    }
+
+    /// <summary>Takes the deposit out of the books; what was spent of it is owed from now on.</summary>
+    private Deposit Reverse(Deposit deposit)
+    {
+        if (!deposit.Booked) return deposit;
+        _totals.Reversed += deposit.Amount.ToMsat().Value;
+        if (deposit.Suspense)
+        {
+            _totals.Suspense -= deposit.Amount.ToMsat().Value;
+            return deposit;
+        }
+        if (deposit.State == DepositState.Credited) deposit = Freeze(deposit);
+        ref var wallet = ref WalletOf(deposit);
+        Unfreeze(ref wallet, deposit);
+        var repaid = Msat.Min(wallet.Available, deposit.OwedPart);
+        Debit(ref wallet, repaid);
+        wallet.Owed += deposit.OwedPart - repaid;
+        _totals.Owed += (deposit.OwedPart - repaid).Value;
+        return deposit with { FrozenPart = Msat.Zero, OwedPart = Msat.Zero };
+    }
+
+    private void Unfreeze(ref Wallet wallet, Deposit deposit)
+    {
+        wallet.Frozen -= deposit.FrozenPart;
+        _totals.Frozen -= deposit.FrozenPart.Value;
+        wallet.OwedPending -= deposit.OwedPart;
+    }
+
+    private void CountIncoming(Deposit deposit)
+    {
+        if (deposit.Purpose == AddressPurpose.OperatorTopUp) _totals.ToppedUp += deposit.Amount.ToMsat().Value;
+        else _totals.Deposited += deposit.Amount.ToMsat().Value;
+    }
+
+    private ref Wallet WalletOf(Deposit deposit) => ref _wallets[_wallets.Find(deposit.Wallet)];
+
+    private static void Append<T>(Dictionary<WalletId, List<T>> lists, WalletId wallet, T item)
+    {
+        if (!lists.TryGetValue(wallet, out var list)) lists.Add(wallet, list = []);
+        list.Add(item);
+    }
+}

@@ -1,0 +1,92 @@
+// Balances change only through these few methods, each of which moves the totals with them, so that conservation
+// can be checked after every batch at no cost.
+
+namespace Bitcache.Core;
+
+public sealed partial class Ledger
+{
+    private ApplyResult ApplyTransfer(Transfer command, in ApplyContext context, Span<byte> record)
+    {
+        if (command.Amount.IsZero) return Refused(Outcome.AmountZero);
+        if (command.Payer == command.Payee) return Refused(Outcome.SelfTransfer);
+        var payer = FindOwn(command.Payer, context);
+        if (payer < 0) return Refused(Outcome.WalletNotFound);
+        var payee = _wallets.Find(command.Payee);
+        if (payee < 0) return Refused(Outcome.PayeeNotFound);
+        var refusal = CheckOutflow(_wallets[payer], command.Amount);
+        Remember(command, forEver: false);
+        if (refusal != Outcome.None) return Write(EntryType.TransferRefused, command, context, record, refusal).Finish();
+
+        // After this point the transfer must succeed.
+        Debit(ref _wallets[payer], command.Amount);
+        Credit(ref _wallets[payee], command.Amount);
+        var entry = Write(EntryType.Transfer, command, context, record);
+        entry.Link(ref _wallets[payer]);
+        entry.Link(ref _wallets[payee]);
+        return entry.Finish();
+    }
+
+    /// <summary>Whether a wallet may give away an amount: the state first, then the funds.</summary>
+    private static Outcome CheckOutflow(in Wallet wallet, Msat amount)
+    {
+        if (wallet.Owes) return Outcome.WalletOwes;
+        return wallet.Available < amount ? Outcome.InsufficientFunds : Outcome.None;
+    }
+
+    private void Debit(ref Wallet wallet, Msat amount)
+    {
+        wallet.Available -= amount;
+        _totals.Available -= amount.Value;
+    }
+
+    /// <summary>A credit cannot fail. What the wallet owes for a reversed deposit is repaid first.</summary>
+    private void Credit(ref Wallet wallet, Msat amount)
+    {
+        if (!wallet.Owed.IsZero)
+        {
+            var repaid = Msat.Min(wallet.Owed, amount);
+            wallet.Owed -= repaid;
+            _totals.Owed -= repaid.Value;
+            amount -= repaid;
+        }
+        wallet.Available += amount;
+        _totals.Available += amount.Value;
+    }
+
+    private void Hold(ref Wallet wallet, Msat amount)
+    {
+        Debit(ref wallet, amount);
+        wallet.Held += amount;
+        _totals.Held += amount.Value;
+    }
+
+    /// <summary>Takes from what is held; the caller books where it went.</summary>
+    private void TakeHeld(ref Wallet wallet, Msat amount)
+    {
+        wallet.Held -= amount;
+        _totals.Held -= amount.Value;
+    }
+
+    /// <summary>Checks after every batch that what is inside is what came from Bitcoin.</summary>
+    /// <exception cref="LedgerInvariantException">It is not: the process must stop.</exception>
+    public void CheckConservation() => Assert(
+        _totals.IsConserved, $"conservation: {_totals.Inside} msat inside, {_totals.FromBitcoin} msat from Bitcoin");
+
+    /// <summary>Adds every balance up anew and holds the sums against the running totals: after recovery and at
+    /// every epoch.</summary>
+    public void CheckEveryBalance()
+    {
+        long available = 0, held = 0, frozen = 0, owed = 0;
+        foreach (ref readonly var wallet in _wallets.All)
+        {
+            available += wallet.Available.Value;
+            held += wallet.Held.Value;
+            frozen += wallet.Frozen.Value;
+            owed += wallet.Owed.Value;
+        }
+        Assert(
+            (available, held, frozen, owed) == (_totals.Available, _totals.Held, _totals.Frozen, _totals.Owed),
+            "the totals are the sums of the balances");
+        CheckConservation();
+    }
+}

@@ -1,0 +1,178 @@
+// Withdrawals are held when asked for, bound to one family of transactions, and settled when one transaction of
+// the family is final. A withdrawal is in at most one live family.
+
+namespace Bitcache.Core;
+
+public sealed partial class Ledger
+{
+    private readonly Dictionary<WithdrawalKey, Withdrawal> _withdrawals = [];
+    private readonly Dictionary<WalletId, List<WithdrawalKey>> _withdrawalsOf = [];
+    private readonly List<WithdrawalKey> _queued = [];
+    private readonly List<Family> _families = [];
+
+    public IReadOnlyList<Family> Families() => [.. _families];
+    public IReadOnlyList<Family> LiveFamilies() => [.. _families.Where(f => f.IsLive)];
+    public Family FindFamily(long number) => _families[(int)number - 1];
+    public long NextFamily => _families.Count + 1;
+
+    public Withdrawal? FindWithdrawal(WithdrawalKey key) => _withdrawals.GetValueOrDefault(key);
+
+    public IReadOnlyList<Withdrawal> WithdrawalsOf(WalletId wallet) =>
+        _withdrawalsOf.TryGetValue(wallet, out var list) ? [.. list.Select(k => _withdrawals[k])] : [];
+
+    /// <summary>Withdrawals that may be built now, oldest first; those of wallets that owe wait.</summary>
+    public IReadOnlyList<Withdrawal> DueWithdrawals() =>
+        [.. _queued.Where(k => !_wallets[_wallets.Find(k.Wallet)].Owes).Select(k => _withdrawals[k])];
+
+    public int QueuedWithdrawals => _queued.Count;
+
+    private ApplyResult ApplyRequestWithdrawal(RequestWithdrawal command, in ApplyContext context, Span<byte> record)
+    {
+        if (!command.Max && command.Amount == Sats.Zero) return Refused(Outcome.AmountZero);
+        var slot = FindOwn(command.Wallet, context);
+        if (slot < 0) return Refused(Outcome.WalletNotFound);
+        if (_addresses.TryGetValue(command.Script, out var own)) return SettleInside(command, slot, own, context, record);
+        var amount = command.Max ? _wallets[slot].Available.RoundDownToSats() : command.Amount;
+        if (!command.Max && amount < Dust.Threshold(command.Script)) return Refused(Outcome.BelowDust);
+        var refusal = CheckOutflow(_wallets[slot], amount.ToMsat());
+        if (refusal == Outcome.None && amount < Dust.Threshold(command.Script)) refusal = Outcome.InsufficientFunds;
+        Remember(command, forEver: true);
+        if (refusal != Outcome.None) return Write(EntryType.WithdrawalRefused, command, context, record, refusal).Finish();
+
+        // After this point the money is held until it is paid.
+        ref var wallet = ref _wallets[slot];
+        Hold(ref wallet, amount.ToMsat());
+        Enter(command, amount, context.Time, WithdrawalState.Queued, default);
+        var entry = Write(EntryType.WithdrawalRequested, command with { Amount = amount }, context, record);
+        entry.Link(ref wallet);
+        return entry.Finish();
+    }
+
+    /// <summary>A withdrawal to one of our own deposit addresses never touches the chain.</summary>
+    private ApplyResult SettleInside(
+        RequestWithdrawal command, int slot, DepositAddress own, in ApplyContext context, Span<byte> record)
+    {
+        if (own.Wallet == command.Wallet) return Refused(Outcome.SelfTransfer);
+        var amount = command.Max ? _wallets[slot].Available.RoundDownToSats() : command.Amount;
+        var refusal = CheckOutflow(_wallets[slot], amount.ToMsat());
+        if (refusal == Outcome.None && amount == Sats.Zero) refusal = Outcome.InsufficientFunds;
+        Remember(command, forEver: true);
+        if (refusal != Outcome.None) return Write(EntryType.WithdrawalRefused, command, context, record, refusal).Finish();
+
+        // After this point the payment must succeed.
+        var payee = _wallets.Find(own.Wallet);
+        Debit(ref _wallets[slot], amount.ToMsat());
+        Credit(ref _wallets[payee], amount.ToMsat());
+        Enter(command, amount, context.Time, WithdrawalState.SettledInside, own.Wallet);
+        var entry = Write(
+            EntryType.WithdrawalSettledInside, command with { Amount = amount }, context, record, payee: own.Wallet);
+        entry.Link(ref _wallets[slot]);
+        entry.Link(ref _wallets[payee]);
+        return entry.Finish();
+    }
+
+    private void Enter(RequestWithdrawal command, Sats amount, UnixTime time, WithdrawalState state, WalletId payee)
+    {
+        var key = new WithdrawalKey(command.Wallet, command.Id);
+        _withdrawals.Add(key, new Withdrawal(key, command.Script, amount, time, NextSequence, state, Family: 0, payee));
+        Append(_withdrawalsOf, command.Wallet, key);
+        if (state == WithdrawalState.Queued) _queued.Add(key);
+    }
+
+    private ApplyResult ApplyOpenFamily(OpenFamily command, in ApplyContext context, Span<byte> record)
+    {
+        Assert(command.Family == NextFamily, "families are numbered in order");
+        Assert(command.Withdrawals.Count <= Limits.FamilyWithdrawalsMax, "a family's withdrawals fit one transaction");
+        foreach (var key in command.Withdrawals)
+            Assert(_withdrawals[key].State == WithdrawalState.Queued, "a withdrawal is in exactly one live family");
+        if (command.Anchor is not null && _families.Any(IsAnchorUnconfirmed)) return Refused(Outcome.AnchorPending);
+        ref var operatorWallet = ref _wallets[_operator];
+        if (operatorWallet.Available < command.FeeCap.ToMsat()) return Refused(Outcome.OperatorFundsLow);
+
+        // After this point the family exists; its fee cap is held, so that mining is never paid with users' money.
+        Hold(ref operatorWallet, command.FeeCap.ToMsat());
+        foreach (var key in command.Withdrawals) Bind(key, WithdrawalState.InFamily, command.Family);
+        _queued.RemoveAll(k => _withdrawals[k].State != WithdrawalState.Queued);
+        _families.Add(new Family(
+            command.Family, context.Time, command.FeeCap, command.Anchor, command.Withdrawals, FamilyState.Opened, [], null));
+        return Write(EntryType.FamilyOpened, command, context, record).Finish();
+    }
+
+    private ApplyResult ApplySignAttempt(SignAttempt command, in ApplyContext context, Span<byte> record)
+    {
+        var family = FindFamily(command.Family);
+        Assert(family.State is FamilyState.Opened or FamilyState.Signed, "only an unconfirmed family takes another attempt");
+        Assert(command.Attempt == family.Attempts.Count + 1, "attempts are numbered in order");
+        Assert(command.Fee <= family.FeeCap, "a mining fee stays within what is held for it");
+        var attempt = new Attempt(command.Attempt, command.Txid, command.Fee, command.Transaction);
+        Replace(family with { State = FamilyState.Signed, Attempts = [.. family.Attempts, attempt] });
+        return Write(EntryType.AttemptSigned, command, context, record).Finish();
+    }
+
+    private ApplyResult ApplyConfirmFamily(ConfirmFamily command, in ApplyContext context, Span<byte> record)
+    {
+        var family = FindFamily(command.Family);
+        Assert(family.State is FamilyState.Signed or FamilyState.Confirmed, "what confirms was signed");
+        Assert(command.Attempt >= 1 && command.Attempt <= family.Attempts.Count, "what confirms is one of the attempts");
+        if (family.Confirmation is { } known && known.Block == command.Block) return Refused(Outcome.Unchanged);
+        Replace(family with
+        {
+            State = FamilyState.Confirmed,
+            Confirmation = new Confirmation(
+                command.Attempt, command.Height, command.Block, command.Header, command.Position, command.Siblings),
+        });
+        return Write(EntryType.FamilyConfirmed, command, context, record).Finish();
+    }
+
+    private ApplyResult ApplyUnconfirmFamily(UnconfirmFamily command, in ApplyContext context, Span<byte> record)
+    {
+        var family = FindFamily(command.Family);
+        if (family.State != FamilyState.Confirmed) return Refused(Outcome.Unchanged);
+        Replace(family with { State = FamilyState.Signed, Confirmation = null });
+        return Write(EntryType.FamilyUnconfirmed, command, context, record).Finish();
+    }
+
+    private ApplyResult ApplyFinishFamily(FinishFamily command, in ApplyContext context, Span<byte> record)
+    {
+        var family = FindFamily(command.Family);
+        Assert(family.State == FamilyState.Confirmed, "what becomes final was confirmed");
+        var fee = family.Attempts[family.Confirmation!.Attempt - 1].Fee.ToMsat();
+        foreach (var key in family.Withdrawals)
+        {
+            var amount = _withdrawals[key].Amount.ToMsat();
+            TakeHeld(ref _wallets[_wallets.Find(key.Wallet)], amount);
+            _totals.Withdrawn += amount.Value;
+            Bind(key, WithdrawalState.Paid, family.Number);
+        }
+        ref var operatorWallet = ref _wallets[_operator];
+        TakeHeld(ref operatorWallet, family.FeeCap.ToMsat());
+        Credit(ref operatorWallet, family.FeeCap.ToMsat() - fee);
+        _totals.MiningFees += fee.Value;
+        Replace(family with { State = FamilyState.Final });
+        return Write(EntryType.FamilyFinished, command, context, record).Finish();
+    }
+
+    private ApplyResult ApplyAbandonFamily(AbandonFamily command, in ApplyContext context, Span<byte> record)
+    {
+        var family = FindFamily(command.Family);
+        Assert(family.State == FamilyState.Opened, "a family with a signed transaction is never abandoned");
+        foreach (var key in family.Withdrawals)
+        {
+            Bind(key, WithdrawalState.Queued, family: 0);
+            _queued.Add(key);
+        }
+        ref var operatorWallet = ref _wallets[_operator];
+        TakeHeld(ref operatorWallet, family.FeeCap.ToMsat());
+        Credit(ref operatorWallet, family.FeeCap.ToMsat());
+        Replace(family with { State = FamilyState.Abandoned });
+        return Write(EntryType.FamilyAbandoned, command, context, record).Finish();
+    }
+
+    private static bool IsAnchorUnconfirmed(Family family) =>
+        family.Anchor is not null && family.State is (FamilyState.Opened or FamilyState.Signed);
+
+    private void Bind(WithdrawalKey key, WithdrawalState state, long family) =>
+        _withdrawals[key] = _withdrawals[key] with { State = state, Family = family };
+
+    private void Replace(Family family) => _families[(int)family.Number - 1] = family;
+}

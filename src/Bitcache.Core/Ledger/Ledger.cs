@@ -1,0 +1,150 @@
+// Every money rule of one partition. Apply is the only way in: it decides, and past the point of no return it
+// changes balances and writes one entry. It draws nothing, waits for nothing and reads no clock: time and salt
+// are given, so that replaying the entries rebuilds the same state, byte for byte.
+//
+// The order of checks is part of the contract: the id (known? too old? too far ahead?), the shape, what is named,
+// the state, the funds. Refusals from state and funds are journaled and remembered, the others are not.
+
+namespace Bitcache.Core;
+
+/// <summary>What comes to a command from outside: the batch's time, the caller's tenant, the entry's salt.</summary>
+/// <param name="ClockTrusted">Whether ids may be refused by their time (see <see cref="ConfirmClock"/>).</param>
+public readonly record struct ApplyContext(UnixTime Time, uint Tenant, UInt128 Salt, bool ClockTrusted);
+
+/// <summary>A rule that can only be broken by a bug or by damaged memory was broken: the process must stop.</summary>
+public sealed class LedgerInvariantException(string message) : Exception(message);
+
+/// <summary>The state and rules of one partition. Owned by one thread.</summary>
+public sealed partial class Ledger(int partition)
+{
+    /// <summary>The tenant of the operator: owns the operator's wallet, sends the commands that come from the chain.</summary>
+    public const uint OperatorTenant = 0;
+
+    private readonly WalletTable _wallets = new();
+    private readonly IdWindow _ids = new();
+    private readonly Totals _totals = new();
+    private int _operator = -1;
+
+    public int Partition => partition;
+
+    /// <summary>The sequence of the next entry; 0 is the genesis entry.</summary>
+    public long NextSequence { get; private set; }
+
+    /// <summary>The newest journaled time. Never runs backwards.</summary>
+    public UnixTime Time { get; private set; }
+
+    /// <summary>Ids with an earlier time of their own are refused.</summary>
+    public UnixTime Floor { get; private set; }
+
+    public Genesis? Genesis { get; private set; }
+    public int WalletCount => _wallets.Count;
+    public int WindowIds => _ids.Count;
+    public Totals Totals => _totals with { };
+
+    /// <summary>Applies a command and writes its record to <paramref name="record"/>, which must hold
+    /// <see cref="Limits.RecordBytesMax"/> bytes. Nothing is written when the result is not journaled.</summary>
+    public ApplyResult Apply(Command command, in ApplyContext context, Span<byte> record)
+    {
+        Assert(context.Time >= Time, "time does not run backwards");
+        Assert(Genesis is not null || command is Bitcache.Core.Genesis, "the first entry is the genesis entry");
+        if (command is ClientCommand named && Identify(named, context) is { Outcome: not Outcome.Accepted } known) return known;
+        return command switch
+        {
+            Genesis c => ApplyGenesis(c, context, record),
+            CreateWallet c => ApplyCreateWallet(c, context, record),
+            Transfer c => ApplyTransfer(c, context, record),
+            AssignAddress c => ApplyAssignAddress(c, context, record),
+            ChangeDeposit c => ApplyChangeDeposit(c, context, record),
+            MoveCursor c => ApplyMoveCursor(c, context, record),
+            RequestWithdrawal c => ApplyRequestWithdrawal(c, context, record),
+            OpenFamily c => ApplyOpenFamily(c, context, record),
+            SignAttempt c => ApplySignAttempt(c, context, record),
+            ConfirmFamily c => ApplyConfirmFamily(c, context, record),
+            UnconfirmFamily c => ApplyUnconfirmFamily(c, context, record),
+            FinishFamily c => ApplyFinishFamily(c, context, record),
+            AbandonFamily c => ApplyAbandonFamily(c, context, record),
+            LogCut c => ApplyLogCut(c, context, record),
+            EpochCut c => ApplyEpochCut(c, context, record),
+            RaiseFloor c => ApplyRaiseFloor(c, context, record),
+            ConfirmClock c => Write(EntryType.ClockConfirmed, c, context, record).Finish(),
+            _ => throw new ArgumentException($"unknown command {command.GetType().Name}", nameof(command)),
+        };
+    }
+
+    /// <summary>Applies a journaled entry again and holds the result against the journal's bytes.</summary>
+    /// <param name="scratch">Room for a record, used to compare.</param>
+    /// <exception cref="LedgerInvariantException">The entry does not follow from the state before it.</exception>
+    /// <exception cref="FormatException">The bytes are not a record.</exception>
+    public void Replay(ReadOnlySpan<byte> record, Span<byte> scratch)
+    {
+        var entry = Entry.Read(record);
+        // Whatever was journaled had passed the checks of its id's time.
+        var context = new ApplyContext(entry.Time, entry.Tenant, entry.Salt, ClockTrusted: false);
+        var result = Apply(entry.Command, context, scratch);
+        if (!record.SequenceEqual(scratch[..result.BytesWritten]))
+        {
+            throw new LedgerInvariantException(
+                $"entry {entry.Sequence} ({entry.Type}) does not follow from the entries before it: replay gave {result.Outcome} at {result.Sequence}");
+        }
+    }
+
+    /// <summary>A copy of a wallet, or null.</summary>
+    public Wallet? FindWallet(WalletId id) => _wallets.Find(id) is var slot and >= 0 ? _wallets[slot] : null;
+
+    public Wallet OperatorWallet => _wallets[_operator];
+
+    /// <summary>The sequence of the entry that an id left, or null.</summary>
+    public long? FindId(WalletId owner, OperationId id) => _ids.Find(owner, id);
+
+    private ApplyResult Identify(ClientCommand command, in ApplyContext context)
+    {
+        if (_ids.Find(command.Owner, command.Id) is { } sequence) return new ApplyResult(Outcome.Known, sequence, 0);
+        if (context.ClockTrusted && command.Id.Time < Floor) return Refused(Outcome.IdBelowFloor);
+        if (context.ClockTrusted && command.Id.Time.Milliseconds > context.Time.Milliseconds + Limits.IdAheadMillisecondsMax)
+            return Refused(Outcome.IdAhead);
+        return new ApplyResult(Outcome.Accepted, 0, 0);
+    }
+
+    private ApplyResult ApplyGenesis(Genesis command, in ApplyContext context, Span<byte> record)
+    {
+        Assert(Genesis is null && NextSequence == 0, "one genesis entry, and it is the first");
+        Genesis = command;
+        _operator = _wallets.Add(command.Operator, OperatorTenant);
+        return Write(EntryType.Genesis, command, context, record).Finish();
+    }
+
+    private ApplyResult ApplyCreateWallet(CreateWallet command, in ApplyContext context, Span<byte> record)
+    {
+        Assert(_wallets.Find(command.Wallet) < 0 && !command.Wallet.IsNone, "wallet ids are drawn from 128 random bits");
+        // After this point the wallet must come to be.
+        Remember(command, forEver: false);
+        var slot = _wallets.Add(command.Wallet, context.Tenant);
+        var entry = Write(EntryType.WalletCreated, command, context, record);
+        entry.Link(ref _wallets[slot]);
+        return entry.Finish();
+    }
+
+    private ApplyResult ApplyRaiseFloor(RaiseFloor command, in ApplyContext context, Span<byte> record)
+    {
+        if (command.Floor <= Floor) return Refused(Outcome.Unchanged);
+        Floor = command.Floor;
+        _ids.ForgetBelow(Floor);
+        return Write(EntryType.FloorRaised, command, context, record).Finish();
+    }
+
+    private void Remember(ClientCommand command, bool forEver) => _ids.Add(command.Owner, command.Id, NextSequence, forEver);
+
+    /// <summary>The slot of a wallet that belongs to the caller, or -1: others' wallets are as good as absent.</summary>
+    private int FindOwn(WalletId id, in ApplyContext context)
+    {
+        var slot = _wallets.Find(id);
+        return slot >= 0 && _wallets[slot].Tenant == context.Tenant ? slot : -1;
+    }
+
+    private static ApplyResult Refused(Outcome outcome) => new(outcome, 0, 0);
+
+    private static void Assert(bool holds, string rule)
+    {
+        if (!holds) throw new LedgerInvariantException("broken rule: " + rule);
+    }
+}
