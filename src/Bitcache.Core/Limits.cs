@@ -33,6 +33,9 @@ public static class Limits
     /// <summary>One journal record: statement, links and whatever a transaction needs.</summary>
     public const int RecordBytesMax = 512 << 10;
 
+    /// <summary>Commands and questions waiting for a partition; above it callers are told to come back.</summary>
+    public const int QueueItemsMax = 65_536;
+
     /// <summary>Remembered client ids; above it the floor rises early.</summary>
     public const int WindowIdsMax = 64 << 20;
     /// <summary>How long an id is remembered at least, unless the bound above is met: one day.</summary>

@@ -1,0 +1,57 @@
+// The ledger's time: the wall clock, held to the monotonic clock so that a jump of the wall clock can neither run
+// time backwards nor expire anything. After a jump, ids are not refused by time and epochs do not close until the
+// wall clock is right again or an operator confirms it.
+
+using Bitcache.Core;
+
+namespace Bitcache.Engine.Partitions;
+
+/// <summary>Gives each batch its time. Owned by the partition's thread; <see cref="IsTrusted"/> may be read by any.</summary>
+public sealed class BatchClock
+{
+    /// <summary>How far the wall clock may stray from what the monotonic clock expects before it counts as a jump.</summary>
+    private const long JumpMilliseconds = 60_000;
+
+    private readonly TimeProvider _time;
+    private readonly bool _gapAtStart;
+    private long _baseTimestamp;
+    private long _baseMilliseconds;
+    private long _newest;
+    private volatile bool _trusted;
+    private bool _confirmed;
+
+    /// <param name="lastJournaled">The newest time in the journal, or null before the first entry.</param>
+    public BatchClock(TimeProvider time, UnixTime? lastJournaled)
+    {
+        _time = time;
+        var wall = Wall();
+        _newest = lastJournaled?.Milliseconds ?? wall;
+        _gapAtStart = wall - _newest > Limits.TimeGapMillisecondsMax;
+        _trusted = !_gapAtStart && wall >= _newest - JumpMilliseconds;
+        _baseTimestamp = time.GetTimestamp();
+        _baseMilliseconds = _gapAtStart ? _newest : Math.Max(_newest, wall);
+    }
+
+    public bool IsTrusted => _trusted;
+
+    public UnixTime Next()
+    {
+        var wall = Wall();
+        var expected = _baseMilliseconds + (long)_time.GetElapsedTime(_baseTimestamp).TotalMilliseconds;
+        // A gap at the start is never mended by waiting: only an operator knows whether the clock is right.
+        if (!_gapAtStart || _confirmed) _trusted = Math.Abs(wall - expected) <= JumpMilliseconds;
+        _newest = Math.Max(_newest, Math.Min(wall, expected + Limits.TimeAheadMillisecondsMax));
+        return new UnixTime(_newest);
+    }
+
+    /// <summary>An operator's word that the wall clock is right: time goes on from there, if that is not backwards.</summary>
+    public void Confirm()
+    {
+        _confirmed = true;
+        _baseTimestamp = _time.GetTimestamp();
+        _baseMilliseconds = Math.Max(_newest, Wall());
+        _trusted = true;
+    }
+
+    private long Wall() => _time.GetUtcNow().ToUnixTimeMilliseconds();
+}

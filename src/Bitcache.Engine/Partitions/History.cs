@@ -1,0 +1,53 @@
+// A wallet's history is a walk along the links that its entries carry: a page costs what it returns.
+
+using Bitcache.Core;
+
+namespace Bitcache.Engine.Partitions;
+
+/// <summary>One line of a wallet's history.</summary>
+/// <param name="Incoming">Whether the wallet is the credited side.</param>
+/// <param name="Available">Its available balance after the entry.</param>
+public sealed record HistoryLine(Entry Entry, bool Incoming, Msat Available);
+
+/// <param name="Next">Give this as `before` to read on; null at the wallet's beginning.</param>
+public sealed record HistoryPage(IReadOnlyList<HistoryLine> Lines, long? Next);
+
+public static class History
+{
+    /// <summary>Reads a page, newest first.</summary>
+    /// <param name="before">An earlier page's <see cref="HistoryPage.Next"/>, or null to begin with the newest entry.</param>
+    /// <returns>Null when there is no such wallet, or <paramref name="before"/> is not part of its history.</returns>
+    public static async Task<HistoryPage?> ReadAsync(Partition partition, WalletId wallet, long? before, int limit)
+    {
+        var (newest, scripts) = await partition.QueryAsync(ledger => (
+            ledger.FindWallet(wallet)?.LastSequence,
+            ledger.AddressesOf(wallet).Select(a => a.Script).ToHashSet()));
+        if (newest is null || before > newest || before < 0) return null;
+        var lines = new List<HistoryLine>();
+        var from = before ?? newest.Value;
+        // Sequence 0 is the genesis entry: no wallet's history goes that far.
+        while (from != 0 && lines.Count < limit)
+        {
+            var entry = partition.ReadEntry(from);
+            if (IsIncoming(entry, wallet, scripts) is not { } incoming) return null;
+            var link = incoming && HasTwoSides(entry) ? entry.Second : entry.First;
+            lines.Add(new HistoryLine(entry, incoming, link.Available));
+            from = link.Previous;
+        }
+        return new HistoryPage(lines, from == 0 ? null : from);
+    }
+
+    private static bool HasTwoSides(Entry entry) => entry.Type is EntryType.Transfer or EntryType.WithdrawalSettledInside;
+
+    /// <summary>Which side of the entry the wallet is on, or null when it is on neither. A deposit names its
+    /// wallet by its address.</summary>
+    private static bool? IsIncoming(Entry entry, WalletId wallet, HashSet<ByteString> scripts) => entry.Command switch
+    {
+        Transfer t when entry.Type == EntryType.Transfer => t.Payee == wallet ? true : t.Payer == wallet ? false : null,
+        RequestWithdrawal w when entry.Type != EntryType.WithdrawalRefused =>
+            entry.Payee == wallet ? true : w.Wallet == wallet ? false : null,
+        CreateWallet c => c.Wallet == wallet ? true : null,
+        ChangeDeposit { IsInHistory: true } d => scripts.Contains(d.Script) ? d.To == DepositState.Credited : null,
+        _ => null,
+    };
+}

@@ -1,0 +1,253 @@
+// The single writer of one ledger. The owner thread takes commands and questions from the queue, applies them to
+// the ledger in memory and fills a batch; the sync thread appends the batch to the journal and only then answers
+// everything in it. While one batch is being synced the next is being filled: group commit.
+//
+//   callers -> queue -> owner thread: apply, fill batch -> sync thread: append, fdatasync, answer
+//
+// After a failed write or sync, or a broken rule, nobody is answered and the process stops: memory may be ahead of
+// the journal, and only a new start from the journal can tell what is true.
+
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Threading.Channels;
+using Bitcache.Core;
+using Bitcache.Engine.Journal;
+using Microsoft.Extensions.Logging;
+
+namespace Bitcache.Engine.Partitions;
+
+/// <summary>Ends the process when it must not go on. Does not return in production.</summary>
+/// <param name="why">A sentence for the operator.</param>
+/// <param name="cause">What was caught.</param>
+public delegate void FatalHandler(string why, Exception cause);
+
+public sealed class Partition : IAsyncDisposable
+{
+    private const int BatchesMax = 2;
+    /// <summary>Room in the journal for the batch being synced and the one being filled.</summary>
+    private const int ReserveBytes = BatchesMax * (Limits.BatchBytesMax + Limits.RecordBytesMax);
+    private static readonly TimeSpan IdleBeforeSeal = TimeSpan.FromMilliseconds(50);
+    /// <summary>The floor of the id window moves in steps, so that raising it is a rare entry.</summary>
+    private const long FloorStepMilliseconds = 3_600_000;
+
+    private readonly Ledger _ledger;
+    private readonly IJournal _journal;
+    private readonly BatchClock _clock;
+    private readonly ILogger _log;
+    private readonly FatalHandler _fatal;
+    private readonly Channel<WorkItem?> _queue;
+    private readonly BlockingCollection<Batch> _free = [];
+    private readonly BlockingCollection<Batch> _filled = [];
+    private readonly Thread _ownerThread;
+    private readonly Thread _syncThread;
+    private int _batchesInSync;
+    private volatile bool _storageFull;
+    private volatile Exception? _stoppedBy;
+
+    /// <param name="ledger">Recovered from the journal; owned by the partition from here on.</param>
+    /// <param name="journal">Open, and positioned behind the ledger's last entry.</param>
+    public Partition(Ledger ledger, IJournal journal, BatchClock clock, ILogger log, FatalHandler fatal)
+    {
+        (_ledger, _journal, _clock, _log, _fatal) = (ledger, journal, clock, log, fatal);
+        _queue = Channel.CreateBounded<WorkItem?>(new BoundedChannelOptions(Limits.QueueItemsMax) { SingleReader = true });
+        for (var i = 0; i < BatchesMax; i++) _free.Add(new Batch());
+        _storageFull = !_journal.TryReserve(ReserveBytes);
+        _ownerThread = new Thread(OwnerLoop) { Name = $"partition {ledger.Partition} owner" };
+        _syncThread = new Thread(SyncLoop) { Name = $"partition {ledger.Partition} sync" };
+        _ownerThread.Start();
+        _syncThread.Start();
+    }
+
+    public long DurableSequence => _journal.DurableSequence;
+    public bool IsStorageFull => _storageFull;
+    public bool IsClockTrusted => _clock.IsTrusted;
+
+    /// <summary>Applies a command, makes it durable, and answers. A retry under a known id gets the first answer.</summary>
+    /// <exception cref="PartitionUnavailableException">Not applied; a retry is safe.</exception>
+    /// <exception cref="OutcomeUnknownException">Perhaps applied; a retry with the same id tells.</exception>
+    public async Task<Answer> SubmitAsync(Command command, uint tenant = Ledger.OperatorTenant)
+    {
+        if (_storageFull) throw new PartitionUnavailableException(Unavailable.StorageFull);
+        var item = new CommandItem(command, tenant, DrawSalt());
+        Enqueue(item);
+        var applied = await item.Done;
+        if (applied.Outcome == Outcome.Known) return Recall((ClientCommand)command, applied);
+        var entry = applied.Record is null ? null : Entry.Read(applied.Record);
+        return new Answer(applied.Outcome, entry, applied.Owner, applied.Payee);
+    }
+
+    /// <summary>Asks the ledger something on its own thread. The answer is given when what it saw is durable.</summary>
+    public Task<T> QueryAsync<T>(Func<Ledger, T> question)
+    {
+        var item = new QueryItem<T>(question);
+        Enqueue(item);
+        return item.Done;
+    }
+
+    /// <summary>Reads a durable entry from the journal, on the caller's thread.</summary>
+    public Entry ReadEntry(long sequence) => Entry.Read(ReadRecord(sequence));
+
+    /// <summary>Reads a durable entry's record.</summary>
+    public byte[] ReadRecord(long sequence) => _journal.TryReadRecord(sequence, out var record)
+        ? record
+        : throw new ArgumentOutOfRangeException(nameof(sequence), sequence, "no durable entry has this sequence");
+
+    /// <summary>An operator's word that the clock is right.</summary>
+    public async Task ConfirmClockAsync()
+    {
+        await QueryAsync(_ => { _clock.Confirm(); return true; });
+        await SubmitAsync(new ConfirmClock());
+    }
+
+    /// <summary>Takes no more commands, finishes those it has, seals the journal.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _queue.Writer.TryComplete();
+        await Task.Run(() =>
+        {
+            _ownerThread.Join();
+            _syncThread.Join();
+        });
+        _journal.Dispose();
+        _free.Dispose();
+        _filled.Dispose();
+    }
+
+    private static UInt128 DrawSalt()
+    {
+        Span<byte> bytes = stackalloc byte[Entry.SaltBytes];
+        RandomNumberGenerator.Fill(bytes);
+        return new ByteReader(bytes).U128();
+    }
+
+    /// <summary>The first answer of a known id, from the entry it left, with today's balances.</summary>
+    private Answer Recall(ClientCommand command, in Applied applied)
+    {
+        var entry = ReadEntry(applied.Sequence);
+        var same = entry.Command is ClientCommand first && first.GetType() == command.GetType() && command.HasSameTerms(first);
+        return same
+            ? new Answer(entry.Outcome, entry, applied.Owner, applied.Payee)
+            : new Answer(Outcome.IdReused, null, null, null);
+    }
+
+    private void Enqueue(WorkItem item)
+    {
+        if (_stoppedBy is { } cause) throw new OutcomeUnknownException(cause);
+        if (_queue.Writer.TryWrite(item)) return;
+        throw new PartitionUnavailableException(_queue.Reader.Completion.IsCompleted ? Unavailable.Stopping : Unavailable.Busy);
+    }
+
+    private void OwnerLoop()
+    {
+        Batch? batch = null;
+        try
+        {
+            while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
+            {
+                while (_queue.Reader.TryRead(out var item))
+                {
+                    // An empty item is the sync thread's word that it is idle.
+                    if (item is not null) Run(item, batch ??= BeginBatch());
+                    if (batch is { IsFull: true }) HandOver(ref batch);
+                }
+                // With the disk busy it is better to gather more than to queue a small batch.
+                if (batch is not null && Volatile.Read(ref _batchesInSync) == 0) HandOver(ref batch);
+            }
+            if (batch is not null) HandOver(ref batch);
+        }
+#pragma warning disable CA1031 // Whatever is thrown here, the ledger in memory can no longer be trusted.
+        catch (Exception e)
+        {
+            Stop("a rule of the ledger was broken; restart to recover from the journal", e, batch);
+        }
+#pragma warning restore CA1031
+        finally
+        {
+            _filled.CompleteAdding();
+        }
+    }
+
+    private Batch BeginBatch()
+    {
+        var batch = _free.Take();
+        batch.Begin(_clock.Next(), _clock.IsTrusted, _journal.DurableSequence);
+        if (FloorToRaise(batch) is { } floor) new CommandItem(new RaiseFloor(floor), Ledger.OperatorTenant, DrawSalt()).Run(_ledger, batch);
+        return batch;
+    }
+
+    private void Run(WorkItem item, Batch batch)
+    {
+        batch.Items.Add(item);
+        item.Run(_ledger, batch);
+    }
+
+    private void HandOver(ref Batch? batch)
+    {
+        _ledger.CheckConservation();
+        Interlocked.Increment(ref _batchesInSync);
+        _filled.Add(batch!);
+        batch = null;
+    }
+
+    /// <summary>Where the floor of the id window should stand, or null to leave it.</summary>
+    private UnixTime? FloorToRaise(Batch batch)
+    {
+        if (!batch.ClockTrusted || _ledger.Genesis is null) return null;
+        var due = new UnixTime(batch.Time.Milliseconds - Limits.WindowMillisecondsMin);
+        if (_ledger.WindowIds >= Limits.WindowIdsMax)
+        {
+            // Memory is finite: give up half of what is left of the window, and say so.
+            var middle = _ledger.Floor.Milliseconds + ((batch.Time.Milliseconds - _ledger.Floor.Milliseconds) / 2);
+            _log.WindowFull(_ledger.WindowIds, new UnixTime(middle));
+            return new UnixTime(middle);
+        }
+        return due.Milliseconds - _ledger.Floor.Milliseconds >= FloorStepMilliseconds ? due : null;
+    }
+
+    private void SyncLoop()
+    {
+        Batch? batch = null;
+        try
+        {
+            while (!_filled.IsCompleted)
+            {
+                if (!_filled.TryTake(out batch, IdleBeforeSeal))
+                {
+                    _journal.Seal();
+                    if (_storageFull) _storageFull = !_journal.TryReserve(ReserveBytes);
+                    continue;
+                }
+                if (batch.Entries > 0)
+                {
+                    _journal.Append(batch.Payload, batch.FirstSequence, batch.Entries);
+                    _storageFull = !_journal.TryReserve(ReserveBytes);
+                }
+                foreach (var item in batch.Items) item.Complete();
+                batch.Items.Clear();
+                _free.Add(batch);
+                batch = null;
+                if (Interlocked.Decrement(ref _batchesInSync) == 0) _queue.Writer.TryWrite(null);
+            }
+            _journal.Seal();
+        }
+#pragma warning disable CA1031 // Whatever is thrown here, what is on disk is unknown until it is read again.
+        catch (Exception e)
+        {
+            Stop("the journal could not be written; restart to recover from what is durable", e, batch);
+        }
+#pragma warning restore CA1031
+    }
+
+    /// <summary>Promises nobody anything, and ends the process.</summary>
+    private void Stop(string why, Exception cause, Batch? batch)
+    {
+        _stoppedBy = cause;
+        _fatal(why, cause);
+        // Only a test's handler returns: its callers learn that the outcome is unknown.
+        var unknown = new OutcomeUnknownException(cause);
+        _queue.Writer.TryComplete();
+        foreach (var item in batch?.Items ?? []) item.Fail(unknown);
+        foreach (var waiting in _filled) foreach (var item in waiting.Items) item.Fail(unknown);
+        while (_queue.Reader.TryRead(out var item)) item?.Fail(unknown);
+    }
+}

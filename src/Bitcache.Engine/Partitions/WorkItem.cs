@@ -1,0 +1,75 @@
+// What waits in a partition's queue: a command to apply or a question to answer. Both are completed by the sync
+// thread, once the batch they were part of is durable.
+
+using Bitcache.Core;
+
+namespace Bitcache.Engine.Partitions;
+
+internal abstract class WorkItem
+{
+    /// <summary>Runs on the owner thread, in the order of the queue.</summary>
+    public abstract void Run(Ledger ledger, Batch batch);
+
+    /// <summary>Everything the item saw or did is durable.</summary>
+    public abstract void Complete();
+
+    public abstract void Fail(Exception reason);
+}
+
+internal sealed class CommandItem(Command command, uint tenant, UInt128 salt) : WorkItem
+{
+    // Continuations run elsewhere: the sync thread has the next batch to write.
+    private readonly TaskCompletionSource<Applied> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Applied _applied;
+
+    public Command Command => command;
+    public Task<Applied> Done => _done.Task;
+
+    public override void Run(Ledger ledger, Batch batch)
+    {
+        var context = new ApplyContext(batch.Time, tenant, salt, batch.ClockTrusted);
+        var result = ledger.Apply(command, context, batch.Free);
+        if (result.Outcome == Outcome.Known && result.Sequence > batch.DurableSequence)
+        {
+            // The first request under this id is still on its way to the disk.
+            result = new ApplyResult(Outcome.IdInFlight, 0, 0);
+        }
+        var record = result.IsJournaled ? batch.Free[..result.BytesWritten].ToArray() : null;
+        if (result.IsJournaled) batch.Take(result);
+        _applied = new Applied(
+            result.Outcome, result.Sequence, record,
+            command is ClientCommand named ? ledger.FindWallet(named is CreateWallet c ? c.Wallet : named.Owner) : null,
+            command is Transfer transfer ? ledger.FindWallet(transfer.Payee) : null);
+    }
+
+    public override void Complete() => _done.TrySetResult(_applied);
+    public override void Fail(Exception reason) => _done.TrySetException(reason);
+}
+
+/// <param name="Record">The journal record that was written, if any.</param>
+internal readonly record struct Applied(Outcome Outcome, long Sequence, byte[]? Record, Wallet? Owner, Wallet? Payee);
+
+internal sealed class QueryItem<T>(Func<Ledger, T> question) : WorkItem
+{
+    private readonly TaskCompletionSource<T> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private T _answer = default!;
+
+    public Task<T> Done => _done.Task;
+
+    public override void Run(Ledger ledger, Batch batch)
+    {
+        try
+        {
+            _answer = question(ledger);
+        }
+#pragma warning disable CA1031 // A question changes nothing: what it throws is its asker's affair.
+        catch (Exception e)
+        {
+            _done.TrySetException(e);
+        }
+#pragma warning restore CA1031
+    }
+
+    public override void Complete() => _done.TrySetResult(_answer);
+    public override void Fail(Exception reason) => _done.TrySetException(reason);
+}
