@@ -50,4 +50,24 @@ public static class Limits
     /// <summary>Block hashes kept to step back along after a reorganisation.</summary>
     public const int CursorRingMax = 288;
     public const int HistoryPageMax = 200;
+
+    /// <summary>Hashes in a path of the log: its size is a 63-bit number.</summary>
+    public const int LogPathHashesMax = 63;
+    /// <summary>The signed-note format asks for 16 signatures at least; ours carries one.</summary>
+    public const int NoteSignaturesMax = 16;
+    /// <summary>A tlog-proof: 63 hashes of 45 bytes and a checkpoint, with room for signatures of witnesses.</summary>
+    public const int LogProofBytesMax = 128 << 10;
+    /// <summary>A receipt file: one byte 00 and the statement.</summary>
+    public const int ReceiptBytesMax = 1 + StatementBytesMax;
+    public const int PinsBytesMax = 4_096;
+
+    /// <summary>Any transaction of Bitcoin, with its witness: a block weighs at most 4,000,000 units.</summary>
+    public const int RawTransactionBytesMax = 4_000_000;
+    /// <summary>Siblings between a transaction and its block's root: at most 16,666 transactions of 60 bytes fit.</summary>
+    public const int BlockPathHashesMax = 15;
+    /// <summary>The reference implementation of OpenTimestamps reads a chain of 255 operations and no longer one.</summary>
+    public const int TimestampOperationsMax = 255;
+    /// <summary>The longest message of OpenTimestamps; a whole transaction must fit in one.</summary>
+    public const int TimestampMessageBytesMax = 4_096;
+    public const int TimestampFileBytesMax = 64 << 10;
 }
