@@ -47,4 +47,8 @@ public static class Limits
     /// <summary>Block hashes kept to step back along after a reorganisation.</summary>
     public const int CursorRingMax = 288;
     public const int HistoryPageMax = 200;
+
+    /// <summary>One answer of the Bitcoin node: a block's worth of our own outputs is about 2 MB of JSON.</summary>
+    public const int NodeAnswerBytesMax = 32 << 20;
+    public const int NodeAnswerDepthMax = 32;
 }
