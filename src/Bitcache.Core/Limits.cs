@@ -70,4 +70,8 @@ public static class Limits
     /// <summary>The longest message of OpenTimestamps; a whole transaction must fit in one.</summary>
     public const int TimestampMessageBytesMax = 4_096;
     public const int TimestampFileBytesMax = 64 << 10;
+
+    /// <summary>One answer of the Bitcoin node: a block's worth of our own outputs is about 2 MB of JSON.</summary>
+    public const int NodeAnswerBytesMax = 32 << 20;
+    public const int NodeAnswerDepthMax = 32;
 }

@@ -1,0 +1,185 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Bitcache.Core;
+
+namespace Bitcache.Engine.Bitcoin;
+
+/// <summary><see cref="IBitcoinNode"/> by JSON-RPC to Bitcoin Core 28 or newer, or a node that speaks like it.</summary>
+/// <param name="rpc">The connection; its owner disposes of it.</param>
+/// <param name="wallet">The name of the node's wallet that is ours.</param>
+public sealed class BitcoinRpcNode(BitcoinRpc rpc, string wallet) : IBitcoinNode
+{
+    public async Task<bool> LoadWalletAsync(CancellationToken cancel)
+    {
+        try
+        {
+            return await NodeAsync("loadwallet", [wallet, true], _ => true, cancel);
+        }
+        catch (NodeException e) when (e.Code is RpcError.WalletAlreadyLoaded)
+        {
+            return true;
+        }
+        catch (NodeException e) when (e.Code is RpcError.WalletNotFound)
+        {
+            return false;
+        }
+    }
+
+    // (wallet_name, disable_private_keys, blank, passphrase, avoid_reuse, descriptors, load_on_startup)
+    public Task CreateWalletAsync(CancellationToken cancel) =>
+        NodeAsync("createwallet", [wallet, false, false, null, false, true, true], _ => true, cancel);
+
+    public Task<BlockchainInfo> GetBlockchainInfoAsync(CancellationToken cancel) =>
+        NodeAsync("getblockchaininfo", [], NodeAnswerReader.BlockchainInfo, cancel);
+
+    public Task<WalletInfo> GetWalletInfoAsync(CancellationToken cancel) =>
+        WalletAsync("getwalletinfo", [], NodeAnswerReader.WalletInfo, cancel);
+
+    public async Task<BlockHash?> GetBlockHashAsync(int height, CancellationToken cancel)
+    {
+        try
+        {
+            return await NodeAsync("getblockhash", [height], NodeJson.ToBlockHash, cancel);
+        }
+        catch (NodeException e) when (e.Code is RpcError.InvalidParameter)
+        {
+            return null;
+        }
+    }
+
+    public Task<BlockInfo?> GetBlockInfoAsync(BlockHash block, CancellationToken cancel) =>
+        NullIfUnknown(NodeAsync("getblockheader", [block.ToString(), true], NodeAnswerReader.BlockInfo, cancel));
+
+    public Task<byte[]?> GetBlockHeaderAsync(BlockHash block, CancellationToken cancel) =>
+        NullIfUnknown(NodeAsync("getblockheader", [block.ToString(), false], NodeJson.ToBytes, cancel));
+
+    public Task<IReadOnlyList<Txid>?> GetBlockTxidsAsync(BlockHash block, CancellationToken cancel) =>
+        NullIfUnknown(NodeAsync("getblock", [block.ToString(), 1], NodeAnswerReader.BlockTxids, cancel));
+
+    public Task<string> GetNewAddressAsync(CancellationToken cancel) =>
+        WalletAsync("getnewaddress", ["", "bech32m"], NodeJson.ToText, cancel);
+
+    public Task<AddressInfo> GetAddressInfoAsync(string address, CancellationToken cancel) =>
+        WalletAsync("getaddressinfo", [address], NodeAnswerReader.AddressInfo, cancel);
+
+    public Task<bool> ValidateAddressAsync(string address, CancellationToken cancel) =>
+        NodeAsync("validateaddress", [address], a => a.Get("isvalid").ToBool(), cancel);
+
+    // (blockhash, target_confirmations, include_watchonly, include_removed, include_change). With change included,
+    // change and an anchor's own output would come as receipts.
+    public Task<WalletChanges?> ListSinceBlockAsync(BlockHash? cursor, int finality, CancellationToken cancel) =>
+        NullIfUnknown(WalletAsync(
+            "listsinceblock", [cursor?.ToString(), finality, false, true, false], NodeAnswerReader.WalletChanges, cancel));
+
+    public Task<WalletTransaction?> GetTransactionAsync(Txid txid, CancellationToken cancel) =>
+        NullIfUnknown(WalletAsync("gettransaction", [txid.ToString()], NodeAnswerReader.WalletTransaction, cancel));
+
+    public Task<FundedPsbt> WalletCreateFundedPsbtAsync(
+        IReadOnlyList<OutPoint> inputs, IReadOnlyList<NewOutput> outputs, FeeRate feeRate, CancellationToken cancel) =>
+        WalletAsync(
+            "walletcreatefundedpsbt",
+            [
+                OutPoints(inputs),
+                new JsonArray([.. outputs.Select(Output)]),
+                0,
+                new JsonObject
+                {
+                    ["add_inputs"] = true,
+                    ["include_unsafe"] = false,
+                    ["minconf"] = 1,
+                    ["lockUnspents"] = true,
+                    ["replaceable"] = true,
+                    ["fee_rate"] = feeRate.ToString(),
+                    ["change_type"] = "bech32m",
+                },
+            ],
+            NodeAnswerReader.FundedPsbt,
+            cancel);
+
+    public Task<FundedPsbt> PsbtBumpFeeAsync(Txid txid, FeeRate feeRate, CancellationToken cancel) =>
+        WalletAsync(
+            "psbtbumpfee", [txid.ToString(), new JsonObject { ["fee_rate"] = feeRate.ToString() }], NodeAnswerReader.FundedPsbt, cancel);
+
+    public Task<DecodedPsbt> DecodePsbtAsync(string psbt, CancellationToken cancel) =>
+        NodeAsync("decodepsbt", [psbt], NodeAnswerReader.DecodedPsbt, cancel);
+
+    public Task<SignedPsbt> WalletProcessPsbtAsync(string psbt, CancellationToken cancel) =>
+        WalletAsync("walletprocesspsbt", [psbt], NodeAnswerReader.SignedPsbt, cancel);
+
+    public async Task<BroadcastResult> SendRawTransactionAsync(byte[] transaction, CancellationToken cancel)
+    {
+        try
+        {
+            await NodeAsync("sendrawtransaction", [Convert.ToHexStringLower(transaction)], NodeJson.ToTxid, cancel);
+            return new BroadcastResult(BroadcastOutcome.Accepted, null);
+        }
+        catch (NodeException e) when (e.Code is RpcError.VerifyAlreadyInChain)
+        {
+            return new BroadcastResult(BroadcastOutcome.AlreadyInChain, e.Message);
+        }
+        catch (NodeException e) when (e.Code is RpcError.VerifyError)
+        {
+            return new BroadcastResult(BroadcastOutcome.Ambiguous, e.Message);
+        }
+        catch (NodeException e) when (e.Code is RpcError.VerifyRejected)
+        {
+            return new BroadcastResult(BroadcastOutcome.Refused, e.Message);
+        }
+    }
+
+    public Task<IReadOnlyList<MempoolSpend>> GetTxSpendingPrevoutAsync(IReadOnlyList<OutPoint> outputs, CancellationToken cancel) =>
+        NodeAsync("gettxspendingprevout", [OutPoints(outputs)], NodeAnswerReader.MempoolSpends, cancel);
+
+    public Task<MempoolEntry?> GetMempoolEntryAsync(Txid txid, CancellationToken cancel) =>
+        NullIfUnknown(NodeAsync("getmempoolentry", [txid.ToString()], NodeAnswerReader.MempoolEntry, cancel));
+
+    public Task<byte[]?> GetRawTransactionAsync(Txid txid, BlockHash? block, CancellationToken cancel) =>
+        NullIfUnknown(NodeAsync("getrawtransaction", [txid.ToString(), 0, block?.ToString()], NodeJson.ToBytes, cancel));
+
+    public Task LockUnspentAsync(IReadOnlyList<OutPoint> outputs, CancellationToken cancel) =>
+        WalletAsync("lockunspent", [false, OutPoints(outputs)], _ => true, cancel);
+
+    public Task UnlockAllAsync(CancellationToken cancel) => WalletAsync("lockunspent", [true], _ => true, cancel);
+
+    public Task<IReadOnlyList<OutPoint>> ListLockUnspentAsync(CancellationToken cancel) =>
+        WalletAsync<IReadOnlyList<OutPoint>>("listlockunspent", [], a => a.ToList(NodeJson.ToOutPoint), cancel);
+
+    public Task<IReadOnlyList<Coin>> ListUnspentAsync(int confirmationsMin, CancellationToken cancel) =>
+        WalletAsync("listunspent", [confirmationsMin], NodeAnswerReader.Coins, cancel);
+
+    public Task<WalletBalances> GetBalancesAsync(CancellationToken cancel) =>
+        WalletAsync("getbalances", [], NodeAnswerReader.Balances, cancel);
+
+    public Task<FeeRate?> EstimateSmartFeeAsync(int blocks, CancellationToken cancel) =>
+        NodeAsync("estimatesmartfee", [blocks], NodeAnswerReader.EstimatedFee, cancel);
+
+    private Task<T> NodeAsync<T>(string method, JsonArray parameters, Func<JsonElement, T> read, CancellationToken cancel) =>
+        rpc.CallAsync(null, method, parameters, read, cancel);
+
+    private Task<T> WalletAsync<T>(string method, JsonArray parameters, Func<JsonElement, T> read, CancellationToken cancel) =>
+        rpc.CallAsync(wallet, method, parameters, read, cancel);
+
+    /// <summary>-5 is the node's way to say that it does not know the block or transaction asked for.</summary>
+    private static async Task<T?> NullIfUnknown<T>(Task<T> call)
+        where T : class
+    {
+        try
+        {
+            return await call;
+        }
+        catch (NodeException e) when (e.Code is RpcError.InvalidAddressOrKey)
+        {
+            return null;
+        }
+    }
+
+    private static JsonArray OutPoints(IReadOnlyList<OutPoint> outputs) =>
+        new([.. outputs.Select(o => new JsonObject { ["txid"] = o.Txid.ToString(), ["vout"] = o.Index })]);
+
+    private static JsonObject Output(NewOutput output) => output switch
+    {
+        PayOutput pay => new JsonObject { [pay.Address] = Amounts.FormatBtc(pay.Amount) },
+        DataOutput data => new JsonObject { ["data"] = Convert.ToHexStringLower(data.Data) },
+        _ => throw new ArgumentException($"unknown output {output.GetType().Name}", nameof(output)),
+    };
+}

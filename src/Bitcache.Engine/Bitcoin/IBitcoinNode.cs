@@ -1,0 +1,93 @@
+using Bitcache.Core;
+
+namespace Bitcache.Engine.Bitcoin;
+
+/// <summary>
+/// The seam to a Bitcoin node and its descriptor wallet: the calls that money in and money out need, one method
+/// per call, named as the node names it. Keys stay in the node or behind its signer.
+/// <para>A method returns what the node answered, null where the node does not know the thing asked for, and
+/// throws <see cref="NodeException"/> otherwise, which says whether the call may have been executed. Nothing is
+/// retried inside. A cancelled call is like an unknown one: it may have been executed, or may be yet.</para>
+/// <para>There is no call that builds, signs and sends in one step (sendtoaddress, sendmany, sendall, bumpfee): a
+/// transaction is durable here before it leaves, so that a lost answer can never pay twice.</para>
+/// </summary>
+public interface IBitcoinNode
+{
+    /// <summary>Loads the wallet, and has the node load it at every start; false if there is no such wallet.
+    /// A wallet that is loaded already stays as it is.</summary>
+    Task<bool> LoadWalletAsync(CancellationToken cancel);
+
+    /// <summary>Makes the wallet: descriptors, loaded at every start. -4 if it exists.</summary>
+    Task CreateWalletAsync(CancellationToken cancel);
+
+    Task<BlockchainInfo> GetBlockchainInfoAsync(CancellationToken cancel);
+    Task<WalletInfo> GetWalletInfoAsync(CancellationToken cancel);
+
+    /// <summary>The block at a height of the best chain; null above its tip.</summary>
+    Task<BlockHash?> GetBlockHashAsync(int height, CancellationToken cancel);
+
+    Task<BlockInfo?> GetBlockInfoAsync(BlockHash block, CancellationToken cancel);
+
+    /// <summary>The header's 80 bytes.</summary>
+    Task<byte[]?> GetBlockHeaderAsync(BlockHash block, CancellationToken cancel);
+
+    /// <summary>The block's transactions in order: the leaves of its Merkle tree.</summary>
+    Task<IReadOnlyList<Txid>?> GetBlockTxidsAsync(BlockHash block, CancellationToken cancel);
+
+    /// <summary>A fresh bech32m address of the wallet.</summary>
+    Task<string> GetNewAddressAsync(CancellationToken cancel);
+
+    /// <summary>-5 for what is no address.</summary>
+    Task<AddressInfo> GetAddressInfoAsync(string address, CancellationToken cancel);
+
+    /// <summary>Whether the text is an address of the node's chain.</summary>
+    Task<bool> ValidateAddressAsync(string address, CancellationToken cancel);
+
+    /// <summary>Entries in blocks after the cursor and in the mempool, change left out; without a cursor from the
+    /// beginning. The next cursor is <paramref name="finality"/> blocks deep. Null: the node does not know the
+    /// cursor's block. A cursor that left the best chain counts from the fork on.</summary>
+    Task<WalletChanges?> ListSinceBlockAsync(BlockHash? cursor, int finality, CancellationToken cancel);
+
+    /// <summary>Null: the wallet does not know it (now: a reorganised double spend is forgotten so).</summary>
+    Task<WalletTransaction?> GetTransactionAsync(Txid txid, CancellationToken cancel);
+
+    /// <summary>Funds a transaction: the given inputs stay first in their order, confirmed coins are added as needed,
+    /// change is bech32m, the transaction is replaceable. Every input is locked in the node's memory.</summary>
+    Task<FundedPsbt> WalletCreateFundedPsbtAsync(
+        IReadOnlyList<OutPoint> inputs, IReadOnlyList<NewOutput> outputs, FeeRate feeRate, CancellationToken cancel);
+
+    /// <summary>A replacement of a transaction in the mempool, not signed: same inputs, same payments, higher fee.
+    /// Its outputs may stand in another order.</summary>
+    Task<FundedPsbt> PsbtBumpFeeAsync(Txid txid, FeeRate feeRate, CancellationToken cancel);
+
+    Task<DecodedPsbt> DecodePsbtAsync(string psbt, CancellationToken cancel);
+
+    /// <summary>Signs what the wallet can sign and finalizes what is complete.</summary>
+    Task<SignedPsbt> WalletProcessPsbtAsync(string psbt, CancellationToken cancel);
+
+    /// <summary>Safe to repeat with the same bytes, and meant to be.</summary>
+    Task<BroadcastResult> SendRawTransactionAsync(byte[] transaction, CancellationToken cancel);
+
+    /// <summary>Looks in the mempool only: an output spent in a block is reported as not spent.</summary>
+    Task<IReadOnlyList<MempoolSpend>> GetTxSpendingPrevoutAsync(IReadOnlyList<OutPoint> outputs, CancellationToken cancel);
+
+    /// <summary>Null: not in the mempool.</summary>
+    Task<MempoolEntry?> GetMempoolEntryAsync(Txid txid, CancellationToken cancel);
+
+    /// <summary>A transaction's bytes: of the mempool, of the given block, or of any block if the node keeps an index.</summary>
+    Task<byte[]?> GetRawTransactionAsync(Txid txid, BlockHash? block, CancellationToken cancel);
+
+    /// <summary>Keeps coins out of funding until the node restarts. All or none: -8 if one is locked, spent or not ours.</summary>
+    Task LockUnspentAsync(IReadOnlyList<OutPoint> outputs, CancellationToken cancel);
+
+    Task UnlockAllAsync(CancellationToken cancel);
+    Task<IReadOnlyList<OutPoint>> ListLockUnspentAsync(CancellationToken cancel);
+
+    /// <summary>The wallet's coins with at least so many confirmations. Locked coins are not among them.</summary>
+    Task<IReadOnlyList<Coin>> ListUnspentAsync(int confirmationsMin, CancellationToken cancel);
+
+    Task<WalletBalances> GetBalancesAsync(CancellationToken cancel);
+
+    /// <summary>The rate at which a transaction is expected within so many blocks; null while the node has no estimate.</summary>
+    Task<FeeRate?> EstimateSmartFeeAsync(int blocks, CancellationToken cancel);
+}
