@@ -7,7 +7,6 @@ using System.Diagnostics.CodeAnalysis;
 namespace Bitcache.Core.Audit;
 
 /// <summary>The operations, by their tags in the file.</summary>
-[SuppressMessage("Design", "CA1008", Justification = "The numbers are the format's tags, and 0 is the tag of an attestation.")]
 public enum TimestampOperation : byte
 {
     Sha256 = 0x08,

@@ -60,12 +60,13 @@ public sealed class Ed25519Tests
     }
 
     [Fact]
-    public void Wrong_lengths_are_false_and_a_wrong_seed_is_refused()
+    public void Wrong_lengths_and_keys_that_are_no_point_are_false_and_a_wrong_seed_is_refused()
     {
         var seed = new byte[Ed25519.SeedBytes];
         var signature = Ed25519.Sign(seed, []);
         Assert.False(Ed25519.Verify(Ed25519.PublicKey(seed).AsSpan(1), [], signature));
         Assert.False(Ed25519.Verify(Ed25519.PublicKey(seed), [], signature.AsSpan(1)));
+        Assert.False(Ed25519.Verify([2, .. new byte[31]], [], signature));
         Assert.Throws<ArgumentOutOfRangeException>(() => Ed25519.Sign(new byte[31], []));
     }
 }

@@ -13,6 +13,7 @@ namespace Bitcache.Tests.Audit;
 internal sealed class SampleReceipt
 {
     public const string Origin = "ledger.example/bits";
+    public const uint BlockTime = 1_750_000_000;
     public static readonly byte[] Seed = SHA256.HashData("sample receipt"u8);
     public static readonly byte[] AnchorScript = [0x51, 0x20, .. SHA256.HashData("anchor script"u8)];
     public static readonly byte[] PayoutScript = [0x00, 0x14, .. SHA256.HashData("payout"u8).AsSpan(0, 20)];
@@ -87,7 +88,7 @@ internal sealed class SampleReceipt
         var header = new byte[BlockHeader.Bytes];
         header[3] = 0x20;
         merkleRoot.Write(header.AsSpan(36));
-        BinaryPrimitives.WriteUInt32LittleEndian(header.AsSpan(68), 1_750_000_000);
+        BinaryPrimitives.WriteUInt32LittleEndian(header.AsSpan(68), BlockTime);
         BinaryPrimitives.WriteUInt32LittleEndian(header.AsSpan(72), BitcoinNetwork.Regtest.ProofOfWorkLimit());
         for (uint nonce = 0; ; nonce++)
         {
