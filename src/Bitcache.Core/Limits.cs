@@ -74,4 +74,8 @@ public static class Limits
     /// <summary>One answer of the Bitcoin node: a block's worth of our own outputs is about 2 MB of JSON.</summary>
     public const int NodeAnswerBytesMax = 32 << 20;
     public const int NodeAnswerDepthMax = 32;
+    /// <summary>A journal segment: recovery reads one whole into memory.</summary>
+    public const int SegmentBytesMax = 1 << 30;
+    /// <summary>A segment's first page, and as much again for frames.</summary>
+    public const int SegmentBytesMin = 8 << 10;
 }

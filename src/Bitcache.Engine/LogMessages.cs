@@ -1,12 +1,93 @@
+// Every message that the engine logs, in one place: what an operator may read, and at which level.
+
 using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Settlement;
 using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Engine;
 
-/// <summary>Everything the engine logs, in one place. Event ids are stable: operators filter by them.</summary>
 internal static partial class LogMessages
 {
+    [LoggerMessage(EventId = 100, Level = LogLevel.Information,
+        Message = "Journal {Folder} is open: {Sequences} sequences in {Frames} frames and {Segments} segments were verified; writer epoch {WriterEpoch}")]
+    internal static partial void JournalOpened(ILogger logger, string folder, long sequences, long frames, int segments, long writerEpoch);
+
+    [LoggerMessage(EventId = 101, Level = LogLevel.Warning,
+        Message = "An unfinished write of {TornBytes} bytes was cut from {File} at byte {Offset}, as after a power failure. "
+            + "It was never acknowledged. Its bytes are kept in {TornFile}")]
+    internal static partial void TornTailCut(ILogger logger, long tornBytes, string file, long offset, string tornFile);
+
+    [LoggerMessage(EventId = 102, Level = LogLevel.Information,
+        Message = "Segment {File} was made but not yet used when the process ended; it is removed and will be made again")]
+    internal static partial void UnusedSegmentRemoved(ILogger logger, string file);
+
+    [LoggerMessage(EventId = 103, Level = LogLevel.Debug, Message = "Journal segment {File} of {Bytes} bytes begins")]
+    internal static partial void SegmentBegun(ILogger logger, string file, long bytes);
+
+    [LoggerMessage(EventId = 104, Level = LogLevel.Error,
+        Message = "No space for a new journal segment of {Bytes} bytes in {Folder}: new operations are refused until there is. {Reason}")]
+    internal static partial void NoSpaceForSegment(ILogger logger, long bytes, string folder, string reason);
+
+    [LoggerMessage(EventId = 105, Level = LogLevel.Critical,
+        Message = "Journal {Folder} failed and is closed; what was being written may or may not be durable, the next start decides")]
+    internal static partial void JournalFailed(ILogger logger, string folder, Exception reason);
+
     [LoggerMessage(1001, LogLevel.Warning,
         "{Ids} client ids are remembered, which is the bound: ids made before {Floor} are refused from now on")]
     public static partial void WindowFull(this ILogger log, int ids, UnixTime floor);
+
+    [LoggerMessage(1002, LogLevel.Information, "Ledger {Origin} on {Network} begins: genesis entry written, anchor script {Script}")]
+    public static partial void LedgerBegun(this ILogger log, string origin, BitcoinNetwork network, ByteString script);
+
+    [LoggerMessage(1003, LogLevel.Information,
+        "Recovered {Entries} entries and {Wallets} wallets up to {Time} in {Milliseconds} ms; every balance adds up")]
+    public static partial void LedgerRecovered(this ILogger log, long entries, int wallets, UnixTime time, long milliseconds);
+
+    [LoggerMessage(1101, LogLevel.Warning, "The node does not know block {Block} at height {Height}: looking from an earlier one")]
+    public static partial void CursorUnknown(this ILogger log, uint height, BlockHash block);
+
+    [LoggerMessage(1102, LogLevel.Error, "The node has forgotten the transaction of deposit {OutPoint}: it is set aside")]
+    public static partial void DepositForgotten(this ILogger log, OutPoint outPoint);
+
+    [LoggerMessage(1103, LogLevel.Information, "Deposit {OutPoint} of {Amount} is {State} with {Confirmations} confirmations")]
+    public static partial void DepositChanged(this ILogger log, OutPoint outPoint, Sats amount, DepositState state, int confirmations);
+
+    [LoggerMessage(1201, LogLevel.Information, "Family {Family} opened with {Withdrawals} withdrawals, anchoring epoch {Epoch}")]
+    public static partial void FamilyOpened(this ILogger log, long family, int withdrawals, long? epoch);
+
+    [LoggerMessage(1202, LogLevel.Information, "Family {Family}: attempt {Attempt} signed as {Txid}, fee {Fee}")]
+    public static partial void AttemptSigned(this ILogger log, long family, int attempt, Txid txid, Sats fee);
+
+    [LoggerMessage(1203, LogLevel.Warning, "Family {Family} cannot be built now ({Refusal}): {Detail}")]
+    public static partial void BuildRefused(this ILogger log, long family, BuildRefusal refusal, string detail);
+
+    [LoggerMessage(1204, LogLevel.Warning, "The node did not take {Txid} ({Outcome}): {Detail}. The same bytes are sent again; nothing is built anew")]
+    public static partial void BroadcastRefused(this ILogger log, Txid txid, BroadcastOutcome outcome, string detail);
+
+    [LoggerMessage(1205, LogLevel.Information, "Family {Family}: {Txid} is in block {Height}")]
+    public static partial void FamilyConfirmed(this ILogger log, long family, Txid txid, int height);
+
+    [LoggerMessage(1206, LogLevel.Warning, "Family {Family}: {Txid} left the best chain and is sent again")]
+    public static partial void FamilyUnconfirmed(this ILogger log, long family, Txid txid);
+
+    [LoggerMessage(1207, LogLevel.Information, "Family {Family}: {Txid} is final; mining cost {Fee}")]
+    public static partial void FamilyFinished(this ILogger log, long family, Txid txid, Sats fee);
+
+    [LoggerMessage(1301, LogLevel.Information, "Epoch {Epoch} closed at {Size} statements")]
+    public static partial void EpochClosed(this ILogger log, long epoch, long size);
+
+    [LoggerMessage(1302, LogLevel.Warning, "Bitcoin is not looked at now: {Reason}. Payments go on; deposits and withdrawals wait")]
+    public static partial void NodeClosed(this ILogger log, string reason);
+
+    [LoggerMessage(1303, LogLevel.Information, "The Bitcoin node answers again at height {Height}")]
+    public static partial void NodeOpen(this ILogger log, int height);
+
+    [LoggerMessage(1304, LogLevel.Error,
+        "Reserves of {Reserves} are below liabilities of {Liabilities}: withdrawals stop until the hot wallet is topped up")]
+    public static partial void ReservesShort(this ILogger log, Msat reserves, Msat liabilities);
+
+    [LoggerMessage(1305, LogLevel.Error, "The operator's wallet cannot hold the fee cap of {Cap}: top it up, or nothing is anchored or withdrawn")]
+    public static partial void OperatorFundsLow(this ILogger log, Sats cap);
 }

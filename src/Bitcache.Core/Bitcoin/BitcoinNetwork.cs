@@ -36,6 +36,21 @@ public static class BitcoinNetworks
         return false;
     }
 
+    /// <summary>The hash of the network's first block.</summary>
+    public static BlockHash GenesisBlock(this BitcoinNetwork network)
+    {
+        var known = BlockHash.TryParse(
+            network switch
+            {
+                BitcoinNetwork.Mainnet => "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f",
+                BitcoinNetwork.Testnet => "000000000933ea01ad0ee984209779baaec3ced90fa3f408719526f8d77f4943",
+                BitcoinNetwork.Signet => "00000008819873e925422c1ff0f99f7cc9bbb232af63a077a480a3633bee1ef6",
+                BitcoinNetwork.Regtest => "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206",
+            },
+            out var hash);
+        return known ? hash : throw new FormatException($"the first block of {network} is written wrong");
+    }
+
     /// <summary>The prefix of segwit addresses.</summary>
     public static string Hrp(this BitcoinNetwork network) => network switch
     {

@@ -191,9 +191,18 @@ public sealed record LogCut(long Round, IReadOnlyList<long> Through) : Command
 }
 
 /// <summary>The end of an epoch in this partition: balances right here are the epoch's balances.</summary>
-public sealed record EpochCut(long Epoch) : Command
+public sealed record EpochCut(OperationId Id, long Epoch) : ClientCommand(Id)
 {
-    public override void WriteBody(ref ByteWriter writer) => writer.I64(Epoch);
+    /// <summary>Epochs belong to the operator, whose ids are unique under its tenant.</summary>
+    public override WalletId Owner => new(Ledger.OperatorTenant);
 
-    public static EpochCut Read(ref ByteReader body) => new(body.I64());
+    public override bool HasSameTerms(ClientCommand other) => other is EpochCut;
+
+    public override void WriteBody(ref ByteWriter writer)
+    {
+        writer.Id(Id);
+        writer.I64(Epoch);
+    }
+
+    public static EpochCut Read(ref ByteReader body) => new(body.Id(), body.I64());
 }

@@ -29,6 +29,7 @@ public sealed partial class Ledger
     private ApplyResult ApplyRequestWithdrawal(RequestWithdrawal command, in ApplyContext context, Span<byte> record)
     {
         if (!command.Max && command.Amount == Sats.Zero) return Refused(Outcome.AmountZero);
+        if (command.Script == Genesis!.AnchorScript) return Refused(Outcome.AnchorAddress);
         var slot = FindOwn(command.Wallet, context);
         if (slot < 0) return Refused(Outcome.WalletNotFound);
         if (_addresses.TryGetValue(command.Script, out var own)) return SettleInside(command, slot, own, context, record);

@@ -37,6 +37,10 @@ public sealed partial class Ledger(int partition)
     public UnixTime Floor { get; private set; }
 
     public Genesis? Genesis { get; private set; }
+
+    /// <summary>The time of the genesis entry.</summary>
+    public UnixTime Begun { get; private set; }
+
     public int WalletCount => _wallets.Count;
     public int WindowIds => _ids.Count;
     public Totals Totals => _totals with { };
@@ -88,6 +92,17 @@ public sealed partial class Ledger(int partition)
         }
     }
 
+    /// <summary>Replays the records of one batch, one after the other.</summary>
+    public void ReplayBatch(ReadOnlySpan<byte> records, Span<byte> scratch)
+    {
+        while (!records.IsEmpty)
+        {
+            var length = (int)new ByteReader(records).U32();
+            Replay(records[..length], scratch);
+            records = records[length..];
+        }
+    }
+
     /// <summary>A copy of a wallet, or null.</summary>
     public Wallet? FindWallet(WalletId id) => _wallets.Find(id) is var slot and >= 0 ? _wallets[slot] : null;
 
@@ -108,7 +123,7 @@ public sealed partial class Ledger(int partition)
     private ApplyResult ApplyGenesis(Genesis command, in ApplyContext context, Span<byte> record)
     {
         Assert(Genesis is null && NextSequence == 0, "one genesis entry, and it is the first");
-        Genesis = command;
+        (Genesis, Begun) = (command, context.Time);
         _operator = _wallets.Add(command.Operator, OperatorTenant);
         return Write(EntryType.Genesis, command, context, record).Finish();
     }

@@ -22,6 +22,8 @@ public enum Outcome : ushort
     AmountZero = 20,
     SelfTransfer = 21,
     BelowDust = 22,
+    /// <summary>Nothing but anchors may pay the anchor script.</summary>
+    AnchorAddress = 23,
 
     // Things named that are not there, or not the caller's. Not journaled.
     WalletNotFound = 30,

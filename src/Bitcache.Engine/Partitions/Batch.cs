@@ -6,7 +6,7 @@ namespace Bitcache.Engine.Partitions;
 /// filled and by the sync thread from then until it is handed back.</summary>
 internal sealed class Batch
 {
-    private readonly byte[] _payload = new byte[Limits.BatchBytesMax + Limits.RecordBytesMax];
+    private readonly byte[] _payload = new byte[Limits.BatchBytesMax];
     private int _length;
 
     public List<WorkItem> Items { get; } = [];
@@ -19,7 +19,7 @@ internal sealed class Batch
 
     public ReadOnlySpan<byte> Payload => _payload.AsSpan(0, _length);
     public Span<byte> Free => _payload.AsSpan(_length, Limits.RecordBytesMax);
-    public bool IsFull => Items.Count >= Limits.BatchEntriesMax || _length >= Limits.BatchBytesMax;
+    public bool IsFull => Items.Count >= Limits.BatchEntriesMax || _length > Limits.BatchBytesMax - Limits.RecordBytesMax;
 
     public void Begin(UnixTime time, bool clockTrusted, long durableSequence)
     {

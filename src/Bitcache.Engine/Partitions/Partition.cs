@@ -8,7 +8,6 @@
 // the journal, and only a new start from the journal can tell what is true.
 
 using System.Collections.Concurrent;
-using System.Security.Cryptography;
 using System.Threading.Channels;
 using Bitcache.Core;
 using Bitcache.Engine.Journal;
@@ -24,8 +23,6 @@ public delegate void FatalHandler(string why, Exception cause);
 public sealed class Partition : IAsyncDisposable
 {
     private const int BatchesMax = 2;
-    /// <summary>Room in the journal for the batch being synced and the one being filled.</summary>
-    private const int ReserveBytes = BatchesMax * (Limits.BatchBytesMax + Limits.RecordBytesMax);
     private static readonly TimeSpan IdleBeforeSeal = TimeSpan.FromMilliseconds(50);
     /// <summary>The floor of the id window moves in steps, so that raising it is a rare entry.</summary>
     private const long FloorStepMilliseconds = 3_600_000;
@@ -51,7 +48,7 @@ public sealed class Partition : IAsyncDisposable
         (_ledger, _journal, _clock, _log, _fatal) = (ledger, journal, clock, log, fatal);
         _queue = Channel.CreateBounded<WorkItem?>(new BoundedChannelOptions(Limits.QueueItemsMax) { SingleReader = true });
         for (var i = 0; i < BatchesMax; i++) _free.Add(new Batch());
-        _storageFull = !_journal.TryReserve(ReserveBytes);
+        _storageFull = !Reserve();
         _ownerThread = new Thread(OwnerLoop) { Name = $"partition {ledger.Partition} owner" };
         _syncThread = new Thread(SyncLoop) { Name = $"partition {ledger.Partition} sync" };
         _ownerThread.Start();
@@ -68,7 +65,7 @@ public sealed class Partition : IAsyncDisposable
     public async Task<Answer> SubmitAsync(Command command, uint tenant = Ledger.OperatorTenant)
     {
         if (_storageFull) throw new PartitionUnavailableException(Unavailable.StorageFull);
-        var item = new CommandItem(command, tenant, DrawSalt());
+        var item = new CommandItem(command, tenant, ClientIds.Draw128());
         Enqueue(item);
         var applied = await item.Done;
         if (applied.Outcome == Outcome.Known) return Recall((ClientCommand)command, applied);
@@ -92,6 +89,9 @@ public sealed class Partition : IAsyncDisposable
         ? record
         : throw new ArgumentOutOfRangeException(nameof(sequence), sequence, "no durable entry has this sequence");
 
+    /// <summary>Reads durable records in order, on the caller's thread; see <see cref="IJournal.ReadRecords"/>.</summary>
+    public void ReadRecords(long from, long count, RecordReader reader) => _journal.ReadRecords(from, count, reader);
+
     /// <summary>An operator's word that the clock is right.</summary>
     public async Task ConfirmClockAsync()
     {
@@ -111,13 +111,6 @@ public sealed class Partition : IAsyncDisposable
         _journal.Dispose();
         _free.Dispose();
         _filled.Dispose();
-    }
-
-    private static UInt128 DrawSalt()
-    {
-        Span<byte> bytes = stackalloc byte[Entry.SaltBytes];
-        RandomNumberGenerator.Fill(bytes);
-        return new ByteReader(bytes).U128();
     }
 
     /// <summary>The first answer of a known id, from the entry it left, with today's balances.</summary>
@@ -171,12 +164,19 @@ public sealed class Partition : IAsyncDisposable
     {
         var batch = _free.Take();
         batch.Begin(_clock.Next(), _clock.IsTrusted, _journal.DurableSequence);
-        if (FloorToRaise(batch) is { } floor) new CommandItem(new RaiseFloor(floor), Ledger.OperatorTenant, DrawSalt()).Run(_ledger, batch);
+        if (!_storageFull && FloorToRaise(batch) is { } floor)
+            new CommandItem(new RaiseFloor(floor), Ledger.OperatorTenant, ClientIds.Draw128()).Run(_ledger, batch);
         return batch;
     }
 
     private void Run(WorkItem item, Batch batch)
     {
+        // Seen here at the latest when the batch before the last that fits was appended.
+        if (_storageFull && item is CommandItem)
+        {
+            item.Fail(new PartitionUnavailableException(Unavailable.StorageFull));
+            return;
+        }
         batch.Items.Add(item);
         item.Run(_ledger, batch);
     }
@@ -214,13 +214,13 @@ public sealed class Partition : IAsyncDisposable
                 if (!_filled.TryTake(out batch, IdleBeforeSeal))
                 {
                     _journal.Seal();
-                    if (_storageFull) _storageFull = !_journal.TryReserve(ReserveBytes);
+                    if (_storageFull) _storageFull = !Reserve();
                     continue;
                 }
                 if (batch.Entries > 0)
                 {
                     _journal.Append(batch.Payload, batch.FirstSequence, batch.Entries);
-                    _storageFull = !_journal.TryReserve(ReserveBytes);
+                    _storageFull = !Reserve();
                 }
                 foreach (var item in batch.Items) item.Complete();
                 batch.Items.Clear();
@@ -236,6 +236,15 @@ public sealed class Partition : IAsyncDisposable
             Stop("the journal could not be written; restart to recover from what is durable", e, batch);
         }
 #pragma warning restore CA1031
+    }
+
+    /// <summary>Makes room for two batches: the next one to be synced and the one that is filled meanwhile. Where there
+    /// is room for one only, that one may be filled already and is the last.</summary>
+    private bool Reserve()
+    {
+        if (_journal.TryReserve(2 * Limits.BatchBytesMax)) return true;
+        _journal.TryReserve(Limits.BatchBytesMax);
+        return false;
     }
 
     /// <summary>Promises nobody anything, and ends the process.</summary>

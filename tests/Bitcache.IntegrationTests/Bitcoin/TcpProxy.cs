@@ -23,6 +23,7 @@ public sealed class TcpProxy : IAsyncDisposable
     private readonly Task _accepting;
     private readonly TaskCompletionSource _answerLost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _requests;
+    private int _lost = -1;
 
     public TcpProxy(int serverPort)
     {
@@ -36,6 +37,9 @@ public sealed class TcpProxy : IAsyncDisposable
 
     /// <summary>HTTP requests that came from clients.</summary>
     public int Requests => Volatile.Read(ref _requests);
+
+    /// <summary>Loses the answer to one request by resetting its connection; requests count from 0.</summary>
+    public void LoseAnswer(int request) => Volatile.Write(ref _lost, request);
 
     /// <summary>Completes when an answer of the server has been lost.</summary>
     public Task AnswerLost => _answerLost.Task;
@@ -82,13 +86,14 @@ public sealed class TcpProxy : IAsyncDisposable
         var buffer = new byte[64 << 10];
         while (await server.GetStream().ReadAsync(buffer, _stop.Token) is > 0 and var read)
         {
-            if (Mode == ProxyMode.Forward)
+            var reset = Mode == ProxyMode.Reset || Requests - 1 == Volatile.Read(ref _lost);
+            if (Mode == ProxyMode.Forward && !reset)
             {
                 await client.GetStream().WriteAsync(buffer.AsMemory(0, read), _stop.Token);
                 continue;
             }
             _answerLost.TrySetResult();
-            if (Mode == ProxyMode.Reset)
+            if (reset)
             {
                 client.LingerState = new LingerOption(true, 0);
                 return;

@@ -1,0 +1,15 @@
+using Bitcache.Core;
+using Bitcache.Engine.Settlement;
+
+namespace Bitcache.Engine;
+
+/// <summary>How the engine is, for the health page and for alarms. One consistent picture of the ledger, beside what
+/// was last seen of the chain.</summary>
+/// <param name="Entries">Entries in the journal.</param>
+/// <param name="CheckpointSize">Statements that the newest signed checkpoint covers.</param>
+/// <param name="Waiting">Why live families wait, by their number.</param>
+/// <param name="EpochsUnanchored">Closed epochs that no anchor in a block covers yet.</param>
+public sealed record EngineHealth(
+    ChainHealth Chain, bool StorageFull, bool ClockTrusted, Totals Totals, long Entries, int Wallets, long CheckpointSize,
+    ChainCursor? Cursor, int QueuedWithdrawals, IReadOnlyList<Family> LiveFamilies, IReadOnlyDictionary<long, string> Waiting,
+    bool OperatorFundsLow, Msat OperatorAvailable, Epoch? LastEpoch, long EpochsUnanchored);

@@ -1,0 +1,88 @@
+using Bitcache.Core;
+using Bitcache.Core.Audit;
+using Bitcache.Core.Bitcoin;
+
+namespace Bitcache.Engine;
+
+/// <summary>From how many confirmations on a deposit of at least this size is credited.</summary>
+public sealed record ConfirmationRule(long FromSat, int Confirmations);
+
+/// <summary>Everything that the engine is told from outside. Refused whole: <see cref="Problems"/> names every
+/// problem at once, before anything is opened.</summary>
+public sealed record EngineSettings
+{
+    /// <summary>Where the journal, the log and the keys live. One server at a time may use it.</summary>
+    public required string DataFolder { get; init; }
+
+    public BitcoinNetwork Network { get; init; } = BitcoinNetwork.Regtest;
+
+    /// <summary>The log's name in checkpoints and anchors, for ever: a host name and a path, without a scheme.</summary>
+    public required string Origin { get; init; }
+
+    /// <summary>Confirmations wanted before a deposit counts, by its amount; the largest threshold that is reached holds.</summary>
+    public IReadOnlyList<ConfirmationRule> ConfirmationsToCredit { get; init; } =
+        [new(0, 1), new(1_000_000, 3), new(100_000_000, 6)];
+
+    /// <summary>From this depth on, deposits and transactions are taken to be there for good.</summary>
+    public int FinalityDepth { get; init; } = 12;
+
+    /// <summary>Smaller deposits go to the suspense account.</summary>
+    public long DepositMinimumSat { get; init; } = 1_000;
+
+    /// <summary>How long an epoch lasts.</summary>
+    public TimeSpan EpochLength { get; init; } = TimeSpan.FromMinutes(60);
+
+    /// <summary>How often the chain is looked at and the log is cut.</summary>
+    public TimeSpan PollInterval { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>The fee rate where the node has no estimate, in sat per virtual byte.</summary>
+    public int FallbackFeeRate { get; init; } = 5;
+
+    /// <summary>No transaction pays a higher fee rate, in sat per virtual byte.</summary>
+    public int FeeRateMax { get; init; } = 200;
+
+    /// <summary>The confirmation target that the node's estimate is asked for, in blocks.</summary>
+    public int FeeTargetBlocks { get; init; } = 6;
+
+    /// <summary>The most that mining one transaction may cost; held in the operator's wallet before it is built.</summary>
+    public long FeeCapSat { get; init; } = 50_000;
+
+    /// <summary>The value of the output that the next anchor spends.</summary>
+    public long AnchorOutputSat { get; init; } = 1_000;
+
+    /// <summary>Journal segments are allocated whole.</summary>
+    public int SegmentMebibytes { get; init; } = 64;
+
+    /// <summary>Confirmations that an amount must have to be credited.</summary>
+    public int ConfirmationsFor(Sats amount) => ConfirmationsToCredit.Where(r => amount.Value >= r.FromSat).Max(r => r.Confirmations);
+
+    /// <summary>Every reason for which these settings cannot be used; empty when they can.</summary>
+    public IReadOnlyList<string> Problems()
+    {
+        var problems = new List<string>();
+        void Require(bool holds, string problem)
+        {
+            if (!holds) problems.Add(problem);
+        }
+        Require(!string.IsNullOrWhiteSpace(DataFolder), "dataFolder is empty: name a folder for journal and keys");
+        Require(Enum.IsDefined(Network), "network is none of mainnet, testnet, signet, regtest");
+        Require(Origin.Length is > 0 and <= Limits.OriginBytesMax && VerifierKey.IsName(Origin),
+            $"origin must have 1 to {Limits.OriginBytesMax} characters without spaces or plus signs, such as ledger.example.org/log");
+        Require(ConfirmationsToCredit.Count > 0 && ConfirmationsToCredit.Any(r => r.FromSat == 0),
+            "confirmationsToCredit needs a rule from 0 sat");
+        Require(ConfirmationsToCredit.All(r => r.FromSat >= 0 && r.Confirmations >= 1), "confirmationsToCredit: amounts from 0, confirmations from 1");
+        Require(FinalityDepth >= 1 && ConfirmationsToCredit.All(r => r.Confirmations <= FinalityDepth),
+            "finalityDepth must be at least the confirmations that credit a deposit");
+        Require(Network != BitcoinNetwork.Mainnet || FinalityDepth >= 6, "finalityDepth below 6 is for test networks only");
+        Require(DepositMinimumSat is >= 1 and <= Limits.SupplySatMax, "depositMinimumSat must be at least 1");
+        Require(EpochLength >= TimeSpan.FromSeconds(1), "epochLength must be at least a second");
+        Require(PollInterval >= TimeSpan.FromMilliseconds(10) && PollInterval <= TimeSpan.FromMinutes(10),
+            "pollInterval must lie between 10 milliseconds and 10 minutes");
+        Require(FallbackFeeRate >= 1 && FeeRateMax >= FallbackFeeRate, "fallbackFeeRate must be at least 1 and at most feeRateMax");
+        Require(FeeTargetBlocks is >= 1 and <= 1008, "feeTargetBlocks must lie between 1 and 1008");
+        Require(FeeCapSat is >= 1_000 and <= 10_000_000, "feeCapSat must lie between 1,000 and 10,000,000");
+        Require(AnchorOutputSat is >= 546 and <= 1_000_000, "anchorOutputSat must lie between 546 (dust) and 1,000,000");
+        Require(SegmentMebibytes is >= 16 and <= 1024, "segmentMebibytes must lie between 16 and 1024");
+        return problems;
+    }
+}

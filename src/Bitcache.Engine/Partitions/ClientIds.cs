@@ -1,0 +1,21 @@
+using System.Security.Cryptography;
+using Bitcache.Core;
+
+namespace Bitcache.Engine.Partitions;
+
+/// <summary>Makes ids as every client does: UUIDv7, 74 bits of them drawn from the system's generator.</summary>
+public static class ClientIds
+{
+    public static OperationId Next(TimeProvider time) =>
+        OperationId.Create(new UnixTime(time.GetUtcNow().ToUnixTimeMilliseconds()), Draw128());
+
+    /// <summary>A wallet id.</summary>
+    public static WalletId NextWallet() => new(Draw128());
+
+    internal static UInt128 Draw128()
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        RandomNumberGenerator.Fill(bytes);
+        return new ByteReader(bytes).U128();
+    }
+}

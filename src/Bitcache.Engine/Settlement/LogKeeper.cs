@@ -1,0 +1,104 @@
+// The transparency log: every statement of the journal, hashed in the order that the journaled cuts fix. Hashing
+// runs here, off the payment path, and catches up. A checkpoint is signed only for a size that a durable cut
+// covers, so that no crash can sign two roots for one size.
+
+using Bitcache.Core;
+using Bitcache.Core.Audit;
+using Bitcache.Engine.Partitions;
+
+namespace Bitcache.Engine.Settlement;
+
+/// <summary>Hashes, cuts and signs. Cuts come from the settlement loop alone; proofs may be asked for by any thread.</summary>
+public sealed class LogKeeper : IDisposable
+{
+    private readonly Partition _partition;
+    private readonly CheckpointKey _key;
+    private readonly FileHashStore _hashes;
+    private readonly MerkleLog _log;
+    private readonly Lock _lock = new();
+    private volatile SignedCheckpoint? _checkpoint;
+
+    private sealed record SignedCheckpoint(long Size, string Note);
+
+    public LogKeeper(Partition partition, CheckpointKey key, string folder)
+    {
+        (_partition, _key) = (partition, key);
+        _hashes = new FileHashStore(folder);
+        _log = new MerkleLog(_hashes);
+    }
+
+    /// <summary>The newest signed checkpoint, as its note; empty before the first.</summary>
+    public string Checkpoint => _checkpoint?.Note ?? "";
+
+    /// <summary>How many statements the newest checkpoint covers.</summary>
+    public long CheckpointSize => _checkpoint?.Size ?? 0;
+
+    /// <summary>Signs the newest journaled cut again after a start: the same size gives the same root.</summary>
+    public async Task ResumeAsync()
+    {
+        if (await _partition.QueryAsync(ledger => ledger.LastLogCut) is { } cut) Sign(cut);
+    }
+
+    /// <summary>Cuts the log at what is durable now, if there is anything new in it.</summary>
+    public async Task AdvanceAsync()
+    {
+        var (content, last) = await _partition.QueryAsync(ledger => (ledger.LastContentSequence, ledger.LastLogCut));
+        if (last is not null && last.Through[0] >= content) return;
+        // The answer to the question left after everything it saw was durable, so this sequence is, too.
+        await CutAsync(content, last);
+    }
+
+    /// <summary>Makes the log's size right after the epoch's cut one that is covered by a checkpoint, and gives
+    /// the root there.</summary>
+    public async Task<Hash256> CutAtAsync(Epoch epoch)
+    {
+        var last = await _partition.QueryAsync(ledger => ledger.LastLogCut);
+        if (last is null || last.Through[0] < epoch.TreeSize - 1) await CutAsync(epoch.TreeSize - 1, last);
+        lock (_lock) return _log.Root(epoch.TreeSize);
+    }
+
+    /// <summary>The proof that a statement is in the newest checkpoint's tree, or null while it is not.</summary>
+    public TlogProof? FindProof(long sequence)
+    {
+        if (_checkpoint is not { } checkpoint || sequence >= checkpoint.Size) return null;
+        lock (_lock) return new TlogProof(sequence, _log.InclusionProof(sequence, checkpoint.Size), checkpoint.Note);
+    }
+
+    /// <summary>The path from a statement to the root of an anchored size.</summary>
+    public IReadOnlyList<Hash256> PathTo(long sequence, long size)
+    {
+        lock (_lock) return _log.InclusionProof(sequence, size);
+    }
+
+    public void Dispose()
+    {
+        lock (_lock) _hashes.Dispose();
+    }
+
+    private async Task CutAsync(long through, LogCut? last)
+    {
+        var cut = new LogCut((last?.Round ?? 0) + 1, [through]);
+        await _partition.SubmitAsync(cut);
+        Sign(cut);
+    }
+
+    private void Sign(LogCut cut)
+    {
+        var size = cut.Through[0] + 1;
+        lock (_lock)
+        {
+            HashUpTo(size);
+            _checkpoint = new SignedCheckpoint(size, new Checkpoint(_key.Origin, size, _log.Root(size)).Sign(_key.Seed));
+        }
+    }
+
+    private void HashUpTo(long size)
+    {
+        while (_log.Size < size)
+        {
+            var leaves = new List<Hash256>();
+            _partition.ReadRecords(_log.Size, size - _log.Size, record => leaves.Add(Rfc6962.LeafHash(Entry.StatementOf(record))));
+            _log.Append(leaves.ToArray());
+        }
+    }
+}

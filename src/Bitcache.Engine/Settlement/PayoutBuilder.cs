@@ -1,0 +1,142 @@
+// Builds and signs one family's transaction, and believes nothing of what the node built until it was checked.
+
+using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Bitcoin;
+
+namespace Bitcache.Engine.Settlement;
+
+/// <summary>Why a family could not be built now. None of these is a loss: nothing was signed.</summary>
+public enum BuildRefusal
+{
+    None,
+    /// <summary>The node's wallet has too few confirmed coins.</summary>
+    TooFewCoins,
+    /// <summary>The fee would pass what is held for it.</summary>
+    FeeAboveCap,
+    /// <summary>With so many inputs the anchor could not be proven: fewer withdrawals must ride along.</summary>
+    TooLarge,
+    /// <summary>The node built something else than was asked for.</summary>
+    NotAsAsked,
+}
+
+/// <param name="Attempt">The signed transaction, or null when refused.</param>
+/// <param name="Detail">A sentence for the operator when refused.</param>
+public sealed record BuildResult(SignAttempt? Attempt, BuildRefusal Refusal, string Detail)
+{
+    public static BuildResult Refuse(BuildRefusal refusal, string detail) => new(null, refusal, detail);
+}
+
+/// <summary>Everything that a build is held against.</summary>
+/// <param name="Withdrawals">The withdrawals of the family, each to another script.</param>
+/// <param name="PreviousAnchor">The output that the anchor must spend as its first input; null for the first anchor or without one.</param>
+/// <param name="Taken">Inputs of other live families.</param>
+/// <param name="AnchorTip">The output that only the next anchor may spend.</param>
+public sealed record BuildOrder(
+    Family Family, IReadOnlyList<Withdrawal> Withdrawals, string Origin, ByteString AnchorScript,
+    (OutPoint OutPoint, Sats Value)? PreviousAnchor, IReadOnlySet<OutPoint> Taken, OutPoint? AnchorTip);
+
+public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
+{
+    private const int SatsPerKvBInSatPerVB = 1_000;
+
+    /// <summary>Builds, checks and signs. What it returns is not on its way: it must be durable first.</summary>
+    public async Task<BuildResult> BuildAsync(BuildOrder order, CancellationToken cancel)
+    {
+        var outputs = Outputs(order);
+        FundedPsbt funded;
+        try
+        {
+            funded = await node.WalletCreateFundedPsbtAsync(
+                order.PreviousAnchor is { } previous ? [previous.OutPoint] : [], outputs, await FeeRateAsync(cancel), cancel);
+        }
+        catch (NodeException e) when (e.Failure == NodeFailure.Rejected && e.Code == RpcError.WalletError)
+        {
+            return BuildResult.Refuse(BuildRefusal.TooFewCoins, e.Message);
+        }
+        var psbt = await node.DecodePsbtAsync(funded.Psbt, cancel);
+        if (await CheckAsync(order, psbt, cancel) is { } refusal) return refusal;
+
+        var signed = await node.WalletProcessPsbtAsync(funded.Psbt, cancel);
+        if (signed.Transaction is not { } raw) return BuildResult.Refuse(BuildRefusal.NotAsAsked, "the node's wallet could not sign every input");
+        if (!BitcoinTransaction.TryParse(raw, out var transaction) || transaction.Txid != psbt.Txid)
+            return BuildResult.Refuse(BuildRefusal.NotAsAsked, "the signed transaction is not the one that was checked");
+        return new BuildResult(
+            new SignAttempt(order.Family.Number, order.Family.Attempts.Count + 1, transaction.Txid, psbt.Fee!.Value, new ByteString(raw)),
+            BuildRefusal.None, "");
+    }
+
+    private List<NewOutput> Outputs(BuildOrder order)
+    {
+        var outputs = new List<NewOutput>();
+        foreach (var withdrawal in order.Withdrawals) outputs.Add(new PayOutput(Address(withdrawal.Script), withdrawal.Amount));
+        if (order.Family.Anchor is { } anchor)
+        {
+            outputs.Add(new PayOutput(Address(order.AnchorScript), AnchorValue(order)));
+            // The script is 6a 24 and these 36 bytes.
+            outputs.Add(new DataOutput(AnchorChain.ToRecord(anchor, order.Origin).Script()[2..]));
+        }
+        return outputs;
+    }
+
+    private string Address(ByteString script) => BitcoinAddress.FromScript(script.Span, settings.Network)
+        ?? throw new LedgerInvariantException($"script {script} was accepted but has no address");
+
+    private Sats AnchorValue(BuildOrder order) => order.PreviousAnchor?.Value ?? new Sats(settings.AnchorOutputSat);
+
+    private async Task<FeeRate> FeeRateAsync(CancellationToken cancel)
+    {
+        var estimate = await node.EstimateSmartFeeAsync(settings.FeeTargetBlocks, cancel)
+            ?? new FeeRate(settings.FallbackFeeRate * SatsPerKvBInSatPerVB);
+        var max = new FeeRate(settings.FeeRateMax * SatsPerKvBInSatPerVB);
+        return estimate > max ? max : estimate;
+    }
+
+    /// <summary>Exactly our outputs plus at most one own change, the fee within the cap, inputs segwit and disjoint
+    /// from every live family, the anchor's first input the one it must spend.</summary>
+    private async Task<BuildResult?> CheckAsync(BuildOrder order, DecodedPsbt psbt, CancellationToken cancel)
+    {
+        static BuildResult NotAsAsked(string detail) => BuildResult.Refuse(BuildRefusal.NotAsAsked, detail);
+
+        if (psbt.Fee is not { } fee) return NotAsAsked("the node could not tell the transaction's fee");
+        if (fee > order.Family.FeeCap)
+            return BuildResult.Refuse(BuildRefusal.FeeAboveCap, $"the transaction would cost {fee}, more than the {order.Family.FeeCap} held for it");
+        if (order.Family.Anchor is not null && psbt.StrippedBytes > Limits.AnchorTransactionBytesMax)
+            return BuildResult.Refuse(BuildRefusal.TooLarge, $"the anchor would have {psbt.StrippedBytes} bytes; {Limits.AnchorTransactionBytesMax} can be proven");
+
+        var wanted = order.Withdrawals.Select(w => (w.Script, w.Amount)).ToList();
+        if (order.Family.Anchor is { } anchor)
+        {
+            wanted.Add((order.AnchorScript, AnchorValue(order)));
+            wanted.Add((new ByteString(AnchorChain.ToRecord(anchor, order.Origin).Script()), Sats.Zero));
+        }
+        var extra = new List<PsbtOutput>();
+        foreach (var output in psbt.Outputs)
+        {
+            if (!wanted.Remove((new ByteString(output.Script), output.Amount))) extra.Add(output);
+        }
+        if (wanted.Count > 0) return NotAsAsked($"{wanted.Count} outputs that were asked for are missing");
+        if (extra.Count > 1) return NotAsAsked($"{extra.Count} outputs that were not asked for");
+        if (extra.Count == 1 && !await IsOwnChangeAsync(extra[0], order, cancel)) return NotAsAsked("an output that was not asked for pays a stranger");
+
+        if (order.PreviousAnchor is { } previous && psbt.Inputs[0].Output != previous.OutPoint)
+            return NotAsAsked("the first input is not the previous anchor's output");
+        foreach (var input in psbt.Inputs)
+        {
+            if (order.Taken.Contains(input.Output)) return NotAsAsked($"input {input.Output} belongs to another live family");
+            if (input.Output == order.AnchorTip && order.PreviousAnchor is null) return NotAsAsked("an ordinary payment would spend the anchor's output");
+            if (input.Spent is null || !IsWitnessProgram(input.Spent.Script)) return NotAsAsked($"input {input.Output} is not segwit");
+        }
+        return null;
+    }
+
+    private async Task<bool> IsOwnChangeAsync(PsbtOutput output, BuildOrder order, CancellationToken cancel)
+    {
+        if (order.AnchorScript.Span.SequenceEqual(output.Script)) return false;
+        return BitcoinAddress.FromScript(output.Script, settings.Network) is { } address
+            && (await node.GetAddressInfoAsync(address, cancel)).IsMine;
+    }
+
+    private static bool IsWitnessProgram(ReadOnlySpan<byte> script) =>
+        script.Length is >= 4 and <= Limits.ScriptBytesMax && script[0] is (0 or (>= 0x51 and <= 0x60)) && script[1] == script.Length - 2;
+}

@@ -1,0 +1,41 @@
+using Bitcache.Core;
+using Bitcache.Core.Audit;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Partitions;
+
+namespace Bitcache.Engine.Settlement;
+
+/// <summary>The proof of one entry, as its owner keeps it.</summary>
+/// <param name="Leaf">00 || statement: its SHA-256 is the log's leaf.</param>
+/// <param name="TlogProof">c2sp.org/tlog-proof@v1, up to a signed checkpoint.</param>
+/// <param name="OpenTimestamps">The proof up to a block, once an anchor over the entry is in one.</param>
+public sealed record Receipt(byte[] Leaf, string TlogProof, byte[]? OpenTimestamps, long? AnchorHeight, Txid? AnchorTxid);
+
+/// <summary>Makes receipts from the journal and the log; needs no node.</summary>
+public sealed class Receipts(Partition partition, LogKeeper log, string origin)
+{
+    /// <summary>The receipt of a journaled entry, or null while no signed checkpoint covers it.</summary>
+    public async Task<Receipt?> FindAsync(long sequence)
+    {
+        if (log.FindProof(sequence) is not { } proof) return null;
+        var statement = Entry.StatementOf(partition.ReadRecord(sequence)).ToArray();
+        byte[] leaf = [Rfc6962.LeafPrefix, .. statement];
+        var anchor = await partition.QueryAsync(ledger => ledger.Families()
+            .FirstOrDefault(f => f.Anchor?.TreeSize > sequence && f.Confirmation is not null));
+        if (anchor is null) return new Receipt(leaf, proof.Write(), null, null, null);
+        var transaction = AnchorChain.ConfirmedTransaction(anchor);
+        return new Receipt(
+            leaf, proof.Write(), Timestamp(sequence, statement, anchor, transaction), anchor.Confirmation!.Height, transaction.Txid);
+    }
+
+    private byte[] Timestamp(long sequence, byte[] statement, Family anchor, BitcoinTransaction transaction)
+    {
+        var (terms, confirmation) = (anchor.Anchor!, anchor.Confirmation!);
+        return new OpenTimestampsBuilder(Rfc6962.LeafHash(statement))
+            .LogPath(sequence, terms.TreeSize, log.PathTo(sequence, terms.TreeSize))
+            .Anchor(
+                AnchorChain.ToRecord(terms, origin), transaction,
+                new BlockProof(transaction.Txid, (int)confirmation.Position, confirmation.Siblings))
+            .ToBytes((int)confirmation.Height);
+    }
+}

@@ -1,0 +1,241 @@
+// Ties the ledger to Bitcoin, one turn after another: cut the log, close the epoch when it is due, look for
+// deposits, open families for what is due, drive those that are live. Whatever fails is tried again at the next
+// turn; payments never wait for any of it.
+
+using Bitcache.Core;
+using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Partitions;
+using Microsoft.Extensions.Logging;
+
+namespace Bitcache.Engine.Settlement;
+
+/// <summary>What the loop last saw of Bitcoin. Replaced whole at every turn.</summary>
+/// <param name="Trouble">Why deposits and withdrawals wait; null when they do not.</param>
+/// <param name="Reserves">Coins of the hot wallet, and what live families are about to pay out; null before the first look.</param>
+public sealed record ChainHealth(string? Trouble, int? Height, UnixTime? LookedAt, Msat? Reserves, bool ReservesShort)
+{
+    public static ChainHealth Unknown { get; } = new("the node was not asked yet", null, null, null, false);
+}
+
+public sealed class SettlementLoop : IAsyncDisposable
+{
+    private readonly Partition _partition;
+    private readonly LogKeeper _log;
+    private readonly IBitcoinNode _node;
+    private readonly NodeGate _gate;
+    private readonly EngineSettings _settings;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly DepositWatcher _deposits;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly SemaphoreSlim _turn = new(1);
+    private readonly SemaphoreSlim _wake = new(0);
+    private readonly FatalHandler _fatal;
+    private Task _running = Task.CompletedTask;
+    private volatile ChainHealth _health = ChainHealth.Unknown;
+    // The block that reserves were last compared at; the comparison costs a call for each live family.
+    private BlockHash? _comparedAt;
+
+    public SettlementLoop(
+        Partition partition, LogKeeper log, IBitcoinNode node, NodeGate gate, EngineSettings settings, TimeProvider time, ILogger logger, FatalHandler fatal)
+    {
+        (_partition, _log, _node, _gate, _settings, _time, _logger, _fatal) = (partition, log, node, gate, settings, time, logger, fatal);
+        _deposits = new DepositWatcher(partition, node, settings, logger);
+        Payouts = new Payouts(partition, node, settings, logger);
+    }
+
+    public Payouts Payouts { get; }
+    public ChainHealth Chain => _health;
+
+    public void Start() => _running = Task.Run(RunAsync);
+
+    /// <summary>Has the next turn come now.</summary>
+    private void Wake()
+    {
+        if (_wake.CurrentCount == 0) _wake.Release();
+    }
+
+    /// <summary>Closes the epoch now. The same id closes one epoch, whatever is retried.</summary>
+    /// <exception cref="PartitionUnavailableException">Nothing was closed.</exception>
+    public async Task<Answer> CloseEpochAsync(OperationId id, CancellationToken cancel)
+    {
+        await _turn.WaitAsync(cancel);
+        try
+        {
+            return await CutEpochAsync(id);
+        }
+        finally
+        {
+            _turn.Release();
+            Wake();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _running;
+        _stop.Dispose();
+        _turn.Dispose();
+        _wake.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            try
+            {
+                await TakeTurnAsync(_stop.Token);
+                await _wake.WaitAsync(_settings.PollInterval, _stop.Token);
+            }
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (PartitionUnavailableException e)
+            {
+                // Full or stopping: nothing was applied, and the next turn tries again.
+                _health = _health with { Trouble = e.Message };
+                await Task.Delay(_settings.PollInterval, _time, CancellationToken.None);
+            }
+#pragma warning disable CA1031 // An unexpected failure here is a broken rule or lost bookkeeping: stop loudly.
+            catch (Exception e)
+            {
+                _fatal("settlement met something that it does not understand", e);
+                return;
+            }
+#pragma warning restore CA1031
+        }
+    }
+
+    /// <summary>Takes one turn now, and returns when it is done.</summary>
+    public async Task TakeTurnAsync(CancellationToken cancel)
+    {
+        await _turn.WaitAsync(cancel);
+        try
+        {
+            if (await IsEpochDueAsync()) await CutEpochAsync(ClientIds.Next(_time));
+            await _log.AdvanceAsync();
+            await SettleAsync(cancel);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private async Task SettleAsync(CancellationToken cancel)
+    {
+        try
+        {
+            // After a restart the node may not have loaded its wallet yet.
+            if (_health.Trouble is not null && !await _node.LoadWalletAsync(cancel))
+            {
+                Trouble("the node has no wallet of the configured name: restore the hot wallet from its backup");
+                return;
+            }
+            var cursor = await _partition.QueryAsync(ledger => ledger.Cursor);
+            var gate = await _gate.CheckAsync((int)(cursor?.Height ?? 0), cancel);
+            if (!gate.IsOpen)
+            {
+                Trouble(gate.Sentence);
+                return;
+            }
+            var chain = gate.Chain!;
+            if (_health.Trouble is not null)
+            {
+                // The node may have been restarted: its locks are gone.
+                await Payouts.LockCoinsAsync(cancel);
+                _logger.NodeOpen(chain.Blocks);
+            }
+            await _deposits.LookAsync(cancel);
+            await CompareReservesAsync(chain.BestBlock, cancel);
+            await OpenFamiliesAsync();
+            await Payouts.DriveAsync(cancel);
+            _health = _health with { Trouble = null, Height = chain.Blocks, LookedAt = Now() };
+        }
+        catch (NodeException e)
+        {
+            Trouble(e.Message);
+        }
+        catch (CursorLostException e)
+        {
+            Trouble(e.Message);
+        }
+    }
+
+    private void Trouble(string reason)
+    {
+        if (_health.Trouble != reason) _logger.NodeClosed(reason);
+        _health = _health with { Trouble = reason };
+    }
+
+    private async Task<bool> IsEpochDueAsync()
+    {
+        if (!_partition.IsClockTrusted) return false;
+        var (last, now) = await _partition.QueryAsync(ledger => (ledger.LastEpoch?.Closed ?? ledger.Begun, ledger.Time));
+        return Math.Max(now.Milliseconds, Now().Milliseconds) - last.Milliseconds >= (long)_settings.EpochLength.TotalMilliseconds;
+    }
+
+    private async Task<Answer> CutEpochAsync(OperationId id)
+    {
+        var next = (await _partition.QueryAsync(ledger => ledger.LastEpoch?.Number ?? 0)) + 1;
+        var answer = await _partition.SubmitAsync(new EpochCut(id, next));
+        if (answer.Entry?.Command is EpochCut cut && cut.Epoch == next)
+        {
+            var epoch = await _partition.QueryAsync(ledger => ledger.LastEpoch!);
+            await _log.CutAtAsync(epoch);
+            _logger.EpochClosed(epoch.Number, epoch.TreeSize);
+        }
+        return answer;
+    }
+
+    /// <summary>The newest closed epoch is anchored once no anchor is unconfirmed; withdrawals asked for before
+    /// it closed leave with the anchor, or without it while one is on its way.</summary>
+    private async Task OpenFamiliesAsync()
+    {
+        var (epoch, families, due) = await _partition.QueryAsync(ledger => (ledger.LastEpoch, ledger.Families(), ledger.DueWithdrawals()));
+        if (epoch is null) return;
+        var newest = families.LastOrDefault(f => f.Anchor is not null && f.State != FamilyState.Abandoned);
+        if (newest is { State: FamilyState.Opened } && newest.Anchor!.Epoch < epoch.Number)
+        {
+            // It never got coins or fees to be built: the next anchor covers its epoch, too.
+            await _partition.SubmitAsync(new AbandonFamily(newest.Number));
+            (families, due) = await _partition.QueryAsync(ledger => (ledger.Families(), ledger.DueWithdrawals()));
+            newest = families.LastOrDefault(f => f.Anchor is not null && f.State != FamilyState.Abandoned);
+        }
+        var mayAnchor = newest is null || newest.State is FamilyState.Confirmed or FamilyState.Final;
+        var anchor = mayAnchor && (newest?.Anchor!.Epoch ?? 0) < epoch.Number
+            ? new AnchorTerms(epoch.Number, epoch.TreeSize, await _log.CutAtAsync(epoch))
+            : null;
+        var leaving = _health.ReservesShort ? [] : due.Where(w => w.Sequence < epoch.TreeSize).ToArray();
+        if (anchor is null && leaving.Length == 0) return;
+        await Payouts.OpenAsync(anchor, leaving);
+        if (Payouts.OperatorFundsLow) _logger.OperatorFundsLow(new Sats(_settings.FeeCapSat));
+    }
+
+    /// <summary>At every block: what the hot wallet holds, together with what it is just paying out, must cover what
+    /// is owed. Below that, withdrawals stop.</summary>
+    private async Task CompareReservesAsync(BlockHash best, CancellationToken cancel)
+    {
+        if (best == _comparedAt && !_health.ReservesShort) return;
+        var (totals, families) = await _partition.QueryAsync(ledger => (ledger.Totals, ledger.LiveFamilies()));
+        var amounts = await _partition.QueryAsync(ledger => families.ToDictionary(
+            f => f.Number, f => f.Withdrawals.Sum(k => ledger.FindWithdrawal(k)!.Amount.Value)));
+        var reserves = (await _node.GetBalancesAsync(cancel)).Trusted;
+        foreach (var family in families.Where(f => f.Attempts.Count > 0))
+        {
+            // The wallet deducts a transaction as soon as it knows it; the ledger only when it is final.
+            var attempt = family.Confirmation is { } c ? family.Attempts[c.Attempt - 1] : family.Attempts[^1];
+            if (await _node.GetTransactionAsync(attempt.Txid, cancel) is not null) reserves += new Sats(amounts[family.Number]) + attempt.Fee;
+        }
+        var liabilities = new Msat(totals.Liabilities);
+        var isShort = reserves.ToMsat() < liabilities;
+        if (isShort && !_health.ReservesShort) _logger.ReservesShort(reserves.ToMsat(), liabilities);
+        _health = _health with { Reserves = reserves.ToMsat(), ReservesShort = isShort };
+        _comparedAt = best;
+    }
+
+    private UnixTime Now() => new(_time.GetUtcNow().ToUnixTimeMilliseconds());
+}

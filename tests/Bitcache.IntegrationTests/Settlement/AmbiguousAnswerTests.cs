@@ -1,0 +1,42 @@
+using Bitcache.Core;
+using Bitcache.Engine.Bitcoin;
+using Bitcache.IntegrationTests.Bitcoin;
+
+namespace Bitcache.IntegrationTests.Settlement;
+
+/// <summary>The node executes, and its answer is lost: nothing is ever built anew, so nothing is paid twice.</summary>
+[Trait("suite", "node")]
+public sealed class AmbiguousAnswerTests(RegtestFixture regtest) : IClassFixture<RegtestFixture>
+{
+    [Fact]
+    public async Task A_lost_answer_at_any_call_pays_each_withdrawal_once()
+    {
+        // The turn makes a fixed row of calls; each run loses the answer of another one.
+        for (var lost = 0; ; lost++)
+        {
+            await using var proxy = new TcpProxy(regtest.Node.Endpoint.Port);
+            using var rpc = new BitcoinRpc(new BitcoinRpcOptions(proxy.Endpoint, regtest.Node.Credentials, TimeSpan.FromSeconds(20)));
+            await using var harness = await EngineHarness.StartAsync(
+                regtest.Node, new BitcoinRpcNode(rpc, Bitcache.Cli.Demo.RegtestNode.ServerWallet));
+            await harness.TopUpAsync(new Sats(200_000));
+            var wallet = await harness.FundedWalletAsync(new Sats(500_000));
+            await harness.WithdrawAsync(wallet, await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), new Sats(90_000));
+
+            proxy.LoseAnswer(proxy.Requests + lost);
+            await harness.CloseEpochAsync();
+            var wasLost = proxy.AnswerLost.IsCompleted;
+
+            await harness.TurnAsync();
+            await harness.ReopenAsync();
+            await harness.MineAsync(EngineHarness.ToFinal);
+            await harness.TurnAsync();
+            var family = await harness.FamilyAsync(1);
+            Assert.True(family.State == FamilyState.Final, $"with answer {lost} lost the family is {family.State}");
+            Assert.Single(family.Attempts);
+            Assert.Equal(90_000_000, (await harness.TotalsAsync()).Withdrawn);
+            if (wasLost) continue;
+            Assert.True(lost > 10, $"a turn that builds, signs and sends made only {lost} calls");
+            return;
+        }
+    }
+}

@@ -1,0 +1,157 @@
+using Bitcache.Core;
+using Bitcache.IntegrationTests.Bitcoin;
+
+namespace Bitcache.IntegrationTests.Settlement;
+
+/// <summary>Deposits on a real chain, its reorganisations included. Conservation is checked after every turn.</summary>
+[Trait("suite", "node")]
+public sealed class DepositTests(RegtestFixture regtest) : IClassFixture<RegtestFixture>
+{
+    private static readonly Sats Amount = new(1_000_000);
+
+    [Fact]
+    public async Task A_deposit_is_credited_once_after_the_wanted_confirmations()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var wallet = await harness.CreateWalletAsync();
+        await regtest.Node.PayAsync(await harness.AddressAsync(wallet), Amount, EngineHarness.Cancel);
+
+        await harness.TurnAsync();
+        Assert.Empty(await harness.Partition.QueryAsync(ledger => ledger.DepositsOf(wallet)));
+        await harness.MineAsync(1);
+        Assert.Equal(DepositState.Seen, (await harness.DepositAsync(wallet)).State);
+        Assert.Equal(Msat.Zero, (await harness.WalletAsync(wallet)).Available);
+        await harness.MineAsync(1);
+        Assert.Equal(DepositState.Credited, (await harness.DepositAsync(wallet)).State);
+        Assert.Equal(Amount.ToMsat(), (await harness.WalletAsync(wallet)).Available);
+
+        for (var i = 0; i < 3; i++) await harness.TurnAsync();
+        await harness.ReopenAsync();
+        await harness.MineAsync(EngineHarness.ToFinal);
+        Assert.Equal(DepositState.Final, (await harness.DepositAsync(wallet)).State);
+        Assert.Equal(Amount.ToMsat(), (await harness.WalletAsync(wallet)).Available);
+        Assert.Equal(Amount.ToMsat().Value, (await harness.TotalsAsync()).Deposited);
+    }
+
+    [Fact]
+    public async Task A_reorg_that_drops_a_deposit_freezes_it_at_once_and_final_depth_reverses_it()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var (wallet, _) = await DropAsync(harness, spend: Msat.Zero);
+
+        var frozen = await harness.WalletAsync(wallet);
+        Assert.Equal((Msat.Zero, Amount.ToMsat()), (frozen.Available, frozen.Frozen));
+        Assert.Equal(DepositState.Frozen, (await harness.DepositAsync(wallet)).State);
+        await harness.ReopenAsync();
+
+        await harness.MineEmptyAsync(EngineHarness.ToFinal);
+        var reversed = await harness.WalletAsync(wallet);
+        Assert.Equal(DepositState.Reversed, (await harness.DepositAsync(wallet)).State);
+        Assert.Equal((Msat.Zero, Msat.Zero, false), (reversed.Available, reversed.Frozen, reversed.Owes));
+        Assert.Equal(Amount.ToMsat().Value, (await harness.TotalsAsync()).Reversed);
+    }
+
+    [Fact]
+    public async Task A_deposit_dropped_after_it_was_spent_becomes_a_receivable_that_stops_outflow()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var spent = new Msat(600_000_000);
+        var (wallet, friend) = await DropAsync(harness, spent);
+
+        var frozen = await harness.WalletAsync(wallet);
+        Assert.Equal((Msat.Zero, Amount.ToMsat() - spent, spent), (frozen.Available, frozen.Frozen, frozen.OwedPending));
+        Assert.Equal(Outcome.WalletOwes, (await harness.PayAsync(wallet, friend, new Msat(1))).Outcome);
+
+        await harness.MineEmptyAsync(EngineHarness.ToFinal);
+        var reversed = await harness.WalletAsync(wallet);
+        Assert.Equal((Msat.Zero, spent), (reversed.Frozen, reversed.Owed));
+        Assert.Equal(spent, (await harness.WalletAsync(friend)).Available);
+        await harness.ReopenAsync();
+
+        // What comes in repays first; only the rest can be spent.
+        await harness.PayAsync(friend, wallet, spent);
+        Assert.False((await harness.WalletAsync(wallet)).Owes);
+        Assert.Equal(Msat.Zero, (await harness.WalletAsync(wallet)).Available);
+    }
+
+    [Fact]
+    public async Task A_deposit_that_returns_after_a_reorg_is_given_back_and_not_credited_again()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var wallet = await harness.CreateWalletAsync();
+        await regtest.Node.PayAsync(await harness.AddressAsync(wallet), Amount, EngineHarness.Cancel);
+        var blocks = await regtest.Node.MineAsync(3, EngineHarness.Cancel);
+        await harness.TurnAsync();
+
+        await regtest.Node.InvalidateBlockAsync(blocks[0], EngineHarness.Cancel);
+        // The longer chain that forces the reorganisation does not hold the deposit yet.
+        await harness.MineEmptyAsync(4);
+        Assert.Equal(DepositState.Frozen, (await harness.DepositAsync(wallet)).State);
+        Assert.Equal(Amount.ToMsat(), (await harness.WalletAsync(wallet)).Frozen);
+
+        await harness.MineAsync(1);
+        Assert.Equal(DepositState.Frozen, (await harness.DepositAsync(wallet)).State);
+        await harness.MineAsync(1);
+        Assert.Equal(DepositState.Credited, (await harness.DepositAsync(wallet)).State);
+        Assert.Equal(Amount.ToMsat(), (await harness.WalletAsync(wallet)).Available);
+        Assert.Equal(Amount.ToMsat().Value, (await harness.TotalsAsync()).Deposited);
+    }
+
+    [Fact]
+    public async Task A_deposit_below_the_minimum_is_visible_in_suspense()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var wallet = await harness.CreateWalletAsync();
+        await regtest.Node.PayAsync(await harness.AddressAsync(wallet), new Sats(999), EngineHarness.Cancel);
+        await harness.MineAsync(EngineHarness.ToCredit);
+        Assert.True((await harness.DepositAsync(wallet)).Suspense);
+        Assert.Equal(Msat.Zero, (await harness.WalletAsync(wallet)).Available);
+        Assert.Equal(999_000, (await harness.TotalsAsync()).Suspense);
+    }
+
+    [Fact]
+    public async Task A_coinbase_deposit_goes_to_suspense_when_it_is_mature()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var wallet = await harness.CreateWalletAsync();
+        await regtest.Node.MineAsync(1, EngineHarness.Cancel, await harness.AddressAsync(wallet));
+        await harness.TurnAsync();
+        Assert.Equal(DepositState.Seen, (await harness.DepositAsync(wallet)).State);
+        await harness.MineAsync(99);
+        Assert.Equal(DepositState.Seen, (await harness.DepositAsync(wallet)).State);
+        await harness.MineAsync(2);
+        var deposit = await harness.DepositAsync(wallet);
+        Assert.True(deposit is { State: DepositState.Final, Suspense: true });
+        Assert.Equal(deposit.Amount.ToMsat().Value, (await harness.TotalsAsync()).Suspense);
+    }
+
+    [Fact]
+    public async Task Several_outputs_of_one_transaction_are_credited_each()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var (first, second) = (await harness.CreateWalletAsync(), await harness.CreateWalletAsync());
+        var (one, two, three) = (await harness.AddressAsync(first), await harness.AddressAsync(first), await harness.AddressAsync(second));
+        var outputs = new System.Text.Json.Nodes.JsonObject { [one] = "0.001", [two] = "0.002", [three] = "0.003" };
+        await regtest.Node.MinerAsync("sendmany", ["", outputs], a => a.ValueKind, EngineHarness.Cancel);
+        await harness.MineAsync(EngineHarness.ToCredit);
+        Assert.Equal(new Msat(300_000_000), (await harness.WalletAsync(first)).Available);
+        Assert.Equal(new Msat(300_000_000), (await harness.WalletAsync(second)).Available);
+    }
+
+    /// <summary>Credits a deposit, spends some of it, and has three blocks with it replaced by a longer chain in
+    /// which its coins went elsewhere.</summary>
+    private async Task<(WalletId Wallet, WalletId Friend)> DropAsync(EngineHarness harness, Msat spend)
+    {
+        var (wallet, friend) = (await harness.CreateWalletAsync(), await harness.CreateWalletAsync());
+        var txid = await regtest.Node.PayAsync(await harness.AddressAsync(wallet), Amount, EngineHarness.Cancel);
+        var other = await harness.DoubleSpendAsync(txid);
+        var blocks = await regtest.Node.MineAsync(3, EngineHarness.Cancel);
+        await harness.TurnAsync();
+        Assert.Equal(Amount.ToMsat(), (await harness.WalletAsync(wallet)).Available);
+        if (!spend.IsZero) Assert.Equal(Outcome.Accepted, (await harness.PayAsync(wallet, friend, spend)).Outcome);
+
+        await regtest.Node.InvalidateBlockAsync(blocks[0], EngineHarness.Cancel);
+        await harness.MineEmptyAsync(4, other);
+        return (wallet, friend);
+    }
+}

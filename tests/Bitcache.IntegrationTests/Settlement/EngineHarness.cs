@@ -1,0 +1,181 @@
+// One engine on a real regtest node, in a folder of its own. Time never decides anything here: blocks are mined,
+// then the engine is told to take its turn, and the turn has ended when the call returns.
+
+using System.Text.Json.Nodes;
+using Bitcache.Cli.Demo;
+using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine;
+using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Partitions;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Bitcache.IntegrationTests.Settlement;
+
+internal sealed class EngineHarness : IAsyncDisposable
+{
+    public const int ToCredit = 2;
+    public const int ToFinal = 6;
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("bitcache-engine-");
+    private readonly IBitcoinNode _seenNode;
+    private LedgerEngine? _engine;
+
+    private EngineHarness(RegtestNode node, IBitcoinNode seenNode) => (Node, _seenNode) = (node, seenNode);
+
+    public RegtestNode Node { get; }
+    public LedgerEngine Engine => _engine ?? throw new InvalidOperationException("the engine is closed");
+    public Partition Partition => Engine.Partition;
+    public static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    /// <param name="node">The node that the test plays with.</param>
+    /// <param name="seenNode">The node as the engine sees it, when something stands between.</param>
+    public static async Task<EngineHarness> StartAsync(RegtestNode node, IBitcoinNode? seenNode = null)
+    {
+        var harness = new EngineHarness(node, seenNode ?? node.Node);
+        await harness.OpenAsync();
+        return harness;
+    }
+
+    public async Task OpenAsync()
+    {
+        _engine = await LedgerEngine.OpenAsync(
+            new EngineSettings
+            {
+                DataFolder = _folder.FullName,
+                Origin = "ledger.test/log",
+                Network = BitcoinNetwork.Regtest,
+                ConfirmationsToCredit = [new ConfirmationRule(0, ToCredit)],
+                FinalityDepth = ToFinal,
+                PollInterval = TimeSpan.FromMinutes(10),
+                FallbackFeeRate = 2,
+                FeeCapSat = 20_000,
+                SegmentMebibytes = 16,
+            },
+            _seenNode, TimeProvider.System, NullLoggerFactory.Instance,
+            (why, cause) => throw new InvalidOperationException(why, cause), Cancel);
+    }
+
+    /// <summary>Ends the engine and recovers it from what is on the disk; the state must be the same.</summary>
+    public async Task ReopenAsync()
+    {
+        var before = await Partition.QueryAsync(ledger => ledger.StateHash());
+        var hash = before;
+        await Engine.DisposeAsync();
+        _engine = null;
+        await OpenAsync();
+        // The clock may have added an entry since; nothing else can have.
+        var after = await Partition.QueryAsync(ledger => ledger.StateHash());
+        Assert.Equal(hash, after);
+    }
+
+    public async Task<WalletId> CreateWalletAsync()
+    {
+        var answer = await Partition.SubmitAsync(new CreateWallet(NewId(), 1, ClientIds.NextWallet()), tenant: 1);
+        return answer.Owner!.Value.Id;
+    }
+
+    public static OperationId NewId() => ClientIds.Next(TimeProvider.System);
+
+    public async Task<string> AddressAsync(WalletId wallet, uint tenant = 1, AddressPurpose purpose = AddressPurpose.Deposit)
+    {
+        var answer = await Engine.AssignAddressAsync(NewId(), wallet, tenant, purpose, Cancel);
+        var script = ((AssignAddress)answer.Entry!.Command).Script;
+        return BitcoinAddress.FromScript(script.Span, BitcoinNetwork.Regtest)!;
+    }
+
+    /// <summary>Pays a wallet from outside and waits until it is credited.</summary>
+    public async Task<WalletId> FundedWalletAsync(Sats amount)
+    {
+        var wallet = await CreateWalletAsync();
+        await Node.PayAsync(await AddressAsync(wallet), amount, Cancel);
+        await MineAsync(ToCredit);
+        Assert.Equal(amount.ToMsat(), (await WalletAsync(wallet)).Available);
+        return wallet;
+    }
+
+    /// <summary>Gives the operator's wallet something to pay mining with.</summary>
+    public async Task TopUpAsync(Sats amount)
+    {
+        var wallet = await Partition.QueryAsync(ledger => ledger.OperatorWallet.Id);
+        await Node.PayAsync(await AddressAsync(wallet, Ledger.OperatorTenant, AddressPurpose.OperatorTopUp), amount, Cancel);
+        await MineAsync(ToCredit);
+    }
+
+    public async Task<Answer> PayAsync(WalletId payer, WalletId payee, Msat amount) =>
+        await Partition.SubmitAsync(new Transfer(NewId(), payer, payee, amount, 0, ByteString.Empty), tenant: 1);
+
+    public async Task<WithdrawalKey> WithdrawAsync(WalletId wallet, string address, Sats amount)
+    {
+        Assert.True(BitcoinAddress.TryParse(address, BitcoinNetwork.Regtest, out var script, out _));
+        var id = NewId();
+        var answer = await Partition.SubmitAsync(new RequestWithdrawal(id, wallet, new ByteString(script), amount, Max: false), tenant: 1);
+        Assert.Equal(Outcome.Accepted, answer.Outcome);
+        return new WithdrawalKey(wallet, id);
+    }
+
+    /// <summary>Closes an epoch and takes the turn that opens, builds and sends its family.</summary>
+    public async Task<Epoch> CloseEpochAsync()
+    {
+        await Engine.CloseEpochAsync(NewId(), Cancel);
+        await TurnAsync();
+        return await Partition.QueryAsync(ledger => ledger.LastEpoch!);
+    }
+
+    public async Task MineAsync(int blocks)
+    {
+        await Node.MineAsync(blocks, Cancel);
+        await TurnAsync();
+    }
+
+    /// <summary>Mines blocks that leave the mempool alone, or hold just these raw transactions.</summary>
+    public async Task MineEmptyAsync(int blocks, params string[] transactions)
+    {
+        for (var i = 0; i < blocks; i++)
+        {
+            var raw = new JsonArray([.. transactions.Select(t => (JsonNode)t)]);
+            await Node.Rpc.CallAsync(
+                null, "generateblock", [await Node.NewMinerAddressAsync(Cancel), raw], a => a.ValueKind, Cancel);
+            transactions = [];
+        }
+        await TurnAsync();
+    }
+
+    /// <summary>Every turn ends with money conserved and every balance adding up.</summary>
+    public async Task TurnAsync()
+    {
+        await Engine.SettleAsync(Cancel);
+        await Partition.QueryAsync(ledger =>
+        {
+            ledger.CheckEveryBalance();
+            return true;
+        });
+    }
+
+    public async Task<Wallet> WalletAsync(WalletId id) => (await Partition.QueryAsync(ledger => ledger.FindWallet(id)))!.Value;
+
+    public Task<Deposit> DepositAsync(WalletId wallet) => Partition.QueryAsync(ledger => Assert.Single(ledger.DepositsOf(wallet)));
+
+    public Task<Family> FamilyAsync(long number) => Partition.QueryAsync(ledger => ledger.FindFamily(number));
+
+    public Task<Totals> TotalsAsync() => Partition.QueryAsync(ledger => ledger.Totals);
+
+    /// <summary>Signs a transaction that spends the same coins as another, back to the payer.</summary>
+    public async Task<string> DoubleSpendAsync(Txid txid)
+    {
+        var raw = await Node.MinerAsync("gettransaction", [txid.ToString()], a => a.GetProperty("hex").GetString()!, Cancel);
+        Assert.True(BitcoinTransaction.TryParse(raw, out var transaction));
+        var inputs = new JsonArray([.. transaction.Inputs.Select(i =>
+            (JsonNode)new JsonObject { ["txid"] = i.Spent.Txid.ToString(), ["vout"] = i.Spent.Index })]);
+        var value = new Sats(transaction.Outputs.Sum(o => o.Value.Value) - 5_000);
+        var outputs = new JsonObject { [await Node.NewMinerAddressAsync(Cancel)] = Amounts.FormatBtc(value) };
+        var unsigned = await Node.Rpc.CallAsync(null, "createrawtransaction", [inputs, outputs], a => a.GetString()!, Cancel);
+        return await Node.MinerAsync("signrawtransactionwithwallet", [unsigned], a => a.GetProperty("hex").GetString()!, Cancel);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_engine is not null) await _engine.DisposeAsync();
+        _folder.Delete(recursive: true);
+    }
+}

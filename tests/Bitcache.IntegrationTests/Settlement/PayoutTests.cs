@@ -1,0 +1,197 @@
+using Bitcache.Core;
+using Bitcache.Core.Audit;
+using Bitcache.Engine;
+using Bitcache.Engine.Settlement;
+using Bitcache.IntegrationTests.Bitcoin;
+
+namespace Bitcache.IntegrationTests.Settlement;
+
+/// <summary>Withdrawals and anchors on a real chain.</summary>
+[Trait("suite", "node")]
+public sealed class PayoutTests(RegtestFixture regtest) : IClassFixture<RegtestFixture>
+{
+    private static readonly Sats Deposit = new(1_000_000);
+    private static readonly Sats Fees = new(200_000);
+
+    [Fact]
+    public async Task Withdrawals_of_an_epoch_leave_in_one_transaction_with_the_anchor()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        await harness.TopUpAsync(Fees);
+        var wallet = await harness.FundedWalletAsync(Deposit);
+        var keys = new List<WithdrawalKey>();
+        for (var i = 0; i < 3; i++)
+            keys.Add(await harness.WithdrawAsync(wallet, await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), new Sats(100_000 + i)));
+        Assert.Equal(new Msat(300_003_000), (await harness.WalletAsync(wallet)).Held);
+
+        var epoch = await harness.CloseEpochAsync();
+        var family = Assert.Single(await harness.Partition.QueryAsync(ledger => ledger.LiveFamilies()));
+        Assert.Equal(FamilyState.Signed, family.State);
+        Assert.Equal(keys, family.Withdrawals);
+        Assert.Equal(epoch.Number, family.Anchor!.Epoch);
+
+        await harness.MineAsync(1);
+        await harness.ReopenAsync();
+        family = await harness.FamilyAsync(family.Number);
+        Assert.Equal(FamilyState.Confirmed, family.State);
+        var anchor = AnchorChain.ConfirmedTransaction(family);
+        var genesis = await harness.Partition.QueryAsync(ledger => ledger.Genesis!);
+        Assert.Single(anchor.Outputs, o => genesis.AnchorScript.Span.SequenceEqual(o.Script));
+        Assert.True(AnchorRecord.TryFindCommitment(anchor, out var commitment));
+        Assert.Equal(AnchorChain.ToRecord(family.Anchor!, genesis.Origin).Commitment(), commitment);
+        foreach (var key in keys)
+        {
+            var withdrawal = await harness.Partition.QueryAsync(ledger => ledger.FindWithdrawal(key)!);
+            Assert.Single(anchor.Outputs, o => withdrawal.Script.Span.SequenceEqual(o.Script) && o.Value == withdrawal.Amount);
+        }
+
+        await harness.MineAsync(EngineHarness.ToFinal);
+        var fee = family.Attempts[0].Fee;
+        var totals = await harness.TotalsAsync();
+        Assert.Equal(FamilyState.Final, (await harness.FamilyAsync(family.Number)).State);
+        Assert.Equal(Msat.Zero, (await harness.WalletAsync(wallet)).Held);
+        Assert.Equal(300_003_000, totals.Withdrawn);
+        Assert.Equal(fee.ToMsat().Value, totals.MiningFees);
+        Assert.Equal((Fees - fee).ToMsat(), (await harness.Partition.QueryAsync(ledger => ledger.OperatorWallet)).Available);
+    }
+
+    [Fact]
+    public async Task Every_anchor_spends_the_output_of_the_one_before_first()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        await harness.TopUpAsync(Fees);
+        OutPoint? previous = null;
+        var genesis = await harness.Partition.QueryAsync(ledger => ledger.Genesis!);
+        for (var i = 1; i <= 3; i++)
+        {
+            await harness.CloseEpochAsync();
+            await harness.MineAsync(1);
+            var family = await harness.FamilyAsync(i);
+            Assert.Equal(FamilyState.Confirmed, family.State);
+            var anchor = AnchorChain.ConfirmedTransaction(family);
+            if (previous is not null) Assert.Equal(previous, anchor.Inputs[0].Spent);
+            previous = await harness.Partition.QueryAsync(ledger => AnchorChain.Tip(ledger.Families(), genesis.AnchorScript)!.Value.OutPoint);
+            Assert.Equal(anchor.Txid, previous.Value.Txid);
+        }
+        var first = AnchorChain.ConfirmedTransaction(await harness.FamilyAsync(1)).Txid;
+        Assert.Equal(first, (await harness.Engine.PinsAsync()).FirstAnchor);
+    }
+
+    [Fact]
+    public async Task Epochs_that_close_while_an_anchor_is_unconfirmed_wait_and_their_withdrawals_leave_without_one()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        await harness.TopUpAsync(Fees);
+        var wallet = await harness.FundedWalletAsync(Deposit);
+        await harness.CloseEpochAsync();
+        await harness.WithdrawAsync(wallet, await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), new Sats(50_000));
+        await harness.CloseEpochAsync();
+        await harness.CloseEpochAsync();
+
+        var live = await harness.Partition.QueryAsync(ledger => ledger.LiveFamilies());
+        Assert.Equal(2, live.Count);
+        Assert.Equal(1, live[0].Anchor!.Epoch);
+        Assert.Null(live[1].Anchor);
+
+        await harness.MineAsync(1);
+        await harness.TurnAsync();
+        var next = await harness.FamilyAsync(3);
+        Assert.Equal(3, next.Anchor!.Epoch);
+        Assert.Equal(FamilyState.Signed, next.State);
+    }
+
+    [Fact]
+    public async Task A_confirmed_family_that_leaves_the_chain_is_sent_again_and_confirms_once()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        await harness.TopUpAsync(Fees);
+        var wallet = await harness.FundedWalletAsync(Deposit);
+        await harness.WithdrawAsync(wallet, await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), new Sats(70_000));
+        await harness.CloseEpochAsync();
+        var blocks = await regtest.Node.MineAsync(2, EngineHarness.Cancel);
+        await harness.TurnAsync();
+        Assert.Equal(FamilyState.Confirmed, (await harness.FamilyAsync(1)).State);
+
+        await regtest.Node.InvalidateBlockAsync(blocks[0], EngineHarness.Cancel);
+        await harness.MineEmptyAsync(3);
+        Assert.Equal(FamilyState.Signed, (await harness.FamilyAsync(1)).State);
+        await harness.MineAsync(EngineHarness.ToFinal);
+        var family = await harness.FamilyAsync(1);
+        Assert.Equal(FamilyState.Final, family.State);
+        Assert.Single(family.Attempts);
+        Assert.Equal(70_000_000, (await harness.TotalsAsync()).Withdrawn);
+    }
+
+    [Fact]
+    public async Task Without_funds_of_its_own_the_operator_builds_nothing()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var wallet = await harness.FundedWalletAsync(Deposit);
+        await harness.WithdrawAsync(wallet, await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), new Sats(70_000));
+        await harness.CloseEpochAsync();
+        Assert.Empty(await harness.Partition.QueryAsync(ledger => ledger.LiveFamilies()));
+        Assert.True((await harness.Engine.HealthAsync()).OperatorFundsLow);
+
+        await harness.TopUpAsync(Fees);
+        Assert.Single(await harness.Partition.QueryAsync(ledger => ledger.LiveFamilies()));
+        Assert.False((await harness.Engine.HealthAsync()).OperatorFundsLow);
+    }
+
+    [Fact]
+    public async Task Two_withdrawals_to_one_address_leave_in_two_transactions()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        await harness.TopUpAsync(Fees);
+        var wallet = await harness.FundedWalletAsync(Deposit);
+        // A second coin, so that both can be built at once.
+        await harness.FundedWalletAsync(Deposit);
+        var address = await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel);
+        await harness.WithdrawAsync(wallet, address, new Sats(60_000));
+        await harness.WithdrawAsync(wallet, address, new Sats(60_000));
+        await harness.CloseEpochAsync();
+        await harness.MineAsync(EngineHarness.ToFinal);
+        Assert.Equal(FamilyState.Final, (await harness.FamilyAsync(1)).State);
+        Assert.Equal(FamilyState.Final, (await harness.FamilyAsync(2)).State);
+        Assert.Equal(120_000_000, (await harness.TotalsAsync()).Withdrawn);
+    }
+
+    [Fact]
+    public async Task A_withdrawal_to_one_of_our_own_addresses_settles_inside()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var payer = await harness.FundedWalletAsync(Deposit);
+        var payee = await harness.CreateWalletAsync();
+        var key = await harness.WithdrawAsync(payer, await harness.AddressAsync(payee), new Sats(5_000));
+        Assert.Equal(new Msat(5_000_000), (await harness.WalletAsync(payee)).Available);
+        Assert.Equal(WithdrawalState.SettledInside, (await harness.Partition.QueryAsync(ledger => ledger.FindWithdrawal(key)!)).State);
+        await harness.ReopenAsync();
+    }
+
+    [Fact]
+    public async Task With_the_node_down_payments_go_on_and_withdrawals_wait_for_it()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        await harness.TopUpAsync(Fees);
+        var (wallet, friend) = (await harness.FundedWalletAsync(Deposit), await harness.CreateWalletAsync());
+        var address = await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel);
+        await harness.CloseEpochAsync();
+        await harness.MineAsync(1);
+
+        await regtest.Node.StopAsync(EngineHarness.Cancel);
+        await harness.TurnAsync();
+        Assert.NotNull((await harness.Engine.HealthAsync()).Chain.Trouble);
+        Assert.Equal(Outcome.Accepted, (await harness.PayAsync(wallet, friend, new Msat(1))).Outcome);
+        await harness.WithdrawAsync(wallet, address, new Sats(40_000));
+        await harness.CloseEpochAsync();
+        await Assert.ThrowsAsync<NodeUnavailableException>(() => harness.AddressAsync(friend));
+
+        await regtest.Node.RestartAsync(EngineHarness.Cancel);
+        await harness.TurnAsync();
+        Assert.Null((await harness.Engine.HealthAsync()).Chain.Trouble);
+        var family = await harness.FamilyAsync(2);
+        Assert.Equal(FamilyState.Signed, family.State);
+        Assert.Single(family.Withdrawals);
+        await harness.MineAsync(EngineHarness.ToFinal);
+        Assert.Equal(40_000_000, (await harness.TotalsAsync()).Withdrawn);
+    }
+}
