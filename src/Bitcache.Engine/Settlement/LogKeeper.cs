@@ -11,20 +11,23 @@ namespace Bitcache.Engine.Settlement;
 /// <summary>Hashes, cuts and signs. Cuts come from the settlement loop alone; proofs may be asked for by any thread.</summary>
 public sealed class LogKeeper : IDisposable
 {
+    /// <summary>Leaves hashed between two writes: bounds the memory that catching up takes.</summary>
+    private const int LeavesAtOnce = 65_536;
+
     private readonly Partition _partition;
     private readonly CheckpointKey _key;
-    private readonly FileHashStore _hashes;
-    private readonly MerkleLog _log;
+    private readonly string _folder;
     private readonly Lock _lock = new();
+    private FileHashStore _hashes;
+    private MerkleLog _log;
     private volatile SignedCheckpoint? _checkpoint;
 
     private sealed record SignedCheckpoint(long Size, string Note);
 
     public LogKeeper(Partition partition, CheckpointKey key, string folder)
     {
-        (_partition, _key) = (partition, key);
-        _hashes = new FileHashStore(folder);
-        _log = new MerkleLog(_hashes);
+        (_partition, _key, _folder) = (partition, key, folder);
+        (_hashes, _log) = Begin(folder);
     }
 
     /// <summary>The newest signed checkpoint, as its note; empty before the first.</summary>
@@ -40,10 +43,15 @@ public sealed class LogKeeper : IDisposable
     }
 
     /// <summary>Cuts the log at what is durable now, if there is anything new in it.</summary>
+    /// <exception cref="IOException">The hashes could not be written. They are derived: the next call makes them anew.</exception>
     public async Task AdvanceAsync()
     {
         var (content, last) = await _partition.QueryAsync(ledger => (ledger.LastContentSequence, ledger.LastLogCut));
-        if (last is not null && last.Through[0] >= content) return;
+        if (last is not null && last.Through[0] >= content)
+        {
+            if (CheckpointSize <= last.Through[0]) Sign(last);
+            return;
+        }
         // The answer to the question left after everything it saw was durable, so this sequence is, too.
         await CutAsync(content, last);
     }
@@ -75,6 +83,12 @@ public sealed class LogKeeper : IDisposable
         lock (_lock) _hashes.Dispose();
     }
 
+    private static (FileHashStore, MerkleLog) Begin(string folder)
+    {
+        var hashes = new FileHashStore(folder);
+        return (hashes, new MerkleLog(hashes));
+    }
+
     private async Task CutAsync(long through, LogCut? last)
     {
         var cut = new LogCut((last?.Round ?? 0) + 1, [through]);
@@ -97,8 +111,19 @@ public sealed class LogKeeper : IDisposable
         while (_log.Size < size)
         {
             var leaves = new List<Hash256>();
-            _partition.ReadRecords(_log.Size, size - _log.Size, record => leaves.Add(Rfc6962.LeafHash(Entry.StatementOf(record))));
-            _log.Append(leaves.ToArray());
+            var count = Math.Min(size - _log.Size, LeavesAtOnce);
+            _partition.ReadRecords(_log.Size, count, record => leaves.Add(Rfc6962.LeafHash(Entry.StatementOf(record))));
+            try
+            {
+                _log.Append(leaves.ToArray());
+            }
+            catch (IOException)
+            {
+                // What was written in part is not worth mending.
+                _hashes.Dispose();
+                (_hashes, _log) = Begin(_folder);
+                throw;
+            }
         }
     }
 }

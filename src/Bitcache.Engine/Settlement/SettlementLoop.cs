@@ -4,6 +4,7 @@
 
 using Bitcache.Core;
 using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
 using Microsoft.Extensions.Logging;
 
@@ -87,17 +88,17 @@ public sealed class SettlementLoop : IAsyncDisposable
             try
             {
                 await TakeTurnAsync(_stop.Token);
-                await _wake.WaitAsync(_settings.PollInterval, _stop.Token);
+                await PauseAsync();
             }
             catch (OperationCanceledException) when (_stop.IsCancellationRequested)
             {
                 return;
             }
-            catch (PartitionUnavailableException e)
+            catch (Exception e) when (e is PartitionUnavailableException or (IOException and not (JournalFailedException or JournalCorruptException)))
             {
-                // Full or stopping: nothing was applied, and the next turn tries again.
-                _health = _health with { Trouble = e.Message };
-                await Task.Delay(_settings.PollInterval, _time, CancellationToken.None);
+                // No room for entries or for the log's hashes: nothing was half done, and the next turn tries again.
+                Trouble(e.Message);
+                await PauseAsync();
             }
 #pragma warning disable CA1031 // An unexpected failure here is a broken rule or lost bookkeeping: stop loudly.
             catch (Exception e)
@@ -106,6 +107,18 @@ public sealed class SettlementLoop : IAsyncDisposable
                 return;
             }
 #pragma warning restore CA1031
+        }
+    }
+
+    private async Task PauseAsync()
+    {
+        try
+        {
+            await _wake.WaitAsync(_settings.PollInterval, _stop.Token);
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            // The loop ends by itself.
         }
     }
 
