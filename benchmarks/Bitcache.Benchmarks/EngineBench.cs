@@ -59,6 +59,7 @@ internal static class EngineBench
         var counted = new CountingJournal(Open(folder, _ => { }));
         var ledger = new Ledger(0);
         var partition = new Partition(ledger, counted, new BatchClock(TimeProvider.System, null), NullLogger.Instance, Fail);
+        partition.Start();
         Hash256 state;
         double rate;
         long paid;

@@ -74,6 +74,7 @@ public sealed class LedgerEngine : IAsyncDisposable
 
             partition = new Partition(
                 ledger, journal, new BatchClock(time, isNew ? null : ledger.Time), logger, fatal);
+            partition.Start();
             if (isNew) await BeginAsync(settings, partition, node, key, logger, cancel);
             log = new LogKeeper(partition, key, Path.Combine(settings.DataFolder, "log"));
             await log.ResumeAsync();

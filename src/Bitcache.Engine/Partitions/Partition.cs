@@ -32,25 +32,37 @@ public sealed class Partition : IAsyncDisposable
     private readonly BatchClock _clock;
     private readonly ILogger _log;
     private readonly FatalHandler _fatal;
+    private readonly Func<UInt128> _drawSalt;
     private readonly Channel<WorkItem?> _queue;
     private readonly BlockingCollection<Batch> _free = [];
     private readonly BlockingCollection<Batch> _filled = [];
-    private readonly Thread _ownerThread;
-    private readonly Thread _syncThread;
+    private Thread? _ownerThread;
+    private Thread? _syncThread;
+    // Owned by the owner thread: the batch that is being filled.
+    private Batch? _filling;
     private int _batchesInSync;
     private volatile bool _storageFull;
-    private volatile Exception? _stoppedBy;
+    private volatile bool _stopping;
+    private readonly CancellationTokenSource _stopped = new();
+    private Exception? _stoppedBy;
 
     /// <param name="ledger">Recovered from the journal; owned by the partition from here on.</param>
     /// <param name="journal">Open, and positioned behind the ledger's last entry.</param>
-    public Partition(Ledger ledger, IJournal journal, BatchClock clock, ILogger log, FatalHandler fatal)
+    /// <param name="drawSalt">Where salts come from; the system's generator unless a simulation gives its own.</param>
+    public Partition(
+        Ledger ledger, IJournal journal, BatchClock clock, ILogger log, FatalHandler fatal, Func<UInt128>? drawSalt = null)
     {
-        (_ledger, _journal, _clock, _log, _fatal) = (ledger, journal, clock, log, fatal);
+        (_ledger, _journal, _clock, _log, _fatal, _drawSalt) = (ledger, journal, clock, log, fatal, drawSalt ?? ClientIds.Draw128);
         _queue = Channel.CreateBounded<WorkItem?>(new BoundedChannelOptions(Limits.QueueItemsMax) { SingleReader = true });
         for (var i = 0; i < BatchesMax; i++) _free.Add(new Batch());
         _storageFull = !Reserve();
-        _ownerThread = new Thread(OwnerLoop) { Name = $"partition {ledger.Partition} owner" };
-        _syncThread = new Thread(SyncLoop) { Name = $"partition {ledger.Partition} sync" };
+    }
+
+    /// <summary>Starts both threads. A simulation takes their turns itself instead.</summary>
+    public void Start()
+    {
+        _ownerThread = new Thread(OwnerLoop) { Name = $"partition {_ledger.Partition} owner" };
+        _syncThread = new Thread(SyncLoop) { Name = $"partition {_ledger.Partition} sync" };
         _ownerThread.Start();
         _syncThread.Start();
     }
@@ -65,7 +77,7 @@ public sealed class Partition : IAsyncDisposable
     public async Task<Answer> SubmitAsync(Command command, uint tenant = Ledger.OperatorTenant)
     {
         if (_storageFull) throw new PartitionUnavailableException(Unavailable.StorageFull);
-        var item = new CommandItem(command, tenant, ClientIds.Draw128());
+        var item = new CommandItem(command, tenant, _drawSalt());
         Enqueue(item);
         var applied = await item.Done;
         if (applied.Outcome == Outcome.Known) return Recall((ClientCommand)command, applied);
@@ -102,15 +114,17 @@ public sealed class Partition : IAsyncDisposable
     /// <summary>Takes no more commands, finishes those it has, seals the journal.</summary>
     public async ValueTask DisposeAsync()
     {
+        _stopping = true;
         _queue.Writer.TryComplete();
         await Task.Run(() =>
         {
-            _ownerThread.Join();
-            _syncThread.Join();
+            _ownerThread?.Join();
+            _syncThread?.Join();
         });
         _journal.Dispose();
         _free.Dispose();
         _filled.Dispose();
+        _stopped.Dispose();
     }
 
     /// <summary>The first answer of a known id, from the entry it left, with today's balances.</summary>
@@ -125,33 +139,23 @@ public sealed class Partition : IAsyncDisposable
 
     private void Enqueue(WorkItem item)
     {
-        if (_stoppedBy is { } cause) throw new OutcomeUnknownException(cause);
+        ThrowIfStopped();
         if (_queue.Writer.TryWrite(item)) return;
-        throw new PartitionUnavailableException(_queue.Reader.Completion.IsCompleted ? Unavailable.Stopping : Unavailable.Busy);
+        ThrowIfStopped();
+        throw new PartitionUnavailableException(_stopping ? Unavailable.Stopping : Unavailable.Busy);
     }
 
     private void OwnerLoop()
     {
-        Batch? batch = null;
         try
         {
-            while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
-            {
-                while (_queue.Reader.TryRead(out var item))
-                {
-                    // An empty item is the sync thread's word that it is idle.
-                    if (item is not null) Run(item, batch ??= BeginBatch());
-                    if (batch is { IsFull: true }) HandOver(ref batch);
-                }
-                // With the disk busy it is better to gather more than to queue a small batch.
-                if (batch is not null && Volatile.Read(ref _batchesInSync) == 0) HandOver(ref batch);
-            }
-            if (batch is not null) HandOver(ref batch);
+            while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult()) TakeOwnerTurn();
+            if (_filling is not null) HandOver();
         }
 #pragma warning disable CA1031 // Whatever is thrown here, the ledger in memory can no longer be trusted.
         catch (Exception e)
         {
-            Stop("a rule of the ledger was broken; restart to recover from the journal", e, batch);
+            Stop("a rule of the ledger was broken; restart to recover from the journal", e, _filling);
         }
 #pragma warning restore CA1031
         finally
@@ -160,12 +164,26 @@ public sealed class Partition : IAsyncDisposable
         }
     }
 
+    /// <summary>Applies what is in the queue, and hands over what the disk is free for.</summary>
+    internal void TakeOwnerTurn()
+    {
+        while (_queue.Reader.TryRead(out var item))
+        {
+            // An empty item is the sync thread's word that it is idle.
+            if (item is not null) Run(item, _filling ??= BeginBatch());
+            if (_filling is { IsFull: true }) HandOver();
+        }
+        // With the disk busy it is better to gather more than to queue a small batch.
+        if (_filling is not null && Volatile.Read(ref _batchesInSync) == 0) HandOver();
+        ThrowIfStopped();
+    }
+
     private Batch BeginBatch()
     {
-        var batch = _free.Take();
+        var batch = _free.Take(_stopped.Token);
         batch.Begin(_clock.Next(), _clock.IsTrusted, _journal.DurableSequence);
         if (!_storageFull && FloorToRaise(batch) is { } floor)
-            new CommandItem(new RaiseFloor(floor), Ledger.OperatorTenant, ClientIds.Draw128()).Run(_ledger, batch);
+            new CommandItem(new RaiseFloor(floor), Ledger.OperatorTenant, _drawSalt()).Run(_ledger, batch);
         return batch;
     }
 
@@ -181,12 +199,12 @@ public sealed class Partition : IAsyncDisposable
         item.Run(_ledger, batch);
     }
 
-    private void HandOver(ref Batch? batch)
+    private void HandOver()
     {
         _ledger.CheckConservation();
         Interlocked.Increment(ref _batchesInSync);
-        _filled.Add(batch!);
-        batch = null;
+        _filled.Add(_filling!);
+        _filling = null;
     }
 
     /// <summary>Where the floor of the id window should stand, or null to leave it.</summary>
@@ -206,34 +224,50 @@ public sealed class Partition : IAsyncDisposable
 
     private void SyncLoop()
     {
-        Batch? batch = null;
+        while (!_filled.IsCompleted && TakeSyncTurn(IdleBeforeSeal))
+        {
+        }
+        if (!_stopped.IsCancellationRequested) Guarded(null, _journal.Seal);
+    }
+
+    /// <summary>Makes the next batch durable and answers it; with none for a while, seals the journal. False after
+    /// a failure: nothing is ever written after it.</summary>
+    internal bool TakeSyncTurn(TimeSpan patience)
+    {
+        return _filled.TryTake(out var batch, patience)
+            ? Guarded(batch, () => Sync(batch))
+            : Guarded(null, () =>
+            {
+                _journal.Seal();
+                if (_storageFull) _storageFull = !Reserve();
+            });
+    }
+
+    private void Sync(Batch batch)
+    {
+        if (batch.Entries > 0)
+        {
+            _journal.Append(batch.Payload, batch.FirstSequence, batch.Entries);
+            _storageFull = !Reserve();
+        }
+        foreach (var item in batch.Items) item.Complete();
+        batch.Items.Clear();
+        _free.Add(batch);
+        if (Interlocked.Decrement(ref _batchesInSync) == 0) _queue.Writer.TryWrite(null);
+    }
+
+    private bool Guarded(Batch? batch, Action step)
+    {
         try
         {
-            while (!_filled.IsCompleted)
-            {
-                if (!_filled.TryTake(out batch, IdleBeforeSeal))
-                {
-                    _journal.Seal();
-                    if (_storageFull) _storageFull = !Reserve();
-                    continue;
-                }
-                if (batch.Entries > 0)
-                {
-                    _journal.Append(batch.Payload, batch.FirstSequence, batch.Entries);
-                    _storageFull = !Reserve();
-                }
-                foreach (var item in batch.Items) item.Complete();
-                batch.Items.Clear();
-                _free.Add(batch);
-                batch = null;
-                if (Interlocked.Decrement(ref _batchesInSync) == 0) _queue.Writer.TryWrite(null);
-            }
-            _journal.Seal();
+            step();
+            return true;
         }
 #pragma warning disable CA1031 // Whatever is thrown here, what is on disk is unknown until it is read again.
         catch (Exception e)
         {
             Stop("the journal could not be written; restart to recover from what is durable", e, batch);
+            return false;
         }
 #pragma warning restore CA1031
     }
@@ -247,16 +281,21 @@ public sealed class Partition : IAsyncDisposable
         return false;
     }
 
-    /// <summary>Promises nobody anything, and ends the process.</summary>
+    /// <summary>Promises nobody anything, and ends the process. Only a simulation's handler returns: then everybody
+    /// who waits learns that the outcome is unknown.</summary>
     private void Stop(string why, Exception cause, Batch? batch)
     {
-        _stoppedBy = cause;
-        _fatal(why, cause);
-        // Only a test's handler returns: its callers learn that the outcome is unknown.
-        var unknown = new OutcomeUnknownException(cause);
+        if (Interlocked.CompareExchange(ref _stoppedBy, cause, null) is null) _fatal(why, cause);
         _queue.Writer.TryComplete();
+        _stopped.Cancel();
+        var unknown = new OutcomeUnknownException(cause);
         foreach (var item in batch?.Items ?? []) item.Fail(unknown);
-        foreach (var waiting in _filled) foreach (var item in waiting.Items) item.Fail(unknown);
+        while (_filled.TryTake(out var waiting)) waiting.Items.ForEach(item => item.Fail(unknown));
         while (_queue.Reader.TryRead(out var item)) item?.Fail(unknown);
+    }
+
+    private void ThrowIfStopped()
+    {
+        if (Volatile.Read(ref _stoppedBy) is { } cause) throw new OutcomeUnknownException(cause);
     }
 }
