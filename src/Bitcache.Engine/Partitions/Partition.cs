@@ -69,6 +69,7 @@ public sealed class Partition : IAsyncDisposable
 
     public long DurableSequence => _journal.DurableSequence;
     public bool IsStorageFull => _storageFull;
+    public int QueuedItems => _queue.Reader.Count;
     public bool IsClockTrusted => _clock.IsTrusted;
 
     /// <summary>Applies a command, makes it durable, and answers. A retry under a known id gets the first answer.</summary>

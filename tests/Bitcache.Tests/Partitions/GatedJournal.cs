@@ -1,0 +1,61 @@
+using System.Diagnostics.CodeAnalysis;
+using Bitcache.Core;
+using Bitcache.Engine.Journal;
+
+namespace Bitcache.Tests.Partitions;
+
+/// <summary>A journal in memory that can be made to wait, to be full, or to fail: it exists only to make faults.</summary>
+internal sealed class GatedJournal : IJournal
+{
+    private readonly List<byte[]> _records = [];
+    private readonly ManualResetEventSlim _open = new(true);
+    private long _durable = -1;
+
+    /// <summary>Set when an append has begun.</summary>
+    public ManualResetEventSlim AppendBegun { get; } = new(false);
+    public bool IsFull { get; set; }
+    public Exception? Failure { get; set; }
+    public int Seals { get; private set; }
+    public int Appends { get; private set; }
+    public long DurableSequence => Volatile.Read(ref _durable);
+
+    public void Close() => _open.Reset();
+    public void Open() => _open.Set();
+
+    public bool TryReserve(int payloadBytes) => !IsFull;
+
+    public void Append(ReadOnlySpan<byte> payload, long firstSequence, int sequences)
+    {
+        AppendBegun.Set();
+        _open.Wait();
+        if (Failure is not null) throw new JournalFailedException("planted", Failure);
+        Assert.Equal(DurableSequence + 1, firstSequence);
+        Appends++;
+        while (!payload.IsEmpty)
+        {
+            var length = (int)new ByteReader(payload).U32();
+            lock (_records) _records.Add(payload[..length].ToArray());
+            payload = payload[length..];
+        }
+        Volatile.Write(ref _durable, firstSequence + sequences - 1);
+    }
+
+    public void Seal() => Seals++;
+
+    public bool TryReadRecord(long sequence, [NotNullWhen(true)] out byte[]? record)
+    {
+        lock (_records) record = sequence <= DurableSequence ? _records[(int)sequence] : null;
+        return record is not null;
+    }
+
+    public void ReadRecords(long first, long count, RecordReader reader)
+    {
+        for (var i = first; i < first + count; i++) reader(TryReadRecord(i, out var record) ? record : throw new ArgumentOutOfRangeException(nameof(count)));
+    }
+
+    public void Dispose()
+    {
+        _open.Dispose();
+        AppendBegun.Dispose();
+    }
+}

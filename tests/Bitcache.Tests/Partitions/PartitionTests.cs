@@ -1,0 +1,210 @@
+using Bitcache.Core;
+using Bitcache.Engine.Partitions;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Bitcache.Tests.Partitions;
+
+/// <summary>Who is answered when, and what callers are told when something is in the way.</summary>
+[Trait("suite", "core")]
+public sealed class PartitionTests : IAsyncLifetime
+{
+    private readonly GatedJournal _journal = new();
+    private readonly TaskCompletionSource<Exception> _fatal = new();
+    private Partition _partition = null!;
+    private WalletId _payer;
+    private WalletId _payee;
+
+    public async ValueTask InitializeAsync()
+    {
+        _partition = new Partition(
+            new Ledger(0), _journal, new BatchClock(TimeProvider.System, null), NullLogger.Instance, (_, cause) => _fatal.TrySetResult(cause));
+        _partition.Start();
+        var owner = ClientIds.NextWallet();
+        await _partition.SubmitAsync(new Genesis("test/log", 3, 1, owner, new ByteString([0x51]), []));
+        (_payer, _payee) = (await CreateAsync(), await CreateAsync());
+        var script = new ByteString([0, 20, .. new byte[20]]);
+        await _partition.SubmitAsync(new AssignAddress(NewId(), owner, AddressPurpose.OperatorTopUp, script));
+        await _partition.SubmitAsync(new ChangeDeposit(default, DepositState.Credited, false, script, new Sats(1_000), default, 1));
+        await _partition.SubmitAsync(new Transfer(NewId(), owner, _payer, new Msat(500_000), 0, ByteString.Empty));
+    }
+
+    [Fact]
+    public async Task An_answer_leaves_only_when_its_entry_is_durable_and_reads_wait_too()
+    {
+        Close();
+        var payment = PayAsync(NewId(), 1_000);
+        _journal.AppendBegun.Wait(TestContext.Current.CancellationToken);
+        var read = _partition.QueryAsync(ledger => ledger.FindWallet(_payer)!.Value.Available);
+        Assert.False(payment.IsCompleted);
+        Assert.False(read.IsCompleted);
+
+        _journal.Open();
+        Assert.Equal(Outcome.Accepted, (await payment).Outcome);
+        Assert.Equal(new Msat(499_000), await read);
+        Assert.Equal(499_000, (await payment).Owner!.Value.Available.Value);
+        Assert.Equal(1_000, (await payment).Payee!.Value.Available.Value);
+    }
+
+    [Fact]
+    public async Task A_retry_gets_the_first_answer_with_todays_balances()
+    {
+        var id = NewId();
+        var first = await PayAsync(id, 1_000);
+        await PayAsync(NewId(), 2_000);
+        var again = await PayAsync(id, 1_000);
+        Assert.Equal((first.Outcome, first.Entry!.Sequence, first.Entry.Time), (again.Outcome, again.Entry!.Sequence, again.Entry.Time));
+        Assert.Equal(new Msat(497_000), again.Owner!.Value.Available);
+    }
+
+    [Fact]
+    public async Task A_refusal_from_state_is_remembered_when_the_state_has_changed()
+    {
+        var id = NewId();
+        Assert.Equal(Outcome.InsufficientFunds, (await PayAsync(id, 600_000)).Outcome);
+        await _partition.SubmitAsync(new Transfer(
+            NewId(), (await _partition.QueryAsync(l => l.OperatorWallet)).Id, _payer, new Msat(400_000), 0, ByteString.Empty));
+        Assert.Equal(Outcome.InsufficientFunds, (await PayAsync(id, 600_000)).Outcome);
+        Assert.Equal(Outcome.Accepted, (await PayAsync(NewId(), 600_000)).Outcome);
+    }
+
+    [Fact]
+    public async Task Other_terms_under_a_known_id_are_refused()
+    {
+        var id = NewId();
+        await PayAsync(id, 1_000);
+        Assert.Equal(Outcome.IdReused, (await PayAsync(id, 1_001)).Outcome);
+        Assert.Equal(Outcome.IdReused, (await _partition.SubmitAsync(
+            new RequestWithdrawal(id, _payer, new ByteString([0, 20, .. new byte[19], 1]), new Sats(300), false), tenant: 1)).Outcome);
+        Assert.Equal(new Msat(499_000), (await _partition.QueryAsync(l => l.FindWallet(_payer)!.Value)).Available);
+    }
+
+    [Fact]
+    public async Task The_same_id_while_the_first_is_on_its_way_is_in_flight()
+    {
+        Close();
+        var id = NewId();
+        var first = PayAsync(id, 1_000);
+        _journal.AppendBegun.Wait(TestContext.Current.CancellationToken);
+        var second = PayAsync(id, 1_000);
+        // The question is applied behind the second payment, so that one was before the gate opened.
+        var third = _partition.QueryAsync(_ => _journal.DurableSequence);
+        while (_partition.QueuedItems > 0) await Task.Yield();
+        _journal.Open();
+        Assert.Equal(Outcome.Accepted, (await first).Outcome);
+        await third;
+        Assert.Equal(Outcome.IdInFlight, (await second).Outcome);
+        Assert.Equal(Outcome.Accepted, (await PayAsync(id, 1_000)).Outcome);
+    }
+
+    [Fact]
+    public async Task With_no_room_in_the_journal_writes_are_refused_reads_go_on_and_room_mends_it()
+    {
+        _journal.IsFull = true;
+        // The batch that finds the disk full was promised its room before.
+        Assert.Equal(Outcome.Accepted, (await PayAsync(NewId(), 1_000)).Outcome);
+        var refused = await Assert.ThrowsAsync<PartitionUnavailableException>(() => PayAsync(NewId(), 1_000));
+        Assert.Equal(Unavailable.StorageFull, refused.Reason);
+        Assert.Equal(new Msat(499_000), await _partition.QueryAsync(l => l.FindWallet(_payer)!.Value.Available));
+
+        _journal.IsFull = false;
+        while (_partition.IsStorageFull) await Task.Yield();
+        Assert.Equal(Outcome.Accepted, (await PayAsync(NewId(), 1_000)).Outcome);
+    }
+
+    [Fact]
+    public async Task After_a_failed_append_nobody_is_promised_anything_and_the_process_is_told_to_end()
+    {
+        _journal.Failure = new IOException("planted");
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => PayAsync(NewId(), 1_000));
+        Assert.NotNull(await _fatal.Task);
+        var appends = _journal.Appends;
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => PayAsync(NewId(), 1_000));
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => _partition.QueryAsync(_ => 0));
+        Assert.Equal(appends, _journal.Appends);
+    }
+
+    [Fact]
+    public async Task A_broken_rule_of_the_ledger_ends_the_process()
+    {
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => _partition.SubmitAsync(new FinishFamily(1)));
+        Assert.NotNull(await _fatal.Task);
+    }
+
+    [Fact]
+    public async Task A_question_that_throws_is_its_askers_affair()
+    {
+        await Assert.ThrowsAsync<ArgumentException>(() => _partition.QueryAsync<int>(_ => throw new ArgumentException("mine")));
+        Assert.Equal(Outcome.Accepted, (await PayAsync(NewId(), 1_000)).Outcome);
+    }
+
+    [Fact]
+    public async Task A_full_queue_says_so_at_once()
+    {
+        Close();
+        var waiting = new List<Task> { PayAsync(NewId(), 1) };
+        _journal.AppendBegun.Wait(TestContext.Current.CancellationToken);
+        PartitionUnavailableException? refused = null;
+        while (refused is null)
+        {
+            var payment = PayAsync(NewId(), 1);
+            if (payment.IsFaulted) refused = await Assert.ThrowsAsync<PartitionUnavailableException>(() => payment);
+            else waiting.Add(payment);
+        }
+        Assert.Equal(Unavailable.Busy, refused.Reason);
+        _journal.Open();
+        await Task.WhenAll(waiting);
+    }
+
+    [Fact]
+    public async Task Payments_that_arrive_together_share_a_sync()
+    {
+        Close();
+        var first = PayAsync(NewId(), 1);
+        _journal.AppendBegun.Wait(TestContext.Current.CancellationToken);
+        var appends = _journal.Appends;
+        var rest = Enumerable.Range(0, 1_000).Select(_ => PayAsync(NewId(), 1)).ToArray();
+        _journal.Open();
+        await Task.WhenAll(rest.Append(first));
+        Assert.InRange(_journal.Appends - appends, 2, 10);
+    }
+
+    [Fact]
+    public async Task An_overspend_race_of_many_payers_stops_at_zero()
+    {
+        var payments = await Task.WhenAll(Enumerable.Range(0, 64).Select(_ => Task.Run(() => PayAsync(NewId(), 10_000))));
+        Assert.Equal(50, payments.Count(p => p.Outcome == Outcome.Accepted));
+        Assert.Equal(14, payments.Count(p => p.Outcome == Outcome.InsufficientFunds));
+        Assert.Equal(Msat.Zero, (await _partition.QueryAsync(l => l.FindWallet(_payer)!.Value)).Available);
+    }
+
+    [Fact]
+    public async Task An_ending_partition_finishes_what_it_took_and_seals()
+    {
+        Close();
+        var payment = PayAsync(NewId(), 1);
+        _journal.AppendBegun.Wait(TestContext.Current.CancellationToken);
+        var ending = _partition.DisposeAsync();
+        var refused = await Assert.ThrowsAsync<PartitionUnavailableException>(() => PayAsync(NewId(), 1));
+        Assert.Equal(Unavailable.Stopping, refused.Reason);
+        _journal.Open();
+        Assert.Equal(Outcome.Accepted, (await payment).Outcome);
+        await ending;
+        Assert.True(_journal.Seals > 0);
+    }
+
+    public async ValueTask DisposeAsync() => await _partition.DisposeAsync();
+
+    private void Close()
+    {
+        _journal.Close();
+        _journal.AppendBegun.Reset();
+    }
+
+    private async Task<WalletId> CreateAsync() =>
+        (await _partition.SubmitAsync(new CreateWallet(NewId(), 1, ClientIds.NextWallet()), tenant: 1)).Owner!.Value.Id;
+
+    private Task<Answer> PayAsync(OperationId id, long msat) =>
+        _partition.SubmitAsync(new Transfer(id, _payer, _payee, new Msat(msat), 0, ByteString.Empty), tenant: 1);
+
+    private static OperationId NewId() => ClientIds.Next(TimeProvider.System);
+}
