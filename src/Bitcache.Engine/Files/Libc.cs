@@ -1,0 +1,82 @@
+// The system calls that .NET does not offer, or whose failures it swallows.
+
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Bitcache.Engine.Files;
+
+internal static partial class Libc
+{
+    internal const int ReadOnly = 0;
+    internal const int ReadWrite = 2;
+    internal const int CreateFlag = 0x40;
+    internal const int ExclusiveFlag = 0x80;
+    private const int CloseOnExecFlag = 0x80000;
+    private const int OwnerOnlyFile = 0b110_000_000;
+    internal const int OwnerOnlyFolder = 0b111_000_000;
+
+    internal const int LockExclusive = 2;
+    internal const int LockNonBlocking = 4;
+
+    internal const int ErrorInterrupted = 4;
+    internal const int ErrorWouldBlock = 11;
+    internal const int ErrorNoSpace = 28;
+    internal const int ErrorNotSupported = 95;
+    internal const int ErrorQuota = 122;
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int OpenCall(string path, int flags, int mode);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial int Sync(SafeFileHandle file);
+
+    [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial int SyncData(SafeFileHandle file);
+
+    [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial int Allocate(SafeFileHandle file, int mode, long offset, long length);
+
+    [LibraryImport("libc", EntryPoint = "ftruncate", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial int Truncate(SafeFileHandle file, long length);
+
+    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial int Lock(SafeFileHandle file, int operation);
+
+    [LibraryImport("libc", EntryPoint = "mkdir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial int MakeFolder(string path, int mode);
+
+    [LibraryImport("libc", EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial int Rename(string from, string to);
+
+    /// <summary>Opens a file or a folder; a child process does not inherit it.</summary>
+    internal static SafeFileHandle Open(string path, int flags)
+    {
+        int descriptor;
+        do descriptor = OpenCall(path, flags | CloseOnExecFlag, OwnerOnlyFile);
+        while (descriptor < 0 && Marshal.GetLastPInvokeError() == ErrorInterrupted);
+        if (descriptor < 0) throw (flags & CreateFlag) == 0 ? Error("open", path) : AllocationError("open", path);
+        return new SafeFileHandle(descriptor, ownsHandle: true);
+    }
+
+    /// <summary>Names the call, the file and the reason of the failure that this thread has just met.</summary>
+    internal static IOException Error(string call, string path)
+    {
+        var error = Marshal.GetLastPInvokeError();
+        return new IOException($"{call} of {path} failed: {Marshal.GetPInvokeErrorMessage(error)} (errno {error}).", error);
+    }
+
+    /// <summary>The same for calls that take space and change nothing else.</summary>
+    internal static IOException AllocationError(string call, string path)
+    {
+        var error = Error(call, path);
+        return error.HResult is ErrorNoSpace or ErrorQuota ? new NoSpaceException(error.Message) : error;
+    }
+}
