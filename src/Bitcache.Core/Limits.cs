@@ -32,6 +32,10 @@ public static class Limits
     public const int BatchBytesMax = 4 << 20;
     /// <summary>One journal record: statement, links and whatever a transaction needs.</summary>
     public const int RecordBytesMax = 512 << 10;
+    /// <summary>A journal segment: recovery reads one whole into memory.</summary>
+    public const int SegmentBytesMax = 1 << 30;
+    /// <summary>A segment's first page, and as much again for frames.</summary>
+    public const int SegmentBytesMin = 8 << 10;
 
     /// <summary>Remembered client ids; above it the floor rises early.</summary>
     public const int WindowIdsMax = 64 << 20;

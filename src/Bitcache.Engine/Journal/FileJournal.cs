@@ -1,0 +1,281 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Security.Cryptography;
+using Bitcache.Core;
+using Bitcache.Engine.Files;
+using Microsoft.Extensions.Logging;
+
+namespace Bitcache.Engine.Journal;
+
+/// <summary>
+/// A partition's journal in files: <c>journal/pNNNN/</c> under the data folder, segments named by their first
+/// sequence, frames in them (<see cref="SegmentHeader"/>, <see cref="FrameHeader"/>, <see cref="JournalRecord"/> give
+/// the bytes), zeros after the last.
+/// <para>A segment is made in this order, each step durable before the next: its space and header under another name;
+/// its name; the closing frame of the segment before. So a segment that is in use has a sound header and a closed
+/// predecessor, one that is closed has a successor, and a file that is missing is noticed.</para>
+/// <para>A write that the power fails under may leave any mix of old and new bytes, but not bytes outside it.</para>
+/// </summary>
+public sealed class FileJournal : IJournal
+{
+    internal const string UnfinishedExtension = ".new";
+    /// <summary>How far zeros are written ahead of the frames: the file system then turns that much preallocated space
+    /// into data in one go, and the syncs in between have no metadata to write.</summary>
+    private const int ZeroAheadBytes = 256 << 10;
+    private const int PageBytes = 4096;
+    private static readonly byte[] Zeros = new byte[ZeroAheadBytes + PageBytes];
+
+    private readonly IFileSystem _files;
+    private readonly string _folder;
+    private readonly FileJournalSettings _settings;
+    private readonly ILogger _logger;
+
+    // Owned by the partition's thread.
+    private readonly IncrementalHash _sha256 = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private byte[] _frame = new byte[64 << 10];
+    private IFile? _active;
+    private string _activePath;
+    private int _capacity;
+    private int _position;
+    private int _zeroedTo;
+    private Hash256 _chain;
+    private long _next;
+    private bool _endsWithSeal;
+    private int _reserved;
+    private bool _outOfSpace;
+    /// <summary>Set before a frame or a segment is begun, and cleared once it is durable: whatever goes wrong in
+    /// between, nothing is ever written after it.</summary>
+    private bool _inDoubt;
+
+    // Shared with readers: the segments under the lock.
+    private readonly Lock _indexLock = new();
+    private readonly List<SegmentIndex> _segments;
+    private long _durable;
+    private volatile bool _failed;
+
+    private FileJournal(IFileSystem files, string folder, FileJournalSettings settings, ILogger logger, JournalRecovery recovered, RecoveryReport report)
+    {
+        (_files, _folder, _settings, _logger, Recovery) = (files, folder, settings, logger, report);
+        (_active, _activePath, _position) = (recovered.Active, recovered.ActivePath, recovered.Position);
+        (_chain, _next) = (recovered.Chain, recovered.NextSequence);
+        (_endsWithSeal, _segments, _durable) = (recovered.EndsWithSeal, recovered.Segments, recovered.NextSequence - 1);
+        (_capacity, _zeroedTo) = ((int)(_active?.Length ?? 0), _position);
+    }
+
+    /// <summary>What opening it found and did.</summary>
+    public RecoveryReport Recovery { get; }
+
+    public long DurableSequence => Volatile.Read(ref _durable);
+
+    /// <summary>
+    /// Opens a partition's journal, verifies every byte of it, replays its batches in order, and repairs what a crash
+    /// left at its end. When this returns, all that was replayed is durable. The caller holds the data folder's
+    /// <see cref="DataFolderLock"/> from before this call until after <see cref="Dispose"/>.
+    /// </summary>
+    /// <exception cref="JournalCorruptException">It is damaged; nothing was changed.</exception>
+    /// <exception cref="IOException">The disk failed; the process must end.</exception>
+    public static FileJournal Open(IFileSystem files, string dataFolder, FileJournalSettings settings, ReplayBatch replay, ILogger logger)
+    {
+        settings.Check();
+        var journals = Path.Combine(dataFolder, "journal");
+        var folder = Path.Combine(journals, string.Create(CultureInfo.InvariantCulture, $"p{settings.Partition:D4}"));
+        EnsureFolder(files, journals, dataFolder);
+        EnsureFolder(files, folder, journals);
+        using var recovery = new JournalRecovery(files, folder, settings, logger);
+        try
+        {
+            var report = recovery.Run(replay);
+            LogMessages.JournalOpened(logger, folder, report.Sequences, report.Frames, report.Segments, report.WriterEpoch);
+            return new FileJournal(files, folder, settings, logger, recovery, report);
+        }
+        catch
+        {
+            recovery.Active?.Dispose();
+            throw;
+        }
+    }
+
+    private static void EnsureFolder(IFileSystem files, string folder, string parent)
+    {
+        if (!files.FolderExists(folder)) files.CreateFolder(folder);
+        // Also if it is there: an earlier process may have ended before its own sync.
+        files.SyncFolder(parent);
+    }
+
+    public bool TryReserve(int payloadBytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(payloadBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(payloadBytes, _settings.PayloadBytesMax);
+        if (_inDoubt) throw AlreadyFailed();
+        // A seal and the closing frame must always find room after the batch.
+        var needed = FrameHeader.FrameBytes(payloadBytes) + (2 * FrameHeader.Bytes);
+        if (_position + needed > _capacity && !TryBeginSegment()) return false;
+        _reserved = payloadBytes;
+        return true;
+    }
+
+    public void Append(ReadOnlySpan<byte> payload, long firstSequence, int sequences)
+    {
+        if (_inDoubt) throw AlreadyFailed();
+        if (payload.Length == 0 || payload.Length > _reserved)
+            throw new InvalidOperationException($"A batch of {payload.Length} bytes needs a reservation of its size; {_reserved} bytes are reserved.");
+        if (firstSequence != _next) throw new ArgumentOutOfRangeException(nameof(firstSequence), firstSequence, $"The next sequence is {_next}.");
+        if (!JournalRecord.Tile(payload, sequences))
+            throw new ArgumentException($"The payload is not records that cover {sequences} sequences.", nameof(payload));
+        _reserved = 0;
+        AppendFrame(FrameFlags.None, payload, sequences);
+    }
+
+    public void Seal()
+    {
+        if (_inDoubt) throw AlreadyFailed();
+        if (!_endsWithSeal) AppendFrame(FrameFlags.Seal, [], 0);
+    }
+
+    public bool TryReadRecord(long sequence, [NotNullWhen(true)] out byte[]? record)
+    {
+        if (_failed) throw AlreadyFailed();
+        record = null;
+        if (sequence < 0 || sequence > DurableSequence) return false;
+        SegmentIndex.Place place;
+        lock (_indexLock) place = SegmentOf(sequence).Locate(sequence);
+        record = SegmentIndex.ReadRecord(_files, place, sequence);
+        return true;
+    }
+
+    public void Dispose()
+    {
+        _active?.Dispose();
+        _sha256.Dispose();
+    }
+
+    private void AppendFrame(FrameFlags flags, ReadOnlySpan<byte> payload, int sequences)
+    {
+        var frame = BuildFrame(flags, payload, sequences, out var header);
+        _inDoubt = true;
+        try
+        {
+            ZeroAhead(_position + frame.Length, frame.Length);
+            _active!.Write(_position, frame);
+            _active.SyncData();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Failure($"Writing sequence {_next} to {_activePath} failed; it may or may not be durable.", e);
+        }
+        Publish(frame, header);
+        _inDoubt = false;
+    }
+
+    private Span<byte> BuildFrame(FrameFlags flags, ReadOnlySpan<byte> payload, int sequences, out FrameHeader header)
+    {
+        var size = FrameHeader.FrameBytes(payload.Length);
+        if (_frame.Length < size) _frame = GC.AllocateUninitializedArray<byte>((int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)size));
+        var frame = _frame.AsSpan(0, size);
+        payload.CopyTo(frame[FrameHeader.Bytes..]);
+        header = new FrameHeader(flags, payload.Length, sequences, _next, _next - 1, Recovery.WriterEpoch, default, 0);
+        header = header with { ChainHash = FrameHeader.Seal(frame, header, _chain, _sha256) };
+        return frame;
+    }
+
+    /// <summary>After this point the frame is durable, and readers may see it.</summary>
+    private void Publish(ReadOnlySpan<byte> frame, in FrameHeader header)
+    {
+        lock (_indexLock) _segments[^1].Add(frame, _position, header);
+        _position += frame.Length;
+        _chain = header.ChainHash;
+        _endsWithSeal = header.IsSeal;
+        _next += header.Sequences;
+        Volatile.Write(ref _durable, _next - 1);
+    }
+
+    /// <summary>Large frames gain nothing from it, and would be written twice.</summary>
+    private void ZeroAhead(int end, int frameBytes)
+    {
+        if (end <= _zeroedTo) return;
+        var target = frameBytes >= ZeroAheadBytes ? end : Math.Min((end + ZeroAheadBytes) & -PageBytes, _capacity);
+        if (target > end) _active!.Write(end, Zeros.AsSpan(0, target - end));
+        _zeroedTo = target;
+    }
+
+    /// <summary>Goes on in a new segment; false, with nothing changed, if there is no space for one.</summary>
+    private bool TryBeginSegment()
+    {
+        var path = Path.Combine(_folder, SegmentHeader.FileName(_next));
+        _inDoubt = true;
+        try
+        {
+            using var file = TryAllocate(path + UnfinishedExtension);
+            if (file is not null) BeginSegment(path, file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Failure($"Beginning the segment {path} failed.", e);
+        }
+        _inDoubt = false;
+        return !_outOfSpace;
+    }
+
+    private IFile? TryAllocate(string path)
+    {
+        IFile? file = null;
+        try
+        {
+            file = _files.Create(path);
+            file.Preallocate(_settings.SegmentBytes);
+            _outOfSpace = false;
+            return file;
+        }
+        catch (NoSpaceException e)
+        {
+            file?.Dispose();
+            _files.Delete(path);
+            if (!_outOfSpace) LogMessages.NoSpaceForSegment(_logger, _settings.SegmentBytes, _folder, e.Message);
+            _outOfSpace = true;
+            return null;
+        }
+    }
+
+    private void BeginSegment(string path, IFile file)
+    {
+        // The closing frame is built first, for the new segment's header names its hash, and written last.
+        FrameHeader closing = default;
+        var frame = _active is null ? default : BuildFrame(FrameFlags.Seal | FrameFlags.Closing, [], 0, out closing);
+        file.Write(0, new SegmentHeader(_settings.Partition, _next, closing.ChainHash).ToPage());
+        file.SyncData();
+        _files.Rename(path + UnfinishedExtension, path);
+        _files.SyncFolder(_folder);
+        if (_active is not null)
+        {
+            _active.Write(_position, frame);
+            _active.SyncData();
+            Publish(frame, closing);
+            _active.Dispose();
+        }
+        lock (_indexLock) _segments.Add(new SegmentIndex(path, _next));
+        (_active, _activePath) = (_files.Open(path), path);
+        (_capacity, _position, _zeroedTo) = (_settings.SegmentBytes, SegmentHeader.Bytes, SegmentHeader.Bytes);
+        LogMessages.SegmentBegun(_logger, path, _capacity);
+    }
+
+    private SegmentIndex SegmentOf(long sequence)
+    {
+        var (low, high) = (0, _segments.Count - 1);
+        while (low < high)
+        {
+            var middle = (low + high + 1) / 2;
+            if (_segments[middle].FirstSequence <= sequence) low = middle;
+            else high = middle - 1;
+        }
+        return _segments[low];
+    }
+
+    private JournalFailedException Failure(string message, Exception reason)
+    {
+        _failed = true;
+        LogMessages.JournalFailed(_logger, _folder, reason);
+        return new JournalFailedException(message + " The journal takes no further call: end the process, the next start decides.", reason);
+    }
+
+    private JournalFailedException AlreadyFailed() => new($"The journal {_folder} has failed and takes no further call.");
+}

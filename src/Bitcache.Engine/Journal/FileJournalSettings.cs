@@ -1,0 +1,25 @@
+using Bitcache.Core;
+
+namespace Bitcache.Engine.Journal;
+
+/// <summary>How one partition's file journal is laid out.</summary>
+public sealed record FileJournalSettings
+{
+    /// <summary>The partition's number; its files are under <c>journal/pNNNN</c>.</summary>
+    public int Partition { get; init; }
+
+    /// <summary>Bytes of a new segment file, taken from the disk when it is made. A segment bounds the largest batch.</summary>
+    public int SegmentBytes { get; init; } = 64 << 20;
+
+    /// <summary>The largest payload that a new segment has room for, beside a seal and the closing frame.</summary>
+    internal int PayloadBytesMax =>
+        Math.Min(Limits.BatchBytesMax, SegmentBytes - SegmentHeader.Bytes - (3 * FrameHeader.Bytes) - FrameHeader.AlignmentBytes);
+
+    internal void Check()
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(Partition);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(Partition, Limits.PartitionsMax);
+        ArgumentOutOfRangeException.ThrowIfLessThan(SegmentBytes, Limits.SegmentBytesMin);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(SegmentBytes, Limits.SegmentBytesMax);
+    }
+}

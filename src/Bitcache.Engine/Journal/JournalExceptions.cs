@@ -1,0 +1,17 @@
+namespace Bitcache.Engine.Journal;
+
+/// <summary>The journal could not write or sync. What was being appended may or may not be durable, and the journal
+/// takes no further call: the process must end and start again, because a second sync proves nothing.</summary>
+public sealed class JournalFailedException(string message, Exception? inner = null) : IOException(message, inner);
+
+/// <summary>The journal on disk is damaged in a way that no crash explains. Nothing on disk was changed.</summary>
+public sealed class JournalCorruptException(string file, long offset, string expected, string found) : IOException(
+    $"The journal is damaged: {file} at byte {offset} should hold {expected}, but holds {found}. Nothing was changed. "
+    + "Keep a copy of the whole journal folder, check the disk, and restore the journal from a backup that holds this "
+    + "sequence; never delete or edit the file, for acknowledged payments are in it.")
+{
+    public string File => file;
+    public long Offset => offset;
+    public string Expected => expected;
+    public string Found => found;
+}

@@ -1,0 +1,229 @@
+// Reads a journal from its first byte to its last, proves it, and repairs what a crash may have left at its end.
+
+using System.Globalization;
+using System.Security.Cryptography;
+using Bitcache.Core;
+using Bitcache.Engine.Files;
+using Microsoft.Extensions.Logging;
+
+namespace Bitcache.Engine.Journal;
+
+/// <summary>
+/// One recovery. Nothing on disk changes before all of it is verified. What a crash can leave, and only that, is
+/// repaired: bytes of a batch whose sync had not returned, and a segment made but not yet in use. A bad frame at
+/// sequence e is a torn tail unless something written later says that e was durable: a frame header with
+/// durableSeq >= e, or a later segment that is in use. Then it is damage, and the journal is refused.
+/// </summary>
+internal sealed class JournalRecovery(IFileSystem files, string folder, FileJournalSettings settings, ILogger logger) : IDisposable
+{
+    private const string TornExtension = ".torn";
+
+    private readonly IncrementalHash _sha256 = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly List<(string Path, long FirstSequence)> _found = [];
+    private readonly List<string> _leftovers = [];
+    private byte[] _buffer = [];
+
+    private string? _unused;
+    private byte[] _torn = [];
+    private byte[] _lastFrame = [];
+    private string _lastFramePath = "";
+    private int _lastFrameOffset;
+    private bool _closed;
+    private long _epochSeen;
+    private long _frames;
+
+    internal List<SegmentIndex> Segments { get; } = [];
+    internal Hash256 Chain { get; private set; }
+    internal long NextSequence { get; private set; }
+    internal bool EndsWithSeal { get; private set; } = true;
+    /// <summary>The segment to append to, open, and where; null if there is none yet.</summary>
+    internal IFile? Active { get; private set; }
+    internal string ActivePath { get; private set; } = "";
+    internal int Position { get; private set; }
+
+    internal RecoveryReport Run(ReplayBatch replay)
+    {
+        FindSegments();
+        for (var i = 0; i < _found.Count; i++) Verify(i, replay);
+        if (_closed) throw Missing("no file");
+        var tornFile = Repair();
+        return new RecoveryReport(Segments.Count, _frames, NextSequence, _epochSeen + 1, _torn.Length, tornFile, _unused);
+    }
+
+    private void FindSegments()
+    {
+        foreach (var name in files.List(folder))
+        {
+            var path = Path.Combine(folder, name);
+            if (name.EndsWith(FileJournal.UnfinishedExtension, StringComparison.Ordinal)) _leftovers.Add(path);
+            else if (SegmentHeader.TryParseFileName(name, out var first)) _found.Add((path, first));
+            else if (name.EndsWith(SegmentHeader.Extension, StringComparison.Ordinal)) throw Corrupt(path, 0, "no segment of that name", "one");
+        }
+        _found.Sort((a, b) => a.FirstSequence.CompareTo(b.FirstSequence));
+    }
+
+    /// <summary>Verifies one segment and replays its frames.</summary>
+    private void Verify(int number, ReplayBatch replay)
+    {
+        var path = _found[number].Path;
+        var bytes = Load(path);
+        if (!TryContinue(number, bytes)) return;
+
+        var index = new SegmentIndex(path, NextSequence);
+        var (at, lastAt) = (SegmentHeader.Bytes, 0);
+        _closed = false;
+        while (!_closed && TryTakeFrame(path, bytes, at, out var header))
+        {
+            var frame = bytes.Slice(at, FrameHeader.FrameBytes(header.PayloadBytes));
+            Accept(frame, header, replay);
+            index.Add(frame, at, header);
+            (lastAt, at) = (at, at + frame.Length);
+        }
+        var rest = bytes.Slice(at, bytes[at..].LastIndexOfAnyExcept((byte)0) + 1);
+        if (_closed && rest.Length > 0) throw Corrupt(path, at, "zeros after the closing frame", "other bytes");
+        if (rest.Length > 0) RefuseIfProvenDurable(path, bytes, at);
+
+        _torn = rest.ToArray();
+        (ActivePath, Position) = (path, at);
+        // The first segment has none before it that is closed once its name is durable: without a frame it is made anew.
+        if (number == 0 && lastAt == 0) _unused = path;
+        else Segments.Add(index);
+        if (lastAt > 0) (_lastFramePath, _lastFrameOffset, _lastFrame) = (path, lastAt, bytes[lastAt..at].ToArray());
+    }
+
+    /// <summary>Whether a segment continues what was verified so far; false if a crash came before it was used. Until
+    /// the segment before is closed, a new one holds its header and nothing else.</summary>
+    private bool TryContinue(int number, ReadOnlySpan<byte> bytes)
+    {
+        var (path, named) = _found[number];
+        // A segment gets its name only when its header is durable: no crash explains a bad one.
+        if (!SegmentHeader.TryRead(bytes, out var header, out var problem)) throw Corrupt(path, 0, "a segment's header", problem);
+        if (header.Partition != settings.Partition)
+            throw Corrupt(path, 0, $"a segment of partition {settings.Partition}", $"one of partition {header.Partition}");
+        if (header.FirstSequence != named) throw Corrupt(path, 0, $"the segment from sequence {named}", $"the one from {header.FirstSequence}");
+        if (!_closed && number == _found.Count - 1 && named == NextSequence && !bytes[SegmentHeader.Bytes..].ContainsAnyExcept((byte)0))
+        {
+            _unused = path;
+            return false;
+        }
+        if (!_closed && number > 0)
+            throw Corrupt(ActivePath, Position, $"the frame with sequence {NextSequence}, or a closing frame", $"neither, though {path} came after it");
+        if (named != NextSequence) throw Missing($"no file; the next one is {path}");
+        if (header.PreviousChainHash != Chain) throw Corrupt(path, 0, $"chain hash {Chain} in its header", $"{header.PreviousChainHash}");
+        return true;
+    }
+
+    private ReadOnlySpan<byte> Load(string path)
+    {
+        using var file = files.Open(path);
+        var length = file.Length;
+        if (length > Limits.SegmentBytesMax) throw Corrupt(path, 0, $"at most {Limits.SegmentBytesMax} bytes", $"{length}");
+        if (_buffer.Length < length) _buffer = GC.AllocateUninitializedArray<byte>((int)length);
+        return _buffer.AsSpan(0, file.Read(0, _buffer.AsSpan(0, (int)length)));
+    }
+
+    /// <summary>Whether a whole frame stands here that continues the journal. False if none does, or a torn one;
+    /// throws if one does that no crash can have left.</summary>
+    private bool TryTakeFrame(string path, ReadOnlySpan<byte> bytes, int at, out FrameHeader header)
+    {
+        if (!FrameHeader.TryRead(bytes[at..], out header)) return false;
+        if (FrameHeader.Problem(bytes[at..], header, NextSequence, _epochSeen) is { } problem)
+            throw Corrupt(path, at, $"a frame with sequence {NextSequence}", problem);
+        var size = FrameHeader.FrameBytes(header.PayloadBytes);
+        if (size > bytes.Length - at) return false;
+        var payload = bytes.Slice(at + FrameHeader.Bytes, header.PayloadBytes);
+        if (Crc32C.Compute(payload) != header.PayloadCrc) return false;
+        if (bytes[(at + FrameHeader.Bytes + payload.Length)..(at + size)].ContainsAnyExcept((byte)0)) return false;
+
+        if (FrameHeader.Chain(bytes[at..], payload, Chain, _sha256) != header.ChainHash)
+            throw Corrupt(path, at, $"the frame with sequence {NextSequence} that continues chain hash {Chain}", "a frame of another history");
+        if (!JournalRecord.Tile(payload, header.Sequences))
+            throw Corrupt(path, at + FrameHeader.Bytes, $"records that cover {header.Sequences} sequences", "others");
+        return true;
+    }
+
+    private void Accept(ReadOnlySpan<byte> frame, in FrameHeader header, ReplayBatch replay)
+    {
+        if (!header.IsSeal)
+            replay(new RecoveredBatch(header.FirstSequence, header.Sequences, frame.Slice(FrameHeader.Bytes, header.PayloadBytes)));
+        NextSequence += header.Sequences;
+        Chain = header.ChainHash;
+        EndsWithSeal = header.IsSeal;
+        _epochSeen = header.WriterEpoch;
+        _closed = header.IsClosing;
+        _frames++;
+    }
+
+    /// <summary>A bad frame is damage if a later one in the segment calls its sequence durable.</summary>
+    private void RefuseIfProvenDurable(string path, ReadOnlySpan<byte> bytes, int at)
+    {
+        var from = at + FrameHeader.AlignmentBytes;
+        // A header that reads well is believed: what follows its payload is later, what is inside is not a frame.
+        if (FrameHeader.TryRead(bytes[at..], out var bad)) from = at + FrameHeader.FrameBytes(bad.PayloadBytes);
+        for (var later = from; later <= bytes.Length - FrameHeader.Bytes; later += FrameHeader.AlignmentBytes)
+        {
+            if (FrameHeader.TryRead(bytes[later..], out var header) && header.DurableSequence >= NextSequence)
+                throw Corrupt(path, at, $"the frame with sequence {NextSequence}, which the frame at byte {later} calls durable", "other bytes");
+        }
+    }
+
+    /// <summary>
+    /// Leaves a journal that a crash during this repair, too, leaves in order. The last frame is written again,
+    /// although it reads well: if its sync failed before the process ended, the page cache may hold what the disk
+    /// does not, and calls it clean.
+    /// </summary>
+    private string? Repair()
+    {
+        foreach (var leftover in _leftovers) files.Delete(leftover);
+        var tornFile = _torn.Length > 0 ? KeepTornBytes() : null;
+        if (_unused is not null)
+        {
+            files.Delete(_unused);
+            LogMessages.UnusedSegmentRemoved(logger, _unused);
+        }
+        files.SyncFolder(folder);
+        if (tornFile is not null) LogMessages.TornTailCut(logger, _torn.Length, ActivePath, Position, tornFile);
+        if (Segments.Count == 0) return tornFile;
+
+        Active = files.Open(ActivePath);
+        if (_lastFramePath == ActivePath) Active.Write(_lastFrameOffset, _lastFrame);
+        else if (_lastFrame.Length > 0) RewriteClosingFrame();
+        if (_torn.Length > 0) Active.Write(Position, new byte[_torn.Length]);
+        // Only a file that was cut from outside lacks the room for its last two seals, and a segment without frames
+        // that for a batch, if the setting has grown since.
+        Active.Preallocate(Position > SegmentHeader.Bytes ? Position + (2 * FrameHeader.Bytes) : settings.SegmentBytes);
+        Active.SyncData();
+        return tornFile;
+    }
+
+    private void RewriteClosingFrame()
+    {
+        using var file = files.Open(_lastFramePath);
+        file.Write(_lastFrameOffset, _lastFrame);
+        file.SyncData();
+    }
+
+    /// <summary>Copies what is about to be cut to a file of its own; an earlier copy, of a repair that did not end, stays.</summary>
+    private string KeepTornBytes()
+    {
+        var stem = string.Create(CultureInfo.InvariantCulture, $"{Path.GetFileNameWithoutExtension(ActivePath)}.{Position}");
+        var taken = files.List(folder);
+        var name = stem + TornExtension;
+        for (var copy = 1; taken.Contains(name); copy++) name = string.Create(CultureInfo.InvariantCulture, $"{stem}.{copy}{TornExtension}");
+        var path = Path.Combine(folder, name);
+        using (var file = files.Create(path + FileJournal.UnfinishedExtension))
+        {
+            file.Write(0, _torn);
+            file.SyncData();
+        }
+        files.Rename(path + FileJournal.UnfinishedExtension, path);
+        return path;
+    }
+
+    private JournalCorruptException Missing(string found) =>
+        Corrupt(Path.Combine(folder, SegmentHeader.FileName(NextSequence)), 0, $"the segment from sequence {NextSequence}", found);
+
+    private static JournalCorruptException Corrupt(string file, long offset, string expected, string found) => new(file, offset, expected, found);
+
+    public void Dispose() => _sha256.Dispose();
+}
