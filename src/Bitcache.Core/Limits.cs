@@ -32,6 +32,10 @@ public static class Limits
     public const int BatchBytesMax = 4 << 20;
     /// <summary>One journal record: statement, links and whatever a transaction needs.</summary>
     public const int RecordBytesMax = 512 << 10;
+    /// <summary>A journal segment: recovery reads one whole into memory.</summary>
+    public const int SegmentBytesMax = 1 << 30;
+    /// <summary>A segment's first page, and as much again for frames.</summary>
+    public const int SegmentBytesMin = 8 << 10;
 
     /// <summary>Commands and questions waiting for a partition; above it callers are told to come back.</summary>
     public const int QueueItemsMax = 65_536;
@@ -74,8 +78,4 @@ public static class Limits
     /// <summary>One answer of the Bitcoin node: a block's worth of our own outputs is about 2 MB of JSON.</summary>
     public const int NodeAnswerBytesMax = 32 << 20;
     public const int NodeAnswerDepthMax = 32;
-    /// <summary>A journal segment: recovery reads one whole into memory.</summary>
-    public const int SegmentBytesMax = 1 << 30;
-    /// <summary>A segment's first page, and as much again for frames.</summary>
-    public const int SegmentBytesMin = 8 << 10;
 }

@@ -62,7 +62,7 @@ internal static partial class Libc
         int descriptor;
         do descriptor = OpenCall(path, flags | CloseOnExecFlag, OwnerOnlyFile);
         while (descriptor < 0 && Marshal.GetLastPInvokeError() == ErrorInterrupted);
-        if (descriptor < 0) throw Error("open", path);
+        if (descriptor < 0) throw (flags & CreateFlag) == 0 ? Error("open", path) : AllocationError("open", path);
         return new SafeFileHandle(descriptor, ownsHandle: true);
     }
 
@@ -70,7 +70,13 @@ internal static partial class Libc
     internal static IOException Error(string call, string path)
     {
         var error = Marshal.GetLastPInvokeError();
-        var message = $"{call} of {path} failed: {Marshal.GetPInvokeErrorMessage(error)} (errno {error}).";
-        return error is ErrorNoSpace or ErrorQuota ? new NoSpaceException(message) : new IOException(message, error);
+        return new IOException($"{call} of {path} failed: {Marshal.GetPInvokeErrorMessage(error)} (errno {error}).", error);
+    }
+
+    /// <summary>The same for calls that take space and change nothing else.</summary>
+    internal static IOException AllocationError(string call, string path)
+    {
+        var error = Error(call, path);
+        return error.HResult is ErrorNoSpace or ErrorQuota ? new NoSpaceException(error.Message) : error;
     }
 }

@@ -90,7 +90,7 @@ public sealed class LinuxFileSystem : IFileSystem
             do result = Libc.Allocate(_handle, 0, 0, length);
             while (result != 0 && Marshal.GetLastPInvokeError() == Libc.ErrorInterrupted);
             if (result == 0) return;
-            if (Marshal.GetLastPInvokeError() != Libc.ErrorNotSupported) throw Libc.Error("fallocate", path);
+            if (Marshal.GetLastPInvokeError() != Libc.ErrorNotSupported) throw Libc.AllocationError("fallocate", path);
             WriteZeros(length);
         }
 

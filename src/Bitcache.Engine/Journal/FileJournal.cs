@@ -81,11 +81,11 @@ public sealed class FileJournal : IJournal
         var folder = Path.Combine(journals, string.Create(CultureInfo.InvariantCulture, $"p{settings.Partition:D4}"));
         EnsureFolder(files, journals, dataFolder);
         EnsureFolder(files, folder, journals);
-        using var recovery = new JournalRecovery(files, folder, settings.Partition, logger);
+        using var recovery = new JournalRecovery(files, folder, settings, logger);
         try
         {
             var report = recovery.Run(replay);
-            LogMessages.JournalOpened(logger, folder, report.Sequences, report.Frames, report.Segments, report.WriterEpoch);
+            logger.JournalOpened(folder, report.Sequences, report.Frames, report.Segments, report.WriterEpoch);
             return new FileJournal(files, folder, settings, logger, recovery, report);
         }
         catch
@@ -243,7 +243,7 @@ public sealed class FileJournal : IJournal
         {
             file?.Dispose();
             _files.Delete(path);
-            if (!_outOfSpace) LogMessages.NoSpaceForSegment(_logger, _settings.SegmentBytes, _folder, e.Message);
+            if (!_outOfSpace) _logger.NoSpaceForSegment(_settings.SegmentBytes, _folder, e.Message);
             _outOfSpace = true;
             return null;
         }
@@ -268,7 +268,7 @@ public sealed class FileJournal : IJournal
         lock (_indexLock) _segments.Add(new SegmentIndex(path, _next));
         (_active, _activePath) = (_files.Open(path), path);
         (_capacity, _position, _zeroedTo) = (_settings.SegmentBytes, SegmentHeader.Bytes, SegmentHeader.Bytes);
-        LogMessages.SegmentBegun(_logger, path, _capacity);
+        _logger.SegmentBegun(path, _capacity);
     }
 
     private SegmentIndex SegmentOf(long sequence)
@@ -286,7 +286,7 @@ public sealed class FileJournal : IJournal
     private JournalFailedException Failure(string message, Exception reason)
     {
         _failed = true;
-        LogMessages.JournalFailed(_logger, _folder, reason);
+        _logger.JournalFailed(_folder, reason);
         return new JournalFailedException(message + " The journal takes no further call: end the process, the next start decides.", reason);
     }
 

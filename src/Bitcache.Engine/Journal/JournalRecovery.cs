@@ -14,7 +14,7 @@ namespace Bitcache.Engine.Journal;
 /// sequence e is a torn tail unless something written later says that e was durable: a frame header with
 /// durableSeq >= e, or a later segment that is in use. Then it is damage, and the journal is refused.
 /// </summary>
-internal sealed class JournalRecovery(IFileSystem files, string folder, int partition, ILogger logger) : IDisposable
+internal sealed class JournalRecovery(IFileSystem files, string folder, FileJournalSettings settings, ILogger logger) : IDisposable
 {
     private const string TornExtension = ".torn";
 
@@ -98,7 +98,8 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, int part
         var (path, named) = _found[number];
         // A segment gets its name only when its header is durable: no crash explains a bad one.
         if (!SegmentHeader.TryRead(bytes, out var header, out var problem)) throw Corrupt(path, 0, "a segment's header", problem);
-        if (header.Partition != partition) throw Corrupt(path, 0, $"a segment of partition {partition}", $"one of partition {header.Partition}");
+        if (header.Partition != settings.Partition)
+            throw Corrupt(path, 0, $"a segment of partition {settings.Partition}", $"one of partition {header.Partition}");
         if (header.FirstSequence != named) throw Corrupt(path, 0, $"the segment from sequence {named}", $"the one from {header.FirstSequence}");
         if (!_closed && number == _found.Count - 1 && named == NextSequence && !bytes[SegmentHeader.Bytes..].ContainsAnyExcept((byte)0))
         {
@@ -178,18 +179,19 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, int part
         if (_unused is not null)
         {
             files.Delete(_unused);
-            LogMessages.UnusedSegmentRemoved(logger, _unused);
+            logger.UnusedSegmentRemoved(_unused);
         }
         files.SyncFolder(folder);
-        if (tornFile is not null) LogMessages.TornTailCut(logger, _torn.Length, ActivePath, Position, tornFile);
+        if (tornFile is not null) logger.TornTailCut(_torn.Length, ActivePath, Position, tornFile);
         if (Segments.Count == 0) return tornFile;
 
         Active = files.Open(ActivePath);
         if (_lastFramePath == ActivePath) Active.Write(_lastFrameOffset, _lastFrame);
         else if (_lastFrame.Length > 0) RewriteClosingFrame();
         if (_torn.Length > 0) Active.Write(Position, new byte[_torn.Length]);
-        // Only a file that was cut short from outside lacks the room for its last two seals.
-        Active.Preallocate(Position + (2 * FrameHeader.Bytes));
+        // Only a file that was cut from outside lacks the room for its last two seals, and a segment without frames
+        // that for a batch, if the setting has grown since.
+        Active.Preallocate(Position > SegmentHeader.Bytes ? Position + (2 * FrameHeader.Bytes) : settings.SegmentBytes);
         Active.SyncData();
         return tornFile;
     }
