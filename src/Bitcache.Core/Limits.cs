@@ -78,4 +78,20 @@ public static class Limits
     /// <summary>One answer of the Bitcoin node: a block's worth of our own outputs is about 2 MB of JSON.</summary>
     public const int NodeAnswerBytesMax = 32 << 20;
     public const int NodeAnswerDepthMax = 32;
+
+    /// <summary>The body of a request to the HTTP API.</summary>
+    public const int RequestBodyBytesMax = 64 << 10;
+    public const int RequestHeaderBytesMax = 8 << 10;
+    public const int RequestLineBytesMax = 2 << 10;
+    /// <summary>How deep JSON in a request may be nested. Every request is flat; this bounds what the parser follows.</summary>
+    public const int RequestJsonDepthMax = 16;
+    /// <summary>Connections that the HTTP API holds at once; the settings may say less.</summary>
+    public const int ConnectionsMax = 10_000;
+    /// <summary>Names of tenants and labels of keys.</summary>
+    public const int KeyNameCharactersMax = 64;
+
+    /// <summary>A journal segment: recovery reads one whole into memory.</summary>
+    public const int SegmentBytesMax = 1 << 30;
+    /// <summary>A segment's first page, and as much again for frames.</summary>
+    public const int SegmentBytesMin = 8 << 10;
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 
 namespace Bitcache.Core;
@@ -7,6 +8,7 @@ namespace Bitcache.Core;
 public readonly record struct OperationId(UInt128 Value)
 {
     public const int Bytes = 16;
+    private static readonly SearchValues<char> Characters = SearchValues.Create("0123456789ABCDEFabcdef-");
 
     /// <summary>Whether version and variant are those of a UUIDv7.</summary>
     public bool IsWellFormed => (int)(Value >> 76 & 0xf) == 7 && (int)(Value >> 62 & 3) == 2;
@@ -27,7 +29,8 @@ public readonly record struct OperationId(UInt128 Value)
     public static bool TryParse(ReadOnlySpan<char> text, out OperationId id)
     {
         id = default;
-        if (!Guid.TryParseExact(text, "D", out var guid)) return false;
+        // Guid would also take spaces around it, and signs and "0x" inside.
+        if (text.IndexOfAnyExcept(Characters) >= 0 || !Guid.TryParseExact(text, "D", out var guid)) return false;
         Span<byte> bytes = stackalloc byte[Bytes];
         guid.TryWriteBytes(bytes, bigEndian: true, out _);
         id = Read(bytes);

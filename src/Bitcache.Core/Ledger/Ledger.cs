@@ -2,7 +2,7 @@
 // changes balances and writes one entry. It draws nothing, waits for nothing and reads no clock: time and salt
 // are given, so that replaying the entries rebuilds the same state, byte for byte.
 //
-// The order of checks is part of the contract: the id (known? too old? too far ahead?), the shape, what is named,
+// The order of checks is part of the contract: the owner, the id (known? too old? too far ahead?), the shape, what is named,
 // the state, the funds. Refusals from state and funds are journaled and remembered, the others are not.
 
 namespace Bitcache.Core;
@@ -113,6 +113,8 @@ public sealed partial class Ledger(int partition)
 
     private ApplyResult Identify(ClientCommand command, in ApplyContext context)
     {
+        // A stranger who guesses an id must not learn from it what it was used for.
+        if (_wallets.Find(command.Owner) is var slot and >= 0 && _wallets[slot].Tenant != context.Tenant) return Refused(Outcome.WalletNotFound);
         if (_ids.Find(command.Owner, command.Id) is { } sequence) return new ApplyResult(Outcome.Known, sequence, 0);
         if (context.ClockTrusted && command.Id.Time < Floor) return Refused(Outcome.IdBelowFloor);
         if (context.ClockTrusted && command.Id.Time.Milliseconds > context.Time.Milliseconds + Limits.IdAheadMillisecondsMax)

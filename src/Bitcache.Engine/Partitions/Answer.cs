@@ -8,7 +8,8 @@ namespace Bitcache.Engine.Partitions;
 /// <param name="Entry">The journaled entry, of the first time for a retry; null when nothing was journaled.</param>
 /// <param name="Owner">The debited or owning wallet, as it is now.</param>
 /// <param name="Payee">The credited wallet, as it is now.</param>
-public sealed record Answer(Outcome Outcome, Entry? Entry, Wallet? Owner, Wallet? Payee);
+/// <param name="IsRetry">Whether the id was known: this is the first answer again.</param>
+public sealed record Answer(Outcome Outcome, Entry? Entry, Wallet? Owner, Wallet? Payee, bool IsRetry = false);
 
 /// <summary>Why a command was not taken up. Nothing was applied: a retry is safe.</summary>
 public enum Unavailable

@@ -134,7 +134,7 @@ public sealed class Partition : IAsyncDisposable
         var entry = ReadEntry(applied.Sequence);
         var same = entry.Command is ClientCommand first && first.GetType() == command.GetType() && command.HasSameTerms(first);
         return same
-            ? new Answer(entry.Outcome, entry, applied.Owner, applied.Payee)
+            ? new Answer(entry.Outcome, entry, applied.Owner, applied.Payee, IsRetry: true)
             : new Answer(Outcome.IdReused, null, null, null);
     }
 

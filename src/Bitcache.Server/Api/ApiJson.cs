@@ -1,0 +1,32 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Bitcache.Core;
+
+namespace Bitcache.Server.Api;
+
+/// <summary>Everything that the API reads or writes as JSON, compiled ahead. Strict: no member twice, none unknown,
+/// none missing, no number in quotes, no null where none is meant.</summary>
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Strict,
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    MaxDepth = Limits.RequestJsonDepthMax,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(IdRequest))]
+[JsonSerializable(typeof(TransferRequest))]
+[JsonSerializable(typeof(WithdrawalRequest))]
+[JsonSerializable(typeof(ProblemBody))]
+[JsonSerializable(typeof(WalletReply))]
+[JsonSerializable(typeof(TransferReply))]
+[JsonSerializable(typeof(ReceiptReply))]
+[JsonSerializable(typeof(Page<HistoryReply>))]
+[JsonSerializable(typeof(AddressReply))]
+[JsonSerializable(typeof(Page<AddressReply>))]
+[JsonSerializable(typeof(Page<DepositReply>))]
+[JsonSerializable(typeof(WithdrawalReply))]
+[JsonSerializable(typeof(Page<WithdrawalReply>))]
+[JsonSerializable(typeof(EpochReply))]
+[JsonSerializable(typeof(Page<EpochReply>))]
+[JsonSerializable(typeof(OperatorReply))]
+[JsonSerializable(typeof(ClockReply))]
+[JsonSerializable(typeof(HealthReply))]
+[JsonSerializable(typeof(HealthDetailsReply))]
+internal sealed partial class ApiJson : JsonSerializerContext;

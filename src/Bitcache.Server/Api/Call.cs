@@ -1,0 +1,68 @@
+// One request on its way through a route: what came in, and who sent it.
+
+using System.Globalization;
+using System.Text.Json.Serialization.Metadata;
+using Bitcache.Core;
+using Bitcache.Engine;
+using Bitcache.Engine.Partitions;
+using Bitcache.Server.Keys;
+using Microsoft.AspNetCore.Http;
+
+namespace Bitcache.Server.Api;
+
+/// <param name="principal">Null on public routes only.</param>
+internal sealed class Call(HttpContext http, LedgerEngine engine, TimeProvider time, Principal? principal)
+{
+    public HttpContext Http => http;
+    public LedgerEngine Engine => engine;
+    public Partition Partition => engine.Partition;
+    public TimeProvider Time => time;
+    public Principal Principal => principal!;
+
+    /// <summary>Reads the body.</summary>
+    public Task<T> BodyAsync<T>(JsonTypeInfo<T> type) where T : class => JsonBody.ReadAsync(http.Request, type);
+
+    /// <summary>The wallet in the path.</summary>
+    public WalletId WalletInPath => ParseWallet((string)http.Request.RouteValues["wallet"]!, "wallet");
+
+    /// <summary>The client-made id in the path.</summary>
+    public OperationId IdInPath => ParseId((string)http.Request.RouteValues["id"]!);
+
+    /// <summary>A whole number in the path; what is none names nothing.</summary>
+    public long? NumberInPath(string name) => ParseNumber((string)http.Request.RouteValues[name]!);
+
+    /// <summary>A whole number in the query, or null where it is not given.</summary>
+    public long? NumberInQuery(string name)
+    {
+        var text = http.Request.Query[name];
+        if (text.Count == 0) return null;
+        return ParseNumber(text.ToString()) ?? throw new ProblemException(ProblemType.MalformedParameter, name);
+    }
+
+    public static WalletId ParseWallet(string text, string member) =>
+        WalletId.TryParse(text, out var wallet) ? wallet : throw new ProblemException(ProblemType.MalformedWallet, member);
+
+    public static OperationId ParseId(string text) =>
+        OperationId.TryParse(text, out var id) ? id : throw new ProblemException(ProblemType.MalformedId, "id");
+
+    /// <summary>Asks the ledger about the wallet in the path, if the caller may see it.</summary>
+    public async Task<T> AskAsync<T>(Func<Ledger, Wallet, T> question)
+    {
+        var id = WalletInPath;
+        var (wallet, answer) = await Partition.QueryAsync(ledger =>
+            ledger.FindWallet(id) is { } found && Principal.MaySee(found) ? ((Wallet?)found, question(ledger, found)) : (null, default!));
+        return wallet is null ? throw new ProblemException(ProblemType.WalletNotFound) : answer;
+    }
+
+    /// <summary>The refusal that an answer of the ledger is, or null when it was accepted.</summary>
+    public Problem? Refusal(Answer answer) => ProblemType.Of(answer.Outcome) is not { } type ? null : new Problem(type)
+    {
+        Entry = answer.Entry,
+        ServerTime = type == ProblemType.IdTooOld || type == ProblemType.IdTooNew
+            ? new UnixTime(time.GetUtcNow().ToUnixTimeMilliseconds())
+            : null,
+    };
+
+    private static long? ParseNumber(string text) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
+}

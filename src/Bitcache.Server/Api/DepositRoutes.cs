@@ -1,0 +1,94 @@
+// Money in: addresses to pay to, and what was paid to them.
+
+using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Server.Keys;
+using Microsoft.AspNetCore.Http;
+
+namespace Bitcache.Server.Api;
+
+/// <summary>A Bitcoin address that belongs to a wallet for ever.</summary>
+public sealed record AddressReply(string Wallet, string Address, string Purpose, long Sequence);
+
+/// <summary>One output that pays an address of the wallet.</summary>
+/// <param name="Output">As txid:index.</param>
+/// <param name="State">seen, credited, frozen, reversed or final.</param>
+/// <param name="Suspense">It is too small to be credited, and kept apart.</param>
+public sealed record DepositReply(
+    string Output, string Address, long AmountSat, string State, bool Suspense, string Block, long Height);
+
+internal static class DepositRoutes
+{
+    public static Route[] All =>
+    [
+        Route.Post("/v1/wallets/{wallet}/addresses", Scopes.Pay, "Get an address for deposits", AssignAsync) with
+        {
+            Request = ApiJson.Default.IdRequest,
+            Response = ApiJson.Default.AddressReply,
+        },
+        Route.Get("/v1/wallets/{wallet}/addresses", Scopes.Read | Scopes.Audit, "A wallet's addresses, newest first", GetAddressesAsync) with
+        {
+            Response = ApiJson.Default.PageAddressReply,
+            Query = Replies.Paging,
+        },
+        Route.Get("/v1/wallets/{wallet}/deposits", Scopes.Read | Scopes.Audit, "A wallet's deposits, newest first", GetDepositsAsync) with
+        {
+            Response = ApiJson.Default.PageDepositReply,
+            Query = Replies.Paging,
+        },
+    ];
+
+    private static async Task<IResult> AssignAsync(Call call)
+    {
+        var request = await call.BodyAsync(ApiJson.Default.IdRequest);
+        return await AssignAsync(call, Call.ParseId(request.Id), call.WalletInPath, AddressPurpose.Deposit);
+    }
+
+    /// <summary>Gives an address to a wallet of the caller, and answers.</summary>
+    public static async Task<IResult> AssignAsync(Call call, OperationId id, WalletId wallet, AddressPurpose purpose)
+    {
+        var answer = await call.Engine.AssignAddressAsync(id, wallet, call.Principal.Tenant, purpose, call.Http.RequestAborted);
+        if (call.Refusal(answer) is { } refusal) return refusal;
+        var assigned = (AssignAddress)answer.Entry!.Command;
+        var address = new DepositAddress(assigned.Wallet, assigned.Purpose, assigned.Script, answer.Entry.Sequence);
+        return Replies.Done(answer, ToReply(address, call.Engine.Network), ApiJson.Default.AddressReply);
+    }
+
+    private static async Task<IResult> GetAddressesAsync(Call call)
+    {
+        var addresses = await call.AskAsync((ledger, wallet) => ledger.AddressesOf(wallet.Id));
+        return Replies.Json(Replies.Page(call, addresses, a => ToReply(a, call.Engine.Network)), ApiJson.Default.PageAddressReply);
+    }
+
+    private static async Task<IResult> GetDepositsAsync(Call call)
+    {
+        var deposits = await call.AskAsync((ledger, wallet) => ledger.DepositsOf(wallet.Id));
+        return Replies.Json(Replies.Page(call, deposits, d => ToReply(d, call.Engine.Network)), ApiJson.Default.PageDepositReply);
+    }
+
+    private static AddressReply ToReply(DepositAddress address, BitcoinNetwork network) => new(
+        address.Wallet.ToString(), Text(address.Script, network), NameOf(address.Purpose), address.Sequence);
+
+    private static DepositReply ToReply(Deposit deposit, BitcoinNetwork network) => new(
+        deposit.OutPoint.ToString(), Text(deposit.Script, network), deposit.Amount.Value, NameOf(deposit.State), deposit.Suspense,
+        deposit.Block.ToString(), deposit.Height);
+
+    /// <summary>Every script that we give away has an address.</summary>
+    private static string Text(ByteString script, BitcoinNetwork network) => BitcoinAddress.FromScript(script.Span, network)!;
+
+    private static string NameOf(AddressPurpose purpose) => purpose switch
+    {
+        AddressPurpose.Deposit => "deposit",
+        AddressPurpose.OperatorTopUp => "operator_top_up",
+    };
+
+    private static string NameOf(DepositState state) => state switch
+    {
+        DepositState.Seen => "seen",
+        DepositState.Credited => "credited",
+        DepositState.Frozen => "frozen",
+        DepositState.Reversed => "reversed",
+        DepositState.Final => "final",
+        DepositState.None => throw new InvalidOperationException("a deposit that is nothing"),
+    };
+}

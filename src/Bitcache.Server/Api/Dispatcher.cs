@@ -1,0 +1,98 @@
+// What happens around every route: the key, the scope, the query's names; and whatever goes wrong becomes a problem.
+
+using Bitcache.Engine;
+using Bitcache.Engine.Partitions;
+using Bitcache.Server.Keys;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Bitcache.Server.Api;
+
+internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, TimeProvider time, ILogger<Dispatcher> log)
+{
+    private const string BearerScheme = "Bearer ";
+
+    public async Task RunAsync(Route route, HttpContext http)
+    {
+        // Answers are about money and change at any time.
+        http.Response.Headers.CacheControl = "no-store";
+        http.Response.Headers.XContentTypeOptions = "nosniff";
+        IResult answer;
+        try
+        {
+            var principal = route.IsPublic ? null : Authorise(route, http.Request);
+            CheckQuery(route, http.Request);
+            answer = await route.Handle(new Call(http, engine, time, principal));
+        }
+        catch (ProblemException e)
+        {
+            answer = e.Problem;
+        }
+        catch (PartitionUnavailableException e)
+        {
+            answer = route.HasSteps ? new Problem(ProblemType.OutcomeUnknown) { Detail = e.Message } : new Problem(ProblemType.Of(e.Reason));
+        }
+        catch (OutcomeUnknownException)
+        {
+            answer = new Problem(ProblemType.OutcomeUnknown);
+        }
+        catch (NodeUnavailableException e)
+        {
+            answer = new Problem(ProblemType.NodeUnavailable) { Detail = e.Message };
+        }
+        catch (KeyFileException)
+        {
+            answer = new Problem(ProblemType.KeysUnavailable);
+        }
+        catch (BadHttpRequestException e)
+        {
+            answer = new Problem(e.StatusCode switch
+            {
+                StatusCodes.Status413PayloadTooLarge => ProblemType.BodyTooLarge,
+                StatusCodes.Status408RequestTimeout => ProblemType.RequestTimeout,
+                _ => ProblemType.MalformedRequest,
+            });
+        }
+#pragma warning disable CA1031 // The connection is answered whatever happened; the cause is logged, not shown.
+        catch (Exception e)
+        {
+            // Whoever asked may have gone, and taken a stream or a wait with him.
+            if (http.RequestAborted.IsCancellationRequested) return;
+            log.RequestFailed(e, http.Request.Method, route.Path);
+            answer = new Problem(ProblemType.InternalError);
+        }
+#pragma warning restore CA1031
+        await answer.ExecuteAsync(http);
+    }
+
+    private Principal Authorise(Route route, HttpRequest request)
+    {
+        var principal = Authenticate(request);
+        if ((principal.Scopes & route.Scopes) != 0) return principal;
+        throw new ProblemException(new Problem(ProblemType.ScopeMissing) { Scope = route.Scopes.ToNames() });
+    }
+
+    private Principal Authenticate(HttpRequest request)
+    {
+        if (request.Headers.Authorization is not [{ } header] || !header.StartsWith(BearerScheme, StringComparison.OrdinalIgnoreCase))
+            throw new ProblemException(ProblemType.KeyMissing);
+        return keys.Identify(header.AsSpan(BearerScheme.Length), out var principal) switch
+        {
+            KeyRefusal.None => principal,
+            KeyRefusal.Malformed => throw new ProblemException(ProblemType.KeyMalformed),
+            KeyRefusal.OtherNetwork => throw new ProblemException(ProblemType.KeyOfOtherNetwork),
+            KeyRefusal.Unknown => throw new ProblemException(ProblemType.KeyUnknown),
+            KeyRefusal.Revoked => throw new ProblemException(ProblemType.KeyRevoked),
+            KeyRefusal.Expired => throw new ProblemException(ProblemType.KeyExpired),
+        };
+    }
+
+    private static void CheckQuery(Route route, HttpRequest request)
+    {
+        if (!request.QueryString.HasValue) return;
+        foreach (var (name, values) in request.Query)
+        {
+            if (!route.Query.Contains(name) || values.Count != 1) throw new ProblemException(ProblemType.UnknownParameter, name);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+// Epochs: where the books are closed, and the Bitcoin transactions that fix them.
+
+using Bitcache.Core;
+using Bitcache.Server.Keys;
+using Microsoft.AspNetCore.Http;
+
+namespace Bitcache.Server.Api;
+
+/// <param name="TreeSize">The log's size right after the epoch's cut.</param>
+/// <param name="Anchor">The transaction that covers the epoch; absent while none is signed.</param>
+public sealed record EpochReply(long Epoch, string Closed, long TreeSize, AnchorReply? Anchor = null);
+
+/// <param name="Epoch">The newest epoch that the same transaction covers.</param>
+/// <param name="State">broadcast, confirmed or final.</param>
+/// <param name="Txid">Until it confirms, a higher fee may give the transaction another id.</param>
+public sealed record AnchorReply(long Epoch, long TreeSize, string Root, string State, string Txid, string? Block = null, long? Height = null);
+
+internal static class EpochRoutes
+{
+    private const Scopes Readers = Scopes.Read | Scopes.Admin | Scopes.Audit;
+
+    public static Route[] All =>
+    [
+        Route.Post("/v1/epochs", Scopes.Admin, "Close the epoch now", CloseAsync) with
+        {
+            Request = ApiJson.Default.IdRequest,
+            Response = ApiJson.Default.EpochReply,
+            HasSteps = true,
+        },
+        Route.Get("/v1/epochs", Readers, "Closed epochs, newest first", ListAsync) with
+        {
+            Response = ApiJson.Default.PageEpochReply,
+            Query = Replies.Paging,
+        },
+        Route.Get("/v1/epochs/{epoch}", Readers, "A closed epoch", GetAsync) with { Response = ApiJson.Default.EpochReply },
+    ];
+
+    private static async Task<IResult> CloseAsync(Call call)
+    {
+        var request = await call.BodyAsync(ApiJson.Default.IdRequest);
+        var answer = await call.Engine.CloseEpochAsync(Call.ParseId(request.Id), call.Http.RequestAborted);
+        if (call.Refusal(answer) is { } refusal) return refusal;
+        var number = ((EpochCut)answer.Entry!.Command).Epoch;
+        var reply = await call.Partition.QueryAsync(ledger => ToReply(ledger.Epochs()[(int)number - 1], ledger.Families()));
+        return Replies.Done(answer, reply, ApiJson.Default.EpochReply);
+    }
+
+    private static async Task<IResult> ListAsync(Call call)
+    {
+        var (epochs, families) = await call.Partition.QueryAsync(ledger => (ledger.Epochs(), ledger.Families()));
+        return Replies.Json(Replies.Page(call, epochs, e => ToReply(e, families)), ApiJson.Default.PageEpochReply);
+    }
+
+    private static async Task<IResult> GetAsync(Call call)
+    {
+        var number = call.NumberInPath("epoch");
+        var (epochs, families) = await call.Partition.QueryAsync(ledger => (ledger.Epochs(), ledger.Families()));
+        var epoch = epochs.FirstOrDefault(e => e.Number == number) ?? throw new ProblemException(ProblemType.EpochNotFound);
+        return Replies.Json(ToReply(epoch, families), ApiJson.Default.EpochReply);
+    }
+
+    /// <summary>An anchor covers its own epoch and the ones before it that had none.</summary>
+    private static EpochReply ToReply(Epoch epoch, IReadOnlyList<Family> families)
+    {
+        var family = families.FirstOrDefault(f =>
+            f.Anchor?.Epoch >= epoch.Number && f.State is FamilyState.Signed or FamilyState.Confirmed or FamilyState.Final);
+        return new EpochReply(epoch.Number, epoch.Closed.ToString(), epoch.TreeSize, family is null ? null : ToReply(family, family.Anchor!));
+    }
+
+    private static AnchorReply ToReply(Family family, AnchorTerms anchor)
+    {
+        var confirmed = family.Confirmation;
+        var attempt = confirmed is null ? family.Attempts[^1] : family.Attempts[confirmed.Attempt - 1];
+        return new AnchorReply(
+            anchor.Epoch, anchor.TreeSize, anchor.Root.ToString(),
+            family.State switch
+            {
+                FamilyState.Signed => "broadcast",
+                FamilyState.Confirmed => "confirmed",
+                FamilyState.Final => "final",
+                FamilyState.None or FamilyState.Opened or FamilyState.Abandoned =>
+                    throw new InvalidOperationException($"an anchor in a family that is {family.State}"),
+            },
+            attempt.Txid.ToString(), confirmed?.Block.ToString(), confirmed?.Height);
+    }
+}

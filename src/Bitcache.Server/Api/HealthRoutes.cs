@@ -1,0 +1,96 @@
+// How the server is: a short answer for anybody and for load balancers, the whole picture for the operator.
+
+using Bitcache.Core;
+using Bitcache.Engine;
+using Bitcache.Engine.Partitions;
+using Bitcache.Server.Keys;
+using Microsoft.AspNetCore.Http;
+
+namespace Bitcache.Server.Api;
+
+/// <param name="Status">ok or degraded. A server of which nothing works answers 503 with a problem.</param>
+/// <param name="Reasons">What does not work, of: busy, storage_full, clock_unconfirmed, node_unavailable,
+/// reserves_short, operator_funds_low.</param>
+public sealed record HealthReply(string Status, IReadOnlyList<string> Reasons);
+
+/// <param name="NodeTrouble">Why deposits and withdrawals wait, in a sentence; absent when they do not.</param>
+/// <param name="NodeHeight">The node's newest block, as last seen.</param>
+/// <param name="LookedAt">When deposits were last looked for.</param>
+/// <param name="CursorHeight">The block up to which all deposits were looked at.</param>
+/// <param name="CheckpointSize">Entries that the newest signed checkpoint covers.</param>
+/// <param name="Families">Transactions under way.</param>
+/// <param name="EpochsUnanchored">Closed epochs that no transaction in a block covers yet.</param>
+public sealed record HealthDetailsReply(
+    string Status, IReadOnlyList<string> Reasons, string? NodeTrouble, int? NodeHeight, string? LookedAt, long? CursorHeight,
+    long Entries, int Wallets, long CheckpointSize, int QueuedWithdrawals, IReadOnlyList<FamilyReply> Families, long? LastEpoch,
+    long EpochsUnanchored, long OperatorAvailableMsat, long? ReservesMsat, long LiabilitiesMsat, bool Conserved);
+
+/// <param name="State">opened, signed or confirmed.</param>
+/// <param name="Waiting">Why it is not built or sent, if so.</param>
+public sealed record FamilyReply(long Family, string State, int Withdrawals, long? Epoch, int Attempts, string? Txid, string? Waiting);
+
+internal static class HealthRoutes
+{
+    public static Route[] All =>
+    [
+        Route.Get("/v1/health", Scopes.None, "Whether the server works", GetAsync) with { Response = ApiJson.Default.HealthReply },
+        Route.Get("/v1/operator/health", Scopes.Admin | Scopes.Audit, "How the server is, in full", GetDetailsAsync) with
+        {
+            Response = ApiJson.Default.HealthDetailsReply,
+        },
+    ];
+
+    private static async Task<IResult> GetAsync(Call call)
+    {
+        IReadOnlyList<string> reasons;
+        try
+        {
+            reasons = Reasons(await call.Engine.HealthAsync());
+        }
+        catch (PartitionUnavailableException e) when (e.Reason == Unavailable.Busy)
+        {
+            // Others are being answered.
+            reasons = ["busy"];
+        }
+        return Replies.Json(new HealthReply(Status(reasons), reasons), ApiJson.Default.HealthReply);
+    }
+
+    private static async Task<IResult> GetDetailsAsync(Call call)
+    {
+        var health = await call.Engine.HealthAsync();
+        var reasons = Reasons(health);
+        return Replies.Json(
+            new HealthDetailsReply(
+                Status(reasons), reasons, health.Chain.Trouble, health.Chain.Height, health.Chain.LookedAt?.ToString(), health.Cursor?.Height,
+                health.Entries, health.Wallets, health.CheckpointSize, health.QueuedWithdrawals,
+                [.. health.LiveFamilies.Select(f => ToReply(f, health.Waiting.GetValueOrDefault(f.Number)))],
+                health.LastEpoch?.Number, health.EpochsUnanchored, health.OperatorAvailable.Value,
+                health.Chain.Reserves?.Value, health.Totals.Liabilities, health.Totals.IsConserved),
+            ApiJson.Default.HealthDetailsReply);
+    }
+
+    private static string Status(IReadOnlyList<string> reasons) => reasons.Count == 0 ? "ok" : "degraded";
+
+    private static List<string> Reasons(EngineHealth health)
+    {
+        var reasons = new List<string>();
+        if (health.StorageFull) reasons.Add("storage_full");
+        if (!health.ClockTrusted) reasons.Add("clock_unconfirmed");
+        if (health.Chain.Trouble is not null) reasons.Add("node_unavailable");
+        if (health.Chain.ReservesShort) reasons.Add("reserves_short");
+        if (health.OperatorFundsLow) reasons.Add("operator_funds_low");
+        return reasons;
+    }
+
+    private static FamilyReply ToReply(Family family, string? waiting) => new(
+        family.Number,
+        family.State switch
+        {
+            FamilyState.Opened => "opened",
+            FamilyState.Signed => "signed",
+            FamilyState.Confirmed => "confirmed",
+            FamilyState.None or FamilyState.Final or FamilyState.Abandoned => throw new InvalidOperationException($"a live family that is {family.State}"),
+        },
+        family.Withdrawals.Count, family.Anchor?.Epoch, family.Attempts.Count,
+        family.Attempts.Count == 0 ? null : family.Attempts[^1].Txid.ToString(), waiting);
+}

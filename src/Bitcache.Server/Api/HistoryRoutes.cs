@@ -1,0 +1,90 @@
+using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Partitions;
+using Bitcache.Server.Keys;
+using Microsoft.AspNetCore.Http;
+
+namespace Bitcache.Server.Api;
+
+/// <summary>One line of a wallet's history.</summary>
+/// <param name="Kind">wallet_created, transfer, withdrawal_requested, withdrawal_settled_inside, deposit_credited (or
+/// given back after it was frozen), deposit_frozen, deposit_reversed.</param>
+/// <param name="Direction"><c>in</c> or <c>out</c>, as seen from this wallet.</param>
+/// <param name="AvailableMsat">What was available after this.</param>
+/// <param name="Other">The wallet on the other side.</param>
+/// <param name="Id">The id that the sender made.</param>
+/// <param name="Output">The Bitcoin output, as txid:index.</param>
+public sealed record HistoryReply(
+    long Sequence, string Time, string Kind, string Direction, long AmountMsat, long AvailableMsat,
+    string? Other = null, string? Id = null, uint? Code = null, string? Reference = null, string? Address = null, string? Output = null);
+
+internal static class HistoryRoutes
+{
+    public static Route[] All =>
+    [
+        Route.Get("/v1/wallets/{wallet}/history", Scopes.Read | Scopes.Audit, "What happened to a wallet, newest first", GetAsync) with
+        {
+            Response = ApiJson.Default.PageHistoryReply,
+            Query = Replies.Paging,
+        },
+    ];
+
+    private static async Task<IResult> GetAsync(Call call)
+    {
+        var wallet = await call.AskAsync((_, w) => w.Id);
+        var page = await History.ReadAsync(call.Partition, wallet, call.NumberInQuery("before"), Replies.Limit(call))
+            ?? throw new ProblemException(ProblemType.MalformedParameter, "before");
+        return Replies.Json(
+            new Page<HistoryReply>([.. page.Lines.Select(line => ToReply(line, call.Engine.Network))], page.Next),
+            ApiJson.Default.PageHistoryReply);
+    }
+
+    private static HistoryReply ToReply(HistoryLine line, BitcoinNetwork network)
+    {
+        var entry = line.Entry;
+        var reply = new HistoryReply(
+            entry.Sequence, entry.Time.ToString(), KindOf(entry), line.Incoming ? "in" : "out", 0, line.Available.Value);
+        return entry.Command switch
+        {
+            Transfer t => reply with
+            {
+                AmountMsat = t.Amount.Value,
+                Other = (line.Incoming ? t.Payer : t.Payee).ToString(),
+                Id = t.Id.ToString(),
+                Code = t.Code,
+                Reference = t.Reference.ToUtf8(),
+            },
+            RequestWithdrawal w => reply with
+            {
+                AmountMsat = w.Amount.ToMsat().Value,
+                Other = line.Incoming ? w.Wallet.ToString() : entry.Payee.IsNone ? null : entry.Payee.ToString(),
+                Id = w.Id.ToString(),
+                Address = BitcoinAddress.FromScript(w.Script.Span, network),
+            },
+            ChangeDeposit d => reply with
+            {
+                AmountMsat = d.Amount.ToMsat().Value,
+                Address = BitcoinAddress.FromScript(d.Script.Span, network),
+                Output = d.OutPoint.ToString(),
+            },
+            CreateWallet c => reply with { Id = c.Id.ToString() },
+            _ => reply,
+        };
+    }
+
+    private static string KindOf(Entry entry) => entry.Type switch
+    {
+        EntryType.WalletCreated => "wallet_created",
+        EntryType.Transfer => "transfer",
+        EntryType.WithdrawalRequested => "withdrawal_requested",
+        EntryType.WithdrawalSettledInside => "withdrawal_settled_inside",
+        EntryType.DepositChanged => ((ChangeDeposit)entry.Command).To switch
+        {
+            DepositState.Credited => "deposit_credited",
+            DepositState.Frozen => "deposit_frozen",
+            DepositState.Reversed => "deposit_reversed",
+            var state => throw new InvalidOperationException($"a deposit's step to {state} is in no history"),
+        },
+        var type => throw new InvalidOperationException($"{type} is in no history"),
+    };
+}

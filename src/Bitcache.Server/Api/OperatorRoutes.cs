@@ -1,0 +1,65 @@
+// The operator's own affairs.
+
+using Bitcache.Core;
+using Bitcache.Server.Keys;
+using Microsoft.AspNetCore.Http;
+
+namespace Bitcache.Server.Api;
+
+/// <summary>The sums of all wallets, in msat, and what Bitcoin says they must be.</summary>
+/// <param name="InsideMsat">available + held + frozen + suspense - owed.</param>
+/// <param name="FromBitcoinMsat">deposited + toppedUp - reversed - withdrawn - miningFees.</param>
+/// <param name="Conserved">Whether the two are equal, as they must be at every moment.</param>
+public sealed record TotalsReply(
+    long AvailableMsat, long HeldMsat, long FrozenMsat, long SuspenseMsat, long OwedMsat,
+    long DepositedMsat, long ToppedUpMsat, long ReversedMsat, long WithdrawnMsat, long MiningFeesMsat,
+    long InsideMsat, long FromBitcoinMsat, bool Conserved);
+
+public sealed record OperatorReply(WalletReply Wallet, int Wallets, TotalsReply Totals);
+
+/// <param name="Time">The ledger's time, which goes on from the server's clock.</param>
+public sealed record ClockReply(string Time);
+
+internal static class OperatorRoutes
+{
+    public static Route[] All =>
+    [
+        Route.Get("/v1/operator", Scopes.Admin | Scopes.Audit, "The operator's wallet and the sums of all wallets", GetAsync) with
+        {
+            Response = ApiJson.Default.OperatorReply,
+        },
+        Route.Post("/v1/operator/addresses", Scopes.Admin, "Get an address to top up the operator's wallet", AssignAsync) with
+        {
+            Request = ApiJson.Default.IdRequest,
+            Response = ApiJson.Default.AddressReply,
+        },
+        Route.Post("/v1/operator/clock:confirm", Scopes.Admin, "Say that the server's clock is right after a jump", ConfirmClockAsync) with
+        {
+            Response = ApiJson.Default.ClockReply,
+            HasSteps = true,
+        },
+    ];
+
+    private static async Task<IResult> GetAsync(Call call) => Replies.Json(
+        await call.Partition.QueryAsync(ledger => new OperatorReply(
+            WalletReply.Of(ledger.OperatorWallet), ledger.WalletCount, ToReply(ledger.Totals))),
+        ApiJson.Default.OperatorReply);
+
+    private static async Task<IResult> AssignAsync(Call call)
+    {
+        var request = await call.BodyAsync(ApiJson.Default.IdRequest);
+        var wallet = await call.Partition.QueryAsync(ledger => ledger.OperatorWallet.Id);
+        return await DepositRoutes.AssignAsync(call, Call.ParseId(request.Id), wallet, AddressPurpose.OperatorTopUp);
+    }
+
+    private static async Task<IResult> ConfirmClockAsync(Call call)
+    {
+        await call.Partition.ConfirmClockAsync();
+        var time = await call.Partition.QueryAsync(ledger => ledger.Time);
+        return Replies.Json(new ClockReply(time.ToString()), ApiJson.Default.ClockReply);
+    }
+
+    private static TotalsReply ToReply(Totals t) => new(
+        t.Available, t.Held, t.Frozen, t.Suspense, t.Owed, t.Deposited, t.ToppedUp, t.Reversed, t.Withdrawn, t.MiningFees,
+        t.Inside, t.FromBitcoin, t.IsConserved);
+}

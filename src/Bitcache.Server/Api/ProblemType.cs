@@ -1,0 +1,110 @@
+// Every way in which the API says no. The codes are for programs and never change their meaning; the titles are for
+// people. docs/errors.md says of each what to do, and a test holds that page against this list.
+
+using System.Reflection;
+using Bitcache.Core;
+using Bitcache.Engine.Partitions;
+
+namespace Bitcache.Server.Api;
+
+/// <param name="RetryAfter">Seconds after which the same request, with the same id, may be sent again; 0 where that is of no use.</param>
+public sealed record ProblemType(string Code, int Status, string Title, int RetryAfter = 0)
+{
+    // The request's shape. Nothing was looked up, nothing is remembered.
+    public static readonly ProblemType MalformedRequest = new("malformed_request", 400, "The request is not well-formed HTTP.");
+    public static readonly ProblemType MalformedJson = new("malformed_json", 400, "The body is not well-formed JSON.");
+    public static readonly ProblemType UnknownMember = new("unknown_member", 400, "The body has a member that this request does not know.");
+    public static readonly ProblemType DuplicateMember = new("duplicate_member", 400, "The body has a member twice.");
+    public static readonly ProblemType MissingMember = new("missing_member", 400, "The body lacks a member.");
+    public static readonly ProblemType WrongType = new("wrong_type", 400, "A member has a value of the wrong JSON type.");
+    public static readonly ProblemType NotAnInteger = new("not_an_integer", 400, "A number must be written as an integer, without point or exponent.");
+    public static readonly ProblemType NumberOutOfRange = new("number_out_of_range", 400, "A number lies outside its range.");
+    public static readonly ProblemType AmountOutOfRange = new("amount_out_of_range", 400, "An amount must be at least 1 and at most all bitcoin there will ever be.");
+    public static readonly ProblemType AmountOrMax = new("amount_or_max", 400, "Exactly one of amountSat and \"max\": true must be given.");
+    public static readonly ProblemType MalformedId = new("malformed_id", 400, "An id must be a UUID of version 7 in its form of 36 characters.");
+    public static readonly ProblemType MalformedWallet = new("malformed_wallet", 400, "A wallet's name is mistyped: its check characters do not match.");
+    public static readonly ProblemType MalformedReference = new("malformed_reference", 400, "A reference must be at most 64 bytes of UTF-8 without control characters.");
+    public static readonly ProblemType MalformedAddress = new("malformed_address", 400, "This is no Bitcoin address.");
+    public static readonly ProblemType AddressOfOtherNetwork = new("address_of_other_network", 400, "The address belongs to another Bitcoin network.");
+    public static readonly ProblemType UnsupportedAddress = new("unsupported_address", 400, "The address is of a kind that Bitcoin has no rules for yet: anybody could take coins sent there.");
+    public static readonly ProblemType UnknownParameter = new("unknown_parameter", 400, "The query has a parameter that this route does not know, or one twice.");
+    public static readonly ProblemType MalformedParameter = new("malformed_parameter", 400, "A parameter of the query cannot be read, or lies outside its range.");
+
+    // Who asks.
+    public static readonly ProblemType KeyMissing = new("key_missing", 401, "The request carries no API key.");
+    public static readonly ProblemType KeyMalformed = new("key_malformed", 401, "The API key is mistyped or cut off: its check characters do not match.");
+    public static readonly ProblemType KeyOfOtherNetwork = new("key_of_other_network", 401, "The API key is of another network: bck_live_ is for mainnet, bck_test_ for all others.");
+    public static readonly ProblemType KeyUnknown = new("key_unknown", 401, "This server does not know the API key.");
+    public static readonly ProblemType KeyRevoked = new("key_revoked", 401, "The API key was revoked.");
+    public static readonly ProblemType KeyExpired = new("key_expired", 401, "The API key has expired.");
+    public static readonly ProblemType ScopeMissing = new("scope_missing", 403, "The API key lacks the scope that this request needs.");
+
+    // What is named.
+    public static readonly ProblemType RouteNotFound = new("route_not_found", 404, "There is nothing at this path.");
+    public static readonly ProblemType WalletNotFound = new("wallet_not_found", 404, "The wallet does not exist, or belongs to somebody else.");
+    public static readonly ProblemType TransferNotFound = new("transfer_not_found", 404, "This wallet sent no transfer under this id.");
+    public static readonly ProblemType WithdrawalNotFound = new("withdrawal_not_found", 404, "This wallet asked for no withdrawal under this id.");
+    public static readonly ProblemType EpochNotFound = new("epoch_not_found", 404, "This epoch is not closed yet.");
+    public static readonly ProblemType MethodNotAllowed = new("method_not_allowed", 405, "The path exists, but not for this method.");
+    public static readonly ProblemType RequestTimeout = new("request_timeout", 408, "The request took too long to arrive.", 1);
+    public static readonly ProblemType BodyTooLarge = new("body_too_large", 413, "The body has more than 64 KiB.");
+    public static readonly ProblemType UnsupportedContentType = new("unsupported_content_type", 415, "The body must be sent as application/json, in UTF-8 and without compression.");
+
+    // The id.
+    public static readonly ProblemType IdReused = new("id_reused", 422, "The id was used before, for something else.");
+    public static readonly ProblemType IdInFlight = new("id_in_flight", 409, "The first request under this id is not answered yet.", 1);
+    public static readonly ProblemType IdTooOld = new("id_too_old", 422, "The id was made too long ago.");
+    public static readonly ProblemType IdTooNew = new("id_too_new", 422, "The id's time lies in the future.");
+
+    // The ledger's rules.
+    public static readonly ProblemType SelfTransfer = new("self_transfer", 422, "Payer and payee are the same wallet.");
+    public static readonly ProblemType AnchorAddress = new("anchor_address", 422, "The address is the ledger's own anchor address: nothing but anchors may pay it.");
+    public static readonly ProblemType BelowDust = new("amount_below_dust", 422, "Bitcoin nodes do not relay an output as small as this.");
+    public static readonly ProblemType PayeeNotFound = new("payee_not_found", 422, "There is no such payee.");
+    public static readonly ProblemType InsufficientFunds = new("insufficient_funds", 422, "The wallet has less available than this needs.");
+    public static readonly ProblemType WalletOwes = new("wallet_owes", 422, "A deposit of this wallet was taken back after it was spent: nothing leaves until that is settled.");
+    public static readonly ProblemType ReceiptNotReady = new("receipt_not_ready", 409, "No signed checkpoint covers this entry yet.", 1);
+    public static readonly ProblemType NothingToProve = new("transfer_refused", 409, "The transfer was refused: there is no receipt for it.");
+
+    // The server's state. Nothing was applied, except where it says so.
+    public static readonly ProblemType InternalError = new("internal_error", 500, "The server failed at this request. Sending it again with the same id is safe.");
+    public static readonly ProblemType OutcomeUnknown = new("outcome_unknown", 503, "Whether this was done is not known. Sending it again with the same id is safe and tells.", 5);
+    public static readonly ProblemType Busy = new("busy", 503, "The server has too much to do. Nothing was done.", 1);
+    public static readonly ProblemType Stopping = new("stopping", 503, "The server is shutting down. Nothing was done.", 5);
+    public static readonly ProblemType NodeUnavailable = new("node_unavailable", 503, "The Bitcoin node cannot be used now. Nothing was done.", 5);
+    public static readonly ProblemType KeysUnavailable = new("keys_unavailable", 503, "The server cannot read its keys: its operator must act.", 5);
+    public static readonly ProblemType StorageFull = new("storage_full", 507, "The server has no room for new entries. Nothing was done; reading goes on.", 30);
+
+    /// <summary>All of them, by code.</summary>
+    public static IReadOnlyList<ProblemType> All { get; } =
+        [.. typeof(ProblemType).GetFields(BindingFlags.Public | BindingFlags.Static).Select(f => f.GetValue(null)).OfType<ProblemType>()];
+
+    /// <summary>How the API answers an outcome; null for the one that is no refusal.</summary>
+    public static ProblemType? Of(Outcome outcome) => outcome switch
+    {
+        Outcome.Accepted => null,
+        Outcome.IdReused => IdReused,
+        Outcome.IdInFlight => IdInFlight,
+        Outcome.IdBelowFloor => IdTooOld,
+        Outcome.IdAhead => IdTooNew,
+        Outcome.AmountZero => AmountOutOfRange,
+        Outcome.SelfTransfer => SelfTransfer,
+        Outcome.BelowDust => BelowDust,
+        Outcome.AnchorAddress => AnchorAddress,
+        Outcome.WalletNotFound => WalletNotFound,
+        Outcome.PayeeNotFound => PayeeNotFound,
+        Outcome.InsufficientFunds => InsufficientFunds,
+        Outcome.WalletOwes => WalletOwes,
+        // The node gave an address twice; the next one is another.
+        Outcome.AddressTaken => NodeUnavailable,
+        // No client's command comes to one of these.
+        Outcome.None or Outcome.Known or Outcome.Unchanged or Outcome.OperatorFundsLow or Outcome.AnchorPending => InternalError,
+    };
+
+    public static ProblemType Of(Unavailable reason) => reason switch
+    {
+        Unavailable.Busy => Busy,
+        Unavailable.StorageFull => StorageFull,
+        Unavailable.Stopping => Stopping,
+    };
+}

@@ -1,0 +1,58 @@
+// Shapes that several routes answer with, and how a good answer is sent.
+
+using System.Text.Json.Serialization.Metadata;
+using Bitcache.Core;
+using Bitcache.Engine.Partitions;
+using Microsoft.AspNetCore.Http;
+
+namespace Bitcache.Server.Api;
+
+/// <summary>The body of a request that needs nothing but an id.</summary>
+public sealed record IdRequest(string Id);
+
+/// <summary>A wallet and what is in it, in msat.</summary>
+/// <param name="HeldMsat">Set aside for withdrawals on their way.</param>
+/// <param name="FrozenMsat">Deposits that left the chain and may come back.</param>
+/// <param name="OwedMsat">Deposits that were spent and then left the chain for good: nothing leaves until this is repaid.</param>
+/// <param name="OwedPendingMsat">Deposits that were spent and then left the chain, and may come back.</param>
+public sealed record WalletReply(
+    string Wallet, long AvailableMsat, long HeldMsat, long FrozenMsat, long OwedMsat, long OwedPendingMsat)
+{
+    public static WalletReply Of(in Wallet wallet) => new(
+        wallet.Id.ToString(), wallet.Available.Value, wallet.Held.Value, wallet.Frozen.Value, wallet.Owed.Value, wallet.OwedPending.Value);
+}
+
+/// <summary>A part of a list, newest first.</summary>
+/// <param name="Next">Give this as <c>before</c> to read on; absent at the end.</param>
+public sealed record Page<T>(IReadOnlyList<T> Items, long? Next = null);
+
+internal static class Replies
+{
+    /// <summary>The parameters of every list.</summary>
+    public static readonly string[] Paging = ["before", "limit"];
+
+    public static IResult Json<T>(T body, JsonTypeInfo<T> type) => TypedResults.Json(body, type);
+
+    /// <summary>201 for what was done now, 200 for what was done the first time this id came.</summary>
+    public static IResult Done<T>(Answer answer, T body, JsonTypeInfo<T> type) =>
+        TypedResults.Json(body, type, statusCode: answer.IsRetry ? StatusCodes.Status200OK : StatusCodes.Status201Created);
+
+    public static int Limit(Call call) => call.NumberInQuery("limit") switch
+    {
+        null => PageDefault,
+        >= 1 and <= Limits.HistoryPageMax and var limit => (int)limit,
+        _ => throw new ProblemException(ProblemType.MalformedParameter, "limit"),
+    };
+
+    /// <summary>A page of a list that only grows: what stands at a place stays there, so places can be named.</summary>
+    public static Page<TReply> Page<T, TReply>(Call call, IReadOnlyList<T> oldestFirst, Func<T, TReply> reply)
+    {
+        var before = Math.Min(call.NumberInQuery("before") ?? long.MaxValue, oldestFirst.Count);
+        var first = Math.Max(before - Limit(call), 0);
+        var items = new List<TReply>();
+        for (var i = before - 1; i >= first; i--) items.Add(reply(oldestFirst[(int)i]));
+        return new Page<TReply>(items, first == 0 ? null : first);
+    }
+
+    private const int PageDefault = 50;
+}

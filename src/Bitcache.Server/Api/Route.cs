@@ -1,0 +1,45 @@
+// The routes as data: what answers them, who may call them, and what the published description says of them. The
+// tests take their matrix from this table, so that a new route is tested for keys and scopes without a new test.
+
+using System.Text.Json.Serialization.Metadata;
+using Bitcache.Server.Keys;
+using Microsoft.AspNetCore.Http;
+
+namespace Bitcache.Server.Api;
+
+/// <param name="Path">As a route pattern: <c>{wallet}</c> is a wallet, <c>{id}</c> a client-made id.</param>
+/// <param name="Scopes">The key must have one of these; <see cref="Keys.Scopes.None"/> for a public route.</param>
+/// <param name="Summary">One line for the published description.</param>
+internal sealed record Route(string Method, string Path, Scopes Scopes, string Summary, Func<Call, Task<IResult>> Handle)
+{
+    /// <summary>What the body must be; null for none.</summary>
+    public JsonTypeInfo? Request { get; init; }
+
+    /// <summary>What a good answer is; null for text.</summary>
+    public JsonTypeInfo? Response { get; init; }
+
+    /// <summary>The parameters that the query may have, each a whole number.</summary>
+    public IReadOnlyList<string> Query { get; init; } = [];
+
+    /// <summary>Whether the route does more than one thing to the ledger: where one of them was not taken up, an
+    /// earlier one may have been.</summary>
+    public bool HasSteps { get; init; }
+
+    public bool IsPublic => Scopes == Scopes.None;
+
+    /// <summary>Whether the client names what it asks for: 201 for the first answer, 200 when it is given again.</summary>
+    public bool TakesId => Request is not null;
+
+    public static Route Get(string path, Scopes scopes, string summary, Func<Call, Task<IResult>> handle) =>
+        new(HttpMethods.Get, path, scopes, summary, handle);
+
+    public static Route Post(string path, Scopes scopes, string summary, Func<Call, Task<IResult>> handle) =>
+        new(HttpMethods.Post, path, scopes, summary, handle);
+
+    /// <summary>Every route of the API.</summary>
+    public static IReadOnlyList<Route> All { get; } =
+    [
+        .. WalletRoutes.All, .. TransferRoutes.All, .. HistoryRoutes.All, .. DepositRoutes.All, .. WithdrawalRoutes.All,
+        .. EpochRoutes.All, .. OperatorRoutes.All, .. HealthRoutes.All, .. PublicRoutes.All,
+    ];
+}

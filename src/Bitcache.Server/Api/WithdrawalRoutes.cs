@@ -1,0 +1,137 @@
+using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Server.Keys;
+using Microsoft.AspNetCore.Http;
+
+namespace Bitcache.Server.Api;
+
+/// <param name="AmountSat">Whole satoshis to send; or else <paramref name="Max"/>.</param>
+/// <param name="Max">True: send all whole satoshis that are available.</param>
+public sealed record WithdrawalRequest(string Id, string Address, long? AmountSat = null, bool? Max = null);
+
+/// <param name="State">queued, building, broadcast, confirmed, final or settled_inside.</param>
+/// <param name="Txid">The transaction that pays it; until it confirms, a higher fee may give it another id.</param>
+/// <param name="Block">The block that holds the transaction.</param>
+public sealed record WithdrawalReply(
+    string Id, string Wallet, string Address, long AmountSat, string State, long Sequence, string Time,
+    string? Txid = null, string? Block = null, long? Height = null);
+
+internal static class WithdrawalRoutes
+{
+    public static Route[] All =>
+    [
+        Route.Post("/v1/wallets/{wallet}/withdrawals", Scopes.Withdraw, "Send money to a Bitcoin address", RequestAsync) with
+        {
+            Request = ApiJson.Default.WithdrawalRequest,
+            Response = ApiJson.Default.WithdrawalReply,
+        },
+        Route.Get("/v1/wallets/{wallet}/withdrawals", Scopes.Read | Scopes.Audit, "A wallet's withdrawals, newest first", ListAsync) with
+        {
+            Response = ApiJson.Default.PageWithdrawalReply,
+            Query = Replies.Paging,
+        },
+        Route.Get("/v1/wallets/{wallet}/withdrawals/{id}", Scopes.Read | Scopes.Audit, "A withdrawal", GetAsync) with
+        {
+            Response = ApiJson.Default.WithdrawalReply,
+        },
+    ];
+
+    /// <summary>A withdrawal and the family that pays it, seen at one moment.</summary>
+    private sealed record Standing(Withdrawal Withdrawal, Family? Family);
+
+    private static async Task<IResult> RequestAsync(Call call)
+    {
+        var request = await call.BodyAsync(ApiJson.Default.WithdrawalRequest);
+        var (amount, max) = (request.AmountSat, request.Max) switch
+        {
+            (null, true) => (Sats.Zero, true),
+            ({ } sat, null) => (ParseAmount(sat), false),
+            _ => throw new ProblemException(ProblemType.AmountOrMax),
+        };
+        var command = new RequestWithdrawal(
+            Call.ParseId(request.Id), call.WalletInPath, ParseAddress(request.Address, call.Engine.Network), amount, max);
+        var answer = await call.Partition.SubmitAsync(command, call.Principal.Tenant);
+        if (call.Refusal(answer) is { } refusal) return refusal;
+        // The first answer needs no second question, which could fail when the withdrawal is already durable.
+        var standing = answer.IsRetry
+            ? await call.AskAsync((ledger, wallet) => Find(ledger, new WithdrawalKey(wallet.Id, command.Id)))
+            : new Standing(First(answer.Entry!), Family: null);
+        return Replies.Done(answer, ToReply(standing!, call.Engine.Network), ApiJson.Default.WithdrawalReply);
+    }
+
+    private static async Task<IResult> GetAsync(Call call)
+    {
+        var id = call.IdInPath;
+        var standing = await call.AskAsync((ledger, wallet) => Find(ledger, new WithdrawalKey(wallet.Id, id)))
+            ?? throw new ProblemException(ProblemType.WithdrawalNotFound);
+        return Replies.Json(ToReply(standing, call.Engine.Network), ApiJson.Default.WithdrawalReply);
+    }
+
+    private static async Task<IResult> ListAsync(Call call)
+    {
+        var all = await call.AskAsync((ledger, wallet) =>
+            ledger.WithdrawalsOf(wallet.Id).Select(w => new Standing(w, FamilyOf(ledger, w))).ToArray());
+        return Replies.Json(Replies.Page(call, all, s => ToReply(s, call.Engine.Network)), ApiJson.Default.PageWithdrawalReply);
+    }
+
+    /// <summary>A withdrawal as it stands right after its entry.</summary>
+    private static Withdrawal First(Entry entry)
+    {
+        var command = (RequestWithdrawal)entry.Command;
+        var state = entry.Type == EntryType.WithdrawalSettledInside ? WithdrawalState.SettledInside : WithdrawalState.Queued;
+        return new Withdrawal(
+            new WithdrawalKey(command.Wallet, command.Id), command.Script, command.Amount, entry.Time, entry.Sequence, state, Family: 0, entry.Payee);
+    }
+
+    private static Standing? Find(Ledger ledger, WithdrawalKey key) =>
+        ledger.FindWithdrawal(key) is { } withdrawal ? new Standing(withdrawal, FamilyOf(ledger, withdrawal)) : null;
+
+    private static Family? FamilyOf(Ledger ledger, Withdrawal withdrawal) =>
+        withdrawal.Family == 0 ? null : ledger.FindFamily(withdrawal.Family);
+
+    private static WithdrawalReply ToReply(Standing standing, BitcoinNetwork network)
+    {
+        var (withdrawal, family) = standing;
+        var confirmed = family?.Confirmation;
+        // Attempts are numbered from 1; the newest replaces the ones before it until one of them confirms.
+        var number = confirmed?.Attempt ?? family?.Attempts.Count ?? 0;
+        var attempt = number == 0 ? null : family!.Attempts[number - 1];
+        return new WithdrawalReply(
+            withdrawal.Key.Id.ToString(), withdrawal.Key.Wallet.ToString(), BitcoinAddress.FromScript(withdrawal.Script.Span, network)!,
+            withdrawal.Amount.Value, StateOf(withdrawal, family), withdrawal.Sequence, withdrawal.Requested.ToString(),
+            attempt?.Txid.ToString(), confirmed?.Block.ToString(), confirmed?.Height);
+    }
+
+    private static string StateOf(Withdrawal withdrawal, Family? family) => withdrawal.State switch
+    {
+        WithdrawalState.Queued => "queued",
+        WithdrawalState.InFamily => family!.State switch
+        {
+            FamilyState.Opened => "building",
+            FamilyState.Signed => "broadcast",
+            FamilyState.Confirmed => "confirmed",
+            FamilyState.None or FamilyState.Final or FamilyState.Abandoned =>
+                throw new InvalidOperationException($"a withdrawal in a family that is {family.State}"),
+        },
+        WithdrawalState.Paid => "final",
+        WithdrawalState.SettledInside => "settled_inside",
+        WithdrawalState.None => throw new InvalidOperationException("a withdrawal that is nothing"),
+    };
+
+    private static Sats ParseAmount(long amount) => amount is >= 1 and <= Limits.SupplySatMax
+        ? new Sats(amount)
+        : throw new ProblemException(ProblemType.AmountOutOfRange, "amountSat");
+
+    private static ByteString ParseAddress(string text, BitcoinNetwork network)
+    {
+        if (BitcoinAddress.TryParse(text, network, out var script, out var refusal)) return new ByteString(script);
+        throw new ProblemException(
+            refusal switch
+            {
+                AddressRefusal.OtherNetwork => ProblemType.AddressOfOtherNetwork,
+                AddressRefusal.UnsupportedWitnessVersion => ProblemType.UnsupportedAddress,
+                AddressRefusal.Malformed or AddressRefusal.None => ProblemType.MalformedAddress,
+            },
+            "address");
+    }
+}

@@ -1,0 +1,121 @@
+// The HTTP host: Kestrel with tight limits, the routes, and nothing that is not named here. The builder starts from
+// empty, so that no setting comes in through the environment or a stray file.
+
+using System.Security.Cryptography.X509Certificates;
+using Bitcache.Core;
+using Bitcache.Engine;
+using Bitcache.Server.Api;
+using Bitcache.Server.Keys;
+using Bitcache.Server.Settings;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Bitcache.Server;
+
+/// <summary>A running HTTP API over an engine, which stays its caller's to dispose of, after this.</summary>
+public sealed class BitcacheServer : IAsyncDisposable
+{
+    private static readonly TimeSpan HeadersTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan KeepAliveTimeout = TimeSpan.FromSeconds(120);
+    /// <summary>A body may come slowly, but not for ever: 64 KiB are there after 21 seconds.</summary>
+    private static readonly MinDataRate BodyRate = new(bytesPerSecond: 4096, gracePeriod: TimeSpan.FromSeconds(5));
+    private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromSeconds(10);
+
+    private readonly WebApplication _app;
+
+    private BitcacheServer(WebApplication app) => _app = app;
+
+    /// <summary>Where it listens, as the address that clients use; with port 0 in the settings, the port it got.</summary>
+    public Uri Address => new(_app.Urls.Single());
+
+    /// <summary>Reads the keys and listens. Requests are answered when this returns.</summary>
+    /// <exception cref="KeyFileException">The keys cannot be read.</exception>
+    /// <exception cref="IOException">The address cannot be listened on.</exception>
+    public static async Task<BitcacheServer> StartAsync(
+        ServerSettings settings, LedgerEngine engine, TimeProvider time, ILoggerFactory logs, CancellationToken stop)
+    {
+        var keys = new Keyring(settings.Engine.DataFolder, engine.Network, time, logs.CreateLogger<Keyring>());
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => Configure(kestrel, settings));
+        builder.Services.AddRoutingCore();
+        builder.Services.AddSingleton(logs);
+        builder.Services.Configure<Microsoft.Extensions.Hosting.HostOptions>(host => host.ShutdownTimeout = ShutdownTimeout);
+        var app = builder.Build();
+        app.Use(DescribeMiss);
+        app.UseRouting();
+        Map(app, new Dispatcher(engine, keys, time, logs.CreateLogger<Dispatcher>()));
+        try
+        {
+            await app.StartAsync(stop);
+        }
+        catch
+        {
+            await app.DisposeAsync();
+            throw;
+        }
+        var server = new BitcacheServer(app);
+        logs.CreateLogger<BitcacheServer>().Listening(server.Address.ToString());
+        return server;
+    }
+
+    /// <summary>Takes no more requests, and lets those under way finish.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+    }
+
+    private static void Configure(KestrelServerOptions kestrel, ServerSettings settings)
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestBodySize = Limits.RequestBodyBytesMax;
+        kestrel.Limits.MaxRequestHeadersTotalSize = Limits.RequestHeaderBytesMax;
+        kestrel.Limits.MaxRequestLineSize = Limits.RequestLineBytesMax;
+        kestrel.Limits.Http2.MaxRequestHeaderFieldSize = Limits.RequestHeaderBytesMax;
+        kestrel.Limits.RequestHeadersTimeout = HeadersTimeout;
+        kestrel.Limits.KeepAliveTimeout = KeepAliveTimeout;
+        kestrel.Limits.MinRequestBodyDataRate = BodyRate;
+        kestrel.Limits.MaxConcurrentConnections = settings.Connections;
+        kestrel.Limits.MaxConcurrentUpgradedConnections = 0;
+        kestrel.Listen(settings.Listen, listen =>
+        {
+            listen.Protocols = settings.UsesTls ? HttpProtocols.Http1AndHttp2 : HttpProtocols.Http1;
+            if (settings.UsesTls) listen.UseHttps(Certificate(settings.TlsCertificateFile!, settings.TlsKeyFile!));
+        });
+    }
+
+    private static HttpsConnectionAdapterOptions Certificate(string certificateFile, string keyFile)
+    {
+        var chain = new X509Certificate2Collection();
+        chain.ImportFromPemFile(certificateFile);
+        return new HttpsConnectionAdapterOptions
+        {
+            ServerCertificate = X509Certificate2.CreateFromPemFile(certificateFile, keyFile),
+            ServerCertificateChain = chain,
+        };
+    }
+
+    private static void Map(WebApplication app, Dispatcher dispatcher)
+    {
+        foreach (var route in Route.All) app.MapMethods(route.Path, [route.Method], http => dispatcher.RunAsync(route, http));
+    }
+
+    /// <summary>Paths and methods that no route has get a problem as body, too.</summary>
+    private static async Task DescribeMiss(HttpContext http, RequestDelegate next)
+    {
+        await next(http);
+        if (http.Response.HasStarted || http.Response.ContentType is not null) return;
+        var type = http.Response.StatusCode switch
+        {
+            StatusCodes.Status404NotFound => ProblemType.RouteNotFound,
+            StatusCodes.Status405MethodNotAllowed => ProblemType.MethodNotAllowed,
+            _ => null,
+        };
+        if (type is not null) await new Problem(type).ExecuteAsync(http);
+    }
+}

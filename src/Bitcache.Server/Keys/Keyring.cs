@@ -1,0 +1,122 @@
+// The keys as the running server sees them. Looking a key up costs one SHA-256; the file is looked at again after
+// half a second, by whichever request comes then, so that a revoked key is refused within a second.
+
+using System.Collections.Frozen;
+using System.Security.Cryptography;
+using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Microsoft.Extensions.Logging;
+
+namespace Bitcache.Server.Keys;
+
+/// <summary>Who sent a request.</summary>
+public sealed record Principal(uint Tenant, Scopes Scopes, string KeyId)
+{
+    /// <summary>Whether a wallet's affairs may be shown to this caller. Others' wallets are as good as absent.</summary>
+    public bool MaySee(in Wallet wallet) => Owns(wallet) || Scopes.HasFlag(Scopes.Audit);
+
+    public bool Owns(in Wallet wallet) => wallet.Tenant == Tenant;
+}
+
+public enum KeyRefusal
+{
+    None,
+    Malformed,
+    OtherNetwork,
+    Unknown,
+    Revoked,
+    Expired,
+}
+
+public sealed class Keyring
+{
+    /// <summary>How long a revoked key may still be good, at most.</summary>
+    public static readonly TimeSpan StaleMax = TimeSpan.FromMilliseconds(500);
+
+    private sealed record Known(byte[] Hash, Principal Principal, DateTimeOffset? Expires, bool Revoked);
+
+    /// <param name="Keys">Null when the file cannot be used.</param>
+    private sealed record Snapshot(byte[]? Bytes, FrozenDictionary<Hash256, Known>? Keys);
+
+    private readonly string _path;
+    private readonly string _prefix;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly Lock _reload = new();
+    private volatile Snapshot _snapshot;
+    private long _lookedAt;
+
+    /// <exception cref="KeyFileException">There is a key file that cannot be used.</exception>
+    public Keyring(string dataFolder, BitcoinNetwork network, TimeProvider time, ILogger<Keyring> log)
+    {
+        (_path, _prefix, _time, _log) = (Path.Combine(dataFolder, KeyFile.Name), ApiKey.Prefix(network), time, log);
+        _lookedAt = time.GetTimestamp();
+        var bytes = ApiKeyStore.ReadBytes(_path);
+        _snapshot = new Snapshot(bytes, Index(bytes));
+        if (_snapshot.Keys!.Count == 0) _log.NoKeys(_path);
+    }
+
+    /// <summary>Finds out whose key this is.</summary>
+    /// <exception cref="KeyFileException">The file has become unusable: nobody is let in until it is mended.</exception>
+    public KeyRefusal Identify(ReadOnlySpan<char> key, out Principal principal)
+    {
+        principal = null!;
+        if (!ApiKey.IsWellFormed(key)) return KeyRefusal.Malformed;
+        if (!key.StartsWith(_prefix, StringComparison.Ordinal)) return KeyRefusal.OtherNetwork;
+        var keys = Current().Keys ?? throw new KeyFileException($"{_path} cannot be used");
+        var hash = ApiKey.Hash(key);
+        Span<byte> presented = stackalloc byte[Hash256.Bytes];
+        hash.Write(presented);
+        // The table is found by a hash that the sender cannot choose; the comparison that decides takes the same
+        // time wherever two hashes differ.
+        if (!keys.TryGetValue(hash, out var known) || !CryptographicOperations.FixedTimeEquals(presented, known.Hash)) return KeyRefusal.Unknown;
+        if (known.Revoked) return KeyRefusal.Revoked;
+        if (known.Expires <= _time.GetUtcNow()) return KeyRefusal.Expired;
+        principal = known.Principal;
+        return KeyRefusal.None;
+    }
+
+    private Snapshot Current()
+    {
+        if (_time.GetElapsedTime(Volatile.Read(ref _lookedAt)) < StaleMax) return _snapshot;
+        lock (_reload)
+        {
+            if (_time.GetElapsedTime(_lookedAt) < StaleMax) return _snapshot;
+            _snapshot = Reload(_snapshot);
+            Volatile.Write(ref _lookedAt, _time.GetTimestamp());
+            return _snapshot;
+        }
+    }
+
+    private Snapshot Reload(Snapshot old)
+    {
+        try
+        {
+            var bytes = ApiKeyStore.ReadBytes(_path);
+            if (old.Keys is not null && bytes.AsSpan().SequenceEqual(old.Bytes)) return old;
+            var keys = Index(bytes);
+            _log.KeysRead(keys.Count, _path);
+            return new Snapshot(bytes, keys);
+        }
+        catch (KeyFileException e)
+        {
+            // Going on with the old keys could let a revoked one in.
+            _log.KeysUnusable(e.Message);
+            return new Snapshot(null, null);
+        }
+    }
+
+    private FrozenDictionary<Hash256, Known> Index(byte[]? bytes)
+    {
+        var file = bytes is null ? KeyFile.Empty : ApiKeyStore.Parse(_path, bytes);
+        return file.Keys.Select(ToKnown).ToFrozenDictionary(k => Hash256.Read(k.Hash));
+    }
+
+    private static Known ToKnown(KeyRecord key)
+    {
+        // The file was refused if a scope were unknown.
+        var scopes = ScopeNames.TryParse(key.Scopes, out var known) ? known : Scopes.None;
+        return new Known(
+            Convert.FromHexString(key.Sha256), new Principal(key.Tenant, scopes, key.Id), key.Expires, key.Revoked is not null);
+    }
+}

@@ -1,0 +1,85 @@
+// Everything that a server is told from outside, in one record. docs/settings.md is written from the table in
+// SettingsTable.cs; what is wrong with a set of settings is said all at once, before anything is opened.
+
+using System.Net;
+using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine;
+
+namespace Bitcache.Server.Settings;
+
+/// <summary>Where the Bitcoin node is, and how it lets us in. The secret is a file's path, never a value.</summary>
+public sealed record NodeSettings
+{
+    /// <summary>The node's RPC address.</summary>
+    public Uri Url { get; init; } = new("http://127.0.0.1:18443");
+
+    /// <summary>The node's own <c>.cookie</c>; or else <see cref="User"/> and <see cref="PasswordFile"/>.</summary>
+    public string? CookieFile { get; init; }
+
+    /// <summary>A user of the node's <c>rpcauth</c>.</summary>
+    public string? User { get; init; }
+
+    /// <summary>A file whose first line is the user's password.</summary>
+    public string? PasswordFile { get; init; }
+
+    /// <summary>The node's wallet that is ours alone.</summary>
+    public string Wallet { get; init; } = "bitcache";
+
+    /// <summary>How long one call may take; what takes longer has an unknown outcome.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(60);
+}
+
+public sealed record ServerSettings
+{
+    public required EngineSettings Engine { get; init; }
+
+    public NodeSettings Node { get; init; } = new();
+
+    /// <summary>The address and port of the HTTP API. Port 0 takes a free one.</summary>
+    public IPEndPoint Listen { get; init; } = new(IPAddress.Loopback, 8440);
+
+    /// <summary>A certificate with its chain, in PEM; with <see cref="TlsKeyFile"/> the API speaks HTTPS.</summary>
+    public string? TlsCertificateFile { get; init; }
+
+    /// <summary>The certificate's private key, in PEM.</summary>
+    public string? TlsKeyFile { get; init; }
+
+    /// <summary>A proxy in front ends TLS: only then may plain HTTP be served beyond this machine.</summary>
+    public bool TlsEndsAtProxy { get; init; }
+
+    /// <summary>Connections held at once.</summary>
+    public int Connections { get; init; } = 1_000;
+
+    public bool UsesTls => TlsCertificateFile is not null;
+
+    /// <summary>Every reason for which these settings cannot be used; empty when they can.</summary>
+    public IReadOnlyList<string> Problems()
+    {
+        var problems = new List<string>(Engine.Problems());
+        void Require(bool holds, string problem)
+        {
+            if (!holds) problems.Add(problem);
+        }
+        Require((TlsCertificateFile is null) == (TlsKeyFile is null), "tlsCertificateFile and tlsKeyFile go together: give both or neither");
+        RequireFile(TlsCertificateFile, "tlsCertificateFile");
+        RequireFile(TlsKeyFile, "tlsKeyFile");
+        Require(IPAddress.IsLoopback(Listen.Address) || UsesTls || TlsEndsAtProxy,
+            $"listen is {Listen}, which others can reach, and keys would cross the network in the clear: give tlsCertificateFile and tlsKeyFile, "
+            + "listen on 127.0.0.1, or set tlsEndsAtProxy if a proxy in front speaks TLS");
+        Require(Connections is >= 1 and <= Limits.ConnectionsMax, $"connections must lie between 1 and {Limits.ConnectionsMax}");
+        Require(Node.Url.Scheme is "http" or "https" && Node.Url.UserInfo.Length == 0,
+            "nodeUrl must be an http or https address without user or password, such as http://127.0.0.1:8332");
+        Require(Node.CookieFile is null ? Node.User is not null && Node.PasswordFile is not null : Node.User is null && Node.PasswordFile is null,
+            "the node needs either nodeCookieFile, or nodeUser and nodePasswordFile");
+        RequireFile(Node.PasswordFile, "nodePasswordFile");
+        Require(Node.Wallet.Length > 0, "nodeWallet is empty: name the node's wallet that is Bitcache's alone");
+        Require(Node.Timeout >= TimeSpan.FromSeconds(1) && Node.Timeout <= TimeSpan.FromMinutes(10), "nodeTimeout must lie between 1 second and 10 minutes");
+        Require(Engine.Network == BitcoinNetwork.Regtest || IsPrivate(Node.Url), "nodeUrl must be on this machine, or https: the node's password would cross the network in the clear");
+        return problems;
+
+        void RequireFile(string? path, string name) => Require(path is null || File.Exists(path), $"{name}: there is no file {path}");
+    }
+
+    private static bool IsPrivate(Uri url) => url.IsLoopback || url.Scheme == "https";
+}

@@ -1,0 +1,96 @@
+// Each setting once: its name in the file and on the command line, what it means, and how its text is read.
+
+using System.Globalization;
+using System.Net;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine;
+
+namespace Bitcache.Server.Settings;
+
+/// <summary>One setting.</summary>
+/// <param name="Help">What it means, with its unit and an example.</param>
+/// <param name="Apply">Puts the text into the record; throws <see cref="FormatException"/> with what is expected instead.</param>
+public sealed record Setting(string Name, string Help, Func<ServerSettings, string, ServerSettings> Apply)
+{
+    /// <summary>All settings, in the order in which they are documented.</summary>
+    public static IReadOnlyList<Setting> All { get; } =
+    [
+        ForEngine("dataFolder", "The folder of the journal, the log and the keys.", (e, t) => e with { DataFolder = t }),
+        ForEngine("network", "mainnet, testnet, signet or regtest. It can never change for one data folder.", (e, t) => e with { Network = Network(t) }),
+        ForEngine("origin", "The log's name for ever: a host name and a path, such as ledger.example.org/log.", (e, t) => e with { Origin = t }),
+        new("listen", "The address and port of the API, such as 127.0.0.1:8440 or [::1]:8440.", (s, t) => s with { Listen = EndPoint(t) }),
+        new("tlsCertificateFile", "A certificate with its chain, in PEM.", (s, t) => s with { TlsCertificateFile = t }),
+        new("tlsKeyFile", "The certificate's private key, in PEM.", (s, t) => s with { TlsKeyFile = t }),
+        new("tlsEndsAtProxy", "true: a proxy in front speaks TLS, so plain HTTP may be served beyond this machine.", (s, t) => s with { TlsEndsAtProxy = YesNo(t) }),
+        new("connections", "Connections held at once.", (s, t) => s with { Connections = Integer(t) }),
+        ForNode("nodeUrl", "The Bitcoin node's RPC address, such as http://127.0.0.1:8332.", (n, t) => n with { Url = Url(t) }),
+        ForNode("nodeCookieFile", "The node's .cookie file.", (n, t) => n with { CookieFile = t }),
+        ForNode("nodeUser", "A user of the node's rpcauth, instead of the cookie.", (n, t) => n with { User = t }),
+        ForNode("nodePasswordFile", "A file whose first line is that user's password.", (n, t) => n with { PasswordFile = t }),
+        ForNode("nodeWallet", "The node's wallet that is Bitcache's alone.", (n, t) => n with { Wallet = t }),
+        ForNode("nodeTimeout", "How long one call to the node may take, such as 60s.", (n, t) => n with { Timeout = Duration(t) }),
+        ForEngine("confirmationsToCredit", "Confirmations by amount: from 0 sat 1, from 1,000,000 sat 3 is written 0:1,1000000:3.", (e, t) => e with { ConfirmationsToCredit = Rules(t) }),
+        ForEngine("finalityDepth", "From this many confirmations on nothing is taken back.", (e, t) => e with { FinalityDepth = Integer(t) }),
+        ForEngine("depositMinimumSat", "Smaller deposits are kept apart and not credited.", (e, t) => e with { DepositMinimumSat = Integer(t) }),
+        ForEngine("epochLength", "How long an epoch lasts, such as 60m.", (e, t) => e with { EpochLength = Duration(t) }),
+        ForEngine("pollInterval", "How often the chain is looked at and the log is cut, such as 2s.", (e, t) => e with { PollInterval = Duration(t) }),
+        ForEngine("fallbackFeeRate", "The fee rate in sat/vB where the node has no estimate.", (e, t) => e with { FallbackFeeRate = Integer(t) }),
+        ForEngine("feeRateMax", "No transaction pays a higher fee rate, in sat/vB.", (e, t) => e with { FeeRateMax = Integer(t) }),
+        ForEngine("feeTargetBlocks", "Within how many blocks a transaction should confirm.", (e, t) => e with { FeeTargetBlocks = Integer(t) }),
+        ForEngine("feeCapSat", "The most that mining one transaction may cost.", (e, t) => e with { FeeCapSat = Integer(t) }),
+        ForEngine("anchorOutputSat", "The value of the output that the next anchor spends.", (e, t) => e with { AnchorOutputSat = Integer(t) }),
+        ForEngine("segmentMebibytes", "The size of a journal segment.", (e, t) => e with { SegmentMebibytes = Integer(t) }),
+    ];
+
+    private static Setting ForEngine(string name, string help, Func<EngineSettings, string, EngineSettings> apply) =>
+        new(name, help, (s, t) => s with { Engine = apply(s.Engine, t) });
+
+    private static Setting ForNode(string name, string help, Func<NodeSettings, string, NodeSettings> apply) =>
+        new(name, help, (s, t) => s with { Node = apply(s.Node, t) });
+
+    private static int Integer(string text) =>
+        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : throw new FormatException("a whole number");
+
+    private static bool YesNo(string text) => text switch
+    {
+        "true" => true,
+        "false" => false,
+        _ => throw new FormatException("true or false"),
+    };
+
+    private static BitcoinNetwork Network(string text) =>
+        text == "mainnet" || text == "testnet" || text == "signet" || text == "regtest"
+            ? Enum.Parse<BitcoinNetwork>(text, ignoreCase: true)
+            : throw new FormatException("mainnet, testnet, signet or regtest");
+
+    private static IPEndPoint EndPoint(string text) =>
+        text.Contains(':', StringComparison.Ordinal) && IPEndPoint.TryParse(text, out var endPoint)
+            ? endPoint
+            : throw new FormatException("an IP address and a port, such as 127.0.0.1:8440");
+
+    private static Uri Url(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var url) ? url : throw new FormatException("an address such as http://127.0.0.1:8332");
+
+    private static TimeSpan Duration(string text)
+    {
+        var digits = text.AsSpan().IndexOfAnyExceptInRange('0', '9');
+        if (digits > 0 && int.TryParse(text.AsSpan(0, digits), NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+        {
+            switch (text[digits..])
+            {
+                case "ms": return TimeSpan.FromMilliseconds(number);
+                case "s": return TimeSpan.FromSeconds(number);
+                case "m": return TimeSpan.FromMinutes(number);
+                case "h": return TimeSpan.FromHours(number);
+            }
+        }
+        throw new FormatException("a number and ms, s, m or h, such as 90s");
+    }
+
+    private static ConfirmationRule[] Rules(string text) => [.. text.Split(',').Select(rule =>
+        rule.Split(':') is [var from, var confirmations]
+            && long.TryParse(from, NumberStyles.None, CultureInfo.InvariantCulture, out var sat)
+            && int.TryParse(confirmations, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? new ConfirmationRule(sat, number)
+            : throw new FormatException("pairs of satoshis and confirmations, such as 0:1,1000000:3,100000000:6"))];
+}

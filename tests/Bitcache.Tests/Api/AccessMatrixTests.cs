@@ -1,0 +1,154 @@
+// Every route with every kind of caller. The routes come from the server's own table: a new one is in the matrix
+// without a new test, or the test says that it does not know how to ask for it.
+
+using System.Text;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Server.Api;
+using Bitcache.Server.Keys;
+
+namespace Bitcache.Tests.Api;
+
+[Trait("suite", "core")]
+[Collection("api")]
+public sealed class AccessMatrixTests(ApiFixture api)
+{
+    private const Scopes All = Scopes.Read | Scopes.Pay | Scopes.Withdraw | Scopes.Admin | Scopes.Audit;
+
+    private static readonly Scopes[] Each = [Scopes.Read, Scopes.Pay, Scopes.Withdraw, Scopes.Admin, Scopes.Audit];
+
+    public static TheoryData<string> Guarded => [.. Route.All.Where(r => !r.IsPublic).Select(Name)];
+    public static TheoryData<string> OfOneWallet => [.. Route.All.Where(IsOfOneWallet).Select(Name)];
+    public static TheoryData<string> Public => [.. Route.All.Where(r => r.IsPublic).Select(Name)];
+
+    private static string Name(Route route) => $"{route.Method} {route.Path}";
+    private static Route Find(string name) => Route.All.Single(r => Name(r) == name);
+    private static bool IsOfOneWallet(Route route) =>
+        route.Path.Contains("{wallet}", StringComparison.Ordinal) || route.Request == ApiJson.Default.TransferRequest;
+
+    [Theory]
+    [MemberData(nameof(Guarded))]
+    public async Task The_owner_gets_through_with_any_one_scope_that_the_route_names(string name)
+    {
+        var route = Find(name);
+        foreach (var scope in Each.Where(s => route.Scopes.HasFlag(s)))
+        {
+            var answer = await AskAsync(route, OwnersKey(scope), await TargetAsync());
+            Assert.True(answer.Status is 200 or 201, $"{name} with {scope}: {answer.Text}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Guarded))]
+    public async Task All_other_scopes_together_do_not_open_a_route(string name)
+    {
+        var route = Find(name);
+        var entries = await api.EntriesAsync();
+        foreach (var key in new[]
+        {
+            api.Key(ApiFixture.ShopTenant, All & ~route.Scopes & ~ScopeNames.OperatorOnly), api.Key(ApiFixture.OperatorTenant, All & ~route.Scopes),
+        })
+        {
+            var answer = await AskAsync(route, key, Target.Nowhere);
+            Assert.Equal((403, "scope_missing"), (answer.Status, answer.Code));
+            Assert.Equal(route.Scopes.ToNames(), answer.Json.GetProperty("scope").EnumerateArray().Select(s => s.GetString()));
+        }
+        Assert.Equal(entries, await api.EntriesAsync());
+    }
+
+    [Theory]
+    [MemberData(nameof(OfOneWallet))]
+    public async Task Somebody_elses_wallet_is_as_good_as_absent(string name)
+    {
+        var route = Find(name);
+        var target = await TargetAsync();
+        var entries = await api.EntriesAsync();
+        foreach (var stranger in new[] { api.Other, api.Key(ApiFixture.OperatorTenant, All & ~Scopes.Audit) })
+        {
+            var foreign = await AskAsync(route, stranger, target);
+            var absent = await AskAsync(route, stranger, target with { Wallet = Engine.Partitions.ClientIds.NextWallet().ToString() });
+            Assert.Equal((404, "wallet_not_found"), (foreign.Status, foreign.Code));
+            Assert.Equal((absent.Status, absent.Text), (foreign.Status, foreign.Text));
+        }
+        Assert.Equal(entries, await api.EntriesAsync());
+    }
+
+    [Theory]
+    [MemberData(nameof(Guarded))]
+    public async Task A_key_that_is_missing_wrong_revoked_or_expired_opens_nothing(string name)
+    {
+        var route = Find(name);
+        var tenant = (route.Scopes & ScopeNames.OperatorOnly) == route.Scopes ? ApiFixture.OperatorTenant : ApiFixture.ShopTenant;
+        var scopes = tenant == ApiFixture.OperatorTenant ? All : All & ~ScopeNames.OperatorOnly;
+        var expired = api.NewKey(tenant, scopes, validFor: TimeSpan.FromSeconds(1)).Secret;
+        var revoked = api.NewKey(tenant, scopes);
+        Assert.NotEqual(401, (await AskAsync(route, revoked.Secret, await TargetAsync())).Status);
+        api.Keys.Revoke(revoked.Record.Id);
+        api.Time.Advance(TimeSpan.FromSeconds(1));
+        var entries = await api.EntriesAsync();
+        foreach (var (key, code) in new (string?, string)[]
+        {
+            (null, "key_missing"), ("", "key_missing"), ("bck_test_", "key_malformed"), (revoked.Secret[..^1], "key_malformed"),
+            (ApiKey.Create(BitcoinNetwork.Mainnet), "key_of_other_network"), (ApiKey.Create(BitcoinNetwork.Regtest), "key_unknown"),
+            (revoked.Secret, "key_revoked"), (expired, "key_expired"),
+        })
+        {
+            var answer = await AskAsync(route, key, Target.Nowhere);
+            Assert.Equal((401, code), (answer.Status, answer.Code));
+            Assert.Equal("Bearer", answer.Headers.WwwAuthenticate.ToString());
+        }
+        Assert.Equal(entries, await api.EntriesAsync());
+    }
+
+    [Theory]
+    [MemberData(nameof(Public))]
+    public async Task A_public_route_needs_no_key_and_takes_any(string name)
+    {
+        var route = Find(name);
+        Assert.Equal(200, (await AskAsync(route, null, Target.Nowhere)).Status);
+        Assert.Equal(200, (await AskAsync(route, "bck_test_", Target.Nowhere)).Status);
+    }
+
+    /// <summary>What a request is about.</summary>
+    private sealed record Target(string Wallet, string Payee, string Transfer, string Withdrawal)
+    {
+        public static Target Nowhere { get; } = new("bcw1", "bcw1", "x", "x");
+    }
+
+    /// <summary>A wallet of the shop with a transfer that has a receipt, a withdrawal, and a closed epoch.</summary>
+    private async Task<Target> TargetAsync()
+    {
+        var target = new Target(
+            await api.NewWalletAsync(api.Shop, 10_000), await api.NewWalletAsync(api.Shop), ApiFixture.NewId(), ApiFixture.NewId());
+        Assert.Equal(201, (await api.TransferAsync(api.Shop, target.Transfer, target.Wallet, target.Payee, 1)).Status);
+        Assert.Equal(201, (await api.PostAsync(api.Shop, $"/v1/wallets/{target.Wallet}/withdrawals",
+            $$"""{"id":"{{target.Withdrawal}}","address":"{{OfflineNode.NewAddress()}}","amountSat":1000}""")).Status);
+        Assert.Equal(201, (await api.PostAsync(api.Admin, "/v1/epochs", $$"""{"id":"{{ApiFixture.NewId()}}"}""")).Status);
+        await api.Engine.SettleAsync(TestContext.Current.CancellationToken);
+        return target;
+    }
+
+    private string OwnersKey(Scopes scope) =>
+        api.Key((scope & ScopeNames.OperatorOnly) != 0 ? ApiFixture.OperatorTenant : ApiFixture.ShopTenant, scope);
+
+    private Task<ApiAnswer> AskAsync(Route route, string? key, Target target)
+    {
+        var path = route.Path
+            .Replace("{wallet}", target.Wallet, StringComparison.Ordinal)
+            .Replace("{epoch}", "1", StringComparison.Ordinal)
+            .Replace("{id}", route.Path.Contains("/withdrawals/", StringComparison.Ordinal) ? target.Withdrawal : target.Transfer, StringComparison.Ordinal);
+        Assert.DoesNotContain('{', path);
+        var body = route.Request is null ? null : new StringContent(Body(route, target), Encoding.UTF8, "application/json");
+        return api.SendAsync(HttpMethod.Parse(route.Method), path, key, body);
+    }
+
+    private static string Body(Route route, Target target)
+    {
+        var id = ApiFixture.NewId();
+        if (route.Request == ApiJson.Default.IdRequest) return $$"""{"id":"{{id}}"}""";
+        if (route.Request == ApiJson.Default.TransferRequest)
+            return $$"""{"id":"{{id}}","payer":"{{target.Wallet}}","payee":"{{target.Payee}}","amountMsat":1}""";
+        if (route.Request == ApiJson.Default.WithdrawalRequest)
+            return $$"""{"id":"{{id}}","address":"{{OfflineNode.NewAddress()}}","amountSat":1000}""";
+        throw new NotSupportedException($"the matrix does not know how to ask for {Name(route)}: teach it");
+    }
+}

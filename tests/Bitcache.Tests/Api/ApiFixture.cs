@@ -1,0 +1,156 @@
+// The server as it runs, over a real Kestrel on loopback and a real journal in a folder of its own. Only Bitcoin is
+// missing: deposits are put into the ledger as the watcher would report them.
+
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine;
+using Bitcache.Engine.Files;
+using Bitcache.Engine.Partitions;
+using Bitcache.Server;
+using Bitcache.Server.Keys;
+using Bitcache.Server.Settings;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Bitcache.Tests.Api;
+
+/// <summary>An answer of the API, read whole.</summary>
+public sealed record ApiAnswer(int Status, string Text, HttpResponseHeaders Headers, string? ContentType)
+{
+    public JsonElement Json => JsonElement.Parse(Text);
+    public string? Code => Status < 400 ? null : Json.GetProperty("code").GetString();
+    public long Long(string member) => Json.GetProperty(member).GetInt64();
+    public string String(string member) => Json.GetProperty(member).GetString()!;
+}
+
+public sealed class ApiFixture : IAsyncLifetime
+{
+    public const string ShopTenant = "shop";
+    public const string OtherTenant = "other";
+    public const string OperatorTenant = "operator";
+    private const Scopes AllOfUsers = Scopes.Read | Scopes.Pay | Scopes.Withdraw;
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly Bitcoin _node = new();
+    private readonly Dictionary<(string Tenant, Scopes Scopes), string> _keys = [];
+    private BitcacheServer? _server;
+    private HttpClient? _http;
+
+    public LedgerEngine Engine { get; private set; } = null!;
+    public OfflineNode Node => _node.Offline;
+    internal ManualTime Time { get; } = new();
+    internal ApiKeyStore Keys { get; private set; } = null!;
+    public Uri Address => _server!.Address;
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    /// <summary>A key of a tenant with everything that users may do.</summary>
+    public string Shop => Key(ShopTenant, AllOfUsers);
+    public string Other => Key(OtherTenant, AllOfUsers);
+    public string Admin => Key(OperatorTenant, Scopes.Admin);
+    public string Auditor => Key(OperatorTenant, Scopes.Audit);
+
+    public async ValueTask InitializeAsync()
+    {
+        var settings = new ServerSettings
+        {
+            Engine = new EngineSettings
+            {
+                DataFolder = _folder.Path,
+                Origin = "ledger.test/log",
+                PollInterval = TimeSpan.FromMinutes(10),
+                SegmentMebibytes = 16,
+            },
+            Listen = new IPEndPoint(IPAddress.Loopback, 0),
+        };
+        Engine = await LedgerEngine.OpenAsync(
+            settings.Engine, _node.Seam, TimeProvider.System, NullLoggerFactory.Instance,
+            (why, cause) => throw new InvalidOperationException(why, cause), Cancel);
+        Keys = new ApiKeyStore(new LinuxFileSystem(), _folder.Path, BitcoinNetwork.Regtest, Time);
+        _server = await BitcacheServer.StartAsync(settings, Engine, Time, NullLoggerFactory.Instance, Cancel);
+        _http = new HttpClient(new SocketsHttpHandler { UseProxy = false, UseCookies = false }) { BaseAddress = _server.Address };
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _http?.Dispose();
+        if (_server is not null) await _server.DisposeAsync();
+        await Engine.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    /// <summary>A key with exactly these scopes; made when it is first asked for.</summary>
+    public string Key(string tenant, Scopes scopes)
+    {
+        if (_keys.TryGetValue((tenant, scopes), out var known)) return known;
+        return _keys[(tenant, scopes)] = NewKey(tenant, scopes).Secret;
+    }
+
+    /// <summary>A key of its own, which the server knows when this returns.</summary>
+    public CreatedKey NewKey(string tenant, Scopes scopes, TimeSpan? validFor = null)
+    {
+        var isNew = Keys.List().FindTenant(tenant) is null;
+        var key = Keys.Create(new KeyTerms(tenant, isNew, scopes, "test", validFor));
+        Time.Advance(Keyring.StaleMax);
+        return key;
+    }
+
+    public Task<ApiAnswer> GetAsync(string key, string path) => SendAsync(HttpMethod.Get, path, key);
+
+    public Task<ApiAnswer> PostAsync(string key, string path, string body) =>
+        SendAsync(HttpMethod.Post, path, key, new StringContent(body, Encoding.UTF8, "application/json"));
+
+    public async Task<ApiAnswer> SendAsync(HttpMethod method, string path, string? key, HttpContent? body = null)
+    {
+        using var request = new HttpRequestMessage(method, path) { Content = body };
+        if (key is not null) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        using var response = await _http!.SendAsync(request, Cancel);
+        var text = await response.Content.ReadAsStringAsync(Cancel);
+        return new ApiAnswer((int)response.StatusCode, text, response.Headers, response.Content.Headers.ContentType?.ToString());
+    }
+
+    public static string NewId() => ClientIds.Next(TimeProvider.System).ToString();
+
+    /// <summary>Makes a wallet through the API, with some satoshis in it.</summary>
+    public async Task<string> NewWalletAsync(string key, long sat = 0)
+    {
+        var answer = await PostAsync(key, "/v1/wallets", $$"""{"id":"{{NewId()}}"}""");
+        Assert.Equal(201, answer.Status);
+        var wallet = answer.String("wallet");
+        if (sat > 0) await DepositAsync(key, wallet, sat);
+        return wallet;
+    }
+
+    /// <summary>Credits a deposit as if it had come from Bitcoin.</summary>
+    public async Task DepositAsync(string key, string wallet, long sat)
+    {
+        var address = await PostAsync(key, $"/v1/wallets/{wallet}/addresses", $$"""{"id":"{{NewId()}}"}""");
+        Assert.Equal(201, address.Status);
+        Assert.True(BitcoinAddress.TryParse(address.String("address"), BitcoinNetwork.Regtest, out var script, out _));
+        var txid = new Txid(Hash256.Read(RandomNumberGenerator.GetBytes(Hash256.Bytes)));
+        var answer = await Engine.Partition.SubmitAsync(new ChangeDeposit(
+            new OutPoint(txid, 0), DepositState.Credited, false, new ByteString(script), new Sats(sat), new BlockHash(txid.Hash), 101));
+        Assert.Equal(Outcome.Accepted, answer.Outcome);
+    }
+
+    public Task<ApiAnswer> TransferAsync(string key, string id, string payer, string payee, long msat) =>
+        PostAsync(key, "/v1/transfers", $$"""{"id":"{{id}}","payer":"{{payer}}","payee":"{{payee}}","amountMsat":{{msat}}}""");
+
+    public async Task<long> AvailableAsync(string key, string wallet) => (await GetAsync(key, "/v1/wallets/" + wallet)).Long("availableMsat");
+
+    /// <summary>The newest entry that says something new: a refusal of shape leaves none.</summary>
+    public Task<long> EntriesAsync() => Engine.Partition.QueryAsync(ledger => ledger.LastContentSequence);
+
+    /// <summary>One node, seen as the seam and as the part that tests play with.</summary>
+    private sealed class Bitcoin
+    {
+        public Engine.Bitcoin.IBitcoinNode Seam { get; } = OfflineNode.Create();
+        public OfflineNode Offline => (OfflineNode)Seam;
+    }
+}
+
+[CollectionDefinition("api")]
+public sealed class ApiCollection : ICollectionFixture<ApiFixture>;

@@ -1,0 +1,75 @@
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Files;
+using Bitcache.Server.Keys;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Bitcache.Tests.Api;
+
+[Trait("suite", "core")]
+public sealed class KeyringTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly ManualTime _time = new();
+
+    private ApiKeyStore Store => new(new LinuxFileSystem(), _folder.Path, BitcoinNetwork.Regtest, _time);
+    private Keyring Open() => new(_folder.Path, BitcoinNetwork.Regtest, _time, NullLogger<Keyring>.Instance);
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_key_made_while_the_server_runs_is_good_within_a_second_and_refused_within_a_second_of_its_revocation()
+    {
+        var ring = Open();
+        var key = Store.Create(new KeyTerms("shop", NewTenant: true, Scopes.Read | Scopes.Pay, "till"));
+        _time.Advance(Keyring.StaleMax);
+        Assert.Equal(KeyRefusal.None, ring.Identify(key.Secret, out var principal));
+        Assert.Equal(new Principal(1, Scopes.Read | Scopes.Pay, key.Record.Id), principal);
+
+        Store.Revoke(key.Record.Id);
+        _time.Advance(Keyring.StaleMax);
+        Assert.Equal(KeyRefusal.Revoked, ring.Identify(key.Secret, out _));
+        Assert.True(Keyring.StaleMax < TimeSpan.FromSeconds(1));
+    }
+
+    [Fact]
+    public void A_key_expires_at_its_time()
+    {
+        var key = Store.Create(new KeyTerms("shop", NewTenant: true, Scopes.Read, "till", ValidFor: TimeSpan.FromHours(1)));
+        var ring = Open();
+        _time.Advance(TimeSpan.FromMinutes(59));
+        Assert.Equal(KeyRefusal.None, ring.Identify(key.Secret, out _));
+        _time.Advance(TimeSpan.FromMinutes(1));
+        Assert.Equal(KeyRefusal.Expired, ring.Identify(key.Secret, out _));
+    }
+
+    [Fact]
+    public void Keys_of_nobody_and_of_another_network_are_told_apart()
+    {
+        var ring = Open();
+        Assert.Equal(KeyRefusal.Unknown, ring.Identify(ApiKey.Create(BitcoinNetwork.Regtest), out _));
+        Assert.Equal(KeyRefusal.OtherNetwork, ring.Identify(ApiKey.Create(BitcoinNetwork.Mainnet), out _));
+        Assert.Equal(KeyRefusal.Malformed, ring.Identify("bck_test_", out _));
+    }
+
+    [Fact]
+    public void While_the_file_cannot_be_used_nobody_is_let_in()
+    {
+        var key = Store.Create(new KeyTerms("shop", NewTenant: true, Scopes.Read, "till"));
+        var ring = Open();
+        var good = File.ReadAllBytes(_folder.File("keys.json"));
+        File.WriteAllText(_folder.File("keys.json"), "{}");
+        _time.Advance(Keyring.StaleMax);
+        Assert.Throws<KeyFileException>(() => ring.Identify(key.Secret, out _));
+
+        File.WriteAllBytes(_folder.File("keys.json"), good);
+        _time.Advance(Keyring.StaleMax);
+        Assert.Equal(KeyRefusal.None, ring.Identify(key.Secret, out _));
+    }
+
+    [Fact]
+    public void A_server_does_not_start_on_a_file_that_it_cannot_use()
+    {
+        File.WriteAllText(_folder.File("keys.json"), "{}");
+        Assert.Throws<KeyFileException>(Open);
+    }
+}

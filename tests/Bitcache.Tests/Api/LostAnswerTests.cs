@@ -1,0 +1,54 @@
+// The answer of every POST that makes or moves something is lost, and the request is sent again: one effect, and the
+// answer that was lost. The routes come from the server's own table.
+
+using System.Net.Sockets;
+using System.Text;
+using Bitcache.Server.Api;
+using Bitcache.Server.Keys;
+
+namespace Bitcache.Tests.Api;
+
+[Trait("suite", "core")]
+[Collection("api")]
+public sealed class LostAnswerTests(ApiFixture api)
+{
+    public static TheoryData<string> Routes => [.. Route.All.Where(r => r.TakesId).Select(r => r.Path)];
+
+    [Theory]
+    [MemberData(nameof(Routes))]
+    public async Task A_request_whose_answer_was_lost_has_one_effect(string pattern)
+    {
+        var route = Route.All.Single(r => r.TakesId && r.Path == pattern);
+        var (wallet, payee) = (await api.NewWalletAsync(api.Shop, 10_000), await api.NewWalletAsync(api.Shop));
+        var path = pattern.Replace("{wallet}", wallet, StringComparison.Ordinal);
+        var key = (route.Scopes & ScopeNames.OperatorOnly) == 0 ? api.Shop : api.Admin;
+        var terms = "\"id\":\"" + ApiFixture.NewId() + "\"";
+        if (route.Request == ApiJson.Default.TransferRequest) terms += $",\"payer\":\"{wallet}\",\"payee\":\"{payee}\",\"amountMsat\":7";
+        if (route.Request == ApiJson.Default.WithdrawalRequest) terms += $",\"address\":\"{OfflineNode.NewAddress()}\",\"amountSat\":700";
+        var body = "{" + terms + "}";
+
+        var before = await api.EntriesAsync();
+        await SendAndHangUpAsync(path, key, body, before);
+        var applied = await api.EntriesAsync();
+        var again = await api.PostAsync(key, path, body);
+        Assert.Equal(200, again.Status);
+        var third = await api.PostAsync(key, path, body);
+        Assert.Equal((again.Status, again.Text), (third.Status, third.Text));
+        Assert.Equal(applied, await api.EntriesAsync());
+        if (route.Request == ApiJson.Default.TransferRequest) Assert.Equal(7, await api.AvailableAsync(api.Shop, payee));
+        if (route.Request == ApiJson.Default.WithdrawalRequest) Assert.Equal(9_300_000, await api.AvailableAsync(api.Shop, wallet));
+    }
+
+    /// <summary>Sends a request, waits until its effect is on the disk, and goes without reading the answer.</summary>
+    private async Task SendAndHangUpAsync(string path, string key, string body, long entriesBefore)
+    {
+        var cancel = TestContext.Current.CancellationToken;
+        using var client = new TcpClient();
+        await client.ConnectAsync(api.Address.Host, api.Address.Port, cancel);
+        var request = $"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\n\r\n{body}";
+        await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(request), cancel);
+        // Each question takes a turn of the ledger's own queue, behind whatever came before it.
+        while (await api.EntriesAsync() == entriesBefore) await Task.Yield();
+        client.LingerState = new LingerOption(enable: true, seconds: 0);
+    }
+}

@@ -1,0 +1,62 @@
+namespace Bitcache.Tests.Api;
+
+[Trait("suite", "core")]
+[Collection("api")]
+public sealed class WalletApiTests(ApiFixture api)
+{
+    private static string IdBody(string id) => $$"""{"id":"{{id}}"}""";
+
+    [Fact]
+    public async Task The_same_id_makes_one_wallet_and_one_address()
+    {
+        var (id, other) = (ApiFixture.NewId(), ApiFixture.NewId());
+        var first = await api.PostAsync(api.Shop, "/v1/wallets", IdBody(id));
+        var again = await api.PostAsync(api.Shop, "/v1/wallets", IdBody(id));
+        Assert.Equal((201, 200, first.Text), (first.Status, again.Status, again.Text));
+        var addresses = $"/v1/wallets/{first.String("wallet")}/addresses";
+        var address = await api.PostAsync(api.Shop, addresses, IdBody(other));
+        var same = await api.PostAsync(api.Shop, addresses, IdBody(other));
+        Assert.Equal((201, 200, address.Text), (address.Status, same.Status, same.Text));
+    }
+
+    [Fact]
+    public async Task Two_tenants_may_use_one_id()
+    {
+        var id = ApiFixture.NewId();
+        var mine = await api.PostAsync(api.Shop, "/v1/wallets", IdBody(id));
+        var theirs = await api.PostAsync(api.Other, "/v1/wallets", IdBody(id));
+        Assert.Equal((201, 201), (mine.Status, theirs.Status));
+        Assert.NotEqual(mine.String("wallet"), theirs.String("wallet"));
+    }
+
+    [Fact]
+    public async Task Without_a_node_there_is_no_address_and_the_id_is_free_again()
+    {
+        var wallet = await api.NewWalletAsync(api.Shop);
+        var (path, body) = ($"/v1/wallets/{wallet}/addresses", IdBody(ApiFixture.NewId()));
+        api.Node.GivesAddresses = false;
+        var refused = await api.PostAsync(api.Shop, path, body);
+        api.Node.GivesAddresses = true;
+        Assert.Equal((503, "node_unavailable"), (refused.Status, refused.Code));
+        Assert.NotNull(refused.Headers.RetryAfter);
+        Assert.Equal(201, (await api.PostAsync(api.Shop, path, body)).Status);
+    }
+
+    [Fact]
+    public async Task A_strangers_guess_of_an_id_tells_nothing()
+    {
+        var (payer, payee) = (await api.NewWalletAsync(api.Shop, 1), await api.NewWalletAsync(api.Shop));
+        var (transfer, address) = (ApiFixture.NewId(), ApiFixture.NewId());
+        await api.TransferAsync(api.Shop, transfer, payer, payee, 1);
+        await api.PostAsync(api.Shop, $"/v1/wallets/{payer}/addresses", IdBody(address));
+        foreach (var answer in new[]
+        {
+            await api.TransferAsync(api.Other, transfer, payer, payee, 1), await api.TransferAsync(api.Other, transfer, payer, payee, 2),
+            await api.PostAsync(api.Other, $"/v1/wallets/{payer}/addresses", IdBody(address)),
+            await api.GetAsync(api.Other, $"/v1/wallets/{payer}/transfers/{transfer}"),
+        })
+        {
+            Assert.Equal((404, "wallet_not_found"), (answer.Status, answer.Code));
+        }
+    }
+}
