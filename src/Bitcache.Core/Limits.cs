@@ -90,8 +90,4 @@ public static class Limits
     /// <summary>Names of tenants and labels of keys.</summary>
     public const int KeyNameCharactersMax = 64;
 
-    /// <summary>A journal segment: recovery reads one whole into memory.</summary>
-    public const int SegmentBytesMax = 1 << 30;
-    /// <summary>A segment's first page, and as much again for frames.</summary>
-    public const int SegmentBytesMin = 8 << 10;
 }

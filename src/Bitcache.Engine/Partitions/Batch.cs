@@ -4,9 +4,10 @@ namespace Bitcache.Engine.Partitions;
 
 /// <summary>Commands applied together: one frame in the journal, one sync. Owned by the owner thread while it is
 /// filled and by the sync thread from then until it is handed back.</summary>
-internal sealed class Batch
+/// <param name="bytes">Its size; it is full when the largest record may no longer fit.</param>
+internal sealed class Batch(int bytes)
 {
-    private readonly byte[] _payload = new byte[Limits.BatchBytesMax];
+    private readonly byte[] _payload = new byte[bytes];
     private int _length;
 
     public List<WorkItem> Items { get; } = [];
@@ -19,7 +20,7 @@ internal sealed class Batch
 
     public ReadOnlySpan<byte> Payload => _payload.AsSpan(0, _length);
     public Span<byte> Free => _payload.AsSpan(_length, Limits.RecordBytesMax);
-    public bool IsFull => Items.Count >= Limits.BatchEntriesMax || _length > Limits.BatchBytesMax - Limits.RecordBytesMax;
+    public bool IsFull => Items.Count >= Limits.BatchEntriesMax || _length > bytes - Limits.RecordBytesMax;
 
     public void Begin(UnixTime time, bool clockTrusted, long durableSequence)
     {

@@ -33,6 +33,7 @@ public sealed class Partition : IAsyncDisposable
     private readonly ILogger _log;
     private readonly FatalHandler _fatal;
     private readonly Func<UInt128> _drawSalt;
+    private readonly int _batchBytes;
     private readonly Channel<WorkItem?> _queue;
     private readonly BlockingCollection<Batch> _free = [];
     private readonly BlockingCollection<Batch> _filled = [];
@@ -49,12 +50,15 @@ public sealed class Partition : IAsyncDisposable
     /// <param name="ledger">Recovered from the journal; owned by the partition from here on.</param>
     /// <param name="journal">Open, and positioned behind the ledger's last entry.</param>
     /// <param name="drawSalt">Where salts come from; the system's generator unless a simulation gives its own.</param>
+    /// <param name="batchBytes">The size of a batch; the journal must have room for two of them.</param>
     public Partition(
-        Ledger ledger, IJournal journal, BatchClock clock, ILogger log, FatalHandler fatal, Func<UInt128>? drawSalt = null)
+        Ledger ledger, IJournal journal, BatchClock clock, ILogger log, FatalHandler fatal,
+        Func<UInt128>? drawSalt = null, int batchBytes = Limits.BatchBytesMax)
     {
+        _batchBytes = batchBytes;
         (_ledger, _journal, _clock, _log, _fatal, _drawSalt) = (ledger, journal, clock, log, fatal, drawSalt ?? ClientIds.Draw128);
         _queue = Channel.CreateBounded<WorkItem?>(new BoundedChannelOptions(Limits.QueueItemsMax) { SingleReader = true });
-        for (var i = 0; i < BatchesMax; i++) _free.Add(new Batch());
+        for (var i = 0; i < BatchesMax; i++) _free.Add(new Batch(batchBytes));
         _storageFull = !Reserve();
     }
 
@@ -277,8 +281,8 @@ public sealed class Partition : IAsyncDisposable
     /// is room for one only, that one may be filled already and is the last.</summary>
     private bool Reserve()
     {
-        if (_journal.TryReserve(2 * Limits.BatchBytesMax)) return true;
-        _journal.TryReserve(Limits.BatchBytesMax);
+        if (_journal.TryReserve(2 * _batchBytes)) return true;
+        _journal.TryReserve(_batchBytes);
         return false;
     }
 

@@ -158,8 +158,8 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void A_segment_of_the_default_size_takes_the_largest_batch() =>
-        Assert.Equal(Limits.BatchBytesMax, new FileJournalSettings().PayloadBytesMax);
+    public void A_segment_of_the_default_size_has_room_for_two_of_the_largest_batches() =>
+        Assert.Equal(2 * Limits.BatchBytesMax, new FileJournalSettings().PayloadBytesMax);
 
     [Fact]
     public void The_checksum_is_the_Castagnoli_one() => Assert.Equal(0xE3069283, Crc32C.Compute("123456789"u8));
