@@ -90,4 +90,12 @@ public static class Limits
     /// <summary>Names of tenants and labels of keys.</summary>
     public const int KeyNameCharactersMax = 64;
 
+    /// <summary>A signed transaction with its witness: a standard one weighs at most 400,000, and a byte at least one.</summary>
+    public const int SignedTransactionBytesMax = 400_000;
+    /// <summary>A block's header.</summary>
+    public const int BlockHeaderBytes = 80;
+    /// <summary>Levels of a block's Merkle tree; a block's transactions need far fewer.</summary>
+    public const int MerkleSiblingsMax = 32;
+    /// <summary>Fingerprints of public keys in the genesis entry.</summary>
+    public const int KeysMax = 32;
 }

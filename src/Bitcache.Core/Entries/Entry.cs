@@ -45,9 +45,10 @@ public sealed record Entry(
     {
         var header = new ByteReader(record);
         if (header.U32() != record.Length) throw new FormatException("a record's length does not match its bytes");
-        header.U16();
+        var sequences = header.U16();
         if (header.U8() != RecordVersion) throw new FormatException("a record of an unknown version");
-        header.Take(5);
+        if (sequences != 1 || header.U8() != 0) throw new FormatException("a record with unknown marks");
+        header.Take(4);
         return header.Take(header.U16());
     }
 
@@ -88,7 +89,7 @@ public sealed record Entry(
         var reader = new ByteReader(statement[..^SaltBytes]);
         var salt = new ByteReader(statement[^SaltBytes..]).U128();
         if (reader.U8() != StatementVersion) throw new FormatException("a statement of an unknown version");
-        var type = (EntryType)reader.U8();
+        var type = reader.U8<EntryType>();
         var (partition, sequence, time) = (reader.U16(), reader.I64(), reader.Time());
         Command command = type switch
         {
@@ -111,10 +112,9 @@ public sealed record Entry(
             EntryType.FloorRaised => RaiseFloor.Read(ref reader),
             EntryType.ClockConfirmed => new ConfirmClock(),
             EntryType.None => throw new FormatException("an entry without a type"),
-            _ => throw new FormatException($"an entry of unknown type {(byte)type}"),
         };
         var refused = type is EntryType.TransferRefused or EntryType.WithdrawalRefused;
-        var outcome = refused ? (Outcome)reader.U16() : Outcome.Accepted;
+        var outcome = refused ? reader.U16<Outcome>() : Outcome.Accepted;
         var payee = type == EntryType.WithdrawalSettledInside ? reader.Wallet() : default;
         reader.End();
         return new Entry(type, partition, sequence, time, tenant, salt, command, outcome, payee, default, default);

@@ -74,7 +74,7 @@ public static class Bech32m
             if (bits < 8) continue;
             bits -= 8;
             if (written == data.Length) return false;
-            data[written++] = (byte)(window >> bits & 0xff);
+            data[written++] = (byte)((window >> bits) & 0xff);
         }
         return bits < 5 && (window & ((1u << bits) - 1)) == 0;
     }

@@ -8,7 +8,8 @@ namespace Bitcache.Core;
 public readonly record struct OperationId(UInt128 Value)
 {
     public const int Bytes = 16;
-    private static readonly SearchValues<char> Characters = SearchValues.Create("0123456789ABCDEFabcdef-");
+    private const int TextLength = 36;
+    private static readonly SearchValues<char> TextCharacters = SearchValues.Create("0123456789abcdefABCDEF-");
 
     /// <summary>Whether version and variant are those of a UUIDv7.</summary>
     public bool IsWellFormed => (int)(Value >> 76 & 0xf) == 7 && (int)(Value >> 62 & 3) == 2;
@@ -29,8 +30,9 @@ public readonly record struct OperationId(UInt128 Value)
     public static bool TryParse(ReadOnlySpan<char> text, out OperationId id)
     {
         id = default;
-        // Guid would also take spaces around it, and signs and "0x" inside.
-        if (text.IndexOfAnyExcept(Characters) >= 0 || !Guid.TryParseExact(text, "D", out var guid)) return false;
+        // The framework's reader is more lenient: it takes blanks around the text, and "0x" or "+" before its parts.
+        if (text.Length != TextLength || text.ContainsAnyExcept(TextCharacters)) return false;
+        if (!Guid.TryParseExact(text, "D", out var guid)) return false;
         Span<byte> bytes = stackalloc byte[Bytes];
         guid.TryWriteBytes(bytes, bigEndian: true, out _);
         id = Read(bytes);

@@ -23,6 +23,8 @@ public enum DepositState : byte
 public sealed record ChangeDeposit(
     OutPoint OutPoint, DepositState To, bool Suspense, ByteString Script, Sats Amount, BlockHash Block, uint Height) : Command
 {
+    public ByteString Script { get; } = AtMost(Limits.ScriptBytesMax, Script);
+
     /// <summary>Whether the step concerns a wallet's balance; being seen and becoming final move nothing.</summary>
     public bool IsInHistory => !Suspense && To is (DepositState.Credited or DepositState.Frozen or DepositState.Reversed);
 
@@ -31,7 +33,7 @@ public sealed record ChangeDeposit(
         writer.Hash(OutPoint.Txid.Hash);
         writer.U32(OutPoint.Index);
         writer.U8((byte)To);
-        writer.U8(Suspense ? (byte)1 : (byte)0);
+        writer.Flag(Suspense);
         writer.Short(Script.Span);
         writer.Amount(Amount);
         writer.Hash(Block.Hash);
@@ -39,8 +41,8 @@ public sealed record ChangeDeposit(
     }
 
     public static ChangeDeposit Read(ref ByteReader body) =>
-        new(new OutPoint(new Txid(body.Hash()), body.U32()), (DepositState)body.U8(), body.U8() == 1,
-            body.Short(), body.Sats(), new BlockHash(body.Hash()), body.U32());
+        new(new OutPoint(new Txid(body.Hash()), body.U32()), body.U8<DepositState>(), body.Flag(),
+            body.Short(Limits.ScriptBytesMax), body.Sats(), new BlockHash(body.Hash()), body.U32());
 }
 
 /// <summary>All deposits up to this block were looked at; the next look starts here.</summary>
@@ -65,11 +67,13 @@ public sealed record AnchorTerms(long Epoch, long TreeSize, Hash256 Root);
 /// mining may cost in the operator's wallet.</summary>
 public sealed record OpenFamily(long Family, Sats FeeCap, AnchorTerms? Anchor, IReadOnlyList<WithdrawalKey> Withdrawals) : Command
 {
+    public IReadOnlyList<WithdrawalKey> Withdrawals { get; } = AtMost(Limits.FamilyWithdrawalsMax, Withdrawals);
+
     public override void WriteBody(ref ByteWriter writer)
     {
         writer.I64(Family);
         writer.Amount(FeeCap);
-        writer.U8(Anchor is null ? (byte)0 : (byte)1);
+        writer.Flag(Anchor is not null);
         if (Anchor is not null)
         {
             writer.I64(Anchor.Epoch);
@@ -88,8 +92,8 @@ public sealed record OpenFamily(long Family, Sats FeeCap, AnchorTerms? Anchor, I
     {
         var family = body.I64();
         var cap = body.Sats();
-        var anchor = body.U8() == 1 ? new AnchorTerms(body.I64(), body.I64(), body.Hash()) : null;
-        var withdrawals = new WithdrawalKey[body.U16()];
+        var anchor = body.Flag() ? new AnchorTerms(body.I64(), body.I64(), body.Hash()) : null;
+        var withdrawals = new WithdrawalKey[body.Items(body.U16(), WalletId.Bytes + OperationId.Bytes, Limits.FamilyWithdrawalsMax)];
         for (var i = 0; i < withdrawals.Length; i++) withdrawals[i] = new WithdrawalKey(body.Wallet(), body.Id());
         return new OpenFamily(family, cap, anchor, withdrawals);
     }
@@ -99,6 +103,11 @@ public sealed record OpenFamily(long Family, Sats FeeCap, AnchorTerms? Anchor, I
 /// <param name="Transaction">The whole transaction with its witness, as it is sent.</param>
 public sealed record SignAttempt(long Family, int Attempt, Txid Txid, Sats Fee, ByteString Transaction) : Command
 {
+    public int Attempt { get; } = Attempt is >= 0 and <= ushort.MaxValue
+        ? Attempt
+        : throw new ArgumentOutOfRangeException(nameof(Attempt));
+    public ByteString Transaction { get; } = AtMost(Limits.SignedTransactionBytesMax, Transaction);
+
     public override void WriteBody(ref ByteWriter writer)
     {
         writer.I64(Family);
@@ -110,7 +119,7 @@ public sealed record SignAttempt(long Family, int Attempt, Txid Txid, Sats Fee, 
     public override void WritePrivate(ref ByteWriter writer) => writer.Long(Transaction.Span);
 
     public static SignAttempt Read(ref ByteReader body, ref ByteReader rest) =>
-        new(body.I64(), body.U16(), new Txid(body.Hash()), body.Sats(), rest.Long());
+        new(body.I64(), body.U16(), new Txid(body.Hash()), body.Sats(), rest.Long(Limits.SignedTransactionBytesMax));
 }
 
 /// <summary>One attempt of a family is in a block of the best chain.</summary>
@@ -120,6 +129,9 @@ public sealed record SignAttempt(long Family, int Attempt, Txid Txid, Sats Fee, 
 public sealed record ConfirmFamily(
     long Family, int Attempt, uint Height, BlockHash Block, ByteString Header, uint Position, IReadOnlyList<Hash256> Siblings) : Command
 {
+    public ByteString Header { get; } = AtMost(Limits.BlockHeaderBytes, Header);
+    public IReadOnlyList<Hash256> Siblings { get; } = AtMost(Limits.MerkleSiblingsMax, Siblings);
+
     public override void WriteBody(ref ByteWriter writer)
     {
         writer.I64(Family);
@@ -139,8 +151,8 @@ public sealed record ConfirmFamily(
     public static ConfirmFamily Read(ref ByteReader body, ref ByteReader rest)
     {
         var (family, attempt, height, block) = (body.I64(), body.U16(), body.U32(), new BlockHash(body.Hash()));
-        var (header, position) = (rest.Short(), rest.U32());
-        var siblings = new Hash256[rest.U8()];
+        var (header, position) = (rest.Short(Limits.BlockHeaderBytes), rest.U32());
+        var siblings = new Hash256[rest.Items(rest.U8(), Hash256.Bytes, Limits.MerkleSiblingsMax)];
         for (var i = 0; i < siblings.Length; i++) siblings[i] = rest.Hash();
         return new ConfirmFamily(family, attempt, height, block, header, position, siblings);
     }
@@ -174,6 +186,8 @@ public sealed record AbandonFamily(long Family) : Command
 /// <param name="Through">The last sequence of each partition that this cut covers.</param>
 public sealed record LogCut(long Round, IReadOnlyList<long> Through) : Command
 {
+    public IReadOnlyList<long> Through { get; } = AtMost(Limits.PartitionsMax, Through);
+
     public override void WriteBody(ref ByteWriter writer)
     {
         writer.I64(Round);
@@ -184,7 +198,7 @@ public sealed record LogCut(long Round, IReadOnlyList<long> Through) : Command
     public static LogCut Read(ref ByteReader body)
     {
         var round = body.I64();
-        var through = new long[body.U16()];
+        var through = new long[body.Items(body.U16(), sizeof(long), Limits.PartitionsMax)];
         for (var i = 0; i < through.Length; i++) through[i] = body.I64();
         return new LogCut(round, through);
     }

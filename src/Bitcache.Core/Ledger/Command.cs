@@ -1,8 +1,12 @@
 // Everything that can change the ledger, as data. A command and the entry that it leaves in the journal share
 // their bytes: replaying an entry means decoding its command and applying it again.
 
+using System.Text.Unicode;
+
 namespace Bitcache.Core;
 
+/// <summary>Anything that may change the ledger. What it carries is bounded when it is made, so that no entry turns
+/// out too long when balances have changed already.</summary>
 public abstract record Command
 {
     /// <summary>The part of the command that the log leaf carries.</summary>
@@ -11,6 +15,21 @@ public abstract record Command
     /// <summary>The part that only the journal record carries.</summary>
     public virtual void WritePrivate(ref ByteWriter writer)
     {
+    }
+
+    /// <exception cref="ArgumentOutOfRangeException">Longer than the format allows.</exception>
+    protected static ByteString AtMost(int max, ByteString bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes.Length, max, nameof(bytes));
+        return bytes;
+    }
+
+    /// <summary>A copy of the list: a command never changes.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Longer than the format allows.</exception>
+    protected static IReadOnlyList<T> AtMost<T>(int max, IReadOnlyList<T> list)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(list.Count, max, nameof(list));
+        return [.. list];
     }
 }
 
@@ -34,9 +53,19 @@ public abstract record ClientCommand(OperationId Id) : Command
 public sealed record Genesis(
     string Origin, byte Network, int Partitions, WalletId Operator, ByteString AnchorScript, IReadOnlyList<KeyFingerprint> Keys) : Command
 {
+    private readonly ByteString _origin = AtMost(Limits.OriginBytesMax, ByteString.FromUtf8(Origin));
+
+    public int Partitions { get; } = Partitions is >= 1 and <= Limits.PartitionsMax
+        ? Partitions
+        : throw new ArgumentOutOfRangeException(nameof(Partitions));
+    public ByteString AnchorScript { get; } = AtMost(Limits.ScriptBytesMax, AnchorScript);
+    public IReadOnlyList<KeyFingerprint> Keys { get; } = AtMost(Limits.KeysMax, Keys);
+
+    public string Origin => _origin.ToUtf8();
+
     public override void WriteBody(ref ByteWriter writer)
     {
-        writer.Short(ByteString.FromUtf8(Origin).Span);
+        writer.Short(_origin.Span);
         writer.U8(Network);
         writer.U16(Partitions);
         writer.Wallet(Operator);
@@ -51,14 +80,16 @@ public sealed record Genesis(
 
     public static Genesis Read(ref ByteReader body)
     {
-        var origin = body.Short().ToUtf8();
+        var origin = body.Short(Limits.OriginBytesMax);
+        if (!Utf8.IsValid(origin.Span)) throw new FormatException("an origin that is not UTF-8");
         var network = body.U8();
         var partitions = body.U16();
+        if (partitions is < 1 or > Limits.PartitionsMax) throw new FormatException($"{partitions} partitions");
         var operatorWallet = body.Wallet();
-        var script = body.Short();
-        var keys = new KeyFingerprint[body.U8()];
-        for (var i = 0; i < keys.Length; i++) keys[i] = new KeyFingerprint((KeyPurpose)body.U8(), body.Hash());
-        return new Genesis(origin, network, partitions, operatorWallet, script, keys);
+        var script = body.Short(Limits.ScriptBytesMax);
+        var keys = new KeyFingerprint[body.Items(body.U8(), 1 + Hash256.Bytes, Limits.KeysMax)];
+        for (var i = 0; i < keys.Length; i++) keys[i] = new KeyFingerprint(body.U8<KeyPurpose>(), body.Hash());
+        return new Genesis(origin.ToUtf8(), network, partitions, operatorWallet, script, keys);
     }
 }
 
@@ -92,6 +123,8 @@ public sealed record CreateWallet(OperationId Id, uint Tenant, WalletId Wallet) 
 public sealed record Transfer(
     OperationId Id, WalletId Payer, WalletId Payee, Msat Amount, uint Code, ByteString Reference) : ClientCommand(Id)
 {
+    public ByteString Reference { get; } = AtMost(Limits.ReferenceBytesMax, Reference);
+
     public override WalletId Owner => Payer;
 
     public override bool HasSameTerms(ClientCommand other) =>
@@ -108,7 +141,7 @@ public sealed record Transfer(
     }
 
     public static Transfer Read(ref ByteReader body) =>
-        new(body.Id(), body.Wallet(), body.Wallet(), body.Msat(), body.U32(), body.Short());
+        new(body.Id(), body.Wallet(), body.Wallet(), body.Msat(), body.U32(), body.Short(Limits.ReferenceBytesMax));
 }
 
 public enum AddressPurpose : byte
@@ -120,6 +153,8 @@ public enum AddressPurpose : byte
 /// <summary>Gives a Bitcoin address to a wallet, for ever.</summary>
 public sealed record AssignAddress(OperationId Id, WalletId Wallet, AddressPurpose Purpose, ByteString Script) : ClientCommand(Id)
 {
+    public ByteString Script { get; } = AtMost(Limits.ScriptBytesMax, Script);
+
     public override WalletId Owner => Wallet;
 
     public override bool HasSameTerms(ClientCommand other) => other is AssignAddress a && a.Purpose == Purpose;
@@ -133,7 +168,7 @@ public sealed record AssignAddress(OperationId Id, WalletId Wallet, AddressPurpo
     }
 
     public static AssignAddress Read(ref ByteReader body) =>
-        new(body.Id(), body.Wallet(), (AddressPurpose)body.U8(), body.Short());
+        new(body.Id(), body.Wallet(), body.U8<AddressPurpose>(), body.Short(Limits.ScriptBytesMax));
 }
 
 /// <summary>Asks for whole satoshis to be sent to a Bitcoin script.</summary>
@@ -141,6 +176,8 @@ public sealed record AssignAddress(OperationId Id, WalletId Wallet, AddressPurpo
 /// <param name="Max">Send all whole satoshis that are available, whatever <paramref name="Amount"/> says.</param>
 public sealed record RequestWithdrawal(OperationId Id, WalletId Wallet, ByteString Script, Sats Amount, bool Max) : ClientCommand(Id)
 {
+    public ByteString Script { get; } = AtMost(Limits.ScriptBytesMax, Script);
+
     public override WalletId Owner => Wallet;
 
     public override bool HasSameTerms(ClientCommand other) =>
@@ -152,11 +189,11 @@ public sealed record RequestWithdrawal(OperationId Id, WalletId Wallet, ByteStri
         writer.Wallet(Wallet);
         writer.Short(Script.Span);
         writer.Amount(Amount);
-        writer.U8(Max ? (byte)1 : (byte)0);
+        writer.Flag(Max);
     }
 
     public static RequestWithdrawal Read(ref ByteReader body) =>
-        new(body.Id(), body.Wallet(), body.Short(), body.Sats(), body.U8() == 1);
+        new(body.Id(), body.Wallet(), body.Short(Limits.ScriptBytesMax), body.Sats(), body.Flag());
 }
 
 /// <summary>Ids whose own time is below the floor are refused from now on, and forgotten.</summary>

@@ -34,8 +34,9 @@ public sealed partial class Ledger
 
     private ApplyResult ApplyAssignAddress(AssignAddress command, in ApplyContext context, Span<byte> record)
     {
-        if (FindOwn(command.Wallet, context) < 0) return Refused(Outcome.WalletNotFound);
-        if (_addresses.ContainsKey(command.Script)) return Refused(Outcome.AddressTaken);
+        var slot = FindOwn(command.Wallet, context);
+        if (slot < 0 || (command.Purpose == AddressPurpose.OperatorTopUp && slot != _operator)) return Refused(Outcome.WalletNotFound);
+        if (_addresses.ContainsKey(command.Script) || command.Script == Genesis!.AnchorScript) return Refused(Outcome.AddressTaken);
         // After this point the address belongs to the wallet for ever.
         Remember(command, forEver: true);
         var address = new DepositAddress(command.Wallet, command.Purpose, command.Script, NextSequence);
@@ -60,6 +61,7 @@ public sealed partial class Ledger
         Assert(deposit.Script == command.Script && deposit.Amount == command.Amount, "an output keeps its script and its amount");
         Assert(!deposit.Booked || deposit.Suspense == command.Suspense, "a booked deposit stays where it was booked");
         if (!CanBecome(deposit, command)) return Refused(Outcome.Unchanged);
+        CheckRoom(deposit);
 
         // After this point the deposit takes its step.
         deposit = deposit with { Suspense = command.Suspense, Block = command.Block, Height = command.Height };
@@ -98,6 +100,18 @@ public sealed partial class Ledger
         (DepositState.Frozen, DepositState.Seen) => !deposit.Booked,
         _ => false,
     };
+
+    /// <summary>Money enters only here. As long as all of it stays below the supply no balance and no sum can pass its
+    /// bound later, when balances have begun to change.</summary>
+    private void CheckRoom(Deposit deposit)
+    {
+        var amount = deposit.Amount.ToMsat().Value;
+        var owed = WalletOf(deposit).Owed.Value + WalletOf(deposit).OwedPending.Value;
+        Assert(
+            deposit.Booked || _totals.Liabilities + amount <= Limits.SupplyMsatMax, "there is not more bitcoin than there will ever be");
+        Assert(owed + amount <= Limits.SupplyMsatMax, "nobody owes more bitcoin than there will ever be");
+        Assert(_totals.Deposited + _totals.ToppedUp <= long.MaxValue - amount, "what ever came in can be counted");
+    }
 
     /// <summary>The first credit, or the return of what was set aside.</summary>
     private Deposit Book(Deposit deposit)

@@ -6,116 +6,150 @@ namespace Bitcache.Core;
 
 public sealed partial class Ledger
 {
+    private delegate void FieldWriter<T>(ref ByteWriter writer, T item);
+
     /// <summary>SHA-256 over the whole state in one fixed order. Costs a walk over everything.</summary>
     public Hash256 StateHash()
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        Span<byte> field = stackalloc byte[256];
+        var field = new byte[Limits.StatementBytesMax];
         var head = new ByteWriter(field);
-        head.I64(NextSequence);
-        head.Time(Time);
-        head.Time(Floor);
-        head.I64(_totals.Inside);
-        head.I64(_totals.FromBitcoin);
-        head.I64(_totals.Suspense);
-        head.I64(LastContentSequence);
-        hash.AppendData(field[..head.Position]);
+        WriteHead(ref head);
+        hash.AppendData(field.AsSpan(0, head.Position));
         foreach (ref readonly var wallet in _wallets.All)
         {
-            var w = new ByteWriter(field);
-            w.Wallet(wallet.Id);
-            w.U32(wallet.Tenant);
-            w.Amount(wallet.Available);
-            w.Amount(wallet.Held);
-            w.Amount(wallet.Frozen);
-            w.Amount(wallet.Owed);
-            w.Amount(wallet.OwedPending);
-            w.I64(wallet.LastSequence);
-            hash.AppendData(field[..w.Position]);
+            var writer = new ByteWriter(field);
+            WriteWallet(ref writer, wallet);
+            hash.AppendData(field.AsSpan(0, writer.Position));
         }
-        foreach (var (owner, id, sequence, forEver) in _ids.InOrder())
+        AppendAll(hash, field, _ids.InOrder(), static (ref w, u) =>
         {
-            var w = new ByteWriter(field);
-            w.Wallet(owner);
-            w.Id(id);
-            w.I64(sequence);
-            w.U8(forEver ? (byte)1 : (byte)0);
-            hash.AppendData(field[..w.Position]);
-        }
-        foreach (var address in _addresses.Values.OrderBy(a => a.Sequence))
+            w.Wallet(u.Owner);
+            w.Id(u.Id);
+            w.I64(u.Sequence);
+            w.Flag(u.ForEver);
+        });
+        AppendAll(hash, field, _addresses.Values.OrderBy(a => a.Sequence), static (ref w, a) =>
         {
-            var w = new ByteWriter(field);
-            w.I64(address.Sequence);
-            w.Wallet(address.Wallet);
-            w.U8((byte)address.Purpose);
-            w.Short(address.Script.Span);
-            hash.AppendData(field[..w.Position]);
-        }
-        foreach (var deposit in _deposits.Values.OrderBy(d => d.OutPoint.Txid.Hash.High).ThenBy(d => d.OutPoint.Txid.Hash.Low).ThenBy(d => d.OutPoint.Index))
-            Append(hash, field, deposit);
-        foreach (var withdrawal in _withdrawals.Values.OrderBy(w => w.Sequence))
-        {
-            var w = new ByteWriter(field);
-            w.I64(withdrawal.Sequence);
-            w.U8((byte)withdrawal.State);
-            w.I64(withdrawal.Family);
-            w.Amount(withdrawal.Amount);
-            hash.AppendData(field[..w.Position]);
-        }
+            w.I64(a.Sequence);
+            w.Wallet(a.Wallet);
+            w.U8((byte)a.Purpose);
+            w.Short(a.Script.Span);
+        });
+        AppendAll(hash, field, InOrder(_deposits.Values), WriteDeposit);
+        AppendAll(hash, field, _withdrawals.Values.OrderBy(w => w.Sequence), WriteWithdrawal);
+        AppendAll(hash, field, _queued, static (ref w, key) => w.Id(key.Id));
         foreach (var family in _families) Append(hash, field, family);
-        foreach (var cursor in _cursors.Append(_cursor ?? new ChainCursor(0, default)))
+        AppendAll(hash, field, _cursors.Append(_cursor ?? new ChainCursor(0, default)), static (ref w, c) =>
         {
-            var w = new ByteWriter(field);
-            w.U32(cursor.Height);
-            w.Hash(cursor.Block.Hash);
-            hash.AppendData(field[..w.Position]);
-        }
-        foreach (var epoch in _epochs)
+            w.U32(c.Height);
+            w.Hash(c.Block.Hash);
+        });
+        AppendAll(hash, field, _epochs, static (ref w, e) =>
         {
-            var w = new ByteWriter(field);
-            w.I64(epoch.Number);
-            w.Time(epoch.Closed);
-            w.I64(epoch.TreeSize);
-            hash.AppendData(field[..w.Position]);
-        }
-        if (LastLogCut is { } cut)
-        {
-            var w = new ByteWriter(field);
-            w.I64(cut.Round);
-            w.I64(cut.Through[partition]);
-            hash.AppendData(field[..w.Position]);
-        }
+            w.I64(e.Number);
+            w.Time(e.Closed);
+            w.I64(e.TreeSize);
+        });
         return Hash256.Read(hash.GetHashAndReset());
     }
 
-    private static void Append(IncrementalHash hash, Span<byte> field, Deposit deposit)
+    private static IEnumerable<Deposit> InOrder(IEnumerable<Deposit> deposits) =>
+        deposits.OrderBy(d => d.OutPoint.Txid.Hash.High).ThenBy(d => d.OutPoint.Txid.Hash.Low).ThenBy(d => d.OutPoint.Index);
+
+    private void WriteHead(ref ByteWriter writer)
     {
-        var w = new ByteWriter(field);
-        w.Hash(deposit.OutPoint.Txid.Hash);
-        w.U32(deposit.OutPoint.Index);
-        w.Short(deposit.Script.Span);
-        w.Amount(deposit.Amount);
-        w.U8((byte)deposit.State);
-        w.U8((byte)((deposit.Suspense ? 1 : 0) | (deposit.Booked ? 2 : 0)));
-        w.Hash(deposit.Block.Hash);
-        w.U32(deposit.Height);
-        w.Amount(deposit.FrozenPart);
-        w.Amount(deposit.OwedPart);
-        hash.AppendData(field[..w.Position]);
+        Genesis?.WriteBody(ref writer);
+        LastLogCut?.WriteBody(ref writer);
+        writer.I64(NextSequence);
+        writer.Time(Time);
+        writer.Time(Floor);
+        writer.I64(LastContentSequence);
+        writer.I64(_totals.Suspense);
+        writer.I64(_totals.Deposited);
+        writer.I64(_totals.ToppedUp);
+        writer.I64(_totals.Reversed);
+        writer.I64(_totals.Withdrawn);
+        writer.I64(_totals.MiningFees);
+        // How many of each follow, so that no two states read alike.
+        foreach (var count in (ReadOnlySpan<int>)[
+            _wallets.Count, _ids.Count, _addresses.Count, _deposits.Count, _withdrawals.Count, _queued.Count, _families.Count,
+            _cursors.Count, _epochs.Count]) writer.U32((uint)count);
     }
 
-    private static void Append(IncrementalHash hash, Span<byte> field, Family family)
+    private static void WriteWallet(ref ByteWriter writer, in Wallet wallet)
     {
-        var w = new ByteWriter(field);
-        w.I64(family.Number);
-        w.Amount(family.FeeCap);
-        w.U8((byte)family.State);
-        w.U32((uint)family.Withdrawals.Count);
-        w.I64(family.Anchor?.Epoch ?? 0);
-        w.Hash(family.Anchor?.Root ?? default);
-        w.Hash(family.Confirmation?.Block.Hash ?? default);
-        w.U32((uint)(family.Confirmation?.Attempt ?? 0));
-        hash.AppendData(field[..w.Position]);
-        foreach (var attempt in family.Attempts) hash.AppendData(attempt.Transaction.Span);
+        writer.Wallet(wallet.Id);
+        writer.U32(wallet.Tenant);
+        writer.Amount(wallet.Available);
+        writer.Amount(wallet.Held);
+        writer.Amount(wallet.Frozen);
+        writer.Amount(wallet.Owed);
+        writer.Amount(wallet.OwedPending);
+        writer.I64(wallet.LastSequence);
+    }
+
+    private static void WriteDeposit(ref ByteWriter writer, Deposit deposit)
+    {
+        writer.Hash(deposit.OutPoint.Txid.Hash);
+        writer.U32(deposit.OutPoint.Index);
+        writer.Short(deposit.Script.Span);
+        writer.Amount(deposit.Amount);
+        writer.U8((byte)deposit.State);
+        writer.Flag(deposit.Suspense);
+        writer.Flag(deposit.Booked);
+        writer.Hash(deposit.Block.Hash);
+        writer.U32(deposit.Height);
+        writer.Amount(deposit.FrozenPart);
+        writer.Amount(deposit.OwedPart);
+    }
+
+    private static void WriteWithdrawal(ref ByteWriter writer, Withdrawal withdrawal)
+    {
+        writer.I64(withdrawal.Sequence);
+        writer.Wallet(withdrawal.Key.Wallet);
+        writer.Id(withdrawal.Key.Id);
+        writer.Short(withdrawal.Script.Span);
+        writer.Amount(withdrawal.Amount);
+        writer.Time(withdrawal.Requested);
+        writer.U8((byte)withdrawal.State);
+        writer.I64(withdrawal.Family);
+        writer.Wallet(withdrawal.Payee);
+    }
+
+    private static void Append(IncrementalHash hash, byte[] field, Family family)
+    {
+        var writer = new ByteWriter(field);
+        new OpenFamily(family.Number, family.FeeCap, family.Anchor, family.Withdrawals).WriteBody(ref writer);
+        writer.Time(family.Opened);
+        writer.U8((byte)family.State);
+        writer.U32((uint)family.Attempts.Count);
+        writer.Flag(family.Confirmation is not null);
+        if (family.Confirmation is { } c)
+        {
+            var confirm = new ConfirmFamily(family.Number, c.Attempt, c.Height, c.Block, c.Header, c.Position, c.Siblings);
+            confirm.WriteBody(ref writer);
+            confirm.WritePrivate(ref writer);
+        }
+        hash.AppendData(field.AsSpan(0, writer.Position));
+        foreach (var attempt in family.Attempts)
+        {
+            writer = new ByteWriter(field);
+            writer.Hash(attempt.Txid.Hash);
+            writer.Amount(attempt.Fee);
+            writer.U32((uint)attempt.Transaction.Length);
+            hash.AppendData(field.AsSpan(0, writer.Position));
+            hash.AppendData(attempt.Transaction.Span);
+        }
+    }
+
+    private static void AppendAll<T>(IncrementalHash hash, byte[] field, IEnumerable<T> items, FieldWriter<T> write)
+    {
+        foreach (var item in items)
+        {
+            var writer = new ByteWriter(field);
+            write(ref writer, item);
+            hash.AppendData(field.AsSpan(0, writer.Position));
+        }
     }
 }

@@ -12,7 +12,14 @@ public sealed partial class Ledger
 
     public IReadOnlyList<Family> Families() => [.. _families];
     public IReadOnlyList<Family> LiveFamilies() => [.. _families.Where(f => f.IsLive)];
-    public Family FindFamily(long number) => _families[(int)number - 1];
+
+    /// <exception cref="LedgerInvariantException">There is no such family.</exception>
+    public Family FindFamily(long number)
+    {
+        Assert(number >= 1 && number <= _families.Count, "a family that is named was opened");
+        return _families[(int)number - 1];
+    }
+
     public long NextFamily => _families.Count + 1;
 
     public Withdrawal? FindWithdrawal(WithdrawalKey key) => _withdrawals.GetValueOrDefault(key);
@@ -83,12 +90,14 @@ public sealed partial class Ledger
     private ApplyResult ApplyOpenFamily(OpenFamily command, in ApplyContext context, Span<byte> record)
     {
         Assert(command.Family == NextFamily, "families are numbered in order");
-        Assert(command.Withdrawals.Count <= Limits.FamilyWithdrawalsMax, "a family's withdrawals fit one transaction");
+        Assert(command.Withdrawals.Distinct().Count() == command.Withdrawals.Count, "a family pays each withdrawal once");
         foreach (var key in command.Withdrawals)
-            Assert(_withdrawals[key].State == WithdrawalState.Queued, "a withdrawal is in exactly one live family");
+            Assert(FindWithdrawal(key)?.State == WithdrawalState.Queued, "a withdrawal is in exactly one live family");
+        // A deposit may have been taken back since the caller looked: what is not built yet waits.
+        if (command.Withdrawals.Any(k => _wallets[_wallets.Find(k.Wallet)].Owes)) return Refused(Outcome.WalletOwes);
         if (command.Anchor is not null && _families.Any(IsAnchorUnconfirmed)) return Refused(Outcome.AnchorPending);
         ref var operatorWallet = ref _wallets[_operator];
-        if (operatorWallet.Available < command.FeeCap.ToMsat()) return Refused(Outcome.OperatorFundsLow);
+        if (CheckOutflow(operatorWallet, command.FeeCap.ToMsat()) != Outcome.None) return Refused(Outcome.OperatorFundsLow);
 
         // After this point the family exists; its fee cap is held, so that mining is never paid with users' money.
         Hold(ref operatorWallet, command.FeeCap.ToMsat());
@@ -162,6 +171,7 @@ public sealed partial class Ledger
             Bind(key, WithdrawalState.Queued, family: 0);
             _queued.Add(key);
         }
+        _queued.Sort((a, b) => _withdrawals[a].Sequence.CompareTo(_withdrawals[b].Sequence));
         ref var operatorWallet = ref _wallets[_operator];
         TakeHeld(ref operatorWallet, family.FeeCap.ToMsat());
         Credit(ref operatorWallet, family.FeeCap.ToMsat());

@@ -8,7 +8,7 @@
 namespace Bitcache.Core;
 
 /// <summary>What comes to a command from outside: the batch's time, the caller's tenant, the entry's salt.</summary>
-/// <param name="ClockTrusted">Whether ids may be refused by their time (see <see cref="ConfirmClock"/>).</param>
+/// <param name="ClockTrusted">Whether ids may be refused for being ahead of time (see <see cref="ConfirmClock"/>).</param>
 public readonly record struct ApplyContext(UnixTime Time, uint Tenant, UInt128 Salt, bool ClockTrusted);
 
 /// <summary>A rule that can only be broken by a bug or by damaged memory was broken: the process must stop.</summary>
@@ -51,6 +51,8 @@ public sealed partial class Ledger(int partition)
     {
         Assert(context.Time >= Time, "time does not run backwards");
         Assert(Genesis is not null || command is Bitcache.Core.Genesis, "the first entry is the genesis entry");
+        Assert(
+            command is ClientCommand and not EpochCut || context.Tenant == OperatorTenant, "the chain, the clock and the cuts are the operator's");
         if (command is ClientCommand named && Identify(named, context) is { Outcome: not Outcome.Accepted } known) return known;
         return command switch
         {
@@ -113,10 +115,12 @@ public sealed partial class Ledger(int partition)
 
     private ApplyResult Identify(ClientCommand command, in ApplyContext context)
     {
-        // A stranger who guesses an id must not learn from it what it was used for.
+        // A stranger who guesses an id, or saw it as a payee, must not learn from it what came of it.
         if (_wallets.Find(command.Owner) is var slot and >= 0 && _wallets[slot].Tenant != context.Tenant) return Refused(Outcome.WalletNotFound);
         if (_ids.Find(command.Owner, command.Id) is { } sequence) return new ApplyResult(Outcome.Known, sequence, 0);
-        if (context.ClockTrusted && command.Id.Time < Floor) return Refused(Outcome.IdBelowFloor);
+        // Below the floor ids are forgotten: one that is new and one that was paid long ago look alike. So this holds
+        // whether or not the clock is trusted; the floor itself is journaled.
+        if (command.Id.Time < Floor) return Refused(Outcome.IdBelowFloor);
         if (context.ClockTrusted && command.Id.Time.Milliseconds > context.Time.Milliseconds + Limits.IdAheadMillisecondsMax)
             return Refused(Outcome.IdAhead);
         return new ApplyResult(Outcome.Accepted, 0, 0);
@@ -125,6 +129,8 @@ public sealed partial class Ledger(int partition)
     private ApplyResult ApplyGenesis(Genesis command, in ApplyContext context, Span<byte> record)
     {
         Assert(Genesis is null && NextSequence == 0, "one genesis entry, and it is the first");
+        Assert(partition >= 0 && partition < command.Partitions, "a partition is one of those that the genesis entry names");
+        Assert(!command.Operator.IsNone, "the operator has a wallet");
         (Genesis, Begun) = (command, context.Time);
         _operator = _wallets.Add(command.Operator, OperatorTenant);
         return Write(EntryType.Genesis, command, context, record).Finish();
@@ -133,6 +139,7 @@ public sealed partial class Ledger(int partition)
     private ApplyResult ApplyCreateWallet(CreateWallet command, in ApplyContext context, Span<byte> record)
     {
         Assert(_wallets.Find(command.Wallet) < 0 && !command.Wallet.IsNone, "wallet ids are drawn from 128 random bits");
+        Assert(command.Tenant == context.Tenant, "a wallet belongs to the tenant that asked for it");
         // After this point the wallet must come to be.
         Remember(command, forEver: false);
         var slot = _wallets.Add(command.Wallet, context.Tenant);
@@ -144,6 +151,7 @@ public sealed partial class Ledger(int partition)
     private ApplyResult ApplyRaiseFloor(RaiseFloor command, in ApplyContext context, Span<byte> record)
     {
         if (command.Floor <= Floor) return Refused(Outcome.Unchanged);
+        Assert(command.Floor <= context.Time, "the floor stays below journaled time");
         Floor = command.Floor;
         _ids.ForgetBelow(Floor);
         return Write(EntryType.FloorRaised, command, context, record).Finish();

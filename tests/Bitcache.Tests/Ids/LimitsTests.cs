@@ -1,0 +1,70 @@
+// Relations between bounds: what is written under one of them must fit the next.
+
+using Bitcache.Core;
+
+namespace Bitcache.Tests.Ids;
+
+[Trait("suite", "core")]
+public sealed class LimitsTests
+{
+    private const int LinkBytes = 16;
+
+    [Fact]
+    public void Money_fits_its_integers()
+    {
+        Assert.Equal(Limits.SupplyMsatMax, Limits.SupplySatMax * Limits.MsatPerSat);
+        // Two amounts may be added before the sum is checked, and four balances of every wallet together.
+        Assert.True(Limits.SupplyMsatMax <= long.MaxValue / 4);
+        Assert.Equal(Limits.MsatPerBit, 100 * Limits.MsatPerSat);
+        Assert.Equal(Limits.SupplySatMax * 10, Limits.SupplyMsatMax / Limits.MsatPerBit * 1_000);
+    }
+
+    [Fact]
+    public void The_largest_record_fits_its_bound_and_a_batch()
+    {
+        Assert.True(Limits.RecordBytesMax < Limits.BatchBytesMax);
+        // The two entries that can be large: a signed transaction, outside the statement, and a family's withdrawals, inside.
+        var signed = Entry.RecordHeaderBytes + Entry.StatementHeaderBytes + 8 + 2 + 32 + 8 + Entry.SaltBytes + 4 + Limits.SignedTransactionBytesMax;
+        Assert.True(signed <= Limits.RecordBytesMax);
+        Assert.True(Entry.RecordHeaderBytes + Limits.StatementBytesMax + (2 * LinkBytes) <= Limits.RecordBytesMax);
+        // The proof of a confirmation lies outside the statement as well.
+        Assert.True(1 + 80 + 4 + 1 + (32 * Limits.MerkleSiblingsMax) < Limits.RecordBytesMax - Limits.StatementBytesMax);
+    }
+
+    [Fact]
+    public void The_largest_statement_fits_the_tiles()
+    {
+        const int Around = Entry.StatementHeaderBytes + Entry.SaltBytes;
+        var family = Around + 8 + 8 + 1 + 8 + 8 + 32 + 2 + (Limits.FamilyWithdrawalsMax * (WalletId.Bytes + OperationId.Bytes));
+        var cut = Around + 8 + 2 + (8 * Limits.PartitionsMax);
+        var genesis = Around + 1 + Limits.OriginBytesMax + 1 + 2 + WalletId.Bytes + 1 + Limits.ScriptBytesMax + 1 + (Limits.KeysMax * (1 + Hash256.Bytes));
+        Assert.All([family, cut, genesis], size => Assert.InRange(size, 1, Limits.StatementBytesMax));
+    }
+
+    [Fact]
+    public void A_familys_withdrawals_fit_one_transaction()
+    {
+        const int OutputBytesMax = 8 + 1 + Limits.ScriptBytesMax;
+        Assert.True(Limits.FamilyWithdrawalsMax * OutputBytesMax < Limits.TransactionBytesMax);
+        Assert.True(Limits.AnchorTransactionBytesMax < Limits.TransactionBytesMax);
+        // A byte weighs at least one unit, and a standard transaction at most 400,000.
+        Assert.Equal(4 * Limits.TransactionBytesMax, Limits.SignedTransactionBytesMax);
+    }
+
+    [Fact]
+    public void Lengths_fit_the_fields_that_carry_them()
+    {
+        Assert.All([Limits.ReferenceBytesMax, Limits.ScriptBytesMax, Limits.OriginBytesMax, Limits.KeysMax, Limits.MerkleSiblingsMax], max => Assert.InRange(max, 1, byte.MaxValue));
+        Assert.All([Limits.PartitionsMax, Limits.FamilyWithdrawalsMax, Limits.StatementBytesMax], max => Assert.InRange(max, 1, ushort.MaxValue));
+    }
+
+    [Fact]
+    public void The_window_is_longer_than_what_it_must_cover()
+    {
+        Assert.True(Limits.WindowMillisecondsMin > Limits.IdAheadMillisecondsMax + Limits.TimeAheadMillisecondsMax);
+        Assert.True(Limits.TimeAheadMillisecondsMax < Limits.IdAheadMillisecondsMax);
+        Assert.True(Limits.BatchEntriesMax <= Limits.QueueItemsMax);
+        Assert.True(Limits.QueueItemsMax < Limits.WindowIdsMax);
+        Assert.True(Limits.HistoryPageMax < Limits.BatchEntriesMax);
+    }
+}

@@ -1,0 +1,82 @@
+// A ledger under test: every command goes through here, keeps its record, and is followed by every check there is.
+
+using Bitcache.Core;
+
+namespace Bitcache.Tests.Ledgers;
+
+internal sealed class Book
+{
+    public static readonly WalletId Operator = new(0x0f);
+    public static readonly ByteString AnchorScript = ByteString.FromHex("5120" + new string('a', 64));
+    public static readonly UnixTime Start = new(1_800_000_000_000);
+    private readonly byte[] _buffer = new byte[Limits.RecordBytesMax];
+    private readonly List<WalletId> _wallets = [Operator];
+    private readonly bool _hashEveryStep;
+    private ulong _salts;
+
+    /// <param name="hashEveryStep">Hold the whole state's hash against what may have changed, at every command.</param>
+    public Book(bool hashEveryStep = true)
+    {
+        _hashEveryStep = hashEveryStep;
+        Assert.Equal(Outcome.Accepted, Apply(GenesisCommand, Ledger.OperatorTenant).Outcome);
+    }
+
+    public static Genesis GenesisCommand => new(
+        "bitcache.example/test", 3, 1, Operator, AnchorScript, [new KeyFingerprint(KeyPurpose.Checkpoint, new Hash256(1, 2))]);
+
+    public Ledger Ledger { get; } = new(0);
+    public List<byte[]> Records { get; } = [];
+    public UnixTime Now { get; set; } = Start;
+    public bool ClockTrusted { get; set; } = true;
+    public IReadOnlyList<WalletId> Wallets => _wallets;
+
+    public void Wait(long milliseconds) => Now = new UnixTime(Now.Milliseconds + milliseconds);
+
+    public ApplyResult Apply(Command command, uint tenant)
+    {
+        var (next, hash) = (Ledger.NextSequence, _hashEveryStep ? Ledger.StateHash() : default);
+        // Salts of a counter: a run is the same whenever it is repeated.
+        var salt = new UInt128(0x5a17, ++_salts);
+        var result = Ledger.Apply(command, new ApplyContext(Now, tenant, salt, ClockTrusted), _buffer);
+        Assert.Equal(MustBeJournaled(command, result.Outcome), result.IsJournaled);
+        Assert.Equal(next + (result.IsJournaled ? 1 : 0), Ledger.NextSequence);
+        if (result.IsJournaled) Keep(command, tenant, salt, result, next);
+        else if (_hashEveryStep) Assert.Equal(hash, Ledger.StateHash());
+        if (result.Outcome == Outcome.Accepted && command is CreateWallet made) _wallets.Add(made.Wallet);
+        Invariants.Check(Ledger, _wallets);
+        return result;
+    }
+
+    /// <summary>Applies the journal to a new ledger.</summary>
+    public static Ledger Replay(IEnumerable<byte[]> records)
+    {
+        var ledger = new Ledger(0);
+        var scratch = new byte[Limits.RecordBytesMax];
+        foreach (var record in records) ledger.Replay(record, scratch);
+        ledger.CheckEveryBalance();
+        return ledger;
+    }
+
+    /// <summary>What took effect is journaled; so is a refusal of funds or state that a client's id must remember.</summary>
+    private static bool MustBeJournaled(Command command, Outcome outcome) => outcome switch
+    {
+        Outcome.Accepted => true,
+        Outcome.InsufficientFunds or Outcome.WalletOwes => command is Transfer or RequestWithdrawal,
+        _ => false,
+    };
+
+    private void Keep(Command command, uint tenant, UInt128 salt, ApplyResult result, long sequence)
+    {
+        Assert.Equal(sequence, result.Sequence);
+        var record = _buffer.AsSpan(0, result.BytesWritten).ToArray();
+        Records.Add(record);
+        var entry = Entry.Read(record);
+        Assert.Equal((sequence, Now, tenant, salt, result.Outcome), (entry.Sequence, entry.Time, entry.Tenant, entry.Salt, entry.Outcome));
+        Assert.Equal(command.GetType(), entry.Command.GetType());
+        if (command is ClientCommand named)
+        {
+            Assert.True(named.HasSameTerms((ClientCommand)entry.Command));
+            Assert.Equal(sequence, Ledger.FindId(named.Owner, named.Id));
+        }
+    }
+}

@@ -1,0 +1,62 @@
+// What must be true of a ledger after every command, added up anew from what it shows.
+
+using Bitcache.Core;
+
+namespace Bitcache.Tests.Ledgers;
+
+internal static class Invariants
+{
+    public static void Check(Ledger ledger, IReadOnlyList<WalletId> ids)
+    {
+        ledger.CheckEveryBalance();
+        Assert.Equal(ids.Count, ledger.WalletCount);
+        var totals = ledger.Totals;
+        Assert.InRange(totals.Liabilities, 0, Limits.SupplyMsatMax);
+        long suspense = 0, reversed = 0, incoming = 0, withdrawn = 0;
+        foreach (var id in ids)
+        {
+            var wallet = ledger.FindWallet(id)!.Value;
+            var deposits = ledger.DepositsOf(id);
+            var withdrawals = ledger.WithdrawalsOf(id);
+            Assert.Equal(SumOf(deposits, d => d.FrozenPart.Value), wallet.Frozen.Value);
+            Assert.Equal(SumOf(deposits, d => d.OwedPart.Value), wallet.OwedPending.Value);
+            var waiting = SumOf(withdrawals.Where(w => w.State is WithdrawalState.Queued or WithdrawalState.InFamily), w => w.Amount.ToMsat().Value);
+            var caps = id == Book.Operator ? SumOf(ledger.LiveFamilies(), f => f.FeeCap.ToMsat().Value) : 0;
+            Assert.Equal(waiting + caps, wallet.Held.Value);
+            // What is owed for good is repaid with whatever there is.
+            Assert.True(wallet.Owed.IsZero || wallet.Available.IsZero);
+            Assert.InRange(wallet.LastSequence, 0, ledger.NextSequence - 1);
+            var booked = deposits.Where(d => d.Booked).ToList();
+            incoming += SumOf(booked, d => d.Amount.ToMsat().Value);
+            reversed += SumOf(booked.Where(d => d.State == DepositState.Reversed), d => d.Amount.ToMsat().Value);
+            suspense += SumOf(booked.Where(d => d.Suspense && d.State != DepositState.Reversed), d => d.Amount.ToMsat().Value);
+            withdrawn += SumOf(withdrawals.Where(w => w.State == WithdrawalState.Paid), w => w.Amount.ToMsat().Value);
+        }
+        var fees = SumOf(
+            ledger.Families().Where(f => f.State == FamilyState.Final), f => f.Attempts[f.Confirmation!.Attempt - 1].Fee.ToMsat().Value);
+        Assert.Equal((incoming, reversed, suspense), (totals.Deposited + totals.ToppedUp, totals.Reversed, totals.Suspense));
+        Assert.Equal((withdrawn, fees), (totals.Withdrawn, totals.MiningFees));
+        CheckFamilies(ledger, ids);
+    }
+
+    private static void CheckFamilies(Ledger ledger, IReadOnlyList<WalletId> ids)
+    {
+        // A withdrawal is in exactly one family that is not abandoned, or queued.
+        var bound = ledger.Families().Where(f => f.State != FamilyState.Abandoned).SelectMany(f => f.Withdrawals.Select(k => (k, f.Number))).ToList();
+        var taken = ids.SelectMany(ledger.WithdrawalsOf).Where(w => w.State is WithdrawalState.InFamily or WithdrawalState.Paid).ToList();
+        Assert.Equal(bound.Count, taken.Count);
+        Assert.Equal(bound.ToHashSet(), [.. taken.Select(w => (w.Key, w.Family))]);
+        Assert.Equal(ids.SelectMany(ledger.WithdrawalsOf).Count(w => w.State == WithdrawalState.Queued), ledger.QueuedWithdrawals);
+        var due = ledger.DueWithdrawals();
+        Assert.Equal(due.OrderBy(w => w.Sequence), due);
+        Assert.DoesNotContain(due, w => ledger.FindWallet(w.Key.Wallet)!.Value.Owes);
+    }
+
+    private static long SumOf<T>(IEnumerable<T> items, Func<T, long> of)
+    {
+        // Sum() of the base library is checked as well; this one says so.
+        long sum = 0;
+        foreach (var item in items) sum = checked(sum + of(item));
+        return sum;
+    }
+}

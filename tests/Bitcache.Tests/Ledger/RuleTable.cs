@@ -1,0 +1,162 @@
+// The ledger's rules as tables: one command a line, the outcome it must have, and the balances it must leave.
+//
+//     pay a b 60              InsufficientFunds    a 40, b 60
+//     deposit d1 frozen       Accepted             a 0 frozen 40 pending 60
+//
+// Amounts are satoshis ("40.5") unless they name a unit ("1msat"). A wallet's balances are all stated: what is not
+// named is zero. Wallets a, b and c belong to tenant 1, x to tenant 2, op is the operator's. Two blanks end a column.
+
+using System.Globalization;
+using System.Text;
+using Bitcache.Core;
+
+namespace Bitcache.Tests.Ledgers;
+
+internal sealed class RuleTable
+{
+    private readonly Dictionary<string, (string Address, Sats Amount)> _outputs = [];
+    private readonly Dictionary<string, UInt128> _ids = [];
+    private int _unnamed;
+
+    public Book Book { get; } = new();
+
+    /// <summary>Runs a table from the beginning, and at its end replays its journal.</summary>
+    public static RuleTable Run(string table)
+    {
+        var rules = new RuleTable();
+        rules.Continue(table);
+        Assert.Equal(rules.Book.Ledger.StateHash(), Book.Replay(rules.Book.Records).StateHash());
+        return rules;
+    }
+
+    public void Continue(string table)
+    {
+        foreach (var line in table.Split('\n').Select(l => l.Trim()).Where(l => l.Length > 0 && l[0] != '#'))
+        {
+            var columns = line.Split("  ", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+            Assert.True(columns.Length >= 2, "an outcome is missing: " + line);
+            var was = Step(columns[0].Split(' '));
+            Assert.True(columns[1] == was, $"{line}\n  was {was}");
+            foreach (var expected in columns.Length < 3 ? [] : columns[2].Split(", "))
+            {
+                var show = Show(expected.Split(' ')[0]);
+                Assert.True(expected == show, $"{line}\n  left {show}");
+            }
+        }
+    }
+
+    public static WalletId Wallet(string name) => name == "op" ? Book.Operator : WalletId.Read(Encoding.ASCII.GetBytes(name.PadRight(16, '.')));
+    public static uint TenantOf(string wallet) => wallet switch { "op" => Ledger.OperatorTenant, "x" => 2, _ => 1 };
+
+    /// <summary>A taproot script of a name's own.</summary>
+    public static ByteString Script(string name) => name == "anchor"
+        ? Book.AnchorScript
+        : new ByteString([0x51, 32, .. Encoding.ASCII.GetBytes(name.PadRight(32, '.'))]);
+
+    public static OutPoint Output(string name) => new(new Txid(Hash(name)), 0);
+    public static BlockHash Block(string name) => new(Hash(name));
+
+    public OperationId Id(string name)
+    {
+        if (!_ids.TryGetValue(name, out var random)) _ids.Add(name, random = (UInt128)(_ids.Count + 1));
+        return OperationId.Create(Book.Start, random);
+    }
+
+    private static Hash256 Hash(string name) => Hash256.Read(Encoding.ASCII.GetBytes(name.PadRight(32, '.')));
+
+    private string Show(string name)
+    {
+        var text = new StringBuilder(name);
+        if (name == "suspense") return text.Append(CultureInfo.InvariantCulture, $" {Number(new Msat(Book.Ledger.Totals.Suspense))}").ToString();
+        var w = Book.Ledger.FindWallet(Wallet(name)) ?? throw new InvalidOperationException("no wallet " + name);
+        text.Append(CultureInfo.InvariantCulture, $" {Number(w.Available)}");
+        foreach (var (label, amount) in new[] { ("held", w.Held), ("frozen", w.Frozen), ("owed", w.Owed), ("pending", w.OwedPending) })
+            if (!amount.IsZero) text.Append(CultureInfo.InvariantCulture, $" {label} {Number(amount)}");
+        return text.ToString();
+    }
+
+    private static string Number(Msat amount) => Amounts.Format(amount, MoneyUnit.Sat).Split(' ')[0];
+
+    private static Msat Amount(string text) =>
+        Amounts.TryParse(text, MoneyUnit.Sat, out var amount) ? amount : throw new FormatException(text);
+
+    private static Sats Whole(string text) => Amount(text).RoundDownToSats();
+
+    private string Step(string[] words)
+    {
+        try
+        {
+            var (command, tenant) = Parse(words);
+            return Book.Apply(command, tenant).Outcome.ToString();
+        }
+        catch (LedgerInvariantException)
+        {
+            return "Impossible";
+        }
+    }
+
+    private (Command Command, uint Tenant) Parse(string[] w)
+    {
+        // "by x" and "id 7" may follow any command.
+        var id = Id(Option(w, "id") ?? $"unnamed {_unnamed++}");
+        uint Tenant(string wallet) => TenantOf(Option(w, "by") ?? wallet);
+        return w[0] switch
+        {
+            "wallet" => (new CreateWallet(id, Tenant(w[1]), Wallet(w[1])), Tenant(w[1])),
+            "pay" => (new Transfer(id, Wallet(w[1]), Wallet(w[2]), Amount(w[3]), 0, ByteString.Empty), Tenant(w[1])),
+            "address" => (new AssignAddress(id, Wallet(w[1]), AddressPurpose.Deposit, Script(w[2])), Tenant(w[1])),
+            "topup" => (new AssignAddress(id, Wallet(w[1]), AddressPurpose.OperatorTopUp, Script(w[2])), Tenant(w[1])),
+            "output" => Seen(w),
+            "deposit" => (ParseDeposit(w), Ledger.OperatorTenant),
+            "withdraw" => (ParseWithdrawal(id, w), Tenant(w[1])),
+            "family" => (ParseFamily(w), Ledger.OperatorTenant),
+            "sign" => (ParseSign(w), Ledger.OperatorTenant),
+            "confirm" => (new ConfirmFamily(Long(w[1]), int.Parse(w[2], CultureInfo.InvariantCulture), 7, Block(w[3]), ByteString.Empty, 0, []), Ledger.OperatorTenant),
+            "unconfirm" => (new UnconfirmFamily(Long(w[1])), Ledger.OperatorTenant),
+            "finish" => (new FinishFamily(Long(w[1])), Ledger.OperatorTenant),
+            "abandon" => (new AbandonFamily(Long(w[1])), Ledger.OperatorTenant),
+            "cursor" => (new MoveCursor((uint)Long(w[1]), Block(w[2])), Ledger.OperatorTenant),
+            "logcut" => (new LogCut(Long(w[1]), [Long(w[2])]), Ledger.OperatorTenant),
+            "epochcut" => (new EpochCut(id, Long(w[1])), Ledger.OperatorTenant),
+            _ => throw new FormatException(string.Join(' ', w)),
+        };
+    }
+
+    private static long Long(string text) => long.Parse(text, CultureInfo.InvariantCulture);
+
+    private static string? Option(string[] words, string name) =>
+        Array.IndexOf(words, name) is var i and > 0 && i + 1 < words.Length ? words[i + 1] : null;
+
+    /// <summary>An output as it is first seen: "output d1 of A 100" names its address and its amount.</summary>
+    private (Command Command, uint Tenant) Seen(string[] w)
+    {
+        _outputs[w[1]] = (w[3], Whole(w[4]));
+        return (ParseDeposit(["deposit", w[1], "seen"]), Ledger.OperatorTenant);
+    }
+
+    /// <summary>"deposit d1 credited [suspense] [in B]": the output was named before.</summary>
+    private ChangeDeposit ParseDeposit(string[] w)
+    {
+        var (address, amount) = _outputs[w[1]];
+        return new ChangeDeposit(
+            Output(w[1]), Enum.Parse<DepositState>(w[2], ignoreCase: true), w.Contains("suspense"), Script(address), amount,
+            Block(Option(w, "in") ?? "B"), 5);
+    }
+
+    private static RequestWithdrawal ParseWithdrawal(OperationId id, string[] w) => w[3] == "max"
+        ? new RequestWithdrawal(id, Wallet(w[1]), Script(w[2]), Sats.Zero, Max: true)
+        : new RequestWithdrawal(id, Wallet(w[1]), Script(w[2]), Whole(w[3]), Max: false);
+
+    /// <summary>"family 1 cap 10 of a/7,b/8 [anchor 1]": withdrawals by wallet and id.</summary>
+    private OpenFamily ParseFamily(string[] w)
+    {
+        var keys = (Option(w, "of") ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries)
+            .Select(k => k.Split('/')).Select(k => new WithdrawalKey(Wallet(k[0]), Id(k[1])));
+        var anchor = Option(w, "anchor") is { } epoch ? new AnchorTerms(Long(epoch), 10, Hash("root")) : null;
+        return new OpenFamily(Long(w[1]), Whole(w[3]), anchor, [.. keys]);
+    }
+
+    /// <summary>"sign 1 2 fee 3": attempt 2 of family 1.</summary>
+    private static SignAttempt ParseSign(string[] w) => new(
+        Long(w[1]), int.Parse(w[2], CultureInfo.InvariantCulture), new Txid(Hash("tx" + w[1] + w[2])), Whole(w[4]), ByteString.FromUtf8("signed " + w[2]));
+}

@@ -1,0 +1,184 @@
+using Bitcache.Core;
+
+namespace Bitcache.Tests.Ledgers;
+
+[Trait("suite", "core")]
+public sealed class TimeAndCutRules
+{
+    private const uint Tenant = 1;
+    private const long Hour = 3_600_000;
+
+    private static CreateWallet Create(long atMilliseconds, ulong number) =>
+        new(OperationId.Create(new UnixTime(atMilliseconds), number), Tenant, new WalletId(1_000 + number));
+
+    [Fact]
+    public void An_id_far_ahead_of_journaled_time_is_refused()
+    {
+        var book = new Book();
+        var edge = book.Now.Milliseconds + Limits.IdAheadMillisecondsMax;
+        Assert.Equal(Outcome.IdAhead, book.Apply(Create(edge + 1, 1), Tenant).Outcome);
+        Assert.Equal(Outcome.Accepted, book.Apply(Create(edge, 1), Tenant).Outcome);
+        // While the clock is not trusted, no id is refused for being ahead.
+        book.ClockTrusted = false;
+        Assert.Equal(Outcome.Accepted, book.Apply(Create(edge + Hour, 2), Tenant).Outcome);
+    }
+
+    [Fact]
+    public void Below_the_floor_ids_are_forgotten_and_therefore_refused()
+    {
+        var book = new Book();
+        var start = book.Now.Milliseconds;
+        Assert.Equal(Outcome.Accepted, book.Apply(Create(start, 1), Tenant).Outcome);
+        Assert.Equal(Outcome.Accepted, book.Apply(Create(start + 1, 2), Tenant).Outcome);
+        book.Wait(Hour);
+        Assert.Equal(Outcome.Accepted, book.Apply(new RaiseFloor(new UnixTime(start + 1)), Ledger.OperatorTenant).Outcome);
+        Assert.Equal(1, book.Ledger.WindowIds);
+        Assert.Equal(Outcome.IdBelowFloor, book.Apply(Create(start, 1), Tenant).Outcome);
+        Assert.Equal(Outcome.IdBelowFloor, book.Apply(Create(start, 3), Tenant).Outcome);
+        Assert.Equal(Outcome.Known, book.Apply(Create(start + 1, 2), Tenant).Outcome);
+        Assert.Equal(Outcome.Accepted, book.Apply(Create(start + 1, 4), Tenant).Outcome);
+    }
+
+    [Fact]
+    public void Without_a_trusted_clock_a_forgotten_id_is_still_refused()
+    {
+        // Otherwise a late retry would be paid a second time.
+        var rules = RuleTable.Run(TransferRules.Funded + "\npay a b 10 id 1  Accepted  a 990, b 10");
+        rules.Book.Wait(Hour);
+        rules.Book.Apply(new RaiseFloor(rules.Book.Now), Ledger.OperatorTenant);
+        rules.Book.ClockTrusted = false;
+        rules.Continue("pay a b 10 id 1  IdBelowFloor  a 990, b 10");
+    }
+
+    [Fact]
+    public void Ids_of_withdrawals_and_addresses_are_kept_for_ever()
+    {
+        var rules = RuleTable.Run(TransferRules.Funded + """
+
+            withdraw a S 500 id 1      Accepted              a 500 held 500
+            withdraw a S 600 id 2      InsufficientFunds     a 500 held 500
+            address a A2 id 3          Accepted
+            """);
+        rules.Book.Wait(Hour);
+        Assert.Equal(Outcome.Accepted, rules.Book.Apply(new RaiseFloor(rules.Book.Now), Ledger.OperatorTenant).Outcome);
+        rules.Continue("""
+            withdraw a S 500 id 1      Known                 a 500 held 500
+            withdraw a S 600 id 2      Known
+            address a A2 id 3          Known
+            pay a b 1 id 4             IdBelowFloor          a 500 held 500
+            # The id comes before everything else.
+            pay a a 0 id 4             IdBelowFloor
+            pay nobody a 1 id 4        IdBelowFloor
+            """);
+        Assert.Equal(rules.Book.Ledger.StateHash(), Book.Replay(rules.Book.Records).StateHash());
+    }
+
+    [Fact]
+    public void The_floor_only_rises_and_never_above_journaled_time()
+    {
+        var book = new Book();
+        book.Wait(Hour);
+        Assert.Equal(Outcome.Accepted, book.Apply(new RaiseFloor(Book.Start), Ledger.OperatorTenant).Outcome);
+        Assert.Equal(Outcome.Unchanged, book.Apply(new RaiseFloor(Book.Start), Ledger.OperatorTenant).Outcome);
+        Assert.Equal(Outcome.Unchanged, book.Apply(new RaiseFloor(new UnixTime(0)), Ledger.OperatorTenant).Outcome);
+        Assert.Throws<LedgerInvariantException>(
+            () => book.Apply(new RaiseFloor(new UnixTime(book.Now.Milliseconds + 1)), Ledger.OperatorTenant));
+        Assert.Equal(Book.Start, book.Ledger.Floor);
+    }
+
+    [Fact]
+    public void Time_never_runs_backwards()
+    {
+        var book = new Book();
+        book.Wait(5);
+        Assert.Equal(Outcome.Accepted, book.Apply(new ConfirmClock(), Ledger.OperatorTenant).Outcome);
+        book.Wait(-1);
+        Assert.Throws<LedgerInvariantException>(() => book.Apply(new ConfirmClock(), Ledger.OperatorTenant));
+        book.Wait(1);
+        Assert.Equal(Outcome.Accepted, book.Apply(new ConfirmClock(), Ledger.OperatorTenant).Outcome);
+    }
+
+    [Fact]
+    public void The_genesis_entry_is_the_first_and_the_only_one()
+    {
+        var book = new Book();
+        Assert.Throws<LedgerInvariantException>(() => book.Apply(Book.GenesisCommand, Ledger.OperatorTenant));
+        var context = new ApplyContext(Book.Start, Ledger.OperatorTenant, 0, ClockTrusted: true);
+        var empty = new Ledger(0);
+        Assert.Throws<LedgerInvariantException>(() => empty.Apply(new ConfirmClock(), context, new byte[1_000]));
+        // Its partition is one of its partitions, its operator has a wallet.
+        Assert.Throws<LedgerInvariantException>(() => new Ledger(1).Apply(Book.GenesisCommand, context, new byte[1_000]));
+        Assert.Throws<LedgerInvariantException>(() => empty.Apply(Book.GenesisCommand with { Operator = default }, context, new byte[1_000]));
+        Assert.Equal(0, empty.NextSequence);
+    }
+
+    [Fact]
+    public void Commands_of_the_chain_and_of_the_clock_are_the_operators()
+    {
+        var book = new Book();
+        foreach (var command in new Command[]
+        {
+            new MoveCursor(1, default), new OpenFamily(1, Sats.Zero, null, []), new EpochCut(default, 1), new LogCut(1, [0]), new ConfirmClock(),
+            new RaiseFloor(new UnixTime(1)), new ChangeDeposit(default, DepositState.Seen, false, ByteString.Empty, Sats.Zero, default, 1),
+        })
+        {
+            Assert.Throws<LedgerInvariantException>(() => book.Apply(command, Tenant));
+        }
+        Assert.Equal(1, book.Ledger.NextSequence);
+    }
+
+    [Fact]
+    public void A_wallet_belongs_to_the_tenant_that_made_it()
+    {
+        var book = new Book();
+        var mine = Create(book.Now.Milliseconds, 1);
+        // The entry keeps one tenant: under two, replay would remember the id elsewhere.
+        Assert.Throws<LedgerInvariantException>(() => book.Apply(mine, Tenant + 1));
+        Assert.Throws<LedgerInvariantException>(() => book.Apply(mine with { Wallet = default }, Tenant));
+        Assert.Throws<LedgerInvariantException>(() => book.Apply(mine with { Wallet = Book.Operator }, Tenant));
+        Assert.Equal(Outcome.Accepted, book.Apply(mine, Tenant).Outcome);
+        Assert.Equal(Tenant, book.Ledger.FindWallet(mine.Wallet)!.Value.Tenant);
+        // The same id under another tenant is another operation.
+        Assert.Equal(Outcome.Accepted, book.Apply(mine with { Tenant = 2, Wallet = new WalletId(77) }, 2).Outcome);
+    }
+
+    [Fact]
+    public void Cuts_are_numbered_and_the_log_only_grows()
+    {
+        var rules = RuleTable.Run("""
+            logcut 2 0       Impossible
+            # A cut covers what was journaled before it, and the genesis entry was.
+            logcut 1 1       Impossible
+            logcut 1 0       Accepted
+            epochcut 2       Impossible
+            epochcut 1       Accepted
+            epochcut 1       Unchanged
+            epochcut 0       Unchanged
+            logcut 2 2       Accepted
+            logcut 3 1       Impossible
+            logcut 2 3       Impossible
+            logcut 3 3       Accepted
+            epochcut 2       Accepted
+            """);
+        // The size of the log right after the entries of the cuts themselves: sequences 2 and 5.
+        Assert.Equal([3L, 6L], rules.Book.Ledger.Epochs().Select(e => e.TreeSize));
+        Assert.Equal(5, rules.Book.Ledger.LastContentSequence);
+        Assert.Throws<LedgerInvariantException>(() => rules.Book.Apply(new LogCut(4, [5, 5]), Ledger.OperatorTenant));
+    }
+
+    [Fact]
+    public void The_cursor_keeps_a_ring_of_blocks_to_step_back_along()
+    {
+        var rules = RuleTable.Run("""
+            cursor 1 B1      Accepted
+            cursor 1 B1      Unchanged
+            cursor 2 B2      Accepted
+            cursor 2 C2      Accepted
+            cursor 1 B1      Accepted
+            """);
+        Assert.Equal([1u, 2u, 2u], rules.Book.Ledger.CursorRing().Select(c => c.Height));
+        Assert.Equal(new ChainCursor(1, RuleTable.Block("B1")), rules.Book.Ledger.Cursor);
+        for (var height = 10; height < 10 + (2 * Limits.CursorRingMax); height++) rules.Continue($"cursor {height} B  Accepted");
+        Assert.Equal(Limits.CursorRingMax, rules.Book.Ledger.CursorRing().Count);
+    }
+}

@@ -1,0 +1,240 @@
+using Bitcache.Core;
+
+namespace Bitcache.Tests.Ledgers;
+
+[Trait("suite", "core")]
+public sealed class WithdrawalRules
+{
+    internal const string Funded = """
+        wallet a                 Accepted
+        wallet b                 Accepted
+        wallet x                 Accepted
+        address a A              Accepted
+        address b B              Accepted
+        topup op T               Accepted
+        output d1 of A 1000      Accepted
+        output t1 of T 5000      Accepted
+        deposit d1 credited      Accepted     a 1000
+        deposit t1 credited      Accepted     op 5000
+
+        """;
+
+    [Fact]
+    public void A_withdrawal_is_held_until_it_is_paid() => RuleTable.Run(Funded + """
+        withdraw a S 400 id 1             Accepted     a 600 held 400
+        withdraw a S 330 id 2             Accepted     a 270 held 730
+        family 1 cap 100 of a/1,a/2       Accepted     a 270 held 730, op 4900 held 100
+        sign 1 1 fee 60                   Accepted     a 270 held 730, op 4900 held 100
+        confirm 1 1 B                     Accepted     a 270 held 730, op 4900 held 100
+        finish 1                          Accepted     a 270, op 4940
+        """);
+
+    [Fact]
+    public void A_request_is_checked_in_order_id_shape_names_state_funds() => RuleTable.Run(Funded + """
+        withdraw a S 400 id 1             Accepted              a 600 held 400
+        withdraw a S 0 id 1               Known
+        withdraw nobody S 0               AmountZero
+        withdraw nobody S 1               WalletNotFound
+        withdraw a S 1 by x               WalletNotFound
+        # The anchor's script belongs to the operator's transactions.
+        withdraw a anchor 400             AnchorAddress
+        withdraw a anchor max             AnchorAddress
+        # Dust does not leave: nodes would not relay it.
+        withdraw a S 329                  BelowDust
+        withdraw a S 330                  Accepted              a 270 held 730
+        withdraw a S 9000                 InsufficientFunds     a 270 held 730
+        deposit d1 frozen                 Accepted              a 0 held 730 frozen 270 pending 730
+        withdraw a S 329                  BelowDust
+        withdraw a S 9000                 WalletOwes
+        withdraw a S max                  WalletOwes
+        withdraw a B 9000                 WalletOwes
+        """);
+
+    [Fact]
+    public void Max_takes_whole_satoshis_and_leaves_the_rest()
+    {
+        var rules = RuleTable.Run(Funded + """
+            pay a b 0.001                     Accepted              a 999.999
+            withdraw a S max id 1             Accepted              a 0.999 held 999
+            # A retry of the same words is the same request, whatever max would mean now.
+            withdraw a S max id 1             Known                 a 0.999 held 999
+            withdraw a S max id 2             InsufficientFunds     a 0.999 held 999
+            pay op a 329                      Accepted              a 329.999 held 999
+            withdraw a S max id 3             InsufficientFunds     a 329.999 held 999
+            pay op a 0.001                    Accepted              a 330 held 999
+            withdraw a S max id 4             Accepted              a 0 held 1329
+            withdraw a S max id 5             InsufficientFunds
+            withdraw a B max id 6             InsufficientFunds
+            """);
+        var requested = rules.Book.Records.Select(r => Entry.Read(r)).Where(e => e.Type == EntryType.WithdrawalRequested);
+        Assert.Equal([999, 330], requested.Select(e => ((RequestWithdrawal)e.Command).Amount.Value));
+    }
+
+    [Fact]
+    public void A_withdrawal_to_an_address_of_ours_settles_inside()
+    {
+        var rules = RuleTable.Run(Funded + """
+            # Dust is for nodes: inside, any satoshi moves.
+            withdraw a B 1 id 1               Accepted              a 999, b 1
+            withdraw a B 1 id 1               Known                 a 999, b 1
+            withdraw a B 5000                 InsufficientFunds     a 999, b 1
+            withdraw a B 0                    AmountZero
+            withdraw a A 10                   SelfTransfer
+            withdraw a A max                  SelfTransfer
+            withdraw a T 9 id 2               Accepted              a 990, op 5009
+            pay a b 0.5                       Accepted              a 989.5, b 1.5
+            withdraw a B max id 3             Accepted              a 0.5, b 990.5
+            withdraw a B max                  InsufficientFunds     a 0.5
+            # What is paid inside repays like any other credit.
+            deposit d1 reversed               Accepted              a 0 owed 999.5
+            withdraw b A 900                  Accepted              a 0 owed 99.5, b 90.5
+            """);
+        var settled = rules.Book.Ledger.FindWithdrawal(new WithdrawalKey(RuleTable.Wallet("a"), rules.Id("3")))!;
+        Assert.Equal((WithdrawalState.SettledInside, new Sats(989), RuleTable.Wallet("b")), (settled.State, settled.Amount, settled.Payee));
+        Assert.Equal(0, rules.Book.Ledger.QueuedWithdrawals);
+        Assert.Equal(0, rules.Book.Ledger.Totals.Withdrawn);
+    }
+
+    [Fact]
+    public void Families_hold_their_fee_cap_and_book_the_fee_of_the_attempt_that_confirmed()
+    {
+        var rules = RuleTable.Run(Funded + """
+            withdraw a S 400 id 1             Accepted
+            family 1 cap 100 of a/1           Accepted     op 4900 held 100
+            sign 1 1 fee 40                   Accepted
+            sign 1 2 fee 70                   Accepted
+            sign 1 3 fee 100                  Accepted
+            sign 1 4 fee 101                  Impossible
+            sign 1 5 fee 90                   Impossible
+            confirm 1 3 B                     Accepted
+            confirm 1 3 B                     Unchanged
+            sign 1 4 fee 100                  Impossible
+            # The block is replaced by one in which another attempt confirms.
+            unconfirm 1                       Accepted
+            unconfirm 1                       Unchanged
+            finish 1                          Impossible
+            confirm 1 2 C                     Accepted
+            confirm 1 1 D                     Accepted
+            confirm 1 2 E                     Accepted     op 4900 held 100, a 600 held 400
+            confirm 1 4 F                     Impossible
+            confirm 1 0 F                     Impossible
+            finish 1                          Accepted     op 4930, a 600
+            finish 1                          Impossible
+            abandon 1                         Impossible
+            unconfirm 1                       Unchanged    op 4930, a 600
+            """);
+        Assert.Equal((400_000, 70_000), (rules.Book.Ledger.Totals.Withdrawn, rules.Book.Ledger.Totals.MiningFees));
+    }
+
+    [Fact]
+    public void A_family_is_checked_in_order_state_anchor_funds() => RuleTable.Run(Funded + """
+        withdraw a S 400 id 1             Accepted
+        family 2 cap 100 of a/1           Impossible
+        family 0 cap 100 of a/1           Impossible
+        family 1 cap 100 of a/2           Impossible
+        family 1 cap 100 of x/1           Impossible
+        family 1 cap 100 of a/1,a/1       Impossible
+        family 1 cap 5001 of a/1          OperatorFundsLow      op 5000, a 600 held 400
+        family 1 cap 5000 of a/1          Accepted              op 0 held 5000, a 600 held 400
+        # One live family each.
+        family 2 cap 0 of a/1             Impossible
+        withdraw b S 400                  InsufficientFunds
+        withdraw a S 400 id 3             Accepted              a 200 held 800
+        family 2 cap 1 of a/3             OperatorFundsLow
+        abandon 1                         Accepted              op 5000
+        family 2 cap 1000 of a/3,a/1      Accepted              op 4000 held 1000
+        confirm 2 1 B                     Impossible
+        finish 2                          Impossible
+        unconfirm 2                       Unchanged
+        confirm 3 1 B                     Impossible
+        abandon 3                         Impossible
+        finish 0                          Impossible
+        unconfirm 9                       Impossible
+        """);
+
+    [Fact]
+    public void A_family_of_which_nothing_was_signed_gives_everything_back()
+    {
+        var rules = RuleTable.Run(Funded + """
+            withdraw a S 400 id 1             Accepted
+            withdraw a S 340 id 2             Accepted
+            family 1 cap 100 of a/1           Accepted     a 260 held 740, op 4900 held 100
+            abandon 1                         Accepted     a 260 held 740, op 5000
+            abandon 1                         Impossible
+            sign 1 1 fee 5                    Impossible
+            """);
+        // Oldest first, also after one came back.
+        Assert.Equal(["1", "2"], Due(rules));
+        rules.Continue("""
+            family 2 cap 100 of a/1,a/2       Accepted     op 4900 held 100
+            sign 2 1 fee 30                   Accepted
+            # Whatever is signed may confirm one day.
+            abandon 2                         Impossible   op 4900 held 100
+            confirm 2 1 B                     Accepted
+            abandon 2                         Impossible
+            finish 2                          Accepted     a 260, op 4970
+            """);
+
+        static IEnumerable<string> Due(RuleTable rules) =>
+            rules.Book.Ledger.DueWithdrawals().Select(w => w.Key.Id == rules.Id("1") ? "1" : "2");
+    }
+
+    [Fact]
+    public void What_a_wallet_owes_keeps_its_withdrawals_out_of_families()
+    {
+        var rules = RuleTable.Run(Funded + """
+            pay a b 500                       Accepted
+            withdraw a S 400 id 1             Accepted     a 100 held 400
+            withdraw b S 400 id 2             Accepted     b 100 held 400
+            deposit d1 frozen                 Accepted     a 0 held 400 frozen 100 pending 900
+            family 1 cap 100 of b/2,a/1       WalletOwes   a 0 held 400 frozen 100 pending 900, b 100 held 400, op 5000
+            family 1 cap 100 of b/2           Accepted     op 4900 held 100
+            deposit d1 credited               Accepted     a 100 held 400
+            family 2 cap 100 of a/1           Accepted     op 4800 held 200
+            # What is built already goes on.
+            deposit d1 frozen                 Accepted     a 0 held 400 frozen 100 pending 900
+            sign 2 1 fee 30                   Accepted
+            confirm 2 1 B                     Accepted
+            finish 2                          Accepted     a 0 frozen 100 pending 900
+            """);
+        Assert.Empty(rules.Book.Ledger.DueWithdrawals());
+    }
+
+    [Fact]
+    public void An_operator_that_owes_builds_nothing() => RuleTable.Run(Funded + """
+        withdraw a S 400 id 1             Accepted
+        pay op b 5000                     Accepted
+        deposit t1 frozen                 Accepted              op 0 pending 5000
+        pay b op 1000                     Accepted              op 1000 pending 5000
+        family 1 cap 100 of a/1           OperatorFundsLow      op 1000 pending 5000
+        deposit t1 credited               Accepted              op 1000
+        family 1 cap 100 of a/1           Accepted              op 900 held 100
+        deposit t1 reversed               Accepted              op 0 held 100 owed 4100
+        # What remains of the cap repays first.
+        sign 1 1 fee 30                   Accepted
+        confirm 1 1 B                     Accepted
+        finish 1                          Accepted              op 0 owed 4030
+        """);
+
+    [Fact]
+    public void At_most_one_anchor_is_unconfirmed() => RuleTable.Run(Funded + """
+        withdraw a S 400 id 1                  Accepted
+        family 1 cap 100 anchor 1              Accepted         op 4900 held 100
+        # Withdrawals may leave without an anchor.
+        family 2 cap 100 of a/1 anchor 2       AnchorPending    op 4900 held 100
+        # The state before the funds.
+        family 2 cap 9000 of a/1 anchor 2      AnchorPending
+        family 2 cap 100 of a/1                Accepted         op 4800 held 200
+        sign 1 1 fee 10                        Accepted
+        family 3 cap 100 anchor 2              AnchorPending
+        confirm 1 1 B                          Accepted
+        family 3 cap 100 anchor 2              Accepted         op 4700 held 300
+        family 4 cap 100 anchor 3              AnchorPending
+        abandon 3                              Accepted         op 4800 held 200
+        unconfirm 1                            Accepted
+        family 4 cap 100 anchor 3              AnchorPending
+        confirm 1 1 C                          Accepted
+        finish 1                               Accepted         op 4890 held 100
+        family 4 cap 100 anchor 3              Accepted         op 4790 held 200
+        """);
+}
