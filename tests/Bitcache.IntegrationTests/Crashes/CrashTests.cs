@@ -1,0 +1,100 @@
+using System.Net;
+using System.Text.Json;
+using Bitcache.Core;
+using Bitcache.IntegrationTests.Bitcoin;
+
+namespace Bitcache.IntegrationTests.Crashes;
+
+/// <summary>F6 and F9: the running server under failed syncs and kill -9, with clients that remember what they were told.</summary>
+[Trait("suite", "faults")]
+public sealed class CrashTests(RegtestFixture regtest) : IClassFixture<RegtestFixture>
+{
+    private static readonly Sats Funds = new(50_000_000);
+    private static readonly int Rounds = Environment.GetEnvironmentVariable("BITCACHE_FULL") == "1" ? 100 : 5;
+
+    [Fact]
+    public async Task A_failed_sync_stops_the_server_and_no_acknowledged_payment_is_lost()
+    {
+        await using var server = new ServerProcess(regtest.Node);
+        using var clients = new PayingClients(server);
+        await server.StartAsync();
+        await clients.PrepareAsync(server, Funds);
+        Assert.Equal(0, await server.TerminateAsync());
+
+        foreach (var sync in (int[])[2, 3, 10, 50, 200])
+        {
+            await server.StartAsync($"fdatasync:error=EIO:when={sync}");
+            await clients.PayUntilItEndsAsync(server, clients: 8);
+            var (code, errors) = await server.WaitForEndAsync();
+            Assert.NotEqual(0, code);
+            Assert.Contains("journal", errors, StringComparison.Ordinal);
+            AssertNoRetry(server.TraceFile);
+
+            await server.StartAsync();
+            await clients.CheckAsync(server);
+            await server.TerminateAsync();
+        }
+        Assert.True(clients.Acknowledged > 100, $"only {clients.Acknowledged} payments were acknowledged");
+    }
+
+    [Fact]
+    public async Task Killed_at_any_moment_every_acknowledged_payment_is_there_and_none_twice()
+    {
+        await using var server = new ServerProcess(regtest.Node);
+        using var clients = new PayingClients(server);
+        await server.StartAsync();
+        await clients.PrepareAsync(server, Funds);
+        for (var round = 0; round < Rounds; round++)
+        {
+            var paying = clients.PayUntilItEndsAsync(server, clients: 16);
+            await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(5, 500)), ServerProcess.Cancel);
+            await server.KillAsync();
+            await paying;
+            await server.StartAsync();
+            await clients.CheckAsync(server);
+        }
+        Assert.True(clients.Acknowledged > 100, $"only {clients.Acknowledged} payments were acknowledged");
+    }
+
+    [Fact]
+    public async Task The_same_id_while_the_first_waits_for_the_disk_is_in_flight()
+    {
+        await using var server = new ServerProcess(regtest.Node);
+        using var clients = new PayingClients(server);
+        await server.StartAsync();
+        await clients.PrepareAsync(server, Funds);
+        await server.TerminateAsync();
+
+        // From the first payment on every sync of the journal takes two seconds.
+        await server.StartAsync("fdatasync:delay_enter=2s:when=3+");
+        var id = PayingClients.NewId();
+        var answers = await Task.WhenAll(clients.SendAsync(server, id, 1_000), clients.SendAsync(server, id, 1_000));
+        Assert.Single(answers, a => a.StatusCode == HttpStatusCode.Created);
+        var second = Assert.Single(answers, a => a.StatusCode == HttpStatusCode.Conflict);
+        using var problem = JsonDocument.Parse(await second.Content.ReadAsStringAsync(ServerProcess.Cancel));
+        Assert.Equal("id_in_flight", problem.RootElement.GetProperty("code").GetString());
+        Assert.NotNull(second.Headers.RetryAfter);
+        using var again = await clients.SendAsync(server, id, 1_000);
+        Assert.Equal(HttpStatusCode.OK, again.StatusCode);
+        foreach (var answer in answers) answer.Dispose();
+    }
+
+    [Fact]
+    public async Task A_second_server_on_the_same_folder_is_refused()
+    {
+        await using var server = new ServerProcess(regtest.Node);
+        await server.StartAsync();
+        var second = await Assert.ThrowsAnyAsync<Exception>(() => server.StartAsync());
+        Assert.Contains("in use by another Bitcache process", second.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>The thread whose sync failed never calls it again.</summary>
+    private static void AssertNoRetry(string traceFile)
+    {
+        var lines = File.ReadAllLines(traceFile);
+        var failed = Array.FindIndex(lines, l => l.Contains("EIO", StringComparison.Ordinal));
+        Assert.True(failed >= 0, "no sync was made to fail");
+        var thread = lines[failed].Split(' ')[0];
+        Assert.DoesNotContain(lines[(failed + 1)..], l => l.StartsWith(thread + " ", StringComparison.Ordinal) && l.Contains("fdatasync(", StringComparison.Ordinal));
+    }
+}
