@@ -9,7 +9,9 @@ internal sealed class Book
     public static readonly WalletId Operator = new(0x0f);
     public static readonly ByteString AnchorScript = ByteString.FromHex("5120" + new string('a', 64));
     public static readonly UnixTime Start = new(1_800_000_000_000);
-    private readonly byte[] _buffer = new byte[Limits.RecordBytesMax];
+    // Half a megabyte each: books are many and short-lived.
+    [ThreadStatic] private static byte[]? _scratch;
+    private readonly byte[] _buffer = _scratch ??= new byte[Limits.RecordBytesMax];
     private readonly List<WalletId> _wallets = [Operator];
     private readonly bool _hashEveryStep;
     private ulong _salts;
@@ -23,6 +25,13 @@ internal sealed class Book
 
     public static Genesis GenesisCommand => new(
         "bitcache.example/test", 3, 1, Operator, AnchorScript, [new KeyFingerprint(KeyPurpose.Checkpoint, new Hash256(1, 2))]);
+
+    private Book(Book before)
+    {
+        (Ledger, Records, Now, ClockTrusted) = (Replay(before.Records), before.Records, before.Now, before.ClockTrusted);
+        (_wallets, _salts, _hashEveryStep) = (before._wallets, before._salts, before._hashEveryStep);
+        Assert.Equal(before.Ledger.StateHash(), Ledger.StateHash());
+    }
 
     public Ledger Ledger { get; } = new(0);
     public List<byte[]> Records { get; } = [];
@@ -47,11 +56,14 @@ internal sealed class Book
         return result;
     }
 
+    /// <summary>The same book after a restart: the ledger is rebuilt from its records.</summary>
+    public Book Reopen() => new(this);
+
     /// <summary>Applies the journal to a new ledger.</summary>
     public static Ledger Replay(IEnumerable<byte[]> records)
     {
         var ledger = new Ledger(0);
-        var scratch = new byte[Limits.RecordBytesMax];
+        var scratch = _scratch ??= new byte[Limits.RecordBytesMax];
         foreach (var record in records) ledger.Replay(record, scratch);
         ledger.CheckEveryBalance();
         return ledger;
