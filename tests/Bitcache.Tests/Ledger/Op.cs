@@ -62,6 +62,7 @@ internal abstract record Op
         }
     }
 
+    public static Gen<Story> StoriesOf(int length) => AnyOp.ListOf(length).Select(ops => new Story(ops));
     public static Gen<Story> Stories => AnyOp.ListOf().Select(ops => new Story(ops));
 
     // Amounts meet each other often when there are few of them; every kind of remainder occurs.
