@@ -17,12 +17,12 @@ internal static class Property
 
     /// <summary>Fails unless <paramref name="test"/> passes for <paramref name="runs"/> values.</summary>
     /// <param name="shrink">Smaller values that may fail in the same way, the most promising first.</param>
-    public static void Holds<T>(Gen<T> gen, Func<T, IEnumerable<T>> shrink, Action<T> test, int runs, int size = 100)
+    public static void Holds<T>(Gen<T> gen, Func<T, IEnumerable<T>> shrink, Action<T> test, int runs, int sizeMin = 1, int sizeMax = 100)
     {
         var config = Config.QuickThrowOnFailure
             .WithMaxTest(runs)
-            .WithStartSize(1)
-            .WithEndSize(size)
+            .WithStartSize(sizeMin)
+            .WithEndSize(sizeMax)
             .WithQuietOnSuccess(true)
             .WithReplay(FSharpOption<Replay>.Some(new Replay(new Rnd(Seed), FSharpOption<int>.None)));
         try

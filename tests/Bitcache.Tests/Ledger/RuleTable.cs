@@ -4,7 +4,7 @@
 //     deposit d1 frozen       Accepted             a 0 frozen 40 pending 60
 //
 // Amounts are satoshis ("40.5") unless they name a unit ("1msat"). A wallet's balances are all stated: what is not
-// named is zero. Wallets a, b and c belong to tenant 1, x to tenant 2, op is the operator's. Two blanks end a column.
+// named is zero; "wait 1000" lets milliseconds pass. Wallets a, b and c belong to tenant 1, x to tenant 2, op is the operator's. Two blanks end a column.
 
 using System.Globalization;
 using System.Text;
@@ -33,6 +33,11 @@ internal sealed class RuleTable
     {
         foreach (var line in table.Split('\n').Select(l => l.Trim()).Where(l => l.Length > 0 && l[0] != '#'))
         {
+            if (line.StartsWith("wait ", StringComparison.Ordinal))
+            {
+                Book.Wait(Long(line[5..]));
+                continue;
+            }
             var columns = line.Split("  ", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
             Assert.True(columns.Length >= 2, "an outcome is missing: " + line);
             var was = Step(columns[0].Split(' '));
@@ -61,6 +66,11 @@ internal sealed class RuleTable
         if (!_ids.TryGetValue(name, out var random)) _ids.Add(name, random = (UInt128)(_ids.Count + 1));
         return OperationId.Create(Book.Start, random);
     }
+
+    /// <summary>"confirm 1 2 B": attempt 2 of family 1, in block B, with a proof of the right shape.</summary>
+    private static ConfirmFamily ParseConfirm(string[] w) => new(
+        Long(w[1]), int.Parse(w[2], CultureInfo.InvariantCulture), 7, Block(w[3]), new ByteString(new byte[Limits.BlockHeaderBytes]), 2,
+        [Hash("left"), Hash("right")]);
 
     private static Hash256 Hash(string name) => Hash256.Read(Encoding.ASCII.GetBytes(name.PadRight(32, '.')));
 
@@ -103,7 +113,7 @@ internal sealed class RuleTable
         return w[0] switch
         {
             "wallet" => (new CreateWallet(id, Tenant(w[1]), Wallet(w[1])), Tenant(w[1])),
-            "pay" => (new Transfer(id, Wallet(w[1]), Wallet(w[2]), Amount(w[3]), 0, ByteString.Empty), Tenant(w[1])),
+            "pay" => (new Transfer(id, Wallet(w[1]), Wallet(w[2]), Amount(w[3]), 7, ByteString.FromUtf8(Option(w, "ref") ?? "")), Tenant(w[1])),
             "address" => (new AssignAddress(id, Wallet(w[1]), AddressPurpose.Deposit, Script(w[2])), Tenant(w[1])),
             "topup" => (new AssignAddress(id, Wallet(w[1]), AddressPurpose.OperatorTopUp, Script(w[2])), Tenant(w[1])),
             "output" => Seen(w),
@@ -111,13 +121,15 @@ internal sealed class RuleTable
             "withdraw" => (ParseWithdrawal(id, w), Tenant(w[1])),
             "family" => (ParseFamily(w), Ledger.OperatorTenant),
             "sign" => (ParseSign(w), Ledger.OperatorTenant),
-            "confirm" => (new ConfirmFamily(Long(w[1]), int.Parse(w[2], CultureInfo.InvariantCulture), 7, Block(w[3]), ByteString.Empty, 0, []), Ledger.OperatorTenant),
+            "confirm" => (ParseConfirm(w), Ledger.OperatorTenant),
             "unconfirm" => (new UnconfirmFamily(Long(w[1])), Ledger.OperatorTenant),
             "finish" => (new FinishFamily(Long(w[1])), Ledger.OperatorTenant),
             "abandon" => (new AbandonFamily(Long(w[1])), Ledger.OperatorTenant),
             "cursor" => (new MoveCursor((uint)Long(w[1]), Block(w[2])), Ledger.OperatorTenant),
             "logcut" => (new LogCut(Long(w[1]), [Long(w[2])]), Ledger.OperatorTenant),
             "epochcut" => (new EpochCut(id, Long(w[1])), Ledger.OperatorTenant),
+            "floor" => (new RaiseFloor(new UnixTime(Book.Now.Milliseconds - Long(w[1]))), Ledger.OperatorTenant),
+            "clock" => (new ConfirmClock(), Ledger.OperatorTenant),
             _ => throw new FormatException(string.Join(' ', w)),
         };
     }

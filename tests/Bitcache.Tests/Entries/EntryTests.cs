@@ -1,0 +1,140 @@
+using System.Security.Cryptography;
+using Bitcache.Core;
+using Bitcache.Tests.Ledgers;
+
+namespace Bitcache.Tests.Entries;
+
+[Trait("suite", "core")]
+public sealed class EntryTests
+{
+    /// <summary>The layout that Entry.cs describes, written out by hand.</summary>
+    [Fact]
+    public void A_transfers_record_is_laid_out_as_described()
+    {
+        var rules = RuleTable.Run(TransferRules.Funded + "\npay a b 1.5 id 1 ref hi  Accepted");
+        var expected = string.Concat(
+            "00000091", "0001", "01", "00", "00000001", "0063",
+            // The statement: version, type, partition, sequence, time.
+            "01", "03", "0000", "0000000000000008", "000001a3185c5000",
+            // Id, payer, payee, amount, code, reference.
+            "01a3185c5000700080000000000000" + "08", "612e2e2e2e2e2e2e2e2e2e2e2e2e2e2e", "622e2e2e2e2e2e2e2e2e2e2e2e2e2e2e",
+            "00000000000005dc", "00000007", "02" + "6869",
+            // Salt.
+            "0000000000005a17" + "0000000000000009",
+            // The payer's link, then the payee's.
+            "0000000000000007", "00000000000f3c64", "0000000000000002", "00000000000005dc");
+        Assert.Equal(expected, Convert.ToHexStringLower(rules.Book.Records[^1]));
+    }
+
+    [Fact]
+    public void A_statement_is_read_alone_as_a_receipt_holds_it()
+    {
+        foreach (var record in GoldenJournal.Read())
+        {
+            var whole = Entry.Read(record);
+            var alone = Entry.ReadStatement(Entry.StatementOf(record));
+            Assert.Equal(
+                (whole.Type, whole.Partition, whole.Sequence, whole.Time, whole.Salt, whole.Outcome, whole.Payee),
+                (alone.Type, alone.Partition, alone.Sequence, alone.Time, alone.Salt, alone.Outcome, alone.Payee));
+            Assert.Equal((default, default), (alone.First, alone.Second));
+            Assert.Equal(Body(whole.Command), Body(alone.Command));
+        }
+
+        static string Body(Command command)
+        {
+            var bytes = new byte[Limits.StatementBytesMax];
+            var writer = new ByteWriter(bytes);
+            command.WriteBody(ref writer);
+            return Convert.ToHexString(bytes.AsSpan(0, writer.Position));
+        }
+    }
+
+    [Fact]
+    public void A_statement_shows_nobody_elses_affairs()
+    {
+        // Two payments that are alike, of a rich payer and of a poor one: but for their names, the leaves are too.
+        static string Leaf(string funds)
+        {
+            var rules = RuleTable.Run($"""
+                wallet a                  Accepted
+                wallet b                  Accepted
+                address a A               Accepted
+                output d of A {funds}     Accepted
+                deposit d credited        Accepted
+                pay a b 1 id 1            Accepted
+                """);
+            return Convert.ToHexString(Entry.StatementOf(rules.Book.Records[^1]));
+        }
+        Assert.Equal(Leaf("1"), Leaf("90000"));
+    }
+
+    [Fact]
+    public void Mutated_records_are_refused_with_a_format_exception_and_little_memory()
+    {
+        const int Mutants = 50_000;
+        const int BytesMax = 64 << 10;
+        var records = GoldenJournal.Read();
+        var random = new Random((int)(Property.Seed & int.MaxValue));
+        var read = 0;
+        for (var i = 0; i < Mutants; i++)
+        {
+            var record = Mutations.Of(records[random.Next(records.Count)], random);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            try
+            {
+                Entry.Read(record);
+                Entry.ReadStatement(Entry.StatementOf(record));
+                read++;
+            }
+            catch (FormatException)
+            {
+                // The one way of saying no.
+            }
+            catch (Exception e) when (e is not FormatException)
+            {
+                Assert.Fail($"BITCACHE_SEED={Property.Seed}: {Convert.ToHexString(record)}\n{e}");
+            }
+            var used = GC.GetAllocatedBytesForCurrentThread() - before;
+            Assert.True(used <= BytesMax, $"BITCACHE_SEED={Property.Seed}: {used} bytes for {Convert.ToHexString(record)}");
+        }
+        // Not everything falls at the first hurdle.
+        Assert.InRange(read, Mutants / 100, Mutants);
+    }
+
+    [Theory]
+    // A family that announces 65,535 withdrawals, a cut through 65,535 partitions, and a transaction of 4 GiB.
+    [InlineData(EntryType.FamilyOpened, "ffff")]
+    [InlineData(EntryType.LogCut, "ffff")]
+    [InlineData(EntryType.FamilyOpened, "03e8")]
+    public void A_count_is_not_believed_before_its_bytes_are_there(EntryType type, string count)
+    {
+        var body = type == EntryType.LogCut ? new string('0', 16) + count : new string('0', 34) + count;
+        var statement = "01" + ((byte)type).ToString("x2", null) + new string('0', 36) + body + new string('0', 32);
+        var bytes = Convert.FromHexString(statement);
+        Entry.ReadStatement(Convert.FromHexString(statement[..^36] + "0000" + new string('0', 32)));
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Throws<FormatException>(() => Entry.ReadStatement(bytes));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 30_000);
+    }
+
+    [Fact]
+    public void Zeros_and_noise_are_no_records()
+    {
+        for (var length = 0; length < 300; length++) Assert.Throws<FormatException>(() => Entry.Read(new byte[length]));
+        Assert.Throws<FormatException>(() => Entry.Read(RandomNumberGenerator.GetBytes(200)));
+    }
+
+    [Fact]
+    public void Bytes_compare_by_content()
+    {
+        Assert.Equal(ByteString.Empty, new ByteString([]));
+        Assert.Equal(ByteString.FromHex("00ff"), new ByteString([0, 255]));
+        Assert.Equal(ByteString.FromHex("00ff").GetHashCode(), new ByteString([0, 255]).GetHashCode());
+        Assert.True(ByteString.FromHex("00ff") != ByteString.FromHex("00fe"));
+        Assert.Equal("00ff", ByteString.FromHex("00ff").ToString());
+        var source = new byte[] { 1, 2 };
+        var copy = new ByteString(source);
+        source[0] = 9;
+        Assert.Equal("0102", copy.ToString());
+    }
+}

@@ -1,0 +1,239 @@
+// The ledger's rules once more, as short as they can be said: immutable, without records, links or indexes, and
+// written from the rules alone. It decides each command for itself; the property holds the ledger to it.
+
+using System.Collections.Immutable;
+using Bitcache.Core;
+
+namespace Bitcache.Tests.Ledgers;
+
+internal sealed record ModelWallet(uint Tenant, long Available = 0, long Held = 0, long Frozen = 0, long Owed = 0, long Pending = 0)
+{
+    public bool Owes => Owed + Pending > 0;
+    public ModelWallet Credit(long msat) => this with { Owed = Math.Max(0, Owed - msat), Available = Available + Math.Max(0, msat - Owed) };
+    public ModelWallet Debit(long msat) => this with { Available = Available - msat };
+    public ModelWallet Hold(long msat) => this with { Available = Available - msat, Held = Held + msat };
+    public ModelWallet Unhold(long msat) => this with { Held = Held - msat };
+}
+
+internal sealed record ModelDeposit(WalletId Wallet, long Msat, DepositState State, bool Suspense, bool Booked, BlockHash Block, long Frozen, long Owed);
+
+internal sealed record ModelWithdrawal(long Msat, WithdrawalState State, long Family, long Order);
+
+internal sealed record ModelFamily(
+    long Cap, bool Anchor, ImmutableList<WithdrawalKey> Pays, FamilyState State, ImmutableList<long> Fees, int Attempt, BlockHash Block);
+
+internal sealed record Model(
+    UnixTime Now, bool ClockTrusted, UnixTime Floor, long Entries,
+    ImmutableDictionary<WalletId, ModelWallet> Wallets,
+    ImmutableDictionary<(WalletId Owner, OperationId Id), bool> Ids,
+    ImmutableDictionary<ByteString, WalletId> Addresses,
+    ImmutableDictionary<OutPoint, ModelDeposit> Deposits,
+    ImmutableDictionary<WithdrawalKey, ModelWithdrawal> Withdrawals,
+    ImmutableList<ModelFamily> Families,
+    long Epochs)
+{
+    private const long FiveMinutes = 300_000;
+    private const long TaprootDust = 330;
+
+    public static Model Empty { get; } = new(
+        Book.Start, ClockTrusted: true, default, Entries: 1,
+        ImmutableDictionary<WalletId, ModelWallet>.Empty.Add(Book.Operator, new ModelWallet(0)),
+        ImmutableDictionary<(WalletId, OperationId), bool>.Empty, ImmutableDictionary<ByteString, WalletId>.Empty,
+        ImmutableDictionary<OutPoint, ModelDeposit>.Empty, ImmutableDictionary<WithdrawalKey, ModelWithdrawal>.Empty, [], 0);
+
+    public IEnumerable<WithdrawalKey> Queued => Withdrawals.Where(w => w.Value.State == WithdrawalState.Queued).OrderBy(w => w.Value.Order).Select(w => w.Key);
+    public IEnumerable<WithdrawalKey> Due => Queued.Where(k => !Wallets[k.Wallet].Owes);
+
+    /// <summary>The outcome and what follows from it; no outcome where the caller broke a rule that callers keep.</summary>
+    public (Outcome? Outcome, Model After) Apply(Command command, uint tenant)
+    {
+        if (command is ClientCommand named)
+        {
+            var refusal = Identify(named, tenant);
+            if (refusal is not null) return (refusal, this);
+            // Epochs are numbered by their caller, who keeps the order.
+            if (named is EpochCut cut && cut.Epoch > Epochs + 1) return (null, this);
+            var (outcome, after) = Decide(named, tenant);
+            if (outcome is not (Outcome.Accepted or Outcome.InsufficientFunds or Outcome.WalletOwes)) return (outcome, this);
+            var forEver = command is RequestWithdrawal or AssignAddress;
+            return (outcome, after with { Ids = after.Ids.Add((named.Owner, named.Id), forEver), Entries = Entries + 1 });
+        }
+        var decided = command switch
+        {
+            ChangeDeposit c => Change(c),
+            OpenFamily c => Open(c),
+            SignAttempt c => OnFamily(c.Family, f => f.State is FamilyState.Opened or FamilyState.Signed && c.Attempt == f.Fees.Count + 1 && c.Fee.ToMsat().Value <= f.Cap
+                ? f with { State = FamilyState.Signed, Fees = f.Fees.Add(c.Fee.ToMsat().Value) } : null),
+            ConfirmFamily c => OnFamily(c.Family, f => f.State is FamilyState.Signed or FamilyState.Confirmed && c.Attempt >= 1 && c.Attempt <= f.Fees.Count
+                ? f.State == FamilyState.Confirmed && f.Block == c.Block ? f : f with { State = FamilyState.Confirmed, Attempt = c.Attempt, Block = c.Block } : null),
+            UnconfirmFamily c => OnFamily(c.Family, f => f.State == FamilyState.Confirmed ? f with { State = FamilyState.Signed, Attempt = 0, Block = default } : f),
+            FinishFamily c => Finish(c.Family),
+            AbandonFamily c => Abandon(c.Family),
+            RaiseFloor c => c.Floor <= Floor ? (Outcome.Unchanged, this) : c.Floor > Now ? (null, this) : (Outcome.Accepted, Raise(c.Floor)),
+            _ => throw new ArgumentOutOfRangeException(nameof(command)),
+        };
+        return decided.Item1 == Outcome.Accepted ? (Outcome.Accepted, decided.Item2 with { Entries = Entries + 1 }) : (decided.Item1, this);
+    }
+
+    private Outcome? Identify(ClientCommand c, uint tenant)
+    {
+        if (Wallets.TryGetValue(c.Owner, out var owner) && owner.Tenant != tenant) return Outcome.WalletNotFound;
+        if (Ids.ContainsKey((c.Owner, c.Id))) return Outcome.Known;
+        if (c.Id.Time < Floor) return Outcome.IdBelowFloor;
+        return ClockTrusted && c.Id.Time.Milliseconds > Now.Milliseconds + FiveMinutes ? Outcome.IdAhead : null;
+    }
+
+    private (Outcome, Model) Decide(ClientCommand command, uint tenant) => command switch
+    {
+        CreateWallet c => (Outcome.Accepted, this with { Wallets = Wallets.Add(c.Wallet, new ModelWallet(tenant)) }),
+        EpochCut c => c.Epoch <= Epochs ? (Outcome.Unchanged, this) : (Outcome.Accepted, this with { Epochs = c.Epoch }),
+        Transfer c => Pay(c, tenant),
+        AssignAddress c => !IsOwn(c.Wallet, tenant) ? (Outcome.WalletNotFound, this)
+            : Addresses.ContainsKey(c.Script) || c.Script == Book.AnchorScript ? (Outcome.AddressTaken, this)
+            : (Outcome.Accepted, this with { Addresses = Addresses.Add(c.Script, c.Wallet) }),
+        RequestWithdrawal c => Withdraw(c, tenant),
+        _ => throw new ArgumentOutOfRangeException(nameof(command)),
+    };
+
+    private bool IsOwn(WalletId id, uint tenant) => Wallets.TryGetValue(id, out var wallet) && wallet.Tenant == tenant;
+
+    private Model With(WalletId id, Func<ModelWallet, ModelWallet> change) => this with { Wallets = Wallets.SetItem(id, change(Wallets[id])) };
+
+    private (Outcome, Model) Pay(Transfer c, uint tenant)
+    {
+        var msat = c.Amount.Value;
+        if (msat == 0) return (Outcome.AmountZero, this);
+        if (c.Payer == c.Payee) return (Outcome.SelfTransfer, this);
+        if (!IsOwn(c.Payer, tenant)) return (Outcome.WalletNotFound, this);
+        if (!Wallets.ContainsKey(c.Payee)) return (Outcome.PayeeNotFound, this);
+        if (Wallets[c.Payer].Owes) return (Outcome.WalletOwes, this);
+        if (Wallets[c.Payer].Available < msat) return (Outcome.InsufficientFunds, this);
+        return (Outcome.Accepted, With(c.Payer, w => w.Debit(msat)).With(c.Payee, w => w.Credit(msat)));
+    }
+
+    private (Outcome, Model) Withdraw(RequestWithdrawal c, uint tenant)
+    {
+        if (!c.Max && c.Amount.Value == 0) return (Outcome.AmountZero, this);
+        if (c.Script == Book.AnchorScript) return (Outcome.AnchorAddress, this);
+        if (!IsOwn(c.Wallet, tenant)) return (Outcome.WalletNotFound, this);
+        var wallet = Wallets[c.Wallet];
+        var inside = Addresses.TryGetValue(c.Script, out var payee);
+        if (inside && payee == c.Wallet) return (Outcome.SelfTransfer, this);
+        var least = inside ? 1 : TaprootDust;
+        var sat = c.Max ? wallet.Available / 1000 : c.Amount.Value;
+        if (!c.Max && sat < least) return (Outcome.BelowDust, this);
+        if (wallet.Owes) return (Outcome.WalletOwes, this);
+        if (wallet.Available < sat * 1000 || sat < least) return (Outcome.InsufficientFunds, this);
+        var state = inside ? WithdrawalState.SettledInside : WithdrawalState.Queued;
+        var after = this with
+        {
+            Withdrawals = Withdrawals.Add(new WithdrawalKey(c.Wallet, c.Id), new ModelWithdrawal(sat * 1000, state, 0, Entries)),
+        };
+        return (Outcome.Accepted, inside
+            ? after.With(c.Wallet, w => w.Debit(sat * 1000)).With(payee, w => w.Credit(sat * 1000))
+            : after.With(c.Wallet, w => w.Hold(sat * 1000)));
+    }
+
+    private (Outcome?, Model) Change(ChangeDeposit c)
+    {
+        if (!Addresses.TryGetValue(c.Script, out var owner)) return (null, this);
+        var d = Deposits.GetValueOrDefault(c.OutPoint) ?? new ModelDeposit(owner, c.Amount.ToMsat().Value, DepositState.None, c.Suspense, false, default, 0, 0);
+        if (d.Booked && d.Suspense != c.Suspense) return (null, this);
+        var moved = d.Block != c.Block;
+        var allowed = $"{d.State} {c.To}" switch
+        {
+            "None Seen" or "None Credited" or "Seen Credited" or "Seen Frozen" or "Seen Reversed" => true,
+            "Seen Seen" => moved,
+            "Credited Frozen" or "Credited Reversed" or "Credited Final" or "Frozen Credited" or "Frozen Reversed" => true,
+            "Frozen Seen" => !d.Booked,
+            _ => false,
+        };
+        if (!allowed) return (Outcome.Unchanged, this);
+        d = d with { Suspense = c.Suspense, Block = c.Block };
+        var (after, next) = c.To switch
+        {
+            DepositState.Credited when d.Suspense => (this, d with { Booked = true }),
+            DepositState.Credited when !d.Booked => (With(owner, w => w.Credit(d.Msat)), d with { Booked = true }),
+            DepositState.Credited => (With(owner, w => Release(w, d).Credit(d.Frozen)), d with { Frozen = 0, Owed = 0 }),
+            DepositState.Frozen when d.Booked && !d.Suspense => SetAside(d),
+            DepositState.Reversed when d.Booked && !d.Suspense => TakeBack(d),
+            _ => (this, d),
+        };
+        return (Outcome.Accepted, after with { Deposits = Deposits.SetItem(c.OutPoint, next with { State = c.To }) });
+    }
+
+    private static ModelWallet Release(ModelWallet w, ModelDeposit d) => w with { Frozen = w.Frozen - d.Frozen, Pending = w.Pending - d.Owed };
+
+    private (Model, ModelDeposit) SetAside(ModelDeposit d)
+    {
+        var there = Math.Min(Wallets[d.Wallet].Available, d.Msat);
+        var after = With(d.Wallet, w => w with { Available = w.Available - there, Frozen = w.Frozen + there, Pending = w.Pending + d.Msat - there });
+        return (after, d with { Frozen = there, Owed = d.Msat - there });
+    }
+
+    /// <summary>The frozen part goes; the rest is taken from what there is, and what is missing is owed.</summary>
+    private (Model, ModelDeposit) TakeBack(ModelDeposit d)
+    {
+        var missing = d.State == DepositState.Frozen ? d.Owed : d.Msat;
+        var after = With(d.Wallet, w =>
+        {
+            var taken = Math.Min(w.Available, missing);
+            return Release(w, d) with { Available = w.Available - taken, Owed = w.Owed + missing - taken };
+        });
+        return (after, d with { Frozen = 0, Owed = 0 });
+    }
+
+    private (Outcome?, Model) Open(OpenFamily c)
+    {
+        var each = c.Withdrawals.All(k => Withdrawals.TryGetValue(k, out var w) && w.State == WithdrawalState.Queued);
+        if (c.Family != Families.Count + 1 || !each || c.Withdrawals.Distinct().Count() != c.Withdrawals.Count) return (null, this);
+        if (c.Withdrawals.Any(k => Wallets[k.Wallet].Owes)) return (Outcome.WalletOwes, this);
+        if (c.Anchor is not null && Families.Any(f => f.Anchor && f.State is (FamilyState.Opened or FamilyState.Signed))) return (Outcome.AnchorPending, this);
+        var (purse, cap) = (Wallets[Book.Operator], c.FeeCap.ToMsat().Value);
+        if (purse.Owes || purse.Available < cap) return (Outcome.OperatorFundsLow, this);
+        var family = new ModelFamily(cap, c.Anchor is not null, [.. c.Withdrawals], FamilyState.Opened, [], 0, default);
+        return (Outcome.Accepted, (this with { Families = Families.Add(family) }).Move(family, WithdrawalState.InFamily, c.Family).With(Book.Operator, w => w.Hold(cap)));
+    }
+
+    private Model Move(ModelFamily family, WithdrawalState state, long number) => this with
+    {
+        Withdrawals = Withdrawals.SetItems(family.Pays.Select(k => KeyValuePair.Create(k, Withdrawals[k] with { State = state, Family = number }))),
+    };
+
+    /// <summary>A step of a family; the same family means that there is nothing to change, none that it is not allowed.</summary>
+    private (Outcome?, Model) OnFamily(long number, Func<ModelFamily, ModelFamily?> step)
+    {
+        if (number < 1 || number > Families.Count) return (null, this);
+        var family = Families[(int)number - 1];
+        return step(family) switch
+        {
+            null => (null, this),
+            var same when ReferenceEquals(same, family) => (Outcome.Unchanged, this),
+            var next => (Outcome.Accepted, this with { Families = Families.SetItem((int)number - 1, next) }),
+        };
+    }
+
+    private (Outcome?, Model) Finish(long number)
+    {
+        var (outcome, after) = OnFamily(number, f => f.State == FamilyState.Confirmed ? f with { State = FamilyState.Final } : null);
+        if (outcome is null) return (null, this);
+        var family = after.Families[(int)number - 1];
+        after = after.Move(family, WithdrawalState.Paid, number);
+        foreach (var key in family.Pays) after = after.With(key.Wallet, w => w.Unhold(Withdrawals[key].Msat));
+        return (outcome, after.With(Book.Operator, w => w.Unhold(family.Cap).Credit(family.Cap - family.Fees[family.Attempt - 1])));
+    }
+
+    private (Outcome?, Model) Abandon(long number)
+    {
+        var (outcome, after) = OnFamily(number, f => f.State == FamilyState.Opened ? f with { State = FamilyState.Abandoned } : null);
+        if (outcome is null) return (null, this);
+        var family = after.Families[(int)number - 1];
+        return (outcome, after.Move(family, WithdrawalState.Queued, 0).With(Book.Operator, w => w.Unhold(family.Cap).Credit(family.Cap)));
+    }
+
+    private Model Raise(UnixTime floor) => this with
+    {
+        Floor = floor,
+        Ids = Ids.RemoveRange(Ids.Where(i => !i.Value && i.Key.Id.Time < floor).Select(i => i.Key)),
+    };
+}

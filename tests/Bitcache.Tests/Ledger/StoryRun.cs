@@ -1,0 +1,176 @@
+// Runs a list of operations against the ledger and the model side by side, and compares them after every command.
+
+using Bitcache.Core;
+
+namespace Bitcache.Tests.Ledgers;
+
+internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Checks.Invariants)
+{
+    private readonly Dictionary<int, (ByteString Script, Sats Amount)> _outputs = [];
+    private readonly List<(ClientCommand Command, uint Tenant)> _sent = [];
+    private Book _book = new(checks);
+    private Subject _subject = null!;
+    private Model _model = Model.Empty;
+
+    public static void Check(Story story) => new StoryRun(book => new Subject(book)).Run(story);
+
+    /// <summary>The journal that a list of operations leaves, and the state's hash at its end.</summary>
+    public static (List<byte[]> Records, Hash256 Hash) Journal(Story story)
+    {
+        var run = new StoryRun(book => new Subject(book), Checks.None);
+        run.Run(story);
+        return (run._book.Records, run._book.Ledger.StateHash());
+    }
+
+    public void Run(Story story)
+    {
+        _subject = subject(_book);
+        Begin();
+        foreach (var op in story.Ops) Step(op);
+        Assert.Equal(_book.Ledger.StateHash(), Book.Replay(_book.Records).StateHash());
+    }
+
+    /// <summary>Three wallets of two tenants with an address and some money each, and an operator with some.</summary>
+    private void Begin()
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            Do(new CreateWallet(Id(100 + i), TenantOf(i), Wallet(i)), TenantOf(i));
+            Do(new AssignAddress(Id(110 + i), Wallet(i), AddressPurpose.Deposit, Script(i)), TenantOf(i));
+            Step(new Op.Deposit(100 + i, i, 1_000, DepositState.Credited, Suspense: false, 0));
+        }
+        Do(new AssignAddress(Id(120), Book.Operator, AddressPurpose.OperatorTopUp, Script(9)), Ledger.OperatorTenant);
+        Step(new Op.Deposit(109, 9, 3_000, DepositState.Credited, Suspense: false, 0));
+    }
+
+    private static WalletId Wallet(int number) => number < 0 ? Book.Operator : new WalletId((UInt128)(1_000 + number));
+    private static uint TenantOf(int wallet) => wallet < 0 ? Ledger.OperatorTenant : wallet == 2 ? 2u : 1u;
+    private static ByteString Script(int number) => number < 0 ? Book.AnchorScript : RuleTable.Script("script " + number);
+    private static OutPoint Output(int number) => new(default, (uint)number);
+    private static BlockHash Block(int number) => new(new Hash256(0, (UInt128)(number + 1)));
+
+    /// <summary>An id of the present; 0 and 1 are those of clients whose clocks are wrong.</summary>
+    private OperationId Id(int number)
+    {
+        var skew = number switch { 0 => Limits.IdAheadMillisecondsMax + 1, 1 => -60_000, _ => 0 };
+        return OperationId.Create(new UnixTime(_book.Now.Milliseconds + skew), (UInt128)number);
+    }
+
+    private void Step(Op op)
+    {
+        switch (op)
+        {
+            case Op.Create o when !_model.Wallets.ContainsKey(Wallet(o.Wallet)):
+                Do(new CreateWallet(Id(o.Id), TenantOf(o.Wallet), Wallet(o.Wallet)), TenantOf(o.Wallet));
+                break;
+            case Op.Pay o:
+                var transfer = new Transfer(Id(o.Id), Wallet(o.From), Wallet(o.To), new Msat(o.Msat), 0, ByteString.Empty);
+                Do(transfer, TenantOf(o.From) + (o.ByStranger ? 1u : 0u));
+                break;
+            case Op.Address o:
+                Do(new AssignAddress(Id(o.Id), Wallet(o.Wallet), AddressPurpose.Deposit, Script(o.Script)), TenantOf(o.Wallet));
+                break;
+            case Op.Deposit o:
+                _outputs.TryAdd(o.Output, (Script(o.Script), new Sats(o.Sat)));
+                var (script, amount) = _outputs[o.Output];
+                var known = _model.Deposits.GetValueOrDefault(Output(o.Output));
+                var suspense = known is { Booked: true } ? known.Suspense : o.Suspense;
+                Do(new ChangeDeposit(Output(o.Output), o.To, suspense, script, amount, Block(o.Block), 5), Ledger.OperatorTenant);
+                break;
+            case Op.Withdraw o:
+                Do(new RequestWithdrawal(Id(o.Id), Wallet(o.Wallet), Script(o.Script), new Sats(o.Sat), o.Max), TenantOf(o.Wallet));
+                break;
+            case Op.Open o:
+                var keys = (o.Due ? _model.Due : _model.Queued).Take(o.Queued);
+                var anchor = o.Anchor ? new AnchorTerms(1, 1, default) : null;
+                Do(new OpenFamily(_model.Families.Count + 1, new Sats(o.Cap), anchor, [.. keys]), Ledger.OperatorTenant);
+                break;
+            case Op.Sign o when Family(o.Family) is { } number:
+                Do(new SignAttempt(number, _model.Families[(int)number - 1].Fees.Count + 1, default, new Sats(o.Fee), ByteString.Empty), Ledger.OperatorTenant);
+                break;
+            case Op.Confirm o when Family(o.Family) is { } number:
+                var attempt = Math.Max(0, _model.Families[(int)number - 1].Fees.Count - o.Attempt);
+                Do(new ConfirmFamily(number, attempt, 6, Block(o.Block), ByteString.Empty, 0, []), Ledger.OperatorTenant);
+                break;
+            case Op.Unconfirm o when Family(o.Family) is { } number: Do(new UnconfirmFamily(number), Ledger.OperatorTenant); break;
+            case Op.Finish o when Family(o.Family) is { } number: Do(new FinishFamily(number), Ledger.OperatorTenant); break;
+            case Op.Abandon o when Family(o.Family) is { } number: Do(new AbandonFamily(number), Ledger.OperatorTenant); break;
+            case Op.CutEpoch o: Do(new EpochCut(Id(1_000_000 + _sent.Count), _model.Epochs + o.Skip), Ledger.OperatorTenant); break;
+            case Op.RaiseFloor o: Do(new RaiseFloor(new UnixTime(_book.Now.Milliseconds - o.Back)), Ledger.OperatorTenant); break;
+            case Op.Wait o: _book.Wait(o.Milliseconds); break;
+            case Op.TrustClock o: _book.ClockTrusted = o.Trusted; break;
+            case Op.Resend o when _sent.Count > 0:
+                var (command, tenant) = _sent[^(1 + (o.Which % _sent.Count))];
+                Do(command, tenant);
+                break;
+            case Op.Restart: Restart(); break;
+        }
+    }
+
+    /// <summary>One of the newest families, counted back.</summary>
+    private long? Family(int back) => _model.Families.Count is > 0 and var count ? count - (back % count) : null;
+
+    private void Restart()
+    {
+        _book = _book.Reopen();
+        _subject = subject(_book);
+    }
+
+    private void Do(Command command, uint tenant)
+    {
+        if (command is ClientCommand named) _sent.Add((named, tenant));
+        (var expected, _model) = (_model with { Now = _book.Now, ClockTrusted = _book.ClockTrusted }).Apply(command, tenant);
+        if (expected is null)
+        {
+            // Whoever breaks a rule stops the process; the ledger is as it was.
+            var hash = _book.Ledger.StateHash();
+            Assert.Throws<LedgerInvariantException>(() => _subject.Apply(command, tenant));
+            Assert.Equal(hash, _book.Ledger.StateHash());
+        }
+        else
+        {
+            var was = _subject.Apply(command, tenant).Outcome;
+            if (was != expected) Assert.Fail($"{command}: {was}, by the rules {expected}");
+        }
+        if (checks != Checks.None) Compare(command);
+    }
+
+    private void Compare(Command command)
+    {
+        var ledger = _book.Ledger;
+        foreach (var (id, w) in _model.Wallets)
+        {
+            var shown = _subject.Find(id);
+            if (shown != w) Assert.Fail($"{command} left {shown}, by the rules {w}");
+        }
+        Assert.Equal((_model.Entries, _model.Ids.Count, _model.Floor), (ledger.NextSequence, ledger.WindowIds, ledger.Floor));
+        foreach (var (outPoint, d) in _model.Deposits)
+        {
+            var was = ledger.FindDeposit(outPoint)!;
+            Assert.Equal((d.State, d.Suspense, d.Booked, d.Frozen, d.Owed), (was.State, was.Suspense, was.Booked, was.FrozenPart.Value, was.OwedPart.Value));
+        }
+        foreach (var (key, w) in _model.Withdrawals)
+        {
+            var was = ledger.FindWithdrawal(key)!;
+            Assert.Equal((w.State, w.Msat, w.Family), (was.State, was.Amount.ToMsat().Value, was.Family));
+        }
+        Assert.Equal(_model.Due, ledger.DueWithdrawals().Select(w => w.Key));
+        Assert.Equal(
+            _model.Families.Select(f => (f.State, f.Cap, f.Fees.Count, f.Attempt)),
+            ledger.Families().Select(f => (f.State, f.FeeCap.ToMsat().Value, f.Attempts.Count, f.Confirmation?.Attempt ?? 0)));
+    }
+}
+
+/// <summary>What the property looks at: the ledger itself, or one that was tampered with.</summary>
+internal class Subject(Book book)
+{
+    protected Book Book => book;
+
+    public virtual ApplyResult Apply(Command command, uint tenant) => book.Apply(command, tenant);
+
+    public virtual ModelWallet Find(WalletId id)
+    {
+        var w = book.Ledger.FindWallet(id)!.Value;
+        return new ModelWallet(w.Tenant, w.Available.Value, w.Held.Value, w.Frozen.Value, w.Owed.Value, w.OwedPending.Value);
+    }
+}
