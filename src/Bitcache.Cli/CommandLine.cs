@@ -69,6 +69,7 @@ internal static class CommandLine
     private static IEnumerable<Command> Commands() =>
     [
         ServeCommand.Create(),
+        DemoCommand.Create(),
         WalletCommands.Create(),
         WalletCommands.CreateBalance(),
         PayCommand.Create(),

@@ -78,6 +78,7 @@ public sealed class CommandLineTests
         { "Give one of --header, --headers and --node", ["verify", "x.leaf", "--header", "00", "--height", "1", "--headers", "x.json"] },
         { "Give --pins or --vkey", ["verify", "x.leaf", "--pins", "x.json", "--vkey", "x"] },
         { "--vkey is no verifier key", ["verify", "x.leaf", "--vkey", "x"] },
+        { "--payments must lie between", ["demo", "--payments", "0"] },
         { "--scopes must be some of", ["key", "create", "--data", "/", "--tenant", "operator", "--scopes", "read,root", "--label", "x"] },
         { "does not exist", ["key", "list", "--data", "/nonexistent/folder"] },
     };
