@@ -1,5 +1,3 @@
-using System.CommandLine;
-
 namespace Bitcache.Cli;
 
 /// <summary>Commands that the launcher ./bitcache carries out by itself, from a source folder. They stand here so
@@ -20,10 +18,10 @@ internal static class LauncherCommands
     private static Command Launched(string name, string description)
     {
         var command = new Command(name, description);
-        command.SetAction(_ =>
+        command.SetAction(parsed =>
         {
-            Console.Error.WriteLine($"Run this from the source folder: ./bitcache {name}");
-            return 2;
+            parsed.InvocationConfiguration.Error.WriteLine($"Run this from the source folder: ./bitcache {name}");
+            return ExitCode.Usage;
         });
         return command;
     }

@@ -18,6 +18,7 @@ public sealed class RegtestNode : IAsyncDisposable
 {
     public const string ServerWallet = "bitcache";
     private const string MinerWallet = "miner";
+    private const string ReadyLine = "bitcache: the node is ready";
 
     /// <summary>A coinbase output may be spent after 100 more blocks; a few more give the miner some coins.</summary>
     private const int FirstBlocks = 110;
@@ -25,7 +26,7 @@ public sealed class RegtestNode : IAsyncDisposable
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(60);
 
     private readonly string _program;
-    private BitcoindProcess? _process;
+    private ChildProcess? _process;
 
     private RegtestNode(string program, string folder, int port)
     {
@@ -58,7 +59,7 @@ public sealed class RegtestNode : IAsyncDisposable
                 await node.PrepareAsync(cancel);
                 return node;
             }
-            catch (BitcoindStartException e) when (e.PortTaken && attempt < PortAttemptsMax)
+            catch (ChildProcessException e) when (e.Message.Contains("Unable to bind", StringComparison.Ordinal) && attempt < PortAttemptsMax)
             {
                 // Somebody took the port between our look and the node's: another one.
                 await node.DisposeAsync();
@@ -75,7 +76,7 @@ public sealed class RegtestNode : IAsyncDisposable
     public async Task RestartAsync(CancellationToken cancel)
     {
         if (_process is not null) throw new InvalidOperationException("the node is running");
-        var process = new BitcoindProcess(_program,
+        var process = new ChildProcess(_program,
         [
             "-regtest",
             $"-datadir={Folder}",
@@ -97,7 +98,9 @@ public sealed class RegtestNode : IAsyncDisposable
             "-checkaddrman=0",
             "-dbcache=16",
             "-printtoconsole=0",
-        ]);
+            // The node runs this command when it is ready, so that nobody has to poll for it.
+            $"-startupnotify=echo '{ReadyLine}'",
+        ], line => line == ReadyLine);
         try
         {
             await process.StartAsync(cancel);

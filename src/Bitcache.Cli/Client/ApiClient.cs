@@ -1,0 +1,93 @@
+using System.Globalization;
+using Bitcache.Core;
+using Bitcache.Server.Api;
+
+namespace Bitcache.Cli.Client;
+
+/// <summary>The routes of the API, one method each. The caller makes the ids, so that it can ask again under the same one.</summary>
+public sealed class ApiClient(ApiConnection connection) : IDisposable
+{
+    private static ClientJson Json => ClientJson.Default;
+
+    public ApiConnection Connection => connection;
+
+    public Task<Reply<WalletReply>> CreateWalletAsync(OperationId id, CancellationToken cancel) =>
+        connection.PostAsync("/v1/wallets", new IdRequest(id.ToString()), Json.IdRequest, Json.WalletReply, cancel);
+
+    public Task<Reply<WalletReply>> GetWalletAsync(WalletId wallet, CancellationToken cancel) =>
+        connection.GetAsync($"/v1/wallets/{wallet}", Json.WalletReply, cancel);
+
+    public Task<Reply<TransferReply>> PayAsync(Transfer transfer, CancellationToken cancel) => connection.PostAsync(
+        "/v1/transfers",
+        new TransferRequest(
+            transfer.Id.ToString(), transfer.Payer.ToString(), transfer.Payee.ToString(), transfer.Amount.Value, transfer.Code,
+            transfer.Reference.ToUtf8()),
+        Json.TransferRequest, Json.TransferReply, cancel);
+
+    public Task<Reply<ReceiptReply>> GetReceiptAsync(WalletId wallet, OperationId id, CancellationToken cancel) =>
+        connection.GetAsync($"/v1/wallets/{wallet}/transfers/{id}/receipt", Json.ReceiptReply, cancel);
+
+    public Task<Reply<Page<HistoryReply>>> GetHistoryAsync(WalletId wallet, Paging paging, CancellationToken cancel) =>
+        connection.GetAsync($"/v1/wallets/{wallet}/history{paging}", Json.PageHistoryReply, cancel);
+
+    public Task<Reply<AddressReply>> AssignAddressAsync(WalletId wallet, OperationId id, CancellationToken cancel) =>
+        connection.PostAsync($"/v1/wallets/{wallet}/addresses", new IdRequest(id.ToString()), Json.IdRequest, Json.AddressReply, cancel);
+
+    public Task<Reply<Page<DepositReply>>> GetDepositsAsync(WalletId wallet, Paging paging, CancellationToken cancel) =>
+        connection.GetAsync($"/v1/wallets/{wallet}/deposits{paging}", Json.PageDepositReply, cancel);
+
+    /// <param name="amount">Null for everything that makes a whole satoshi.</param>
+    public Task<Reply<WithdrawalReply>> WithdrawAsync(
+        WalletId wallet, OperationId id, string address, Sats? amount, CancellationToken cancel) => connection.PostAsync(
+        $"/v1/wallets/{wallet}/withdrawals",
+        new WithdrawalRequest(id.ToString(), address, amount?.Value, amount is null ? true : null),
+        Json.WithdrawalRequest, Json.WithdrawalReply, cancel);
+
+    public Task<Reply<WithdrawalReply>> GetWithdrawalAsync(WalletId wallet, OperationId id, CancellationToken cancel) =>
+        connection.GetAsync($"/v1/wallets/{wallet}/withdrawals/{id}", Json.WithdrawalReply, cancel);
+
+    public Task<Reply<Page<WithdrawalReply>>> GetWithdrawalsAsync(WalletId wallet, Paging paging, CancellationToken cancel) =>
+        connection.GetAsync($"/v1/wallets/{wallet}/withdrawals{paging}", Json.PageWithdrawalReply, cancel);
+
+    public Task<Reply<EpochReply>> CloseEpochAsync(OperationId id, CancellationToken cancel) =>
+        connection.PostAsync("/v1/epochs", new IdRequest(id.ToString()), Json.IdRequest, Json.EpochReply, cancel);
+
+    public Task<Reply<EpochReply>> GetEpochAsync(long epoch, CancellationToken cancel) =>
+        connection.GetAsync(string.Create(CultureInfo.InvariantCulture, $"/v1/epochs/{epoch}"), Json.EpochReply, cancel);
+
+    public Task<Reply<Page<EpochReply>>> GetEpochsAsync(Paging paging, CancellationToken cancel) =>
+        connection.GetAsync($"/v1/epochs{paging}", Json.PageEpochReply, cancel);
+
+    public Task<Reply<AddressReply>> AssignTopUpAddressAsync(OperationId id, CancellationToken cancel) =>
+        connection.PostAsync("/v1/operator/addresses", new IdRequest(id.ToString()), Json.IdRequest, Json.AddressReply, cancel);
+
+    public Task<Reply<OperatorReply>> GetOperatorAsync(CancellationToken cancel) =>
+        connection.GetAsync("/v1/operator", Json.OperatorReply, cancel);
+
+    public Task<Reply<ClockReply>> ConfirmClockAsync(CancellationToken cancel) =>
+        connection.PostAsync("/v1/operator/clock:confirm", Json.ClockReply, cancel);
+
+    public Task<Reply<HealthReply>> GetHealthAsync(CancellationToken cancel) =>
+        connection.GetAsync("/v1/health", Json.HealthReply, cancel);
+
+    public Task<Reply<HealthDetailsReply>> GetHealthDetailsAsync(CancellationToken cancel) =>
+        connection.GetAsync("/v1/operator/health", Json.HealthDetailsReply, cancel);
+
+    /// <summary>The pins, as the file that auditors keep.</summary>
+    public Task<string> GetPinsAsync(CancellationToken cancel) => connection.GetTextAsync("/v1/pins", cancel);
+
+    public void Dispose() => connection.Dispose();
+}
+
+/// <summary>Which part of a list is wanted, newest first.</summary>
+/// <param name="Before">What the page before gave as <c>next</c>; null for the newest.</param>
+public readonly record struct Paging(long? Before, int? Limit)
+{
+    public override string ToString()
+    {
+        var parts = new List<string>();
+        if (Before is { } before) parts.Add(string.Create(CultureInfo.InvariantCulture, $"before={before}"));
+        if (Limit is { } limit) parts.Add(string.Create(CultureInfo.InvariantCulture, $"limit={limit}"));
+        return parts.Count == 0 ? "" : "?" + string.Join('&', parts);
+    }
+}

@@ -1,0 +1,100 @@
+// All commands under one root, and what becomes of their failures: words on the error output, and an exit code.
+
+using System.CommandLine;
+using System.CommandLine.Invocation;
+using Bitcache.Cli.Client;
+using Bitcache.Cli.Commands;
+using Bitcache.Engine;
+using Bitcache.Server.Keys;
+
+namespace Bitcache.Cli;
+
+internal static class CommandLine
+{
+    /// <summary>Runs one command line; the result is the process's exit code.</summary>
+    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, CancellationToken stop)
+    {
+        var parsed = Root().Parse(args);
+        // Signals are ours: the library would end a server that takes more than two seconds to stop.
+        var invocation = new InvocationConfiguration
+        {
+            Output = output,
+            Error = error,
+            EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = null,
+        };
+        if (parsed.Action is ParseErrorAction refused)
+        {
+            refused.ShowHelp = args.Length == 0;
+            await parsed.InvokeAsync(invocation, stop);
+            return ExitCode.Usage;
+        }
+        try
+        {
+            return await parsed.InvokeAsync(invocation, stop);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            return ExitCode.Interrupted;
+        }
+        catch (ApiProblemException e)
+        {
+            await WriteAsync(e, error);
+            return ExitCode.Failed;
+        }
+        catch (SettingsException e)
+        {
+            foreach (var problem in e.Problems) await error.WriteLineAsync($"bitcache: {problem}");
+            return ExitCode.Usage;
+        }
+        catch (CommandFailedException e)
+        {
+            await error.WriteLineAsync($"bitcache: {e.Message}");
+            return e.ExitCode;
+        }
+        catch (Exception e) when (e is ServerUnreachableException or AnswerLostException or KeyFileException)
+        {
+            await error.WriteLineAsync($"bitcache: {e.Message}");
+            return ExitCode.Failed;
+        }
+    }
+
+    private static RootCommand Root()
+    {
+        var root = new RootCommand("Bitcache: a private ledger for payments far below a cent, settled in Bitcoin.");
+        foreach (var command in Commands().Concat(LauncherCommands.All())) root.Add(command);
+        return root;
+    }
+
+    private static IEnumerable<Command> Commands() =>
+    [
+        ServeCommand.Create(),
+        DemoCommand.Create(),
+        WalletCommands.Create(),
+        WalletCommands.CreateBalance(),
+        PayCommand.Create(),
+        IdCommand.Create(),
+        HistoryCommand.Create(),
+        DepositCommands.CreateAddress(),
+        DepositCommands.CreateDeposits(),
+        WithdrawCommands.CreateWithdraw(),
+        WithdrawCommands.CreateWithdrawals(),
+        EpochCommands.Create(),
+        ReceiptCommand.Create(),
+        VerifyCommand.Create(),
+        KeyCommands.Create(),
+        OperatorCommands.Create(),
+        HealthCommand.Create(),
+    ];
+
+    private static async Task WriteAsync(ApiProblemException refusal, TextWriter error)
+    {
+        var problem = refusal.Problem;
+        var about = problem.Member is null ? "" : $" ({problem.Member})";
+        await error.WriteLineAsync($"bitcache: {problem.Title}{about} [{problem.Code}]");
+        if (problem.Detail is not null) await error.WriteLineAsync($"bitcache: {problem.Detail}");
+        if (problem.Scope is not null) await error.WriteLineAsync($"bitcache: it needs a key with the scope {string.Join(" or ", problem.Scope)}");
+        if (problem.ServerTime is not null) await error.WriteLineAsync($"bitcache: the server's time is {problem.ServerTime}");
+        if (problem.Sequence is { } sequence) await error.WriteLineAsync($"bitcache: entry {sequence} remembers this refusal: a new attempt needs a new id");
+    }
+}

@@ -1,0 +1,34 @@
+using System.Globalization;
+
+namespace Bitcache.Cli.Commands;
+
+internal static class DepositCommands
+{
+    public static Command CreateAddress()
+    {
+        var wallet = Inputs.Wallet();
+        var id = Inputs.Id();
+        return ClientCommand.Create("address", "Get a Bitcoin address that belongs to a wallet for ever.", [wallet, id], async session =>
+            session.Show(
+                await session.Client.AssignAddressAsync(session.Get(wallet), session.ChooseId(id), session.Cancel),
+                (assigned, output) => output.WriteLine(assigned.Address)));
+    }
+
+    public static Command CreateDeposits()
+    {
+        var wallet = Inputs.Wallet();
+        var (before, limit) = (Inputs.Before(), Inputs.Limit());
+        return ClientCommand.Create("deposits", "What was paid to a wallet's addresses, newest first.", [wallet, limit, before], async session =>
+            session.Show(
+                await session.Client.GetDepositsAsync(session.Get(wallet), session.Paging(before, limit), session.Cancel),
+                (page, output) =>
+                {
+                    Columns.Write(output, ["output", "amount", "state", "block", "address"], page.Items.Select(d => (string[])
+                    [
+                        d.Output, Session.Sat(d.AmountSat), d.Suspense ? d.State + ", too small to be credited" : d.State,
+                        d.Height.ToString(CultureInfo.InvariantCulture), d.Address,
+                    ]));
+                    Columns.WriteNext(output, page.Next);
+                }));
+    }
+}

@@ -1,0 +1,62 @@
+using System.Globalization;
+using Bitcache.Cli.Client;
+using Bitcache.Server.Api;
+
+namespace Bitcache.Cli.Commands;
+
+internal static class HealthCommand
+{
+    public static Command Create() => ClientCommand.Create(
+        "health", "How the server is; in full with a key of scope admin or audit. Exit code 1 if something does not work.", [], RunAsync);
+
+    private static async Task<int> RunAsync(Session session)
+    {
+        if (session.HasKey)
+        {
+            try
+            {
+                var details = await session.Client.GetHealthDetailsAsync(session.Cancel);
+                session.Show(details, Write);
+                return Code(details.Value.Reasons);
+            }
+            catch (ApiProblemException e) when (e.Problem.Code == ProblemType.ScopeMissing.Code)
+            {
+                // A key for other things: the short answer is for anybody.
+            }
+        }
+        var health = await session.Client.GetHealthAsync(session.Cancel);
+        session.Show(health, (h, output) => WriteStatus(h.Status, h.Reasons, output));
+        return Code(health.Value.Reasons);
+    }
+
+    private static int Code(IReadOnlyList<string> reasons) => reasons.Count == 0 ? ExitCode.Done : ExitCode.Failed;
+
+    private static void WriteStatus(string status, IReadOnlyList<string> reasons, TextWriter output) =>
+        output.WriteLine(reasons.Count == 0 ? status : $"{status}: {string.Join(", ", reasons)}");
+
+    private static void Write(HealthDetailsReply health, TextWriter output)
+    {
+        WriteStatus(health.Status, health.Reasons, output);
+        if (health.NodeTrouble is not null) output.WriteLine($"the node: {health.NodeTrouble}");
+        Columns.Write(output, ["what", "now"],
+        [
+            ["node at block", Text(health.NodeHeight)],
+            ["deposits looked at up to block", Text(health.CursorHeight)],
+            ["looked at", health.LookedAt ?? "never"],
+            ["entries", Text(health.Entries)],
+            ["covered by a signed checkpoint", Text(health.CheckpointSize)],
+            ["wallets", Text(health.Wallets)],
+            ["withdrawals queued", Text(health.QueuedWithdrawals)],
+            ["last epoch", Text(health.LastEpoch)],
+            ["epochs not anchored", Text(health.EpochsUnanchored)],
+            ["reserves", health.ReservesMsat is { } reserves ? Session.Bits(reserves) : "not known yet"],
+            ["liabilities", Session.Bits(health.LiabilitiesMsat)],
+            ["the operator's wallet", Session.Bits(health.OperatorAvailableMsat)],
+            ["sums equal", health.Conserved ? "yes" : "NO: stop the server and keep the data folder"],
+        ]);
+        foreach (var family in health.Families)
+            output.WriteLine($"transaction family {family.Family}: {family.State}, {family.Txid ?? "not built"}{(family.Waiting is null ? "" : ", " + family.Waiting)}");
+    }
+
+    private static string Text(long? number) => number?.ToString(CultureInfo.InvariantCulture) ?? "none";
+}

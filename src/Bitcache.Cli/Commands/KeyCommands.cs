@@ -1,0 +1,89 @@
+// Keys are made where the data folder is, beside the running server, which reads the file again within a second.
+
+using System.CommandLine;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Files;
+using Bitcache.Server.Keys;
+
+namespace Bitcache.Cli.Commands;
+
+internal static class KeyCommands
+{
+    private static readonly Option<DirectoryInfo> Data = new Option<DirectoryInfo>("--data")
+    {
+        Description = "The server's data folder.",
+        HelpName = "folder",
+        Required = true,
+    }.AcceptExistingOnly();
+
+    private static readonly Option<string> Network = new Option<string>("--network")
+    {
+        Description = "The server's network: keys of mainnet begin with bck_live_, all others with bck_test_.",
+        DefaultValueFactory = _ => "regtest",
+    }.AcceptOnlyFromAmong("mainnet", "testnet", "signet", "regtest");
+
+    public static Command Create() => new("key", "API keys: who may use the server.") { CreateCreate(), CreateList(), CreateRevoke() };
+
+    private static Command CreateCreate()
+    {
+        var tenant = new Option<string>("--tenant") { Description = "The owner of the wallets that the key is for; 'operator' is always there.", Required = true };
+        var isNew = new Option<bool>("--new-tenant") { Description = "The owner is a new one." };
+        var scopes = new Option<string>("--scopes")
+        {
+            Description = "What the key may do, such as read,pay. There are read, pay, withdraw; of the operator's keys only: admin, audit.",
+            HelpName = "read,pay,…",
+            Required = true,
+        };
+        var label = new Option<string>("--label") { Description = "What the key is for.", Required = true };
+        var days = new Option<int?>("--days") { Description = "For how many days it is good; without it for ever." };
+        var command = new Command("create", "Make a key. It is printed once and stored nowhere: the server keeps its hash.")
+        {
+            Data, Network, tenant, isNew, scopes, label, days,
+        };
+        command.SetAction(parsed =>
+        {
+            if (!ScopeNames.TryParse(parsed.GetRequiredValue(scopes).Split(','), out var granted))
+                throw new CommandFailedException("--scopes must be some of read, pay, withdraw, admin, audit, with commas between", ExitCode.Usage);
+            var validFor = parsed.GetValue(days) is { } count ? TimeSpan.FromDays(count) : (TimeSpan?)null;
+            var created = Store(parsed).Create(new KeyTerms(
+                parsed.GetRequiredValue(tenant), parsed.GetValue(isNew), granted, parsed.GetRequiredValue(label), validFor));
+            parsed.InvocationConfiguration.Output.WriteLine(created.Secret);
+            parsed.InvocationConfiguration.Error.WriteLine($"key {created.Record.Id}: keep it now, it is not shown again");
+        });
+        return command;
+    }
+
+    private static Command CreateList()
+    {
+        var command = new Command("list", "All keys, the revoked ones too.") { Data, Network };
+        command.SetAction(parsed =>
+        {
+            var file = Store(parsed).List();
+            Columns.Write(
+                parsed.InvocationConfiguration.Output, ["key", "tenant", "scopes", "created", "expires", "revoked", "label"],
+                file.Keys.Select(k => (string[])
+                [
+                    k.Id, file.Tenants.Single(t => t.Number == k.Tenant).Name, string.Join(',', k.Scopes), Day(k.Created), Day(k.Expires), Day(k.Revoked), k.Label,
+                ]));
+        });
+        return command;
+    }
+
+    private static Command CreateRevoke()
+    {
+        var id = new Argument<string>("key") { Description = "The key's id, as the list shows it." };
+        var command = new Command("revoke", "Revoke a key: a running server refuses it within a second.") { id, Data, Network };
+        command.SetAction(parsed =>
+        {
+            var key = Store(parsed).Revoke(parsed.GetRequiredValue(id));
+            parsed.InvocationConfiguration.Output.WriteLine($"key {key.Id} ({key.Label}) is revoked since {key.Revoked:u}");
+        });
+        return command;
+    }
+
+    private static ApiKeyStore Store(ParseResult parsed) => new(
+        new LinuxFileSystem(), parsed.GetRequiredValue(Data).FullName,
+        Enum.Parse<BitcoinNetwork>(parsed.GetRequiredValue(Network), ignoreCase: true), TimeProvider.System);
+
+    private static string Day(DateTimeOffset? time) => time is { } t ? t.ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture) : "";
+}

@@ -1,0 +1,101 @@
+// `bitcache serve`: the single-node server as a process. Settings come from a file and from options, which win;
+// everything that is wrong with them is said at once, before anything is opened.
+
+using System.CommandLine;
+using System.Globalization;
+using System.Security.Cryptography;
+using Bitcache.Engine;
+using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Journal;
+using Bitcache.Server;
+using Bitcache.Server.Settings;
+using Microsoft.Extensions.Logging;
+
+namespace Bitcache.Cli.Commands;
+
+internal static class ServeCommand
+{
+    /// <summary>How the line begins that says where the server listens; from then on it answers.</summary>
+    public const string ListeningLine = "listening on ";
+
+    private static readonly Option<FileInfo> Config = new("--config") { Description = "A settings file in JSON.", HelpName = "file" };
+
+    /// <summary>One option for each setting: dataFolder is --data-folder.</summary>
+    private static readonly IReadOnlyDictionary<Setting, Option<string>> Overrides =
+        Setting.All.ToDictionary(s => s, s => new Option<string>("--" + KebabCase(s.Name)) { Description = s.Help, HelpName = "value" });
+
+    public static Command Create()
+    {
+        var command = new Command(
+            "serve",
+            "Run the server until SIGTERM or Ctrl-C. Exit codes: 0 stopped in good order; 1 could not start; 2 the settings cannot be used; "
+            + "134 the journal failed, and the next start finds out what became durable.")
+        {
+            Config,
+        };
+        foreach (var option in Overrides.Values) command.Add(option);
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
+    {
+        var output = parsed.InvocationConfiguration.Output;
+        var settings = SettingsFile.Load(
+            parsed.GetValue(Config)?.FullName,
+            Overrides.Where(o => parsed.GetValue(o.Value) is not null).Select(o => KeyValuePair.Create(o.Key.Name, parsed.GetValue(o.Value)!)));
+        using var logs = LoggerFactory.Create(ConfigureLogs);
+        using var rpc = new BitcoinRpc(new BitcoinRpcOptions(settings.Node.Url, Credentials(settings.Node), settings.Node.Timeout));
+        try
+        {
+            await using var engine = await LedgerEngine.OpenAsync(
+                settings.Engine, new BitcoinRpcNode(rpc, settings.Node.Wallet), TimeProvider.System, logs, Die, stop);
+            output.WriteLine($"data folder {Path.GetFullPath(settings.Engine.DataFolder)}");
+            output.WriteLine(Describe(engine.Recovery));
+            await using var server = await BitcacheServer.StartAsync(settings, engine, TimeProvider.System, logs, stop);
+            output.WriteLine($"{ListeningLine}{server.Address}");
+            await WaitAsync(stop);
+            output.WriteLine("stopping");
+        }
+        catch (Exception e) when (e is NodeUnavailableException or IOException or UnauthorizedAccessException or CryptographicException)
+        {
+            throw new CommandFailedException(e.Message);
+        }
+        output.WriteLine("stopped: everything acknowledged is durable");
+        return ExitCode.Done;
+    }
+
+    private static void ConfigureLogs(ILoggingBuilder logging) => logging
+        .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace)
+        .AddSimpleConsole(console => (console.SingleLine, console.UseUtcTimestamp, console.TimestampFormat) = (true, true, "yyyy-MM-dd'T'HH:mm:ss.fff'Z' "))
+        .AddFilter("Microsoft", LogLevel.Warning)
+        // What keeps the server from starting is said once, by us.
+        .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
+
+    private static async Task WaitAsync(CancellationToken stop)
+    {
+        var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var registration = stop.Register(stopped.SetResult);
+        await stopped.Task;
+    }
+
+    private static RpcCredentials Credentials(NodeSettings node) => node.CookieFile is { } cookie
+        ? RpcCredentials.FromCookie(cookie)
+        : RpcCredentials.FromPasswordFile(node.User!, node.PasswordFile!);
+
+    private static string Describe(RecoveryReport recovery)
+    {
+        var text = string.Create(CultureInfo.InvariantCulture,
+            $"journal: {recovery.Sequences} entries in {recovery.Frames} frames and {recovery.Segments} segments verified");
+        return recovery.TornBytes == 0
+            ? text
+            : string.Create(CultureInfo.InvariantCulture,
+                $"{text}; {recovery.TornBytes} bytes of an unfinished write, never acknowledged, were cut off and kept in {recovery.TornFile}");
+    }
+
+    /// <summary>Memory may be ahead of what is durable: nothing may be answered or written any more.</summary>
+    private static void Die(string why, Exception cause) => Environment.FailFast($"bitcache stops at once: {why}: {cause.Message}", cause);
+
+    private static string KebabCase(string name) =>
+        string.Concat(name.Select(c => char.IsAsciiLetterUpper(c) ? "-" + char.ToLowerInvariant(c) : c.ToString()));
+}

@@ -1,0 +1,54 @@
+// A receipt as files: x.leaf with x.leaf.tlog-proof and, once anchored, x.leaf.ots beside it, and pins.json.
+
+using Bitcache.Core;
+using Bitcache.Core.Audit;
+using Bitcache.Server.Api;
+
+namespace Bitcache.Cli.Verify;
+
+internal static class ReceiptFolder
+{
+    public const string PinsName = "pins.json";
+
+    public static string ProofOf(string leaf) => leaf + ".tlog-proof";
+    public static string TimestampOf(string leaf) => leaf + ".ots";
+    public static string PinsBeside(string leaf) => Path.Combine(Path.GetDirectoryName(Path.GetFullPath(leaf))!, PinsName);
+
+    /// <summary>Writes the files of a receipt; the result is the path of its leaf.</summary>
+    /// <param name="pins">The pins as the server shows them. Those in the folder already must agree with them.</param>
+    /// <exception cref="CommandFailedException">The server shows other pins than before, or the folder cannot be written.</exception>
+    public static string Write(string folder, OperationId id, ReceiptReply receipt, string pins)
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+            var leaf = Path.Combine(folder, $"{id}.leaf");
+            WritePins(Path.Combine(folder, PinsName), pins);
+            File.WriteAllBytes(leaf, Convert.FromBase64String(receipt.Leaf));
+            File.WriteAllBytes(ProofOf(leaf), Convert.FromBase64String(receipt.TlogProof));
+            if (receipt.OpenTimestamps is { } timestamp) File.WriteAllBytes(TimestampOf(leaf), Convert.FromBase64String(timestamp));
+            return leaf;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
+        {
+            throw new CommandFailedException($"the receipt cannot be written to {folder}: {e.Message}");
+        }
+    }
+
+    private static void WritePins(string path, string text)
+    {
+        if (!Pins.TryParse(text, out var shown, out var refusal)) throw new CommandFailedException($"the server's pins cannot be used: {refusal}");
+        if (!File.Exists(path))
+        {
+            File.WriteAllText(path, text);
+            return;
+        }
+        if (!Pins.TryParse(File.ReadAllText(path), out var kept, out refusal)) throw new CommandFailedException($"{path} cannot be used: {refusal}");
+        // The first anchor is unknown until it is mined; nothing else may ever change.
+        if (kept with { FirstAnchor = shown.FirstAnchor } is var expected && expected.Write() != shown.Write())
+            throw new CommandFailedException($"the server shows other pins than {path} holds: keep both, for a log has one key and one anchor script for ever");
+        if (kept.FirstAnchor is { } first && first != shown.FirstAnchor)
+            throw new CommandFailedException($"the server names another first anchor than {first} in {path}: keep both, and look at the chain");
+        if (kept.FirstAnchor is null && shown.FirstAnchor is not null) File.WriteAllText(path, text);
+    }
+}
