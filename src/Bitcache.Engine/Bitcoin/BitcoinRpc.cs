@@ -70,6 +70,10 @@ public sealed class BitcoinRpc : IDisposable
         }
     }
 
+    /// <summary>The same for a call whose result tells nothing.</summary>
+    public Task CallAsync(string? wallet, string method, JsonArray parameters, CancellationToken cancel) =>
+        CallAsync(wallet, method, parameters, static _ => true, cancel);
+
     /// <summary>Sends the request; once more after 401 with credentials read anew, since the node checks them before
     /// it looks at the request.</summary>
     private async Task<(HttpStatusCode Status, byte[] Answer)> SendAsync(Uri uri, string method, byte[] body, CancellationToken cancel)

@@ -13,7 +13,8 @@ public sealed class BitcoinRpcNode(BitcoinRpc rpc, string wallet) : IBitcoinNode
     {
         try
         {
-            return await NodeAsync("loadwallet", [wallet, true], _ => true, cancel);
+            await rpc.CallAsync(null, "loadwallet", [wallet, true], cancel);
+            return true;
         }
         catch (NodeException e) when (e.Code is RpcError.WalletAlreadyLoaded)
         {
@@ -27,7 +28,7 @@ public sealed class BitcoinRpcNode(BitcoinRpc rpc, string wallet) : IBitcoinNode
 
     // (wallet_name, disable_private_keys, blank, passphrase, avoid_reuse, descriptors, load_on_startup)
     public Task CreateWalletAsync(CancellationToken cancel) =>
-        NodeAsync("createwallet", [wallet, false, false, null, false, true, true], _ => true, cancel);
+        rpc.CallAsync(null, "createwallet", [wallet, false, false, null, false, true, true], cancel);
 
     public Task<BlockchainInfo> GetBlockchainInfoAsync(CancellationToken cancel) =>
         NodeAsync("getblockchaininfo", [], NodeAnswerReader.BlockchainInfo, cancel);
@@ -137,9 +138,9 @@ public sealed class BitcoinRpcNode(BitcoinRpc rpc, string wallet) : IBitcoinNode
         NullIfUnknown(NodeAsync("getrawtransaction", [txid.ToString(), 0, block?.ToString()], NodeJson.ToBytes, cancel));
 
     public Task LockUnspentAsync(IReadOnlyList<OutPoint> outputs, CancellationToken cancel) =>
-        WalletAsync("lockunspent", [false, OutPoints(outputs)], _ => true, cancel);
+        rpc.CallAsync(wallet, "lockunspent", [false, OutPoints(outputs)], cancel);
 
-    public Task UnlockAllAsync(CancellationToken cancel) => WalletAsync("lockunspent", [true], _ => true, cancel);
+    public Task UnlockAllAsync(CancellationToken cancel) => rpc.CallAsync(wallet, "lockunspent", [true], cancel);
 
     public Task<IReadOnlyList<OutPoint>> ListLockUnspentAsync(CancellationToken cancel) =>
         WalletAsync<IReadOnlyList<OutPoint>>("listlockunspent", [], a => a.ToList(NodeJson.ToOutPoint), cancel);

@@ -10,7 +10,7 @@ namespace Bitcache.IntegrationTests.Bitcoin;
 [Trait("suite", "node")]
 public sealed class RpcCallTests(RegtestFixture fixture) : IClassFixture<RegtestFixture>
 {
-    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(2);
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
     private RegtestNode Regtest => fixture.Node;
@@ -110,7 +110,7 @@ public sealed class RpcCallTests(RegtestFixture fixture) : IClassFixture<Regtest
         await locked.CreateWalletAsync(Cancel);
         await Regtest.PayAsync(await locked.GetNewAddressAsync(Cancel), new Sats(100_000), Cancel);
         await Regtest.MineAsync(1, Cancel);
-        await Regtest.Rpc.CallAsync("locked", "encryptwallet", ["secret"], _ => true, Cancel);
+        await Regtest.Rpc.CallAsync("locked", "encryptwallet", ["secret"], Cancel);
         Assert.True((await locked.GetWalletInfoAsync(Cancel)).Locked);
         Assert.False((await Node.GetWalletInfoAsync(Cancel)).Locked);
 
