@@ -20,10 +20,11 @@ internal sealed class ServerProcess : IAsyncDisposable
     private Task<string> _errors = Task.FromResult("");
     private Task<string> _output = Task.FromResult("");
 
-    public ServerProcess(RegtestNode node)
+    /// <param name="dataFolder">Another server's data folder, to be refused; null for one of its own.</param>
+    public ServerProcess(RegtestNode node, string? dataFolder = null)
     {
         Node = node;
-        DataFolder = Path.Combine(_folder.FullName, "data");
+        DataFolder = dataFolder ?? Path.Combine(_folder.FullName, "data");
         _settings = Path.Combine(_folder.FullName, "settings.json");
         File.WriteAllText(_settings, JsonSerializer.Serialize(new Dictionary<string, string>
         {
@@ -38,6 +39,8 @@ internal sealed class ServerProcess : IAsyncDisposable
             ["segmentMebibytes"] = "16",
             ["listen"] = "127.0.0.1:0",
         }));
+        (UserKey, OperatorKey) = ("", "");
+        if (dataFolder is not null) return;
         Directory.CreateDirectory(DataFolder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var keys = new ApiKeyStore(new LinuxFileSystem(), DataFolder, BitcoinNetwork.Regtest, TimeProvider.System);
         UserKey = keys.Create(new KeyTerms("user", NewTenant: true, Scopes.Read | Scopes.Pay | Scopes.Withdraw, "test")).Secret;
@@ -53,8 +56,14 @@ internal sealed class ServerProcess : IAsyncDisposable
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <summary>Starts the server and returns when it listens.</summary>
+    public async Task StartAsync()
+    {
+        if (!await TryStartAsync()) Assert.Fail($"the server ended before it listened: {(await WaitForEndAsync()).Errors}");
+    }
+
+    /// <summary>Starts the server; false when it ended before it listened, as one whose first sync fails does.</summary>
     /// <param name="injection">What strace does to system calls, such as "fdatasync:error=EIO:when=3"; null for a plain start.</param>
-    public async Task StartAsync(string? injection = null)
+    public async Task<bool> TryStartAsync(string? injection = null)
     {
         var start = new ProcessStartInfo("setpriv") { RedirectStandardOutput = true, RedirectStandardError = true };
         string[] trace = injection is null ? [] : ["strace", "-f", "-qq", "-o", TraceFile, "-e", "trace=fdatasync", "-e", "inject=" + injection];
@@ -68,10 +77,10 @@ internal sealed class ServerProcess : IAsyncDisposable
             line = await process.StandardOutput.ReadLineAsync(Cancel);
         }
         while (line is not null && !line.StartsWith(ListeningLine, StringComparison.Ordinal));
-        if (line is null) Assert.Fail($"the server ended before it listened: {await _errors}");
         _output = process.StandardOutput.ReadToEndAsync(Cancel);
-        Url = new Uri(line[ListeningLine.Length..]);
         _process = process;
+        if (line is not null) Url = new Uri(line[ListeningLine.Length..]);
+        return line is not null;
     }
 
     /// <summary>kill -9, as a power switch would end the process.</summary>
