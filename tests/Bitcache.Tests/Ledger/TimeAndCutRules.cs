@@ -151,8 +151,7 @@ public sealed class TimeAndCutRules
         foreach (var (i, wallet) in wallets.Index())
             Assert.Equal(Outcome.Accepted, book.Apply(new CreateWallet(OperationId.Create(book.Now, (UInt128)i), Tenant, wallet), Tenant).Outcome);
         Assert.Equal(wallets.Length + 1, book.Ledger.WalletCount);
-        Assert.All(wallets, wallet => Assert.Equal(wallet, book.Ledger.FindWallet(wallet)?.Id));
-        Assert.Equal(Book.Operator, book.Ledger.OperatorWallet.Id);
+        Assert.All([Book.Operator, .. wallets], wallet => Assert.Equal(wallet, book.Ledger.FindWallet(wallet)?.Id));
         Assert.Null(book.Ledger.FindWallet(new WalletId((UInt128)5_001 << 64)));
         Assert.Equal(book.Ledger.StateHash(), Book.Replay(book.Records).StateHash());
     }
