@@ -31,11 +31,13 @@ public enum Outcome : ushort
 
     // The state of the ledger. Journaled and remembered for transfers and withdrawals.
     InsufficientFunds = 40,
-    /// <summary>A deposit of this wallet was taken back after it was spent; nothing leaves until that is settled.</summary>
+    /// <summary>A deposit of this wallet was taken back after it was spent; nothing leaves until that is settled.
+    /// Not journaled for a family of transactions, which is then built without this wallet's withdrawals.</summary>
     WalletOwes = 41,
 
     // The operator's side: nothing was changed, and the caller acts on it.
     OperatorFundsLow = 50,
+    /// <summary>The script belongs to a wallet already, or is the one that the operator's anchors pay.</summary>
     AddressTaken = 51,
     AnchorPending = 52,
 }

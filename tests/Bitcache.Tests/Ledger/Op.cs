@@ -92,7 +92,7 @@ internal abstract record Op
         (3, Gen.Choose(-1, 60_000).Select(b => (Op)new RaiseFloor(b))),
         (4, Gen.Choose(0, 100_000).Select(ms => (Op)new Wait(ms))),
         (2, Gen.Elements(true, false).Select(t => (Op)new TrustClock(t))),
-        (12, Gen.Choose(0, 100).Select(w => (Op)new Resend(w))),
+        (12, Gen.Choose(0, 40).Select(w => (Op)new Resend(w))),
         (1, Gen.Constant((Op)new Restart())));
 
     private static Gen<Op> AnyPay =>
@@ -104,14 +104,14 @@ internal abstract record Op
         select (Op)new Pay(payer, payee, msat, id, stranger);
 
     private static Gen<Op> AnyDeposit =>
-        from output in Gen.Choose(0, 7)
-        from script in Gen.Choose(-1, 5)
+        from output in Gen.Choose(0, 15)
+        from script in Gen.Frequency((8, Gen.Choose(0, 2)), (1, Gen.Choose(-1, 5)))
         from sat in Gen.Choose(1, 3_000)
         from to in Gen.Frequency(
             (1, Gen.Constant(DepositState.Seen)),
             (4, Gen.Constant(DepositState.Credited)),
             (3, Gen.Constant(DepositState.Frozen)),
-            (2, Gen.Constant(DepositState.Reversed)),
+            (1, Gen.Constant(DepositState.Reversed)),
             (1, Gen.Constant(DepositState.Final)))
         from suspense in Rarely
         from block in Gen.Choose(0, 2)

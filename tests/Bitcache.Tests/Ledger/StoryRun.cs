@@ -37,10 +37,10 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
         {
             Do(new CreateWallet(Id(100 + i), TenantOf(i), Wallet(i)), TenantOf(i));
             Do(new AssignAddress(Id(110 + i), Wallet(i), AddressPurpose.Deposit, Script(i)), TenantOf(i));
-            Step(new Op.Deposit(100 + i, i, 1_000, DepositState.Credited, Suspense: false, 0));
+            Step(new Op.Deposit(i, i, 1_000, DepositState.Credited, Suspense: false, 0));
         }
         Do(new AssignAddress(Id(120), Book.Operator, AddressPurpose.OperatorTopUp, Script(9)), Ledger.OperatorTenant);
-        Step(new Op.Deposit(109, 9, 3_000, DepositState.Credited, Suspense: false, 0));
+        Step(new Op.Deposit(3, 9, 3_000, DepositState.Credited, Suspense: false, 0));
     }
 
     private static WalletId Wallet(int number) => number < 0 ? Book.Operator : new WalletId((UInt128)(1_000 + number));
@@ -100,7 +100,7 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
             case Op.Wait o: _book.Wait(o.Milliseconds); break;
             case Op.TrustClock o: _book.ClockTrusted = o.Trusted; break;
             case Op.Resend o when _sent.Count > 0:
-                var (command, tenant) = _sent[^(1 + (o.Which % _sent.Count))];
+                var (command, tenant) = _sent[^(1 + Math.Min(o.Which, _sent.Count - 1))];
                 Do(command, tenant);
                 break;
             case Op.Restart: Restart(); break;

@@ -143,6 +143,20 @@ public sealed class TimeAndCutRules
     }
 
     [Fact]
+    public void Many_wallets_are_found_also_when_their_ids_collide()
+    {
+        var book = new Book(Checks.None);
+        // Equal low bits are one place in the index; the table grows several times on the way.
+        WalletId[] wallets = [.. Enumerable.Range(1, 5_000).Select(i => new WalletId(i % 2 == 0 ? (UInt128)i << 64 : (UInt128)(1_000 * i)))];
+        foreach (var (i, wallet) in wallets.Index())
+            Assert.Equal(Outcome.Accepted, book.Apply(new CreateWallet(OperationId.Create(book.Now, (UInt128)i), Tenant, wallet), Tenant).Outcome);
+        Assert.Equal(wallets.Length + 1, book.Ledger.WalletCount);
+        Assert.All([Book.Operator, .. wallets], wallet => Assert.Equal(wallet, book.Ledger.FindWallet(wallet)?.Id));
+        Assert.Null(book.Ledger.FindWallet(new WalletId((UInt128)5_001 << 64)));
+        Assert.Equal(book.Ledger.StateHash(), Book.Replay(book.Records).StateHash());
+    }
+
+    [Fact]
     public void Cuts_are_numbered_and_the_log_only_grows()
     {
         var rules = RuleTable.Run("""
@@ -159,11 +173,13 @@ public sealed class TimeAndCutRules
             logcut 2 3       Impossible
             logcut 3 3       Accepted
             epochcut 2       Accepted
+            logcut 4 5       Accepted
             """);
-        // The size of the log right after the entries of the cuts themselves: sequences 2 and 5.
+        // The size of the log right after the entries of the epochs' cuts themselves: sequences 2 and 5.
         Assert.Equal([3L, 6L], rules.Book.Ledger.Epochs().Select(e => e.TreeSize));
+        // A cut of the log alone is not worth another one.
         Assert.Equal(5, rules.Book.Ledger.LastContentSequence);
-        Assert.Throws<LedgerInvariantException>(() => rules.Book.Apply(new LogCut(4, [5, 5]), Ledger.OperatorTenant));
+        Assert.Throws<LedgerInvariantException>(() => rules.Book.Apply(new LogCut(5, [6, 6]), Ledger.OperatorTenant));
     }
 
     [Fact]
