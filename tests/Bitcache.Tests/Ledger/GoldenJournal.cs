@@ -65,6 +65,9 @@ public sealed class GoldenJournal
         family 3 cap 100                  Accepted
         """;
 
+    /// <summary>The state that the golden journal replays to.</summary>
+    internal static Hash256 ExpectedState => Hash256.TryParse(StateHash, out var expected) ? expected : throw new FormatException(StateHash);
+
     private static string FilePath => Path.Combine(AppContext.BaseDirectory, "Golden", FileName);
 
     internal static List<byte[]> Read() => Split(File.ReadAllBytes(FilePath));
@@ -86,8 +89,7 @@ public sealed class GoldenJournal
     public void A_journal_of_version_1_replays_to_the_state_that_it_had()
     {
         var ledger = Book.Replay(Read());
-        Assert.True(Hash256.TryParse(StateHash, out var expected));
-        Assert.Equal(expected, ledger.StateHash());
+        Assert.Equal(ExpectedState, ledger.StateHash());
     }
 
     [Fact]
