@@ -21,6 +21,7 @@ public sealed class LedgerEngine : IAsyncDisposable
 {
     /// <summary>A single node keeps all wallets in one partition: a payment is then one entry.</summary>
     private const int Partitions = 1;
+    private static readonly TimeSpan HealthAgeMax = TimeSpan.FromSeconds(1);
 
     private readonly EngineSettings _settings;
     private readonly DataFolderLock _folder;
@@ -29,11 +30,16 @@ public sealed class LedgerEngine : IAsyncDisposable
     private readonly SettlementLoop _settlement;
     private readonly Receipts _receipts;
     private readonly IBitcoinNode _node;
+    private readonly TimeProvider _time;
+    private volatile Looked? _health;
+
+    private sealed record Looked(EngineHealth Health, long Timestamp);
 
     private LedgerEngine(
-        EngineSettings settings, DataFolderLock folder, Partition partition, CheckpointKey key, LogKeeper log, SettlementLoop settlement, IBitcoinNode node)
+        EngineSettings settings, DataFolderLock folder, Partition partition, CheckpointKey key, LogKeeper log, SettlementLoop settlement,
+        IBitcoinNode node, TimeProvider time)
     {
-        (_settings, _folder, Partition, _key, _log, _settlement, _node) = (settings, folder, partition, key, log, settlement, node);
+        (_settings, _folder, Partition, _key, _log, _settlement, _node, _time) = (settings, folder, partition, key, log, settlement, node, time);
         _receipts = new Receipts(partition, log, key.Origin);
     }
 
@@ -81,7 +87,7 @@ public sealed class LedgerEngine : IAsyncDisposable
             var gate = new NodeGate(node, settings.Network.ChainName(), settings.Network.GenesisBlock());
             var settlement = new SettlementLoop(partition, log, node, gate, settings, time, logger, fatal);
             settlement.Start();
-            return new LedgerEngine(settings, folder, partition, key, log, settlement, node) { Recovery = recovery };
+            return new LedgerEngine(settings, folder, partition, key, log, settlement, node, time) { Recovery = recovery };
         }
         catch
         {
@@ -117,6 +123,16 @@ public sealed class LedgerEngine : IAsyncDisposable
     public Task<Pins> PinsAsync() => Partition.QueryAsync(ledger => new Pins(
         _key.Verifier, ledger.Genesis!.AnchorScript.Span.ToArray(), AnchorChain.First(ledger.Families()), Network));
 
+    /// <summary>How everything was at most a second ago: what anybody may ask at any rate.</summary>
+    public async Task<EngineHealth> RecentHealthAsync()
+    {
+        if (_health is { } known && _time.GetElapsedTime(known.Timestamp) < HealthAgeMax) return known.Health;
+        var health = await HealthAsync();
+        _health = new Looked(health, _time.GetTimestamp());
+        return health;
+    }
+
+    /// <summary>How everything is now. The answer costs the partition's time.</summary>
     public async Task<EngineHealth> HealthAsync()
     {
         var chain = _settlement.Chain;

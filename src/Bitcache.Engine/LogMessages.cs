@@ -63,6 +63,9 @@ internal static partial class LogMessages
     [LoggerMessage(1203, LogLevel.Warning, "Family {Family} cannot be built now ({Refusal}): {Detail}")]
     public static partial void BuildRefused(this ILogger log, long family, BuildRefusal refusal, string detail);
 
+    [LoggerMessage(1208, LogLevel.Warning, "Family {Family}: the node refuses a step of it: {Detail}")]
+    public static partial void StepRejected(this ILogger log, long family, string detail);
+
     [LoggerMessage(1204, LogLevel.Warning, "The node did not take {Txid} ({Outcome}): {Detail}. The same bytes are sent again; nothing is built anew")]
     public static partial void BroadcastRefused(this ILogger log, Txid txid, BroadcastOutcome outcome, string detail);
 

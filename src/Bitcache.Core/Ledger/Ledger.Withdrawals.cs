@@ -33,6 +33,13 @@ public sealed partial class Ledger
 
     public int QueuedWithdrawals => _queued.Count;
 
+    /// <summary>Whether a wallet that a family would pay for owes: the family must not be signed then.</summary>
+    public bool OwesAny(Family family) => family.Withdrawals.Any(k => _wallets[_wallets.Find(k.Wallet)].Owes);
+
+    /// <summary>Whether a family waits for an earlier anchor, which its own first input must spend.</summary>
+    public bool WaitsForAnchor(Family family) =>
+        family.Anchor is not null && _families.Any(f => f.Number < family.Number && IsAnchorUnconfirmed(f));
+
     private ApplyResult ApplyRequestWithdrawal(RequestWithdrawal command, in ApplyContext context, Span<byte> record)
     {
         if (!command.Max && command.Amount == Sats.Zero) return Refused(Outcome.AmountZero);
@@ -114,9 +121,18 @@ public sealed partial class Ledger
         Assert(family.State is FamilyState.Opened or FamilyState.Signed, "only an unconfirmed family takes another attempt");
         Assert(command.Attempt == family.Attempts.Count + 1, "attempts are numbered in order");
         Assert(command.Fee <= family.FeeCap, "a mining fee stays within what is held for it");
+        if (family.Attempts.Count == 0 && CheckSigning(family) is var refusal and not Outcome.None) return Refused(refusal);
         var attempt = new Attempt(command.Attempt, command.Txid, command.Fee, command.Transaction);
         Replace(family with { State = FamilyState.Signed, Attempts = [.. family.Attempts, attempt] });
         return Write(EntryType.AttemptSigned, command, context, record).Finish();
+    }
+
+    /// <summary>Whether a family may get its first transaction now: things may have changed since it was opened.</summary>
+    private Outcome CheckSigning(Family family)
+    {
+        // A reorganisation may have taken a payer's deposit, or the anchor that this one must spend.
+        if (OwesAny(family)) return Outcome.WalletOwes;
+        return WaitsForAnchor(family) ? Outcome.AnchorPending : Outcome.None;
     }
 
     private ApplyResult ApplyConfirmFamily(ConfirmFamily command, in ApplyContext context, Span<byte> record)

@@ -7,7 +7,8 @@ namespace Bitcache.Engine.Partitions;
 /// <summary>One line of a wallet's history.</summary>
 /// <param name="Incoming">Whether the wallet is the credited side.</param>
 /// <param name="Available">Its available balance after the entry.</param>
-public sealed record HistoryLine(Entry Entry, bool Incoming, Msat Available);
+/// <param name="Change">By how much the entry moved it, up or down.</param>
+public sealed record HistoryLine(Entry Entry, bool Incoming, Msat Available, Msat Change);
 
 /// <param name="Next">Give this as `before` to read on; null at the wallet's beginning.</param>
 public sealed record HistoryPage(IReadOnlyList<HistoryLine> Lines, long? Next);
@@ -23,19 +24,23 @@ public static class History
             ledger.FindWallet(wallet)?.LastSequence,
             ledger.AddressesOf(wallet).Select(a => a.Script).ToHashSet()));
         if (newest is null || before > newest || before < 0) return null;
-        var lines = new List<HistoryLine>();
+        var steps = new List<(Entry Entry, bool Incoming, HistoryLink Link)>();
         var from = before ?? newest.Value;
-        // Sequence 0 is the genesis entry: no wallet's history goes that far.
-        while (from != 0 && lines.Count < limit)
+        // One step more than the page has lines: a line's change is told by the balance before it. Sequence 0 is the
+        // genesis entry, and no wallet's history goes that far.
+        while (from != 0 && steps.Count <= limit)
         {
             var entry = partition.ReadEntry(from);
             if (IsIncoming(entry, wallet, scripts) is not { } incoming) return null;
-            var link = incoming && HasTwoSides(entry) ? entry.Second : entry.First;
-            lines.Add(new HistoryLine(entry, incoming, link.Available));
-            from = link.Previous;
+            steps.Add((entry, incoming, incoming && HasTwoSides(entry) ? entry.Second : entry.First));
+            from = steps[^1].Link.Previous;
         }
-        return new HistoryPage(lines, from == 0 ? null : from);
+        var lines = steps.Take(limit).Select((step, i) => new HistoryLine(
+            step.Entry, step.Incoming, step.Link.Available, Distance(step.Link.Available, i + 1 < steps.Count ? steps[i + 1].Link.Available : Msat.Zero)));
+        return new HistoryPage([.. lines], steps.Count > limit ? steps[limit].Entry.Sequence : null);
     }
+
+    private static Msat Distance(Msat a, Msat b) => a > b ? a - b : b - a;
 
     private static bool HasTwoSides(Entry entry) => entry.Type is EntryType.Transfer or EntryType.WithdrawalSettledInside;
 

@@ -41,6 +41,9 @@ public sealed class Partition : IAsyncDisposable
     private Thread? _syncThread;
     // Owned by the owner thread: the batch that is being filled.
     private Batch? _filling;
+    private long _batchMilliseconds;
+    // Owned by the sync thread, in the system's milliseconds.
+    private long _lastAppend;
     private int _batchesInSync;
     private volatile bool _storageFull;
     private volatile bool _stopping;
@@ -76,12 +79,14 @@ public sealed class Partition : IAsyncDisposable
     public int QueuedItems => _queue.Reader.Count;
     public bool IsClockTrusted => _clock.IsTrusted;
 
+    /// <summary>The time of the newest batch, whether or not it holds entries.</summary>
+    public UnixTime BatchTime => new(Volatile.Read(ref _batchMilliseconds));
+
     /// <summary>Applies a command, makes it durable, and answers. A retry under a known id gets the first answer.</summary>
     /// <exception cref="PartitionUnavailableException">Not applied; a retry is safe.</exception>
     /// <exception cref="OutcomeUnknownException">Perhaps applied; a retry with the same id tells.</exception>
     public async Task<Answer> SubmitAsync(Command command, uint tenant = Ledger.OperatorTenant)
     {
-        if (_storageFull) throw new PartitionUnavailableException(Unavailable.StorageFull);
         var item = new CommandItem(command, tenant, _drawSalt());
         Enqueue(item);
         var applied = await item.Done;
@@ -102,12 +107,27 @@ public sealed class Partition : IAsyncDisposable
     public Entry ReadEntry(long sequence) => Entry.Read(ReadRecord(sequence));
 
     /// <summary>Reads a durable entry's record.</summary>
-    public byte[] ReadRecord(long sequence) => _journal.TryReadRecord(sequence, out var record)
-        ? record
-        : throw new ArgumentOutOfRangeException(nameof(sequence), sequence, "no durable entry has this sequence");
+    /// <exception cref="JournalCorruptException">It is damaged: the process must stop.</exception>
+    public byte[] ReadRecord(long sequence)
+    {
+        byte[]? record = null;
+        ReadRecords(sequence, 1, r => record = r.ToArray());
+        return record!;
+    }
 
     /// <summary>Reads durable records in order, on the caller's thread; see <see cref="IJournal.ReadRecords"/>.</summary>
-    public void ReadRecords(long from, long count, RecordReader reader) => _journal.ReadRecords(from, count, reader);
+    public void ReadRecords(long from, long count, RecordReader reader)
+    {
+        try
+        {
+            _journal.ReadRecords(from, count, reader);
+        }
+        catch (JournalCorruptException e)
+        {
+            Stop("what was durable is damaged", e, null);
+            throw;
+        }
+    }
 
     /// <summary>An operator's word that the clock is right.</summary>
     public async Task ConfirmClockAsync()
@@ -187,6 +207,7 @@ public sealed class Partition : IAsyncDisposable
     {
         var batch = _free.Take(_stopped.Token);
         batch.Begin(_clock.Next(), _clock.IsTrusted, _journal.DurableSequence);
+        Volatile.Write(ref _batchMilliseconds, batch.Time.Milliseconds);
         if (!_storageFull && FloorToRaise(batch) is { } floor)
             new CommandItem(new RaiseFloor(floor), Ledger.OperatorTenant, _drawSalt()).Run(_ledger, batch);
         return batch;
@@ -194,8 +215,9 @@ public sealed class Partition : IAsyncDisposable
 
     private void Run(WorkItem item, Batch batch)
     {
-        // Seen here at the latest when the batch before the last that fits was appended.
-        if (_storageFull && item is CommandItem)
+        // Seen here at the latest when the batch before the last that fits was appended. A retry writes nothing: it is
+        // still told what came of the first time.
+        if (_storageFull && item is CommandItem { Command: var command } && !IsKnown(command))
         {
             item.Fail(new PartitionUnavailableException(Unavailable.StorageFull));
             return;
@@ -203,6 +225,8 @@ public sealed class Partition : IAsyncDisposable
         batch.Items.Add(item);
         item.Run(_ledger, batch);
     }
+
+    private bool IsKnown(Command command) => command is ClientCommand named && _ledger.FindId(named.Owner, named.Id) is not null;
 
     private void HandOver()
     {
@@ -241,11 +265,15 @@ public sealed class Partition : IAsyncDisposable
     {
         return _filled.TryTake(out var batch, patience)
             ? Guarded(batch, () => Sync(batch))
-            : Guarded(null, () =>
-            {
-                _journal.Seal();
-                if (_storageFull) _storageFull = !Reserve();
-            });
+            : Guarded(null, RestJournal);
+    }
+
+    /// <summary>With nothing to append for a while: seals, and looks whether there is room again.</summary>
+    private void RestJournal()
+    {
+        _journal.Seal();
+        if (_storageFull) _storageFull = !Reserve();
+        _lastAppend = Environment.TickCount64;
     }
 
     private void Sync(Batch batch)
@@ -254,6 +282,12 @@ public sealed class Partition : IAsyncDisposable
         {
             _journal.Append(batch.Payload, batch.FirstSequence, batch.Entries);
             _storageFull = !Reserve();
+            _lastAppend = Environment.TickCount64;
+        }
+        else if (Environment.TickCount64 - _lastAppend >= (long)IdleBeforeSeal.TotalMilliseconds)
+        {
+            // Questions alone keep this thread busy, but not the journal.
+            RestJournal();
         }
         foreach (var item in batch.Items) item.Complete();
         batch.Items.Clear();

@@ -69,13 +69,13 @@ public sealed class LogKeeper : IDisposable
     public TlogProof? FindProof(long sequence)
     {
         if (_checkpoint is not { } checkpoint || sequence >= checkpoint.Size) return null;
-        lock (_lock) return new TlogProof(sequence, _log.InclusionProof(sequence, checkpoint.Size), checkpoint.Note);
+        return FindPath(sequence, checkpoint.Size) is { } path ? new TlogProof(sequence, path, checkpoint.Note) : null;
     }
 
-    /// <summary>The path from a statement to the root of an anchored size.</summary>
-    public IReadOnlyList<Hash256> PathTo(long sequence, long size)
+    /// <summary>The path from a statement to the root at a size; null while the hashes are being made anew.</summary>
+    public IReadOnlyList<Hash256>? FindPath(long sequence, long size)
     {
-        lock (_lock) return _log.InclusionProof(sequence, size);
+        lock (_lock) return _log.Size < size ? null : _log.InclusionProof(sequence, size);
     }
 
     public void Dispose()

@@ -59,6 +59,7 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
 
         var signed = await node.WalletProcessPsbtAsync(funded.Psbt, cancel);
         if (signed.Transaction is not { } raw) return BuildResult.Refuse(BuildRefusal.NotAsAsked, "the node's wallet could not sign every input");
+        if (raw.Length > Limits.SignedTransactionBytesMax) return BuildResult.Refuse(BuildRefusal.TooLarge, $"the transaction has {raw.Length} bytes");
         if (!BitcoinTransaction.TryParse(raw, out var transaction) || transaction.Txid != psbt.Txid)
             return BuildResult.Refuse(BuildRefusal.NotAsAsked, "the signed transaction is not the one that was checked");
         return new BuildResult(

@@ -14,10 +14,14 @@ namespace Bitcache.Engine.Settlement;
 public sealed class Payouts(Partition partition, IBitcoinNode node, EngineSettings settings, ILogger log)
 {
     private const int AnchorWithdrawalsMax = 60;
+    /// <summary>Too few coins are waited for this many turns before the withdrawals are tried in smaller families.</summary>
+    private const int TurnsWithoutCoinsMax = 30;
 
     private readonly PayoutBuilder _builder = new(node, settings);
-    // Halved when an anchor came out too large, so that the next one carries fewer withdrawals.
+    private readonly Dictionary<long, int> _turnsWithoutCoins = [];
+    // Halved when a family could not be built, doubled when one was: a batch never fails as a whole.
     private int _anchorWithdrawals = AnchorWithdrawalsMax;
+    private int _plainWithdrawals = Limits.FamilyWithdrawalsMax;
 
     /// <summary>Why something is waiting, by family number; for health. Replaced at every tick.</summary>
     public IReadOnlyDictionary<long, string> Waiting { get; private set; } = new Dictionary<long, string>();
@@ -27,14 +31,15 @@ public sealed class Payouts(Partition partition, IBitcoinNode node, EngineSettin
 
     /// <summary>Binds what is due to new families: the anchor with the first withdrawals, the rest without.</summary>
     /// <param name="anchor">The terms of the next anchor, or null when none is due or one is still unconfirmed.</param>
-    /// <param name="due">Withdrawals that leave now, oldest first.</param>
+    /// <param name="due">Withdrawals that leave now, oldest first. A script is paid once in all of them; what else is
+    /// due to it stays queued.</param>
     public async Task OpenAsync(AnchorTerms? anchor, IReadOnlyList<Withdrawal> due)
     {
         OperatorFundsLow = false;
-        var left = due.ToList();
+        var left = new Queue<Withdrawal>(due.DistinctBy(w => w.Script));
         while (anchor is not null || left.Count > 0)
         {
-            var carried = TakeDistinct(left, anchor is null ? Limits.FamilyWithdrawalsMax : _anchorWithdrawals);
+            var carried = Take(left, anchor is null ? _plainWithdrawals : _anchorWithdrawals);
             var number = await partition.QueryAsync(ledger => ledger.NextFamily);
             var answer = await partition.SubmitAsync(
                 new OpenFamily(number, new Sats(settings.FeeCapSat), anchor, [.. carried.Select(w => w.Key)]));
@@ -49,7 +54,9 @@ public sealed class Payouts(Partition partition, IBitcoinNode node, EngineSettin
     }
 
     /// <summary>Takes every live family as far as it goes now.</summary>
-    public async Task DriveAsync(CancellationToken cancel)
+    /// <param name="mayPay">False while reserves are short: no withdrawal is built then.</param>
+    /// <param name="cancel">Ends the turn.</param>
+    public async Task DriveAsync(bool mayPay, CancellationToken cancel)
     {
         var waiting = new Dictionary<long, string>();
         foreach (var live in await partition.QueryAsync(ledger => ledger.LiveFamilies()))
@@ -58,7 +65,7 @@ public sealed class Payouts(Partition partition, IBitcoinNode node, EngineSettin
             while (family.IsLive && family.State != before)
             {
                 before = family.State;
-                waiting[family.Number] = await StepAsync(family, cancel);
+                waiting[family.Number] = await StepAsync(family, mayPay, cancel);
                 family = await partition.QueryAsync(ledger => ledger.FindFamily(family.Number));
             }
             if (!family.IsLive) waiting.Remove(family.Number);
@@ -70,7 +77,7 @@ public sealed class Payouts(Partition partition, IBitcoinNode node, EngineSettin
     public async Task LockCoinsAsync(CancellationToken cancel)
     {
         var (families, anchorScript) = await partition.QueryAsync(ledger => (ledger.Families(), ledger.Genesis!.AnchorScript));
-        var keep = InputsOf(families.Where(f => f.IsLive));
+        var keep = InputsOf(families.Where(f => f.State is FamilyState.Signed));
         if (AnchorChain.Tip(families, anchorScript) is { } tip) keep.Add(tip.OutPoint);
         await node.UnlockAllAsync(cancel);
         foreach (var outPoint in keep)
@@ -87,35 +94,72 @@ public sealed class Payouts(Partition partition, IBitcoinNode node, EngineSettin
     }
 
     /// <summary>One step of a live family; says what it waits for if it waits.</summary>
-    private Task<string> StepAsync(Family family, CancellationToken cancel) => family.State switch
+    private async Task<string> StepAsync(Family family, bool mayPay, CancellationToken cancel)
     {
-        FamilyState.Opened => BuildAsync(family, cancel),
-        FamilyState.Signed => SendAsync(family, cancel),
-        FamilyState.Confirmed => FollowAsync(family, cancel),
-        FamilyState.None or FamilyState.Final or FamilyState.Abandoned =>
-            throw new LedgerInvariantException($"family {family.Number} is {family.State} and live"),
-    };
+        try
+        {
+            return family.State switch
+            {
+                FamilyState.Opened => await BuildAsync(family, mayPay, cancel),
+                FamilyState.Signed => await SendAsync(family, cancel),
+                FamilyState.Confirmed => await FollowAsync(family, cancel),
+                FamilyState.None or FamilyState.Final or FamilyState.Abandoned =>
+                    throw new LedgerInvariantException($"family {family.Number} is {family.State} and live"),
+            };
+        }
+        catch (NodeException e) when (e.Failure == NodeFailure.Rejected)
+        {
+            // What the node refuses of one family is no reason to leave the others.
+            log.StepRejected(family.Number, e.Message);
+            return e.Message;
+        }
+    }
 
-    private async Task<string> BuildAsync(Family family, CancellationToken cancel)
+    private async Task<string> BuildAsync(Family family, bool mayPay, CancellationToken cancel)
     {
+        var (owes, waits) = await partition.QueryAsync(ledger => (ledger.OwesAny(family), ledger.WaitsForAnchor(family)));
+        if (waits) return "the anchor before it is not in a block";
+        if (owes || (!mayPay && family.Withdrawals.Count > 0))
+        {
+            await partition.SubmitAsync(new AbandonFamily(family.Number));
+            return "a deposit under it was taken back, or reserves are short: its withdrawals wait";
+        }
         await LockCoinsAsync(cancel);
         var order = await partition.QueryAsync(ledger => ToOrder(ledger, family));
         var result = await _builder.BuildAsync(order, cancel);
         if (result.Attempt is { } attempt)
         {
-            await partition.SubmitAsync(attempt);
+            var answer = await partition.SubmitAsync(attempt);
+            if (answer.Outcome != Outcome.Accepted) return $"not signed now: {answer.Outcome}";
             log.AttemptSigned(family.Number, attempt.Attempt, attempt.Txid, attempt.Fee);
-            if (family.Anchor is not null) _anchorWithdrawals = AnchorWithdrawalsMax;
+            _anchorWithdrawals = Math.Min(AnchorWithdrawalsMax, Math.Max(1, _anchorWithdrawals * 2));
+            _plainWithdrawals = Math.Min(Limits.FamilyWithdrawalsMax, _plainWithdrawals * 2);
             return "signed";
         }
-        log.BuildRefused(family.Number, result.Refusal, result.Detail);
         // What was locked for this build is free again at the next one.
-        if (result.Refusal == BuildRefusal.TooLarge && family.Withdrawals.Count > 0)
-        {
-            _anchorWithdrawals = family.Withdrawals.Count / 2;
-            await partition.SubmitAsync(new AbandonFamily(family.Number));
-        }
+        log.BuildRefused(family.Number, result.Refusal, result.Detail);
+        await SplitAsync(family, result.Refusal);
         return result.Detail;
+    }
+
+    /// <summary>Gives up a family that cannot be built as it is, so that its withdrawals are tried in smaller ones, or
+    /// under a higher fee cap. Nothing of it was signed.</summary>
+    private async Task SplitAsync(Family family, BuildRefusal refusal)
+    {
+        var turns = _turnsWithoutCoins[family.Number] = _turnsWithoutCoins.GetValueOrDefault(family.Number) + 1;
+        var smallest = family.Withdrawals.Count <= (family.Anchor is null ? 1 : 0);
+        var giveUp = refusal switch
+        {
+            BuildRefusal.TooLarge => !smallest,
+            BuildRefusal.FeeAboveCap => !smallest || settings.FeeCapSat > family.FeeCap.Value,
+            BuildRefusal.TooFewCoins => !smallest && turns > TurnsWithoutCoinsMax,
+            BuildRefusal.NotAsAsked or BuildRefusal.None => false,
+        };
+        if (!giveUp) return;
+        _turnsWithoutCoins.Remove(family.Number);
+        if (family.Anchor is not null) _anchorWithdrawals = family.Withdrawals.Count / 2;
+        else _plainWithdrawals = Math.Max(1, family.Withdrawals.Count / 2);
+        await partition.SubmitAsync(new AbandonFamily(family.Number));
     }
 
     private static BuildOrder ToOrder(Ledger ledger, Family family)
@@ -150,6 +194,7 @@ public sealed class Payouts(Partition partition, IBitcoinNode node, EngineSettin
         var header = await node.GetBlockHeaderAsync(block, cancel);
         var txids = await node.GetBlockTxidsAsync(block, cancel);
         if (header is null || txids is null) return false;
+        if (!txids.Contains(attempt.Txid)) throw new NodeException(NodeFailure.Unknown, $"the node says that {attempt.Txid} is in block {block}, which does not hold it");
         var proof = BlockProof.Build(txids, attempt.Txid);
         if (!BlockHeader.TryParse(header, out var parsed) || parsed.Hash != block || !proof.Verify(parsed.MerkleRoot))
             throw new NodeException(NodeFailure.Unknown, $"the node's block {block} does not hold {attempt.Txid} where it says");
@@ -178,17 +223,10 @@ public sealed class Payouts(Partition partition, IBitcoinNode node, EngineSettin
         return "final";
     }
 
-    /// <summary>Takes withdrawals to distinct scripts off the list: a transaction pays each script once, so that
-    /// every output belongs to one withdrawal.</summary>
-    private static List<Withdrawal> TakeDistinct(List<Withdrawal> left, int most)
+    private static List<Withdrawal> Take(Queue<Withdrawal> left, int most)
     {
-        var scripts = new HashSet<ByteString>();
         var taken = new List<Withdrawal>();
-        foreach (var withdrawal in left)
-        {
-            if (taken.Count < most && scripts.Add(withdrawal.Script)) taken.Add(withdrawal);
-        }
-        left.RemoveAll(taken.Contains);
+        while (taken.Count < most && left.TryDequeue(out var withdrawal)) taken.Add(withdrawal);
         return taken;
     }
 

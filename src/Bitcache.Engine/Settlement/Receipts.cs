@@ -22,17 +22,17 @@ public sealed class Receipts(Partition partition, LogKeeper log, string origin)
         byte[] leaf = [Rfc6962.LeafPrefix, .. statement];
         var anchor = await partition.QueryAsync(ledger => ledger.Families()
             .FirstOrDefault(f => f.Anchor?.TreeSize > sequence && f.Confirmation is not null));
-        if (anchor is null) return new Receipt(leaf, proof.Write(), null, null, null);
+        if (anchor is null || log.FindPath(sequence, anchor.Anchor!.TreeSize) is not { } path) return new Receipt(leaf, proof.Write(), null, null, null);
         var transaction = AnchorChain.ConfirmedTransaction(anchor);
         return new Receipt(
-            leaf, proof.Write(), Timestamp(sequence, statement, anchor, transaction), anchor.Confirmation!.Height, transaction.Txid);
+            leaf, proof.Write(), Timestamp(sequence, statement, path, anchor, transaction), anchor.Confirmation!.Height, transaction.Txid);
     }
 
-    private byte[] Timestamp(long sequence, byte[] statement, Family anchor, BitcoinTransaction transaction)
+    private byte[] Timestamp(long sequence, byte[] statement, IReadOnlyList<Hash256> path, Family anchor, BitcoinTransaction transaction)
     {
         var (terms, confirmation) = (anchor.Anchor!, anchor.Confirmation!);
         return new OpenTimestampsBuilder(Rfc6962.LeafHash(statement))
-            .LogPath(sequence, terms.TreeSize, log.PathTo(sequence, terms.TreeSize))
+            .LogPath(sequence, terms.TreeSize, path)
             .Anchor(
                 AnchorChain.ToRecord(terms, origin), transaction,
                 new BlockProof(transaction.Txid, (int)confirmation.Position, confirmation.Siblings))

@@ -165,7 +165,7 @@ public sealed class SettlementLoop : IAsyncDisposable
             await _deposits.LookAsync(cancel);
             await CompareReservesAsync(chain.BestBlock, cancel);
             await OpenFamiliesAsync();
-            await Payouts.DriveAsync(cancel);
+            await Payouts.DriveAsync(mayPay: !_health.ReservesShort, cancel);
             _health = _health with { Trouble = null, Height = chain.Blocks, LookedAt = Now() };
         }
         catch (NodeException e)
@@ -186,9 +186,10 @@ public sealed class SettlementLoop : IAsyncDisposable
 
     private async Task<bool> IsEpochDueAsync()
     {
-        if (!_partition.IsClockTrusted) return false;
-        var (last, now) = await _partition.QueryAsync(ledger => (ledger.LastEpoch?.Closed ?? ledger.Begun, ledger.Time));
-        return Math.Max(now.Milliseconds, Now().Milliseconds) - last.Milliseconds >= (long)_settings.EpochLength.TotalMilliseconds;
+        var last = await _partition.QueryAsync(ledger => ledger.LastEpoch?.Closed ?? ledger.Begun);
+        // Only the ledger's own time counts, and only while it is trusted; the question has just brought it up to date.
+        return _partition.IsClockTrusted
+            && _partition.BatchTime.Milliseconds - last.Milliseconds >= (long)_settings.EpochLength.TotalMilliseconds;
     }
 
     private async Task<Answer> CutEpochAsync(OperationId id)
@@ -222,7 +223,10 @@ public sealed class SettlementLoop : IAsyncDisposable
         var anchor = mayAnchor && (newest?.Anchor!.Epoch ?? 0) < epoch.Number
             ? new AnchorTerms(epoch.Number, epoch.TreeSize, await _log.CutAtAsync(epoch))
             : null;
-        var leaving = _health.ReservesShort ? [] : due.Where(w => w.Sequence < epoch.TreeSize).ToArray();
+        // A script that is just being paid waits until that payment is final: asking often costs nobody's fees.
+        var paying = await _partition.QueryAsync(ledger => ledger.LiveFamilies()
+            .SelectMany(f => f.Withdrawals).Select(k => ledger.FindWithdrawal(k)!.Script).ToHashSet());
+        var leaving = _health.ReservesShort ? [] : due.Where(w => w.Sequence < epoch.TreeSize && !paying.Contains(w.Script)).ToArray();
         if (anchor is null && leaving.Length == 0) return;
         await Payouts.OpenAsync(anchor, leaving);
         if (Payouts.OperatorFundsLow) _logger.OperatorFundsLow(new Sats(_settings.FeeCapSat));

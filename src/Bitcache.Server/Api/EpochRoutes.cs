@@ -12,7 +12,7 @@ public sealed record EpochReply(long Epoch, string Closed, long TreeSize, Anchor
 
 /// <param name="Epoch">The newest epoch that the same transaction covers.</param>
 /// <param name="State">broadcast, confirmed or final.</param>
-/// <param name="Txid">Until it confirms, a higher fee may give the transaction another id.</param>
+/// <param name="Txid">The transaction that anchors it; rely on it once it is confirmed.</param>
 public sealed record AnchorReply(long Epoch, long TreeSize, string Root, string State, string Txid, string? Block = null, long? Height = null);
 
 internal static class EpochRoutes

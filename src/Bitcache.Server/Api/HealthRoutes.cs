@@ -45,7 +45,7 @@ internal static class HealthRoutes
         IReadOnlyList<string> reasons;
         try
         {
-            reasons = Reasons(await call.Engine.HealthAsync());
+            reasons = Reasons(await call.Engine.RecentHealthAsync());
         }
         catch (PartitionUnavailableException e) when (e.Reason == Unavailable.Busy)
         {

@@ -10,6 +10,7 @@ namespace Bitcache.Server.Api;
 /// <param name="Kind">wallet_created, transfer, withdrawal_requested, withdrawal_settled_inside, deposit_credited (or
 /// given back after it was frozen), deposit_frozen, deposit_reversed.</param>
 /// <param name="Direction"><c>in</c> or <c>out</c>, as seen from this wallet.</param>
+/// <param name="AmountMsat">What was paid or asked for; of a deposit's steps, by how much they moved what is available.</param>
 /// <param name="AvailableMsat">What was available after this.</param>
 /// <param name="Other">The wallet on the other side.</param>
 /// <param name="Id">The id that the sender made.</param>
@@ -63,7 +64,7 @@ internal static class HistoryRoutes
             },
             ChangeDeposit d => reply with
             {
-                AmountMsat = d.Amount.ToMsat().Value,
+                AmountMsat = line.Change.Value,
                 Address = BitcoinAddress.FromScript(d.Script.Span, network),
                 Output = d.OutPoint.ToString(),
             },

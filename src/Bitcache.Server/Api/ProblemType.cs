@@ -69,11 +69,11 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     // The server's state. Nothing was applied, except where it says so.
     public static readonly ProblemType InternalError = new("internal_error", 500, "The server failed at this request. Sending it again with the same id is safe.");
     public static readonly ProblemType OutcomeUnknown = new("outcome_unknown", 503, "Whether this was done is not known. Sending it again with the same id is safe and tells.", 5);
-    public static readonly ProblemType Busy = new("busy", 503, "The server has too much to do. Nothing was done.", 1);
-    public static readonly ProblemType Stopping = new("stopping", 503, "The server is shutting down. Nothing was done.", 5);
+    public static readonly ProblemType Busy = new("busy", 503, "The server has too much to do. This request changed nothing; an earlier one with its id may have.", 1);
+    public static readonly ProblemType Stopping = new("stopping", 503, "The server is shutting down. This request changed nothing; an earlier one with its id may have.", 5);
     public static readonly ProblemType NodeUnavailable = new("node_unavailable", 503, "The Bitcoin node cannot be used now. Nothing was done.", 5);
     public static readonly ProblemType KeysUnavailable = new("keys_unavailable", 503, "The server cannot read its keys: its operator must act.", 5);
-    public static readonly ProblemType StorageFull = new("storage_full", 507, "The server has no room for new entries. Nothing was done; reading goes on.", 30);
+    public static readonly ProblemType StorageFull = new("storage_full", 507, "The server has no room for new entries: this one was not made. Reading goes on, and a retry of an earlier request is still told what came of it.", 30);
 
     /// <summary>All of them, by code.</summary>
     public static IReadOnlyList<ProblemType> All { get; } =

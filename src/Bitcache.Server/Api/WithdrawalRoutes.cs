@@ -10,7 +10,7 @@ namespace Bitcache.Server.Api;
 public sealed record WithdrawalRequest(string Id, string Address, long? AmountSat = null, bool? Max = null);
 
 /// <param name="State">queued, building, broadcast, confirmed, final or settled_inside.</param>
-/// <param name="Txid">The transaction that pays it; until it confirms, a higher fee may give it another id.</param>
+/// <param name="Txid">The transaction that pays it; rely on it once it is confirmed.</param>
 /// <param name="Block">The block that holds the transaction.</param>
 public sealed record WithdrawalReply(
     string Id, string Wallet, string Address, long AmountSat, string State, long Sequence, string Time,

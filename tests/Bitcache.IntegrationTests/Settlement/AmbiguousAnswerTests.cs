@@ -20,7 +20,8 @@ public sealed class AmbiguousAnswerTests(RegtestFixture regtest) : IClassFixture
                 regtest.Node, new BitcoinRpcNode(rpc, Bitcache.Cli.Demo.RegtestNode.ServerWallet));
             await harness.TopUpAsync(new Sats(200_000));
             var wallet = await harness.FundedWalletAsync(new Sats(500_000));
-            await harness.WithdrawAsync(wallet, await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), new Sats(90_000));
+            var address = await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel);
+            await harness.WithdrawAsync(wallet, address, new Sats(90_000));
 
             proxy.LoseAnswer(proxy.Requests + lost);
             await harness.CloseEpochAsync();
@@ -34,6 +35,8 @@ public sealed class AmbiguousAnswerTests(RegtestFixture regtest) : IClassFixture
             Assert.True(family.State == FamilyState.Final, $"with answer {lost} lost the family is {family.State}");
             Assert.Single(family.Attempts);
             Assert.Equal(90_000_000, (await harness.TotalsAsync()).Withdrawn);
+            var received = await regtest.Node.MinerAsync("getreceivedbyaddress", [address, 0], a => a.GetRawText(), EngineHarness.Cancel);
+            Assert.Equal("0.00090000", received);
             if (wasLost) continue;
             Assert.True(lost > 10, $"a turn that builds, signs and sends made only {lost} calls");
             return;

@@ -138,21 +138,74 @@ public sealed class PayoutTests(RegtestFixture regtest) : IClassFixture<RegtestF
     }
 
     [Fact]
-    public async Task Two_withdrawals_to_one_address_leave_in_two_transactions()
+    public async Task A_second_withdrawal_to_one_address_leaves_when_the_first_is_final()
     {
         await using var harness = await EngineHarness.StartAsync(regtest.Node);
         await harness.TopUpAsync(Fees);
         var wallet = await harness.FundedWalletAsync(Deposit);
-        // A second coin, so that both can be built at once.
-        await harness.FundedWalletAsync(Deposit);
         var address = await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel);
         await harness.WithdrawAsync(wallet, address, new Sats(60_000));
         await harness.WithdrawAsync(wallet, address, new Sats(60_000));
         await harness.CloseEpochAsync();
+        await harness.TurnAsync();
+        Assert.Single(await harness.Partition.QueryAsync(ledger => ledger.Families()));
         await harness.MineAsync(EngineHarness.ToFinal);
-        Assert.Equal(FamilyState.Final, (await harness.FamilyAsync(1)).State);
-        Assert.Equal(FamilyState.Final, (await harness.FamilyAsync(2)).State);
+        await harness.TurnAsync();
+        Assert.Equal(FamilyState.Signed, (await harness.FamilyAsync(2)).State);
+        await harness.MineAsync(EngineHarness.ToFinal);
         Assert.Equal(120_000_000, (await harness.TotalsAsync()).Withdrawn);
+    }
+
+    [Fact]
+    public async Task A_first_anchor_that_leaves_the_chain_is_waited_for_by_the_second()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        await harness.TopUpAsync(Fees);
+        await harness.CloseEpochAsync();
+        var blocks = await regtest.Node.MineAsync(1, EngineHarness.Cancel);
+        await harness.TurnAsync();
+        Assert.Equal(FamilyState.Confirmed, (await harness.FamilyAsync(1)).State);
+
+        // In one turn: the second epoch is there to be anchored, and the first anchor is gone.
+        await regtest.Node.InvalidateBlockAsync(blocks[0], EngineHarness.Cancel);
+        for (var i = 0; i < 2; i++)
+            await regtest.Node.Rpc.CallAsync(null, "generateblock", [await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), new System.Text.Json.Nodes.JsonArray()], a => a.ValueKind, EngineHarness.Cancel);
+        await harness.CloseEpochAsync();
+        Assert.Equal(FamilyState.Signed, (await harness.FamilyAsync(1)).State);
+        var second = await harness.FamilyAsync(2);
+        Assert.Equal((2, FamilyState.Opened), (second.Anchor!.Epoch, second.State));
+
+        await harness.MineAsync(1);
+        await harness.MineAsync(1);
+        var first = AnchorChain.ConfirmedTransaction(await harness.FamilyAsync(1));
+        var next = AnchorChain.ConfirmedTransaction(await harness.FamilyAsync(2));
+        Assert.Equal(first.Txid, next.Inputs[0].Spent.Txid);
+    }
+
+    [Fact]
+    public async Task With_reserves_below_liabilities_withdrawals_stop_and_anchors_go_on()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        await harness.TopUpAsync(Fees);
+        var wallet = await harness.FundedWalletAsync(Deposit);
+        await harness.WithdrawAsync(wallet, await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), new Sats(70_000));
+
+        // Somebody empties the hot wallet but for one coin.
+        var thief = await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel);
+        await regtest.Node.Rpc.CallAsync(Bitcache.Cli.Demo.RegtestNode.ServerWallet, "sendall", [new System.Text.Json.Nodes.JsonArray(thief)], a => a.ValueKind, EngineHarness.Cancel);
+        await regtest.Node.PayAsync(await regtest.Node.Node.GetNewAddressAsync(EngineHarness.Cancel), new Sats(100_000), EngineHarness.Cancel);
+        await harness.MineAsync(1);
+        Assert.True((await harness.Engine.HealthAsync()).Chain.ReservesShort);
+        await harness.CloseEpochAsync();
+        var family = Assert.Single(await harness.Partition.QueryAsync(ledger => ledger.LiveFamilies()));
+        Assert.Empty(family.Withdrawals);
+        Assert.Equal(FamilyState.Signed, family.State);
+
+        // The operator fills it up again.
+        await regtest.Node.PayAsync(await regtest.Node.Node.GetNewAddressAsync(EngineHarness.Cancel), new Sats(5_000_000), EngineHarness.Cancel);
+        await harness.MineAsync(1);
+        Assert.False((await harness.Engine.HealthAsync()).Chain.ReservesShort);
+        Assert.Single((await harness.FamilyAsync(2)).Withdrawals);
     }
 
     [Fact]

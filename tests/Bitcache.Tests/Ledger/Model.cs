@@ -62,8 +62,7 @@ internal sealed record Model(
         {
             ChangeDeposit c => Change(c),
             OpenFamily c => Open(c),
-            SignAttempt c => OnFamily(c.Family, f => f.State is FamilyState.Opened or FamilyState.Signed && c.Attempt == f.Fees.Count + 1 && c.Fee.ToMsat().Value <= f.Cap
-                ? f with { State = FamilyState.Signed, Fees = f.Fees.Add(c.Fee.ToMsat().Value) } : null),
+            SignAttempt c => Sign(c),
             ConfirmFamily c => OnFamily(c.Family, f => f.State is FamilyState.Signed or FamilyState.Confirmed && c.Attempt >= 1 && c.Attempt <= f.Fees.Count
                 ? f.State == FamilyState.Confirmed && f.Block == c.Block ? f : f with { State = FamilyState.Confirmed, Attempt = c.Attempt, Block = c.Block } : null),
             UnconfirmFamily c => OnFamily(c.Family, f => f.State == FamilyState.Confirmed ? f with { State = FamilyState.Signed, Attempt = 0, Block = default } : f),
@@ -201,6 +200,17 @@ internal sealed record Model(
     };
 
     /// <summary>A step of a family; the same family means that there is nothing to change, none that it is not allowed.</summary>
+    private (Outcome?, Model) Sign(SignAttempt c)
+    {
+        var signed = OnFamily(c.Family, f => f.State is FamilyState.Opened or FamilyState.Signed && c.Attempt == f.Fees.Count + 1 && c.Fee.ToMsat().Value <= f.Cap
+            ? f with { State = FamilyState.Signed, Fees = f.Fees.Add(c.Fee.ToMsat().Value) } : null);
+        if (signed.Item1 != Outcome.Accepted || c.Attempt > 1) return signed;
+        var family = Families[(int)c.Family - 1];
+        if (family.Pays.Any(k => Wallets[k.Wallet].Owes)) return (Outcome.WalletOwes, this);
+        var before = Families.Take((int)c.Family - 1).Any(f => f.Anchor && f.State is (FamilyState.Opened or FamilyState.Signed));
+        return family.Anchor && before ? (Outcome.AnchorPending, this) : signed;
+    }
+
     private (Outcome?, Model) OnFamily(long number, Func<ModelFamily, ModelFamily?> step)
     {
         if (number < 1 || number > Families.Count) return (null, this);

@@ -191,9 +191,13 @@ public sealed class WithdrawalRules
             family 1 cap 100 of b/2           Accepted     op 4900 held 100
             deposit d1 credited               Accepted     a 100 held 400
             family 2 cap 100 of a/1           Accepted     op 4800 held 200
-            # What is built already goes on.
+            # What is not signed yet is not signed.
             deposit d1 frozen                 Accepted     a 0 held 400 frozen 100 pending 900
+            sign 2 1 fee 30                   WalletOwes   a 0 held 400 frozen 100 pending 900, op 4800 held 200
+            deposit d1 credited               Accepted     a 100 held 400
             sign 2 1 fee 30                   Accepted
+            # What is signed already goes on.
+            deposit d1 frozen                 Accepted     a 0 held 400 frozen 100 pending 900
             confirm 2 1 B                     Accepted
             finish 2                          Accepted     a 0 frozen 100 pending 900
             """);
@@ -230,8 +234,10 @@ public sealed class WithdrawalRules
         confirm 1 1 B                          Accepted
         family 3 cap 100 anchor 2              Accepted         op 4700 held 300
         family 4 cap 100 anchor 3              AnchorPending
-        abandon 3                              Accepted         op 4800 held 200
+        # It must spend an anchor that is no longer in a block.
         unconfirm 1                            Accepted
+        sign 3 1 fee 10                        AnchorPending
+        abandon 3                              Accepted         op 4800 held 200
         family 4 cap 100 anchor 3              AnchorPending
         confirm 1 1 C                          Accepted
         finish 1                               Accepted         op 4890 held 100

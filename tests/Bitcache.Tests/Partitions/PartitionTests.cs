@@ -107,8 +107,21 @@ public sealed class PartitionTests : IAsyncLifetime
         Assert.Equal(new Msat(499_000), await _partition.QueryAsync(l => l.FindWallet(_payer)!.Value.Available));
 
         _journal.IsFull = false;
-        while (_partition.IsStorageFull) await Task.Yield();
+        // Also while questions keep coming.
+        while (_partition.IsStorageFull) await _partition.QueryAsync(_ => 0);
         Assert.Equal(Outcome.Accepted, (await PayAsync(NewId(), 1_000)).Outcome);
+    }
+
+    [Fact]
+    public async Task With_no_room_in_the_journal_a_retry_is_still_told_what_came_of_the_first_time()
+    {
+        var id = NewId();
+        var first = await PayAsync(id, 1_000);
+        _journal.IsFull = true;
+        await PayAsync(NewId(), 1_000);
+        await Assert.ThrowsAsync<PartitionUnavailableException>(() => PayAsync(NewId(), 1_000));
+        Assert.Equal(first.Entry!.Sequence, (await PayAsync(id, 1_000)).Entry!.Sequence);
+        Assert.Equal(Outcome.IdReused, (await PayAsync(id, 1_001)).Outcome);
     }
 
     [Fact]
