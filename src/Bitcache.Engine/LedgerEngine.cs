@@ -58,6 +58,7 @@ public sealed class LedgerEngine : IAsyncDisposable
     /// <exception cref="SettingsException">The settings, the keys and the data folder do not fit together.</exception>
     /// <exception cref="DataFolderInUseException">Another process has the folder.</exception>
     /// <exception cref="JournalCorruptException">What was durable is damaged: nothing is opened.</exception>
+    /// <exception cref="HistoryMismatchException">The journal is not the one that was signed for.</exception>
     /// <exception cref="NodeUnavailableException">A new ledger, and no node to begin it with.</exception>
     public static async Task<LedgerEngine> OpenAsync(
         EngineSettings settings, IBitcoinNode node, TimeProvider time, ILoggerFactory logs, FatalHandler fatal, CancellationToken cancel)
@@ -71,10 +72,11 @@ public sealed class LedgerEngine : IAsyncDisposable
         try
         {
             var logger = logs.CreateLogger("Bitcache.Engine");
-            var (ledger, journal, recovery) = Recover(settings, files, logger);
-            var isNew = ledger.Genesis is null;
             var keys = Path.Combine(settings.DataFolder, "keys");
             Directory.CreateDirectory(keys, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            var mark = SignedMark.Open(files, keys);
+            var (ledger, journal, recovery) = Recover(settings, files, mark, logger);
+            var isNew = ledger.Genesis is null;
             var key = CheckpointKey.Open(files, keys, settings.Origin, mayCreate: isNew);
             if (!isNew) CheckIdentity(settings, ledger.Genesis!, key);
 
@@ -82,7 +84,7 @@ public sealed class LedgerEngine : IAsyncDisposable
                 ledger, journal, new BatchClock(time, isNew ? null : ledger.Time), logger, fatal);
             partition.Start();
             if (isNew) await BeginAsync(settings, partition, node, key, logger, cancel);
-            log = new LogKeeper(partition, key, Path.Combine(settings.DataFolder, "log"));
+            log = new LogKeeper(partition, key, mark, Path.Combine(settings.DataFolder, "log"));
             await log.ResumeAsync();
             var gate = new NodeGate(node, settings.Network.ChainName(), settings.Network.GenesisBlock());
             var settlement = new SettlementLoop(partition, log, node, gate, settings, time, logger, fatal);
@@ -155,14 +157,14 @@ public sealed class LedgerEngine : IAsyncDisposable
     private static long NewestAnchored(Ledger ledger) =>
         ledger.Families().LastOrDefault(f => f.Anchor is not null && f.Confirmation is not null)?.Anchor!.Epoch ?? 0;
 
-    private static (Ledger, IJournal, RecoveryReport) Recover(EngineSettings settings, LinuxFileSystem files, ILogger logger)
+    private static (Ledger, IJournal, RecoveryReport) Recover(EngineSettings settings, LinuxFileSystem files, SignedMark mark, ILogger logger)
     {
         var watch = Stopwatch.StartNew();
         var ledger = new Ledger(partition: 0);
         var scratch = new byte[Limits.RecordBytesMax];
         var journal = FileJournal.Open(
             files, settings.DataFolder, new FileJournalSettings { SegmentBytes = settings.SegmentMebibytes << 20 },
-            batch => ledger.ReplayBatch(batch.Payload, scratch), logger);
+            batch => ledger.ReplayBatch(batch.Payload, scratch), logger, mark.CheckReaches);
         if (ledger.Genesis is null) return (ledger, journal, journal.Recovery);
         ledger.CheckEveryBalance();
         logger.LedgerRecovered(ledger.NextSequence, ledger.WalletCount, ledger.Time, watch.ElapsedMilliseconds);

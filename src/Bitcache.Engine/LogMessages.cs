@@ -84,6 +84,9 @@ internal static partial class LogMessages
     [LoggerMessage(1302, LogLevel.Warning, "Bitcoin is not looked at now: {Reason}. Payments go on; deposits and withdrawals wait")]
     public static partial void NodeClosed(this ILogger log, string reason);
 
+    [LoggerMessage(1306, LogLevel.Error, "Nothing is signed or settled now: {Reason}. Payments go on as far as the journal has room")]
+    public static partial void SettlementWaits(this ILogger log, string reason);
+
     [LoggerMessage(1303, LogLevel.Information, "The Bitcoin node answers again at height {Height}")]
     public static partial void NodeOpen(this ILogger log, int height);
 

@@ -74,7 +74,15 @@ public sealed class FileJournal : IJournal
     /// </summary>
     /// <exception cref="JournalCorruptException">It is damaged; nothing was changed.</exception>
     /// <exception cref="IOException">The disk failed; the process must end.</exception>
-    public static FileJournal Open(IFileSystem files, string dataFolder, FileJournalSettings settings, ReplayBatch replay, ILogger logger)
+    /// <param name="files">Where it is.</param>
+    /// <param name="dataFolder">The folder that holds <c>journal/</c>.</param>
+    /// <param name="settings">Which partition, and how large a new segment is.</param>
+    /// <param name="replay">Takes the batches.</param>
+    /// <param name="logger">Takes what is found and done.</param>
+    /// <param name="accept">Called with the number of sequences when all is verified and nothing is repaired yet;
+    /// throws to refuse the journal and leave it as it is.</param>
+    public static FileJournal Open(
+        IFileSystem files, string dataFolder, FileJournalSettings settings, ReplayBatch replay, ILogger logger, Action<long>? accept = null)
     {
         settings.Check();
         var journals = Path.Combine(dataFolder, "journal");
@@ -84,7 +92,7 @@ public sealed class FileJournal : IJournal
         using var recovery = new JournalRecovery(files, folder, settings, logger);
         try
         {
-            var report = recovery.Run(replay);
+            var report = recovery.Run(replay, accept);
             logger.JournalOpened(folder, report.Sequences, report.Frames, report.Segments, report.WriterEpoch);
             return new FileJournal(files, folder, settings, logger, recovery, report);
         }

@@ -41,11 +41,12 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
     internal string ActivePath { get; private set; } = "";
     internal int Position { get; private set; }
 
-    internal RecoveryReport Run(ReplayBatch replay)
+    internal RecoveryReport Run(ReplayBatch replay, Action<long>? accept)
     {
         FindSegments();
         for (var i = 0; i < _found.Count; i++) Verify(i, replay);
         if (_closed) throw Missing("no file");
+        accept?.Invoke(NextSequence);
         var tornFile = Repair();
         return new RecoveryReport(Segments.Count, _frames, NextSequence, _epochSeen + 1, _torn.Length, tornFile, _unused);
     }

@@ -16,6 +16,7 @@ public sealed class LogKeeper : IDisposable
 
     private readonly Partition _partition;
     private readonly CheckpointKey _key;
+    private readonly SignedMark _mark;
     private readonly string _folder;
     private readonly Lock _lock = new();
     private FileHashStore _hashes;
@@ -24,9 +25,9 @@ public sealed class LogKeeper : IDisposable
 
     private sealed record SignedCheckpoint(long Size, string Note);
 
-    public LogKeeper(Partition partition, CheckpointKey key, string folder)
+    internal LogKeeper(Partition partition, CheckpointKey key, SignedMark mark, string folder)
     {
-        (_partition, _key, _folder) = (partition, key, folder);
+        (_partition, _key, _mark, _folder) = (partition, key, mark, folder);
         (_hashes, _log) = Begin(folder);
     }
 
@@ -37,9 +38,16 @@ public sealed class LogKeeper : IDisposable
     public long CheckpointSize => _checkpoint?.Size ?? 0;
 
     /// <summary>Signs the newest journaled cut again after a start: the same size gives the same root.</summary>
+    /// <exception cref="HistoryMismatchException">The journal's history is not the one that was signed.</exception>
     public async Task ResumeAsync()
     {
-        if (await _partition.QueryAsync(ledger => ledger.LastLogCut) is { } cut) Sign(cut);
+        if (await _partition.QueryAsync(ledger => ledger.LastLogCut) is not { } cut) return;
+        lock (_lock)
+        {
+            HashUpTo(Math.Max(cut.Through[0] + 1, _mark.Size));
+            if (_mark.Size > 0) _mark.CheckRoot(_log.Root(_mark.Size));
+        }
+        Sign(cut);
     }
 
     /// <summary>Cuts the log at what is durable now, if there is anything new in it.</summary>
@@ -102,7 +110,10 @@ public sealed class LogKeeper : IDisposable
         lock (_lock)
         {
             HashUpTo(size);
-            _checkpoint = new SignedCheckpoint(size, new Checkpoint(_key.Origin, size, _log.Root(size)).Sign(_key.Seed));
+            var root = _log.Root(size);
+            _mark.Advance(size, root);
+            // After this point the signature may exist.
+            _checkpoint = new SignedCheckpoint(size, new Checkpoint(_key.Origin, size, root).Sign(_key.Seed));
         }
     }
 

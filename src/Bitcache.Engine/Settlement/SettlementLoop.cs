@@ -12,10 +12,11 @@ namespace Bitcache.Engine.Settlement;
 
 /// <summary>What the loop last saw of Bitcoin. Replaced whole at every turn.</summary>
 /// <param name="Trouble">Why deposits and withdrawals wait; null when they do not.</param>
+/// <param name="LogTrouble">Why the log is not cut and signed, and nothing is settled: no room, as a rule; null when it is.</param>
 /// <param name="Reserves">Coins of the hot wallet, and what live families are about to pay out; null before the first look.</param>
-public sealed record ChainHealth(string? Trouble, int? Height, UnixTime? LookedAt, Msat? Reserves, bool ReservesShort)
+public sealed record ChainHealth(string? Trouble, string? LogTrouble, int? Height, UnixTime? LookedAt, Msat? Reserves, bool ReservesShort)
 {
-    public static ChainHealth Unknown { get; } = new("the node was not asked yet", null, null, null, false);
+    public static ChainHealth Unknown { get; } = new("the node was not asked yet", null, null, null, null, false);
 }
 
 public sealed class SettlementLoop : IAsyncDisposable
@@ -97,7 +98,8 @@ public sealed class SettlementLoop : IAsyncDisposable
             catch (Exception e) when (e is PartitionUnavailableException or (IOException and not (JournalFailedException or JournalCorruptException)))
             {
                 // No room for entries or for the log's hashes: nothing was half done, and the next turn tries again.
-                Trouble(e.Message);
+                if (_health.LogTrouble != e.Message) _logger.SettlementWaits(e.Message);
+                _health = _health with { LogTrouble = e.Message };
                 await PauseAsync();
             }
 #pragma warning disable CA1031 // An unexpected failure here is a broken rule or lost bookkeeping: stop loudly.
@@ -130,6 +132,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         {
             if (await IsEpochDueAsync()) await CutEpochAsync(ClientIds.Next(_time));
             await _log.AdvanceAsync();
+            _health = _health with { LogTrouble = null };
             await SettleAsync(cancel);
         }
         finally

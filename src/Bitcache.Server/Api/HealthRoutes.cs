@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Http;
 namespace Bitcache.Server.Api;
 
 /// <param name="Status">ok or degraded. A server of which nothing works answers 503 with a problem.</param>
-/// <param name="Reasons">What does not work, of: busy, storage_full, clock_unconfirmed, node_unavailable,
+/// <param name="Reasons">What does not work, of: busy, storage_full, clock_unconfirmed, node_unavailable, log_behind,
 /// reserves_short, operator_funds_low.</param>
 public sealed record HealthReply(string Status, IReadOnlyList<string> Reasons);
 
@@ -77,6 +77,7 @@ internal static class HealthRoutes
         if (health.StorageFull) reasons.Add("storage_full");
         if (!health.ClockTrusted) reasons.Add("clock_unconfirmed");
         if (health.Chain.Trouble is not null) reasons.Add("node_unavailable");
+        if (health.Chain.LogTrouble is not null && !health.StorageFull) reasons.Add("log_behind");
         if (health.Chain.ReservesShort) reasons.Add("reserves_short");
         if (health.OperatorFundsLow) reasons.Add("operator_funds_low");
         return reasons;

@@ -81,6 +81,36 @@ public sealed class CrashTests(RegtestFixture regtest) : IClassFixture<RegtestFi
         foreach (var answer in answers) answer.Dispose();
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_journal_that_ends_before_what_was_signed_is_refused_and_left_alone(bool gone)
+    {
+        await using var server = new ServerProcess(regtest.Node);
+        using var clients = new PayingClients(server);
+        await server.StartAsync();
+        await clients.PrepareAsync(server, Funds);
+        for (var i = 0; i < 50; i++) (await clients.SendAsync(server, PayingClients.NewId(), 1)).Dispose();
+        Assert.Equal(0, await server.TerminateAsync());
+
+        var journal = Path.Combine(server.DataFolder, "journal", "p0000");
+        var segment = Assert.Single(Directory.GetFiles(journal));
+        if (gone) Directory.Move(journal, journal + ".away");
+        else Cut(segment, 5_000);
+        var left = gone ? [] : await File.ReadAllBytesAsync(segment, ServerProcess.Cancel);
+        Assert.False(await server.TryStartAsync());
+        var (code, errors) = await server.WaitForEndAsync();
+        Assert.Equal(1, code);
+        Assert.Contains("were signed for with the key", errors, StringComparison.Ordinal);
+        if (!gone) Assert.Equal(left, await File.ReadAllBytesAsync(segment, ServerProcess.Cancel));
+    }
+
+    private static void Cut(string file, long length)
+    {
+        using var stream = File.OpenWrite(file);
+        stream.SetLength(length);
+    }
+
     [Fact]
     public async Task A_second_server_on_the_same_folder_is_refused()
     {
