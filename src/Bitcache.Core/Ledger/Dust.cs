@@ -1,3 +1,5 @@
+using Bitcache.Core.Bitcoin;
+
 namespace Bitcache.Core;
 
 /// <summary>The smallest output that nodes relay (Bitcoin Core, GetDustThreshold at its default of 3 sat/vB).</summary>
@@ -10,10 +12,7 @@ public static class Dust
 
     public static Sats Threshold(ByteString script)
     {
-        var spend = IsWitnessProgram(script.Span) ? WitnessSpendBytes : SpendBytes;
+        var spend = WitnessProgram.IsScript(script.Span) ? WitnessSpendBytes : SpendBytes;
         return new Sats(SatPerByte * (OutputOverheadBytes + script.Length + spend));
     }
-
-    private static bool IsWitnessProgram(ReadOnlySpan<byte> script) =>
-        script.Length is >= 4 and <= 42 && script[0] is (0 or (>= 0x51 and <= 0x60)) && script[1] == script.Length - 2;
 }

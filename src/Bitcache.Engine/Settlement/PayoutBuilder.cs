@@ -126,7 +126,7 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
         {
             if (order.Taken.Contains(input.Output)) return NotAsAsked($"input {input.Output} belongs to another live family");
             if (input.Output == order.AnchorTip && order.PreviousAnchor is null) return NotAsAsked("an ordinary payment would spend the anchor's output");
-            if (input.Spent is null || !IsWitnessProgram(input.Spent.Script)) return NotAsAsked($"input {input.Output} is not segwit");
+            if (input.Spent is null || !WitnessProgram.IsScript(input.Spent.Script)) return NotAsAsked($"input {input.Output} is not segwit");
         }
         return null;
     }
@@ -137,7 +137,4 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
         return BitcoinAddress.FromScript(output.Script, settings.Network) is { } address
             && (await node.GetAddressInfoAsync(address, cancel)).IsMine;
     }
-
-    private static bool IsWitnessProgram(ReadOnlySpan<byte> script) =>
-        script.Length is >= 4 and <= Limits.ScriptBytesMax && script[0] is (0 or (>= 0x51 and <= 0x60)) && script[1] == script.Length - 2;
 }
