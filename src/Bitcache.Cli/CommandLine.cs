@@ -1,10 +1,12 @@
 // All commands under one root, and what becomes of their failures: words on the error output, and an exit code.
 
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Bitcache.Cli.Client;
 using Bitcache.Cli.Commands;
 using Bitcache.Engine;
+using Bitcache.Server.Api;
 using Bitcache.Server.Keys;
 
 namespace Bitcache.Cli;
@@ -23,6 +25,12 @@ internal static class CommandLine
             EnableDefaultExceptionHandler = false,
             ProcessTerminationTimeout = null,
         };
+        // Also before --help, which would show the help of what was understood and call that a success.
+        if (parsed.CommandResult.Command.Subcommands.Count > 0 && parsed.UnmatchedTokens is [var unknown, ..])
+        {
+            await error.WriteLineAsync($"bitcache: there is no command '{unknown}'; --help lists them");
+            return ExitCode.Usage;
+        }
         if (parsed.Action is ParseErrorAction refused)
         {
             refused.ShowHelp = args.Length == 0;
@@ -62,6 +70,8 @@ internal static class CommandLine
     private static RootCommand Root()
     {
         var root = new RootCommand("Bitcache: a private ledger for payments far below a cent, settled in Bitcoin.");
+        var help = root.Options.OfType<HelpOption>().Single();
+        help.Action = new HelpWithNotes((HelpAction)help.Action!);
         foreach (var command in Commands().Concat(LauncherCommands.All())) root.Add(command);
         return root;
     }
@@ -87,12 +97,24 @@ internal static class CommandLine
         HealthCommand.Create(),
     ];
 
+    /// <summary>The library's help, and below it what is too long for the list of all commands.</summary>
+    private sealed class HelpWithNotes(HelpAction help) : SynchronousCommandLineAction
+    {
+        public override int Invoke(ParseResult parseResult)
+        {
+            var result = help.Invoke(parseResult);
+            if (parseResult.CommandResult.Command.Name == ServeCommand.Name) parseResult.InvocationConfiguration.Output.WriteLine(ServeCommand.ExitCodes);
+            return result;
+        }
+    }
+
     private static async Task WriteAsync(ApiProblemException refusal, TextWriter error)
     {
         var problem = refusal.Problem;
         var about = problem.Member is null ? "" : $" ({problem.Member})";
         await error.WriteLineAsync($"bitcache: {problem.Title}{about} [{problem.Code}]");
         if (problem.Detail is not null) await error.WriteLineAsync($"bitcache: {problem.Detail}");
+        if (problem.Code == ProblemType.KeyMissing.Code) await error.WriteLineAsync("bitcache: give --key-file or set BITCACHE_KEY");
         if (problem.Scope is not null) await error.WriteLineAsync($"bitcache: it needs a key with the scope {string.Join(" or ", problem.Scope)}");
         if (problem.ServerTime is not null) await error.WriteLineAsync($"bitcache: the server's time is {problem.ServerTime}");
         if (problem.Sequence is { } sequence) await error.WriteLineAsync($"bitcache: entry {sequence} remembers this refusal: a new attempt needs a new id");

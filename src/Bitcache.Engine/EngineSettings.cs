@@ -66,7 +66,8 @@ public sealed record EngineSettings
         }
         Require(!string.IsNullOrWhiteSpace(DataFolder), "dataFolder is empty: name a folder for journal and keys");
         Require(Enum.IsDefined(Network), "network is none of mainnet, testnet, signet, regtest");
-        Require(Origin.Length is > 0 and <= Limits.OriginBytesMax && VerifierKey.IsName(Origin),
+        Require(Origin.Length > 0, "origin must be given: the log's name for ever, a host name and a path, such as ledger.example.org/log");
+        Require(Origin.Length == 0 || Origin.Length <= Limits.OriginBytesMax && VerifierKey.IsName(Origin),
             $"origin must have 1 to {Limits.OriginBytesMax} characters without spaces or plus signs, such as ledger.example.org/log");
         Require(ConfirmationsToCredit.Count > 0 && ConfirmationsToCredit.Any(r => r.FromSat == 0),
             "confirmationsToCredit needs a rule from 0 sat");

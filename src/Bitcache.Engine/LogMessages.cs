@@ -81,7 +81,7 @@ internal static partial class LogMessages
     [LoggerMessage(1301, LogLevel.Information, "Epoch {Epoch} closed at {Size} statements")]
     public static partial void EpochClosed(this ILogger log, long epoch, long size);
 
-    [LoggerMessage(1302, LogLevel.Warning, "Bitcoin is not looked at now: {Reason}. Payments go on; deposits and withdrawals wait")]
+    [LoggerMessage(1302, LogLevel.Warning, "Payments go on; deposits and withdrawals wait, for Bitcoin is not looked at now: {Reason}")]
     public static partial void NodeClosed(this ILogger log, string reason);
 
     [LoggerMessage(1306, LogLevel.Error, "Nothing is signed or settled now: {Reason}. Payments go on as far as the journal has room")]

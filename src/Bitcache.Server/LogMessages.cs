@@ -17,6 +17,9 @@ internal static partial class LogMessages
     [LoggerMessage(2004, LogLevel.Error, "{Method} {Path} failed in a way that nobody foresaw")]
     public static partial void RequestFailed(this ILogger log, Exception cause, string method, string path);
 
+    [LoggerMessage(2006, LogLevel.Warning, "{Path} was there and has gone: nobody is let in until it is back")]
+    public static partial void KeysGone(this ILogger log, string path);
+
     [LoggerMessage(2005, LogLevel.Information, "Listening on {Address}")]
     public static partial void Listening(this ILogger log, string address);
 }

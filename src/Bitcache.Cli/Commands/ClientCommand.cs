@@ -87,6 +87,8 @@ internal static class ClientCommand
     private static async Task<int> RunAsync(ParseResult parsed, Func<Session, Task<int>> run, CancellationToken cancel)
     {
         var key = FindKey(parsed);
+        if (key is not null && key.Any(c => !char.IsAsciiLetterOrDigit(c) && c != '_'))
+            throw new CommandFailedException("the API key holds a character that no key has: was more copied than the key?", ExitCode.Usage);
         using var connection = new ApiConnection(
             FindUrl(parsed), key, TimeSpan.FromSeconds(parsed.GetValue(Patience)), TimeProvider.System);
         using var client = new ApiClient(connection);

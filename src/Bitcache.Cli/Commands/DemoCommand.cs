@@ -100,16 +100,17 @@ internal static class DemoCommand
               the user's key    {stage.UserKey}
               the operator's    {stage.OperatorKey}
               a wallet          {wallet.Wallet} with {Session.Bits(wallet.AvailableMsat)}
-              Bitcoin node      {stage.Node.Endpoint} (cookie {stage.Node.CookieFile}), a block every {BlockInterval.TotalSeconds:0} seconds
+              Bitcoin node      {stage.Node.Endpoint}, a block every {BlockInterval.TotalSeconds:0} seconds
+              its cookie        {stage.Node.CookieFile}
 
             Try:
-              curl -s {server}/v1/health
-              curl -s {server}/v1/checkpoint
-              curl -s -H 'Authorization: Bearer {stage.UserKey}' {server}/v1/wallets/{wallet.Wallet}
-              curl -s -H 'Authorization: Bearer {stage.UserKey}' '{server}/v1/wallets/{wallet.Wallet}/history?limit=5'
-              curl -s -H 'Authorization: Bearer {stage.OperatorKey}' {server}/v1/operator
-
               export BITCACHE_URL={server} BITCACHE_KEY={stage.UserKey}
+              curl -s $BITCACHE_URL/v1/health
+              curl -s $BITCACHE_URL/v1/checkpoint
+              curl -s -H "Authorization: Bearer $BITCACHE_KEY" $BITCACHE_URL/v1/wallets/{wallet.Wallet}
+              curl -s -H "Authorization: Bearer $BITCACHE_KEY" $BITCACHE_URL/v1/wallets/{wallet.Wallet}/history
+              curl -s -H 'Authorization: Bearer {stage.OperatorKey}' $BITCACHE_URL/v1/operator
+
               ./bitcache pay {wallet.Wallet} $(./bitcache wallet create) 0.001Bits
               ./bitcache history {wallet.Wallet}
 

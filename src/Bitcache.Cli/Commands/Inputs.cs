@@ -51,7 +51,8 @@ internal static class Inputs
 
     public static Argument<SatsOrMax> SatsOrMax() => new("amount")
     {
-        Description = "What to send, in whole satoshis: " + UnitsHelp + "; or max for all that is available.",
+        Description = "What to send, in whole satoshis: 25Bits, 2500sat or 0.001BTC (1 Bit is 100 sat); "
+            + "or max for all whole satoshis that are available: what is below a satoshi stays.",
         CustomParser = result =>
         {
             if (Text(result) == "max") return new SatsOrMax(null);
@@ -92,7 +93,12 @@ internal static class Inputs
 
     private static Msat ReadAmount(ArgumentResult result, string text)
     {
-        if (Amounts.TryParse(text, unitless: null, out var amount)) return amount;
+        if (Amounts.TryParse(text, unitless: null, out var amount) && amount > Msat.Zero) return amount;
+        if (Amounts.TryParse(text, unitless: MoneyUnit.Msat, out amount) && amount == Msat.Zero)
+        {
+            result.AddError($"'{text}': the amount must be more than 0");
+            return default;
+        }
         result.AddError($"'{text}' is no amount: write {UnitsHelp}, with no more decimals than make a millisatoshi");
         return default;
     }

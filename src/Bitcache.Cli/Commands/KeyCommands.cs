@@ -16,6 +16,14 @@ internal static class KeyCommands
         Required = true,
     }.AcceptExistingOnly();
 
+    /// <summary>The first key may come before the server's first start.</summary>
+    private static readonly Option<DirectoryInfo> DataToMake = new("--data")
+    {
+        Description = "The server's data folder; made, for its owner alone, if it is not there.",
+        HelpName = "folder",
+        Required = true,
+    };
+
     private static readonly Option<string> Network = new Option<string>("--network")
     {
         Description = "The server's network: keys of mainnet begin with bck_live_, all others with bck_test_.",
@@ -38,14 +46,14 @@ internal static class KeyCommands
         var days = new Option<int?>("--days") { Description = "For how many days it is good; without it for ever." };
         var command = new Command("create", "Make a key. It is printed once and stored nowhere: the server keeps its hash.")
         {
-            Data, Network, tenant, isNew, scopes, label, days,
+            DataToMake, Network, tenant, isNew, scopes, label, days,
         };
         command.SetAction(parsed =>
         {
             if (!ScopeNames.TryParse(parsed.GetRequiredValue(scopes).Split(','), out var granted))
                 throw new CommandFailedException("--scopes must be some of read, pay, withdraw, admin, audit, with commas between", ExitCode.Usage);
             var validFor = parsed.GetValue(days) is { } count ? TimeSpan.FromDays(count) : (TimeSpan?)null;
-            var created = Store(parsed).Create(new KeyTerms(
+            var created = Store(parsed, MakeFolder(parsed.GetRequiredValue(DataToMake))).Create(new KeyTerms(
                 parsed.GetRequiredValue(tenant), parsed.GetValue(isNew), granted, parsed.GetRequiredValue(label), validFor));
             parsed.InvocationConfiguration.Output.WriteLine(created.Secret);
             parsed.InvocationConfiguration.Error.WriteLine($"key {created.Record.Id}: keep it now, it is not shown again");
@@ -58,7 +66,7 @@ internal static class KeyCommands
         var command = new Command("list", "All keys, the revoked ones too.") { Data, Network };
         command.SetAction(parsed =>
         {
-            var file = Store(parsed).List();
+            var file = Store(parsed, parsed.GetRequiredValue(Data)).List();
             Columns.Write(
                 parsed.InvocationConfiguration.Output, ["key", "tenant", "scopes", "created", "expires", "revoked", "label"],
                 file.Keys.Select(k => (string[])
@@ -75,14 +83,26 @@ internal static class KeyCommands
         var command = new Command("revoke", "Revoke a key: a running server refuses it within a second.") { id, Data, Network };
         command.SetAction(parsed =>
         {
-            var key = Store(parsed).Revoke(parsed.GetRequiredValue(id));
+            var key = Store(parsed, parsed.GetRequiredValue(Data)).Revoke(parsed.GetRequiredValue(id));
             parsed.InvocationConfiguration.Output.WriteLine($"key {key.Id} ({key.Label}) is revoked since {key.Revoked:u}");
         });
         return command;
     }
 
-    private static ApiKeyStore Store(ParseResult parsed) => new(
-        new LinuxFileSystem(), parsed.GetRequiredValue(Data).FullName,
+    private static DirectoryInfo MakeFolder(DirectoryInfo folder)
+    {
+        try
+        {
+            return Directory.CreateDirectory(folder.FullName, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandFailedException($"the data folder cannot be made: {e.Message}");
+        }
+    }
+
+    private static ApiKeyStore Store(ParseResult parsed, DirectoryInfo data) => new(
+        new LinuxFileSystem(), data.FullName,
         Enum.Parse<BitcoinNetwork>(parsed.GetRequiredValue(Network), ignoreCase: true), TimeProvider.System);
 
     private static string Day(DateTimeOffset? time) => time is { } t ? t.ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture) : "";

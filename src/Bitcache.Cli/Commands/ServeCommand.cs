@@ -15,6 +15,18 @@ namespace Bitcache.Cli.Commands;
 
 internal static class ServeCommand
 {
+    public const string Name = "serve";
+
+    /// <summary>For the command's own help.</summary>
+    public const string ExitCodes =
+        """
+        Exit codes:
+          0    stopped in good order
+          1    could not start
+          2    the settings cannot be used
+          134  the journal failed; the next start finds out what became durable
+        """;
+
     /// <summary>How the line begins that says where the server listens; from then on it answers.</summary>
     public const string ListeningLine = "listening on ";
 
@@ -26,13 +38,7 @@ internal static class ServeCommand
 
     public static Command Create()
     {
-        var command = new Command(
-            "serve",
-            "Run the server until SIGTERM or Ctrl-C. Exit codes: 0 stopped in good order; 1 could not start; 2 the settings cannot be used; "
-            + "134 the journal failed, and the next start finds out what became durable.")
-        {
-            Config,
-        };
+        var command = new Command(Name, "Run the server until SIGTERM or Ctrl-C.") { Config };
         foreach (var option in Overrides.Values) command.Add(option);
         command.SetAction(RunAsync);
         return command;

@@ -40,7 +40,9 @@ internal static class VerifyCommand
         {
             bool Has(Option option) => result.GetResult(option) is not null;
             if (Has(PinsFile) && Has(Vkey)) result.AddError("Give --pins or --vkey, not both.");
+            if (result.GetValue(Vkey) is { } vkey && !VerifierKey.TryParse(vkey, out _)) result.AddError("--vkey is no verifier key (name+hash+base64).");
             if (Has(Header) != Has(Height)) result.AddError("--header and --height go together.");
+            if (result.GetValue(Header) is { } hex && !HeaderSources.TryParseHeader(hex, out _)) result.AddError($"--header: {HeaderSources.HeaderForm}.");
             if (Has(Node) != Has(Cookie)) result.AddError("--node and --cookie go together.");
             if (new[] { Has(Header), Has(Headers), Has(Node) }.Count(given => given) > 1) result.AddError("Give one of --header, --headers and --node.");
         });
@@ -52,23 +54,21 @@ internal static class VerifyCommand
     {
         var output = parsed.InvocationConfiguration.Output;
         var leaf = parsed.GetRequiredValue(Leaf).FullName;
+        if (!File.Exists(leaf)) throw new CommandFailedException($"there is no receipt {leaf}");
         var (trusted, unchecked_) = Trust(parsed, leaf);
         var receipt = await ReceiptCheck.RunAsync(leaf, trusted, cancel);
         if (unchecked_ is not null && receipt.Verdict != ReceiptVerdict.Invalid)
             receipt = receipt with { Steps = [.. receipt.Steps, new ReceiptStep(StepOutcome.NotChecked, unchecked_)] };
         if (parsed.GetValue(AsJson)) output.WriteLine(ToJson(receipt));
-        else Write(receipt, output);
+        else Write(receipt, CanBeAnchored(leaf, trusted), headerSource: parsed.GetValue(Node) is null ? "was given" : "the node gave", output);
         return receipt.Holds ? ExitCode.Done : ExitCode.Failed;
     }
 
     /// <summary>What is trusted, and a note where that came with the receipt itself.</summary>
     private static (Trusted, string? NotChecked) Trust(ParseResult parsed, string leaf)
     {
-        if (parsed.GetValue(Vkey) is { } text)
-        {
-            if (!VerifierKey.TryParse(text, out var key)) throw new CommandFailedException("--vkey is no verifier key (name+hash+base64)", ExitCode.Usage);
+        if (parsed.GetValue(Vkey) is { } text && VerifierKey.TryParse(text, out var key))
             return (new Trusted(key, null, Source(parsed, null)), null);
-        }
         var named = parsed.GetValue(PinsFile)?.FullName;
         var pins = ReadPins(named ?? ReceiptFolder.PinsBeside(leaf));
         return (
@@ -91,14 +91,17 @@ internal static class VerifyCommand
 
     private static HeaderSource? Source(ParseResult parsed, BitcoinNetwork? network)
     {
-        if (parsed.GetValue(Header) is { } hex) return HeaderSources.Given(HeaderSources.ParseHeader(hex), parsed.GetValue(Height)!.Value);
+        if (parsed.GetValue(Header) is { } hex) return HeaderSources.Given(Convert.FromHexString(hex), parsed.GetValue(Height)!.Value);
         if (parsed.GetValue(Headers) is { } file) return HeaderSources.FromFile(file.FullName);
         if (parsed.GetValue(Node) is { } url)
             return HeaderSources.FromNode(url, RpcCredentials.FromCookie(parsed.GetValue(Cookie)!.FullName), network);
         return null;
     }
 
-    private static void Write(CheckedReceipt receipt, TextWriter output)
+    /// <summary>Whether a header would have told more.</summary>
+    private static bool CanBeAnchored(string leaf, Trusted trusted) => trusted.Header is null && File.Exists(ReceiptFolder.TimestampOf(leaf));
+
+    private static void Write(CheckedReceipt receipt, bool canBeAnchored, string headerSource, TextWriter output)
     {
         if (receipt.Statement is not null) output.WriteLine(receipt.Statement);
         foreach (var step in receipt.Steps) output.WriteLine($"{Mark(step.Outcome),-13}{step.Text}");
@@ -106,8 +109,10 @@ internal static class VerifyCommand
         {
             ReceiptVerdict.Invalid => "INVALID: trust nothing of this receipt",
             ReceiptVerdict.LoggedOnly => "logged: the operator signed a log that holds the statement; no block was checked",
-            ReceiptVerdict.AnchoredInBlock => "anchored: the statement is fixed in the Bitcoin block whose header was given",
+            ReceiptVerdict.AnchoredInBlock => $"anchored: the statement is fixed in the Bitcoin block whose header {headerSource}",
         });
+        if (canBeAnchored && receipt.Verdict == ReceiptVerdict.LoggedOnly)
+            output.WriteLine("to check the block, give --node URL --cookie FILE, or --header (`bitcoin-cli getblockheader HASH false`) and --height");
     }
 
     private static string Mark(StepOutcome outcome) => outcome switch

@@ -26,6 +26,8 @@ internal sealed class ChildProcess : IAsyncDisposable
         // setpriv (util-linux) asks the kernel to kill the child when its parent dies, however it dies; this holds
         // through the programs that a wrapper script executes in its place.
         var start = new ProcessStartInfo("setpriv") { RedirectStandardOutput = true, RedirectStandardError = true };
+        // A child of .NET would open diagnostic pipes in the temporary folder, and one that ends by SIGKILL leaves them there.
+        start.Environment["DOTNET_EnableDiagnostics"] = "0";
         foreach (var argument in (string[])["--pdeathsig", "KILL", "--", program, .. arguments]) start.ArgumentList.Add(argument);
         _process = new Process { StartInfo = start };
         _process.OutputDataReceived += (_, line) =>

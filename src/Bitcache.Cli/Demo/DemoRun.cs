@@ -42,12 +42,13 @@ internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, 
 
         var leaves = await FetchReceiptsAsync();
         await stage.KillServerAsync();
-        screen.Title("kill -9 of the server");
+        screen.Title("receipts after kill -9 of the server");
         var verified = await VerifyAsync(leaves);
+        screen.Title("the server again");
         await stage.StartServerAsync(cancel);
         var after = await _books.CheckAsync(stage, cancel);
         DemoCheck.That(before.Count == after.Count && before.All(w => after[w.Key] == w.Value), "a balance changed by kill -9 and restart");
-        screen.Holds($"the server is back, and all {after.Count} wallets have the same balances");
+        screen.Holds($"it is back, and all {after.Count} wallets have the same balances");
         return new DemoReport(
             deposit.ToString(), Deposit.ToMsat().Value, _transfers.Count, withdrawal, anchor.Txid, anchor.Block!, verified,
             RestartedEqual: true, Conserved: true, Math.Round(watch.Elapsed.TotalSeconds, 1));
@@ -64,7 +65,8 @@ internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, 
         var txid = await stage.Node.PayAsync(address, Deposit, cancel);
         await stage.Node.PayAsync(operators, TopUp, cancel);
         await stage.Node.MineAsync(1, cancel);
-        screen.Say($"{Amounts.Format(Deposit.ToMsat(), MoneyUnit.Btc)} to {address}, in {txid}");
+        screen.Say($"{Amounts.Format(Deposit.ToMsat(), MoneyUnit.Btc)} to {address}");
+        screen.Say($"in {txid}");
         var credited = await DemoCheck.EventuallyAsync("a credited deposit", FindDepositAsync, cancel);
         DemoCheck.That(credited.AmountSat == Deposit.Value && credited.Output.StartsWith(txid.ToString(), StringComparison.Ordinal), $"another deposit was credited: {credited}");
         _books.Deposited(_treasury, Deposit);
@@ -119,8 +121,10 @@ internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, 
         var fee = await CheckOnChainAsync(anchor, paid, address);
         _books.Withdrawn(wallet, Withdrawal);
         _books.PaidForMining(fee);
-        screen.Holds($"the node has {Withdrawal} to {address} in block {paid.Height}: {paid.Txid}");
-        screen.Holds($"the anchor {anchor.Txid} is in block {anchor.Block}; mining cost {fee}");
+        screen.Holds($"the node has {Withdrawal} to {address} in block {paid.Height},");
+        screen.Say($"   {anchor.Block}");
+        screen.Holds($"and the anchor with it in one transaction, for which mining cost {fee}:");
+        screen.Say($"   {anchor.Txid}");
         return (paid.Txid!, anchor);
 
         async Task<AnchorReply?> FindAnchorAsync(long number, string state) =>
@@ -173,7 +177,9 @@ internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, 
             DemoCheck.That(
                 receipt is { Holds: true, Verdict: ReceiptVerdict.AnchoredInBlock },
                 $"{leaf} does not hold: {receipt.Steps[^1].Text}");
-            screen.Holds($"verified without the server: {receipt.Statement}");
+            // The statement in words begins with its entry and time, and ends with its id: too much for one line.
+            screen.Holds("verified: " + receipt.Statement!.Replace(": ", $":{Environment.NewLine}      ", StringComparison.Ordinal)
+                .Replace(", id ", $",{Environment.NewLine}      id ", StringComparison.Ordinal));
             verified++;
         }
         return verified;

@@ -1,5 +1,6 @@
 // Where the header of a block comes from: it is the one thing that a verification believes somebody else.
 
+using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using Bitcache.Core.Audit;
@@ -14,6 +15,7 @@ internal delegate Task<HeaderAtHeight> HeaderSource(int height, CancellationToke
 internal static class HeaderSources
 {
     private const int HeadersFileBytesMax = 256 << 20;
+    public static readonly string HeaderForm = $"a block header is {BlockHeader.Bytes} bytes in hex, {2 * BlockHeader.Bytes} characters";
     private static readonly TimeSpan NodeTimeout = TimeSpan.FromSeconds(30);
 
     /// <summary>One header, said to be at a height.</summary>
@@ -29,7 +31,9 @@ internal static class HeaderSources
             using var headers = JsonDocument.Parse(await File.ReadAllBytesAsync(path, cancel));
             if (!headers.RootElement.TryGetProperty(height.ToString(CultureInfo.InvariantCulture), out var header))
                 throw new CommandFailedException($"{path} has no header of block {height}");
-            return new HeaderAtHeight(ParseHeader(header.GetString() ?? ""), height);
+            return TryParseHeader(header.GetString() ?? "", out var bytes)
+                ? new HeaderAtHeight(bytes, height)
+                : throw new CommandFailedException($"block {height} in {path}: {HeaderForm}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
         {
@@ -56,16 +60,9 @@ internal static class HeaderSources
         }
     };
 
-    public static byte[] ParseHeader(string hex)
+    public static bool TryParseHeader(string hex, out byte[] header)
     {
-        try
-        {
-            if (Convert.FromHexString(hex) is { Length: BlockHeader.Bytes } header) return header;
-        }
-        catch (FormatException)
-        {
-            // Said below.
-        }
-        throw new CommandFailedException($"a block header is {BlockHeader.Bytes} bytes in hex, {2 * BlockHeader.Bytes} characters");
+        header = new byte[BlockHeader.Bytes];
+        return hex.Length == 2 * BlockHeader.Bytes && Convert.FromHexString(hex, header, out _, out _) == OperationStatus.Done;
     }
 }

@@ -22,7 +22,7 @@ internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, TimeProvider
         {
             var principal = route.IsPublic ? null : Authorise(route, http.Request);
             CheckQuery(route, http.Request);
-            answer = await route.Handle(new Call(http, engine, time, principal));
+            answer = await route.Handle(new Call(http, engine, keys, time, principal));
         }
         catch (ProblemException e)
         {

@@ -9,8 +9,8 @@ using Microsoft.AspNetCore.Http;
 namespace Bitcache.Server.Api;
 
 /// <param name="Status">ok or degraded. A server of which nothing works answers 503 with a problem.</param>
-/// <param name="Reasons">What does not work, of: busy, storage_full, clock_unconfirmed, node_unavailable, log_behind,
-/// reserves_short, operator_funds_low.</param>
+/// <param name="Reasons">What does not work, of: busy, keys_unavailable, storage_full, clock_unconfirmed, node_unavailable,
+/// log_behind, reserves_short, operator_funds_low.</param>
 public sealed record HealthReply(string Status, IReadOnlyList<string> Reasons);
 
 /// <param name="NodeTrouble">Why deposits and withdrawals wait, in a sentence; absent when they do not.</param>
@@ -45,7 +45,7 @@ internal static class HealthRoutes
         IReadOnlyList<string> reasons;
         try
         {
-            reasons = Reasons(await call.Engine.RecentHealthAsync());
+            reasons = Reasons(await call.Engine.RecentHealthAsync(), call.Keys);
         }
         catch (PartitionUnavailableException e) when (e.Reason == Unavailable.Busy)
         {
@@ -58,7 +58,7 @@ internal static class HealthRoutes
     private static async Task<IResult> GetDetailsAsync(Call call)
     {
         var health = await call.Engine.HealthAsync();
-        var reasons = Reasons(health);
+        var reasons = Reasons(health, call.Keys);
         return Replies.Json(
             new HealthDetailsReply(
                 Status(reasons), reasons, health.Chain.Trouble, health.Chain.Height, health.Chain.LookedAt?.ToString(), health.Cursor?.Height,
@@ -71,9 +71,10 @@ internal static class HealthRoutes
 
     private static string Status(IReadOnlyList<string> reasons) => reasons.Count == 0 ? "ok" : "degraded";
 
-    private static List<string> Reasons(EngineHealth health)
+    private static List<string> Reasons(EngineHealth health, Keyring keys)
     {
         var reasons = new List<string>();
+        if (!keys.IsUsable) reasons.Add("keys_unavailable");
         if (health.StorageFull) reasons.Add("storage_full");
         if (!health.ClockTrusted) reasons.Add("clock_unconfirmed");
         if (health.Chain.Trouble is not null) reasons.Add("node_unavailable");

@@ -2,6 +2,7 @@
 // refused, saying exactly why. The second look that finds the reason is taken only at what the first refused.
 
 using System.Buffers;
+using System.IO.Pipelines;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using System.Text.Unicode;
@@ -15,13 +16,16 @@ internal static class JsonBody
 {
     private static readonly JsonDocumentOptions Lenient = new() { MaxDepth = Limits.RequestJsonDepthMax, AllowDuplicateProperties = true };
 
-    /// <exception cref="ProblemException">The body is not exactly what the type says.</exception>
+    /// <summary>Deep enough for any body, so that what is nested too deep is told apart from what is no JSON.</summary>
+    private static readonly JsonReaderOptions Bottomless = new() { MaxDepth = Limits.RequestBodyBytesMax };
+
+    /// <exception cref="ProblemException">The body is not exactly what the type says, or does not come as HTTP wants it.</exception>
     public static async Task<T> ReadAsync<T>(HttpRequest request, JsonTypeInfo<T> type) where T : class
     {
         if (!IsPlainJson(request)) throw new ProblemException(ProblemType.UnsupportedContentType);
         var reader = request.BodyReader;
         // Kestrel stops at RequestBodyBytesMax, whatever the headers promise.
-        var body = await reader.ReadAtLeastAsync(Limits.RequestBodyBytesMax + 1, request.HttpContext.RequestAborted);
+        var body = await ReadAsync(reader, request.HttpContext.RequestAborted);
         try
         {
             return Parse(body.Buffer.IsSingleSegment ? body.Buffer.FirstSpan : body.Buffer.ToArray(), type);
@@ -29,6 +33,19 @@ internal static class JsonBody
         finally
         {
             reader.AdvanceTo(body.Buffer.End);
+        }
+    }
+
+    private static async Task<ReadResult> ReadAsync(PipeReader reader, CancellationToken cancel)
+    {
+        try
+        {
+            return await reader.ReadAtLeastAsync(Limits.RequestBodyBytesMax + 1, cancel);
+        }
+        catch (IOException e) when (e is not BadHttpRequestException)
+        {
+            // The sender broke off, or sent a chunk with a length that no number holds; neither is trouble of ours.
+            throw new ProblemException(ProblemType.MalformedRequest);
         }
     }
 
@@ -56,16 +73,46 @@ internal static class JsonBody
 
     private static Problem Explain(ReadOnlySpan<byte> body, JsonTypeInfo type, JsonException? refusal)
     {
+        if (body.IsEmpty) return new Problem(ProblemType.MalformedJson) { Detail = "The body is empty." };
         if (!Utf8.IsValid(body)) return new Problem(ProblemType.MalformedJson) { Detail = "The body is not UTF-8." };
+        if (ExplainSyntax(body) is { } detail) return new Problem(ProblemType.MalformedJson) { Detail = detail };
         try
         {
             using var document = JsonDocument.Parse(body.ToArray(), Lenient);
             return Explain(document.RootElement, type, refusal);
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (InvalidOperationException)
         {
-            return new Problem(ProblemType.MalformedJson) { Detail = e.Message };
+            return new Problem(ProblemType.MalformedJson) { Detail = "A string holds half of a surrogate pair." };
         }
+    }
+
+    /// <summary>What is wrong with the text as JSON, or null.</summary>
+    private static string? ExplainSyntax(ReadOnlySpan<byte> body)
+    {
+        var reader = new Utf8JsonReader(body, Bottomless);
+        try
+        {
+            while (reader.Read())
+            {
+                // The token that opens a level still counts as outside of it.
+                if (reader.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray && reader.CurrentDepth >= Limits.RequestJsonDepthMax)
+                    return $"Nested more than {Limits.RequestJsonDepthMax} deep.";
+            }
+            return null;
+        }
+        catch (JsonException e)
+        {
+            return $"Byte {Offset(body, e.LineNumber ?? 0) + (e.BytePositionInLine ?? 0)}: not JSON.";
+        }
+    }
+
+    /// <summary>Where a line begins, lines and bytes counted from 0.</summary>
+    private static long Offset(ReadOnlySpan<byte> body, long line)
+    {
+        var offset = 0;
+        for (; line > 0; line--) offset += body[offset..].IndexOf((byte)'\n') + 1;
+        return offset;
     }
 
     private static Problem Explain(JsonElement body, JsonTypeInfo type, JsonException? refusal)
@@ -85,7 +132,7 @@ internal static class JsonBody
         }
         // All members are known and there: one of them has a value that its type does not take.
         var name = refusal?.Path?.Split('.')[^1];
-        if (name is null || !seen.Contains(name)) return new Problem(ProblemType.MalformedJson) { Detail = refusal?.Message };
+        if (name is null || !seen.Contains(name)) return new Problem(ProblemType.MalformedJson);
         return new Problem(ExplainValue(body.GetProperty(name), type.Properties.First(p => p.Name == name))) { Member = name };
     }
 

@@ -31,7 +31,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType MalformedParameter = new("malformed_parameter", 400, "A parameter of the query cannot be read, or lies outside its range.");
 
     // Who asks.
-    public static readonly ProblemType KeyMissing = new("key_missing", 401, "The request carries no API key.");
+    public static readonly ProblemType KeyMissing = new("key_missing", 401, "The request carries no API key, or more than one.");
     public static readonly ProblemType KeyMalformed = new("key_malformed", 401, "The API key is mistyped or cut off: its check characters do not match.");
     public static readonly ProblemType KeyOfOtherNetwork = new("key_of_other_network", 401, "The API key is of another network: bck_live_ is for mainnet, bck_test_ for all others.");
     public static readonly ProblemType KeyUnknown = new("key_unknown", 401, "This server does not know the API key.");

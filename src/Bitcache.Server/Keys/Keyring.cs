@@ -35,8 +35,10 @@ public sealed class Keyring
 
     private sealed record Known(byte[] Hash, Principal Principal, DateTimeOffset? Expires, bool Revoked);
 
+    /// <param name="Bytes">The file; null where there was none yet.</param>
     /// <param name="Keys">Null when the file cannot be used.</param>
-    private sealed record Snapshot(byte[]? Bytes, FrozenDictionary<Hash256, Known>? Keys);
+    /// <param name="Trouble">Why it cannot be used.</param>
+    private sealed record Snapshot(byte[]? Bytes, FrozenDictionary<Hash256, Known>? Keys, string? Trouble = null);
 
     private readonly string _path;
     private readonly string _prefix;
@@ -55,6 +57,9 @@ public sealed class Keyring
         _snapshot = new Snapshot(bytes, Index(bytes));
         if (_snapshot.Keys!.Count == 0) _log.NoKeys(_path);
     }
+
+    /// <summary>Whether keys can be told apart now; if not, nobody is let in.</summary>
+    public bool IsUsable => Current().Keys is not null;
 
     /// <summary>Finds out whose key this is.</summary>
     /// <exception cref="KeyFileException">The file has become unusable: nobody is let in until it is mended.</exception>
@@ -93,6 +98,7 @@ public sealed class Keyring
         try
         {
             var bytes = ApiKeyStore.ReadBytes(_path);
+            if (bytes is null && (old.Bytes is not null || old.Keys is null)) return Gone(old);
             if (old.Keys is not null && bytes.AsSpan().SequenceEqual(old.Bytes)) return old;
             var keys = Index(bytes);
             _log.KeysRead(keys.Count, _path);
@@ -101,9 +107,17 @@ public sealed class Keyring
         catch (KeyFileException e)
         {
             // Going on with the old keys could let a revoked one in.
-            _log.KeysUnusable(e.Message);
-            return new Snapshot(null, null);
+            if (old.Trouble != e.Message) _log.KeysUnusable(e.Message);
+            return new Snapshot(null, null, e.Message);
         }
+    }
+
+    /// <summary>A file that was never there means that nobody has a key; one that was there and has gone is damage.</summary>
+    private Snapshot Gone(Snapshot old)
+    {
+        const string Trouble = "gone";
+        if (old.Trouble != Trouble) _log.KeysGone(_path);
+        return new Snapshot(null, null, Trouble);
     }
 
     private FrozenDictionary<Hash256, Known> Index(byte[]? bytes)

@@ -14,6 +14,7 @@ using Bitcache.Engine.Partitions;
 using Bitcache.Server;
 using Bitcache.Server.Keys;
 using Bitcache.Server.Settings;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Tests.Api;
@@ -37,11 +38,16 @@ public sealed class ApiFixture : IAsyncLifetime
     private readonly TemporaryFolder _folder = new();
     private readonly Bitcoin _node = new();
     private readonly Dictionary<(string Tenant, Scopes Scopes), string> _keys = [];
+    private readonly ILoggerFactory _logs;
     private BitcacheServer? _server;
     private HttpClient? _http;
 
+    public ApiFixture() => _logs = LoggerFactory.Create(logging => logging.AddProvider(Log));
+
     public LedgerEngine Engine { get; private set; } = null!;
     public OfflineNode Node => _node.Offline;
+    /// <summary>What the server logged, Kestrel's part included.</summary>
+    internal LogLines Log { get; } = new();
     internal ManualTime Time { get; } = new();
     internal ApiKeyStore Keys { get; private set; } = null!;
     public Uri Address => _server!.Address;
@@ -70,7 +76,7 @@ public sealed class ApiFixture : IAsyncLifetime
             settings.Engine, _node.Seam, TimeProvider.System, NullLoggerFactory.Instance,
             (why, cause) => throw new InvalidOperationException(why, cause), Cancel);
         Keys = new ApiKeyStore(new LinuxFileSystem(), _folder.Path, BitcoinNetwork.Regtest, Time);
-        _server = await BitcacheServer.StartAsync(settings, Engine, Time, NullLoggerFactory.Instance, Cancel);
+        _server = await BitcacheServer.StartAsync(settings, Engine, Time, _logs, Cancel);
         _http = new HttpClient(new SocketsHttpHandler { UseProxy = false, UseCookies = false }) { BaseAddress = _server.Address };
     }
 
@@ -79,6 +85,8 @@ public sealed class ApiFixture : IAsyncLifetime
         _http?.Dispose();
         if (_server is not null) await _server.DisposeAsync();
         await Engine.DisposeAsync();
+        _logs.Dispose();
+        Log.Dispose();
         _folder.Dispose();
     }
 
@@ -88,6 +96,9 @@ public sealed class ApiFixture : IAsyncLifetime
         if (_keys.TryGetValue((tenant, scopes), out var known)) return known;
         return _keys[(tenant, scopes)] = NewKey(tenant, scopes).Secret;
     }
+
+    /// <summary>The file of the keys, for tests that damage it.</summary>
+    public string KeysFile => _folder.File("keys.json");
 
     /// <summary>A key of its own, which the server knows when this returns.</summary>
     public CreatedKey NewKey(string tenant, Scopes scopes, TimeSpan? validFor = null)

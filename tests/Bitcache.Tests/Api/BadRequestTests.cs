@@ -1,5 +1,7 @@
 using System.Net.Sockets;
 using System.Text;
+using Bitcache.Server.Keys;
+using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Tests.Api;
 
@@ -131,6 +133,60 @@ public sealed class BadRequestTests(ApiFixture api)
     {
         var answer = await RawAsync($"GET /v1/operator HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.Admin}\r\nAuthorization: Bearer {api.Shop}\r\nConnection: close\r\n\r\n");
         Assert.StartsWith("HTTP/1.1 401 ", answer, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("ffffffffffffffff\r\n{}")]
+    [InlineData("80000000\r\n{}")]
+    [InlineData("x\r\n{}")]
+    [InlineData("2\r\n{}xx\r\n")]
+    public async Task A_body_in_chunks_that_are_none_is_the_senders_affair(string chunks)
+    {
+        var answer = await RawAsync(
+            $"POST /v1/wallets HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.Shop}\r\nContent-Type: application/json\r\n"
+            + $"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n{chunks}");
+        Assert.StartsWith("HTTP/1.1 4", answer, StringComparison.Ordinal);
+        Assert.Matches("malformed_request|body_too_large", answer);
+        Assert.DoesNotContain(api.Log.At(LogLevel.Error), line => !line.StartsWith("Nobody is let in", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("", "The body is empty.")]
+    [InlineData("{\n \"id\": x}", "Byte 9: not JSON.")]
+    [InlineData("{\"id\":[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]}", "Nested more than 16 deep.")]
+    [InlineData("{\"id\":\"\\ud800\"}", "A string holds half of a surrogate pair.")]
+    public async Task What_is_no_JSON_is_explained(string body, string detail)
+    {
+        var answer = await api.PostAsync(api.Shop, "/v1/wallets", body);
+        Assert.Equal((400, "malformed_json", detail), (answer.Status, answer.Code, answer.String("detail")));
+    }
+
+    [Fact]
+    public async Task While_the_keys_cannot_be_read_health_says_so()
+    {
+        var shop = api.Shop;
+        var good = await File.ReadAllBytesAsync(api.KeysFile, TestContext.Current.CancellationToken);
+        try
+        {
+            await File.WriteAllTextAsync(api.KeysFile, "{", TestContext.Current.CancellationToken);
+            api.Time.Advance(Keyring.StaleMax);
+            Assert.Equal((503, "keys_unavailable"), await StatusAsync());
+            var health = await api.SendAsync(HttpMethod.Get, "/v1/health", key: null);
+            Assert.Equal((200, "degraded"), (health.Status, health.String("status")));
+            Assert.Contains("keys_unavailable", health.Json.GetProperty("reasons").EnumerateArray().Select(r => r.GetString()));
+        }
+        finally
+        {
+            await File.WriteAllBytesAsync(api.KeysFile, good, CancellationToken.None);
+            api.Time.Advance(Keyring.StaleMax);
+        }
+        Assert.Equal((404, "wallet_not_found"), await StatusAsync());
+
+        async Task<(int, string?)> StatusAsync()
+        {
+            var answer = await api.GetAsync(shop, "/v1/wallets/" + Engine.Partitions.ClientIds.NextWallet());
+            return (answer.Status, answer.Code);
+        }
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Files;
 using Bitcache.Server.Keys;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Tests.Api;
@@ -60,6 +61,32 @@ public sealed class KeyringTests : IDisposable
         File.WriteAllText(_folder.File("keys.json"), "{}");
         _time.Advance(Keyring.StaleMax);
         Assert.Throws<KeyFileException>(() => ring.Identify(key.Secret, out _));
+
+        File.WriteAllBytes(_folder.File("keys.json"), good);
+        _time.Advance(Keyring.StaleMax);
+        Assert.Equal(KeyRefusal.None, ring.Identify(key.Secret, out _));
+    }
+
+    [Fact]
+    public void A_file_that_was_there_and_has_gone_is_damage_and_said_once()
+    {
+        using var log = new LogLines();
+        using var logs = LoggerFactory.Create(logging => logging.AddProvider(log));
+        var ring = new Keyring(_folder.Path, BitcoinNetwork.Regtest, _time, logs.CreateLogger<Keyring>());
+        Assert.True(ring.IsUsable);
+        var key = Store.Create(new KeyTerms("shop", NewTenant: true, Scopes.Read, "till"));
+        _time.Advance(Keyring.StaleMax);
+        Assert.Equal(KeyRefusal.None, ring.Identify(key.Secret, out _));
+
+        var good = File.ReadAllBytes(_folder.File("keys.json"));
+        File.Delete(_folder.File("keys.json"));
+        for (var looks = 0; looks < 3; looks++)
+        {
+            _time.Advance(Keyring.StaleMax);
+            Assert.Throws<KeyFileException>(() => ring.Identify(key.Secret, out _));
+            Assert.False(ring.IsUsable);
+        }
+        Assert.Single(log.At(LogLevel.Warning), line => line.Contains("has gone", StringComparison.Ordinal));
 
         File.WriteAllBytes(_folder.File("keys.json"), good);
         _time.Advance(Keyring.StaleMax);

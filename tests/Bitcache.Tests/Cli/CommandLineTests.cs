@@ -3,6 +3,7 @@
 using Bitcache.Cli.Commands;
 using Bitcache.Core;
 using Bitcache.Server.Settings;
+using Bitcache.Tests.Api;
 using Command = System.CommandLine.Command;
 
 namespace Bitcache.Tests.Cli;
@@ -70,8 +71,16 @@ public sealed class CommandLineTests
         { "is no wallet's name", ["balance", Wallet[..^1]] },
         { "Required argument 'wallet' missing", ["balance"] },
         { "is no amount", ["pay", Wallet, Other, "1"] },
+        { "must be more than 0", ["pay", Wallet, Other, "0"] },
+        { "must be more than 0", ["pay", Wallet, Other, "0.00Bits"] },
+        { "must be more than 0", ["withdraw", Wallet, "bcrt1q", "0sat"] },
+        { "there is no command 'nonsense'", ["nonsense"] },
+        { "there is no command 'nonsense'", ["nonsense", "--help"] },
+        { "there is no command 'nonsense'", ["epoch", "nonsense"] },
+        { "80 bytes in hex", ["verify", "x.leaf", "--header", "00", "--height", "1"] },
         { "is no UUID of version 7", ["pay", Wallet, Other, "1sat", "--id", Guid.Empty.ToString()] },
         { "is no http or https address", ["health", "--url", "ftp://127.0.0.1"] },
+        { "a character that no key has", ["health", "--key", "bck_test_a\nbck_test_b"] },
         { "key file cannot be read", ["health", "--key-file", "/nonexistent/key"] },
         { "--header and --height go together", ["verify", "x.leaf", "--header", "00"] },
         { "--node and --cookie go together", ["verify", "x.leaf", "--node", "http://127.0.0.1:1"] },
@@ -94,6 +103,25 @@ public sealed class CommandLineTests
     }
 
     [Fact]
+    public async Task The_first_key_makes_the_data_folder_for_its_owner_alone()
+    {
+        using var folder = new TemporaryFolder();
+        var data = folder.File("data");
+        var run = await CommandLineRun.OfAsync("key", "create", "--data", data, "--tenant", "operator", "--scopes", "admin,audit", "--label", "me");
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.StartsWith("bck_test_", run.Output, StringComparison.Ordinal);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(data));
+    }
+
+    [Fact]
+    public async Task Exit_codes_of_the_server_stand_in_its_own_help_only()
+    {
+        Assert.Contains("134", (await CommandLineRun.OfAsync("serve", "--help")).Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("134", (await CommandLineRun.OfAsync("--help")).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_made_id_is_a_uuid_of_version_7()
     {
         var run = await CommandLineRun.OfAsync("id");
@@ -109,7 +137,7 @@ public sealed class CommandLineTests
 
         Assert.Equal(2, run.ExitCode);
         Assert.All(
-            ["nodeTimeout is '5'", "finalityDepth is 'many'", "dataFolder is empty", "origin must have"],
+            ["nodeTimeout is '5'", "finalityDepth is 'many'", "dataFolder is empty", "origin must be given"],
             problem => Assert.Contains(problem, run.Error, StringComparison.Ordinal));
     }
 
