@@ -6,6 +6,7 @@ using Bitcache.Cli.Verify;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Bitcoin;
 using Bitcache.Engine.Partitions;
 using Bitcache.Server.Api;
 
@@ -102,6 +103,10 @@ internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, 
             $"{payments:N0} payments are durable: {payments / watch.Elapsed.TotalSeconds:N0} a second over {Connections} connections"));
     }
 
+    private Task<MempoolEntry?> FindInMempoolAsync(AnchorReply anchor) => Txid.TryParse(anchor.Txid, out var txid)
+        ? stage.Node.Node.GetMempoolEntryAsync(txid, cancel)
+        : throw new DemoFailedException($"the anchor's id is {anchor.Txid}");
+
     /// <summary>A withdrawal and the epoch's anchor leave in one transaction.</summary>
     private async Task<(string Txid, AnchorReply Anchor)> SettleAsync()
     {
@@ -111,7 +116,9 @@ internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, 
         await stage.User.WithdrawAsync(wallet, id, address, Withdrawal, cancel);
         var epoch = (await stage.Operator.CloseEpochAsync(NewId(), cancel)).Value;
         screen.Say($"epoch {epoch.Epoch} closed at {epoch.TreeSize:N0} entries");
-        await DemoCheck.EventuallyAsync("a signed anchor", () => FindAnchorAsync(epoch.Epoch, "broadcast"), cancel);
+        var signed = await DemoCheck.EventuallyAsync("a signed anchor", () => FindAnchorAsync(epoch.Epoch, "broadcast"), cancel);
+        // It is sent after it was signed: a block that comes in between would not hold it.
+        await DemoCheck.EventuallyAsync("an anchor in the mempool", () => FindInMempoolAsync(signed), cancel);
         await stage.Node.MineAsync(1, cancel);
         await DemoCheck.EventuallyAsync("a confirmed anchor", () => FindAnchorAsync(epoch.Epoch, "confirmed"), cancel);
         await stage.Node.MineAsync(DemoStage.FinalityDepth - 1, cancel);
