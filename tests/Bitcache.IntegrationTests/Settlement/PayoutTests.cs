@@ -209,6 +209,27 @@ public sealed class PayoutTests(RegtestFixture regtest) : IClassFixture<RegtestF
     }
 
     [Fact]
+    public async Task A_family_that_would_cost_too_much_is_split_and_everybody_is_paid_once()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        await harness.TopUpAsync(Fees);
+        var wallet = await harness.FundedWalletAsync(Deposit);
+        // The anchor takes 60; the other 340 would cost more than the fee cap of 20,000 sat at 2 sat/vB.
+        const int Count = 400;
+        for (var i = 0; i < Count; i++)
+            await harness.WithdrawAsync(wallet, await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), new Sats(1_000));
+        await harness.CloseEpochAsync();
+        for (var i = 0; i < 4 + EngineHarness.ToFinal; i++) await harness.MineAsync(1);
+
+        var families = await harness.Partition.QueryAsync(ledger => ledger.Families());
+        Assert.Contains(families, f => f.State == FamilyState.Abandoned);
+        Assert.All(families, f => Assert.True(f.State is FamilyState.Final or FamilyState.Abandoned, $"family {f.Number} is {f.State}"));
+        Assert.Equal(Count, families.Where(f => f.State == FamilyState.Final).Sum(f => f.Withdrawals.Count));
+        Assert.Equal(Count * 1_000_000L, (await harness.TotalsAsync()).Withdrawn);
+        Assert.Equal(Msat.Zero, (await harness.WalletAsync(wallet)).Held);
+    }
+
+    [Fact]
     public async Task A_withdrawal_to_one_of_our_own_addresses_settles_inside()
     {
         await using var harness = await EngineHarness.StartAsync(regtest.Node);

@@ -14,6 +14,7 @@ internal sealed class GatedJournal : IJournal
     /// <summary>Set when an append has begun.</summary>
     public ManualResetEventSlim AppendBegun { get; } = new(false);
     public bool IsFull { get; set; }
+    public bool IsDamaged { get; set; }
     public Exception? Failure { get; set; }
     public int Seals { get; private set; }
     public int Appends { get; private set; }
@@ -50,6 +51,7 @@ internal sealed class GatedJournal : IJournal
 
     public void ReadRecords(long first, long count, RecordReader reader)
     {
+        if (IsDamaged) throw new JournalCorruptException("planted", 0, "a record", "another one");
         for (var i = first; i < first + count; i++) reader(TryReadRecord(i, out var record) ? record : throw new ArgumentOutOfRangeException(nameof(count)));
     }
 

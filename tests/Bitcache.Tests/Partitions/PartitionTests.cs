@@ -1,4 +1,5 @@
 using Bitcache.Core;
+using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -141,6 +142,17 @@ public sealed class PartitionTests : IAsyncLifetime
     {
         await Assert.ThrowsAsync<OutcomeUnknownException>(() => _partition.SubmitAsync(new FinishFamily(1)));
         Assert.NotNull(await _fatal.Task);
+    }
+
+    [Fact]
+    public async Task Damage_met_while_reading_ends_the_process()
+    {
+        var id = NewId();
+        await PayAsync(id, 1_000);
+        _journal.IsDamaged = true;
+        await Assert.ThrowsAsync<JournalCorruptException>(() => PayAsync(id, 1_000));
+        Assert.NotNull(await _fatal.Task);
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => PayAsync(NewId(), 1_000));
     }
 
     [Fact]
