@@ -23,17 +23,17 @@ public ref struct ByteWriter(Span<byte> destination)
     public void Amount(Sats amount) => I64(amount.Value);
     public void Time(UnixTime time) => I64(time.Milliseconds);
     public void Hash(Hash256 hash) => hash.Write(Take(Hash256.Bytes));
-    public void Raw(ReadOnlySpan<byte> bytes) => bytes.CopyTo(Take(bytes.Length));
+    public void Raw(scoped ReadOnlySpan<byte> bytes) => bytes.CopyTo(Take(bytes.Length));
 
     /// <summary>At most 255 bytes behind their length.</summary>
-    public void Short(ReadOnlySpan<byte> bytes)
+    public void Short(scoped ReadOnlySpan<byte> bytes)
     {
         U8((byte)bytes.Length);
         Raw(bytes);
     }
 
     /// <summary>Bytes behind a length of 32 bits.</summary>
-    public void Long(ReadOnlySpan<byte> bytes)
+    public void Long(scoped ReadOnlySpan<byte> bytes)
     {
         U32((uint)bytes.Length);
         Raw(bytes);

@@ -130,6 +130,13 @@ public sealed record Transfer(
     public override bool HasSameTerms(ClientCommand other) =>
         other is Transfer t && t.Payee == Payee && t.Amount == Amount && t.Code == Code && t.Reference == Reference;
 
+    public Payment ToPayment()
+    {
+        var payment = new Payment { Kind = PaymentKind.Transfer, Id = Id, Payer = Payer, Payee = Payee, Amount = Amount, Code = Code };
+        payment.SetReference(Reference.Span);
+        return payment;
+    }
+
     public override void WriteBody(ref ByteWriter writer)
     {
         writer.Id(Id);

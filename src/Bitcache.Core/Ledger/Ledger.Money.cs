@@ -5,27 +5,6 @@ namespace Bitcache.Core;
 
 public sealed partial class Ledger
 {
-    private ApplyResult ApplyTransfer(Transfer command, in ApplyContext context, Span<byte> record)
-    {
-        if (command.Amount.IsZero) return Refused(Outcome.AmountZero);
-        if (command.Payer == command.Payee) return Refused(Outcome.SelfTransfer);
-        var payer = FindOwn(command.Payer, context);
-        if (payer < 0) return Refused(Outcome.WalletNotFound);
-        var payee = _wallets.Find(command.Payee);
-        if (payee < 0) return Refused(Outcome.PayeeNotFound);
-        var refusal = CheckOutflow(_wallets[payer], command.Amount);
-        Remember(command, forEver: false);
-        if (refusal != Outcome.None) return Write(EntryType.TransferRefused, command, context, record, refusal).Finish();
-
-        // After this point the transfer must succeed.
-        Debit(ref _wallets[payer], command.Amount);
-        Credit(ref _wallets[payee], command.Amount);
-        var entry = Write(EntryType.Transfer, command, context, record);
-        entry.Link(ref _wallets[payer]);
-        entry.Link(ref _wallets[payee]);
-        return entry.Finish();
-    }
-
     /// <summary>Whether a wallet may give away an amount: the state first, then the funds.</summary>
     private static Outcome CheckOutflow(in Wallet wallet, Msat amount)
     {

@@ -53,12 +53,13 @@ public sealed partial class Ledger(int partition)
         Assert(Genesis is not null || command is Bitcache.Core.Genesis, "the first entry is the genesis entry");
         Assert(
             command is ClientCommand and not EpochCut || context.Tenant == OperatorTenant, "the chain, the clock and the cuts are the operator's");
-        if (command is ClientCommand named && Identify(named, context) is { Outcome: not Outcome.Accepted } known) return known;
+        if (command is Transfer transfer) return Apply(transfer.ToPayment(), context, record).ToApplyResult();
+        if (command is ClientCommand named
+            && Identify(named.Owner, _wallets.Find(named.Owner), named.Id, context) is { Outcome: not Outcome.Accepted } known) return known;
         return command switch
         {
             Genesis c => ApplyGenesis(c, context, record),
             CreateWallet c => ApplyCreateWallet(c, context, record),
-            Transfer c => ApplyTransfer(c, context, record),
             AssignAddress c => ApplyAssignAddress(c, context, record),
             ChangeDeposit c => ApplyChangeDeposit(c, context, record),
             MoveCursor c => ApplyMoveCursor(c, context, record),
@@ -113,15 +114,15 @@ public sealed partial class Ledger(int partition)
     /// <summary>The sequence of the entry that an id left, or null.</summary>
     public long? FindId(WalletId owner, OperationId id) => _ids.Find(owner, id);
 
-    private ApplyResult Identify(ClientCommand command, in ApplyContext context)
+    private ApplyResult Identify(WalletId owner, int slot, OperationId id, in ApplyContext context)
     {
         // A stranger who guesses an id, or saw it as a payee, must not learn from it what came of it.
-        if (_wallets.Find(command.Owner) is var slot and >= 0 && _wallets[slot].Tenant != context.Tenant) return Refused(Outcome.WalletNotFound);
-        if (_ids.Find(command.Owner, command.Id) is { } sequence) return new ApplyResult(Outcome.Known, sequence, 0);
+        if (slot >= 0 && _wallets[slot].Tenant != context.Tenant) return Refused(Outcome.WalletNotFound);
+        if (_ids.Find(owner, id) is { } sequence) return new ApplyResult(Outcome.Known, sequence, 0);
         // Below the floor ids are forgotten: one that is new and one that was paid long ago look alike. So this holds
         // whether or not the clock is trusted; the floor itself is journaled.
-        if (command.Id.Time < Floor) return Refused(Outcome.IdBelowFloor);
-        if (context.ClockTrusted && command.Id.Time.Milliseconds > context.Time.Milliseconds + Limits.IdAheadMillisecondsMax)
+        if (id.Time < Floor) return Refused(Outcome.IdBelowFloor);
+        if (context.ClockTrusted && id.Time.Milliseconds > context.Time.Milliseconds + Limits.IdAheadMillisecondsMax)
             return Refused(Outcome.IdAhead);
         return new ApplyResult(Outcome.Accepted, 0, 0);
     }

@@ -1,0 +1,53 @@
+// Payments: the same rules as for every command, on a path that allocates nothing.
+
+namespace Bitcache.Core;
+
+public sealed partial class Ledger
+{
+    /// <summary>Applies a payment and writes its record to <paramref name="record"/>, as <see cref="Apply(Command, in ApplyContext, Span{byte})"/>
+    /// does for commands.</summary>
+    public PaymentResult Apply(in Payment payment, in ApplyContext context, Span<byte> record)
+    {
+        Assert(context.Time >= Time, "time does not run backwards");
+        Assert(Genesis is not null, "the first entry is the genesis entry");
+        var payer = _wallets.Find(payment.Payer);
+        if (Identify(payment.Payer, payer, payment.Id, context) is { Outcome: not Outcome.Accepted } known)
+            return Result(known, payer, known.Outcome == Outcome.Known ? _wallets.Find(payment.Payee) : -1);
+        return payment.Kind switch
+        {
+            PaymentKind.Transfer => ApplyTransfer(payment, payer, context, record),
+            PaymentKind.None => throw new ArgumentException("a payment of no kind", nameof(payment)),
+        };
+    }
+
+    private PaymentResult ApplyTransfer(in Payment payment, int payer, in ApplyContext context, Span<byte> record)
+    {
+        if (payment.Amount.IsZero) return Result(Refused(Outcome.AmountZero));
+        if (payment.Payer == payment.Payee) return Result(Refused(Outcome.SelfTransfer));
+        if (payer < 0) return Result(Refused(Outcome.WalletNotFound));
+        var payee = _wallets.Find(payment.Payee);
+        if (payee < 0) return Result(Refused(Outcome.PayeeNotFound));
+        var refusal = CheckOutflow(_wallets[payer], payment.Amount);
+        _ids.Add(payment.Payer, payment.Id, NextSequence, forEver: false);
+        if (refusal != Outcome.None)
+        {
+            var refused = Begin(EntryType.TransferRefused, context, record);
+            refused.Transfer(payment);
+            return Result(refused.End(context, refusal).Finish(), payer, payee);
+        }
+
+        // After this point the transfer must succeed.
+        Debit(ref _wallets[payer], payment.Amount);
+        Credit(ref _wallets[payee], payment.Amount);
+        var entry = Begin(EntryType.Transfer, context, record);
+        entry.Transfer(payment);
+        entry.End(context);
+        entry.Link(ref _wallets[payer]);
+        entry.Link(ref _wallets[payee]);
+        return Result(entry.Finish(), payer, payee);
+    }
+
+    private PaymentResult Result(in ApplyResult result, int payer = -1, int payee = -1) => new(
+        result.Outcome, result.Sequence, result.BytesWritten,
+        payer < 0 ? Msat.Zero : _wallets[payer].Available, payee < 0 ? Msat.Zero : _wallets[payee].Available);
+}
