@@ -1,5 +1,7 @@
-// How many payments one partition makes durable in a second, with everything on but HTTP: queue, ledger, journal,
-// sync, answers. The floor is the disk alone: the same bytes, written and synced in batches of the same size.
+// How many payments one partition makes durable in a second, with everything on but HTTP: payments arrive as the
+// records of a batch request, in blocks, through the queue that HTTP uses; ledger, journal, sync, answers. The floors are
+// measured in the same run: the same bytes written and synced in batches of the same size and nothing else, and the
+// look-ups of payer and payee alone in tables of the same size.
 
 using System.Diagnostics;
 using Bitcache.Core;
@@ -10,152 +12,132 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Benchmarks;
 
-internal sealed record EngineBenchOptions(int Wallets, int InFlight, TimeSpan Duration, int Runs, string Folder);
+/// <param name="WindowIds">How many ids are remembered; the window is full before anything is measured.</param>
+/// <param name="BlockPayments">Payments that arrive together.</param>
+/// <param name="Blocks">Blocks that wait for their answer at any time.</param>
+internal sealed record EngineBenchOptions(
+    int Wallets, int WindowIds, int BlockPayments, int Blocks, TimeSpan Duration, int Runs, string Folder);
 
 internal static class EngineBench
 {
-    private const int Senders = 16;
-    private static readonly Msat Start = new(1_000_000_000);
-
     public static async Task<BenchResult> RunAsync(EngineBenchOptions options)
     {
-        var rates = new List<double>();
-        var floors = new List<double>();
-        long bytesPerEntry = 0, batches = 0, entries = 0;
+        var measured = new List<EngineRun>();
         for (var run = 0; run < options.Runs; run++)
         {
             var folder = Path.Combine(options.Folder, $"bitcache-bench-{Environment.ProcessId}-{run}");
             Directory.CreateDirectory(folder);
             try
             {
-                var measured = await MeasureAsync(options, folder);
-                rates.Add(measured.Rate);
-                floors.Add(measured.Rate / Floor(folder, measured.BytesPerEntry, measured.EntriesPerBatch, options.Duration / 4));
-                (bytesPerEntry, entries, batches) = (measured.BytesPerEntry, entries + measured.Entries, batches + measured.Batches);
+                measured.Add(await MeasureAsync(options, folder));
             }
             finally
             {
                 Directory.Delete(folder, recursive: true);
             }
-            await Console.Error.WriteLineAsync($"run {run + 1} of {options.Runs}: {rates[^1]:N0}/s, {floors[^1]:0.00} of the floor");
+            var last = measured[^1];
+            await Console.Error.WriteLineAsync(
+                $"run {run + 1} of {options.Runs}: {last.Rate:N0}/s, p99 {last.P99Milliseconds:0.0} ms, disk floor {last.DiskFloor:N0}/s, probe floor {last.ProbeFloor:N0}/s");
         }
+        double Median(Func<EngineRun, double> of) => BenchResult.Median([.. measured.Select(of)]);
         return new BenchResult(
-            "engine", "durable transfers/s", rates,
-            new Dictionary<string, double> { ["floor"] = BenchResult.Median(floors) },
+            "engine", "durable transfers/s", [.. measured.Select(m => m.Rate)],
+            new Dictionary<string, double>
+            {
+                ["floor"] = Median(m => m.Rate / Math.Min(m.DiskFloor, m.ProbeFloor)),
+                ["diskFloor"] = Median(m => m.Rate / m.DiskFloor),
+                ["probeFloor"] = Median(m => m.Rate / m.ProbeFloor),
+            },
             new Dictionary<string, object>
             {
                 ["wallets"] = options.Wallets,
-                ["inFlight"] = options.InFlight,
-                ["bytesPerEntry"] = bytesPerEntry,
-                ["entriesPerBatch"] = entries / Math.Max(1, batches),
+                ["windowIds"] = measured[^1].WindowIds,
+                ["inFlight"] = options.BlockPayments * options.Blocks,
+                ["p50Milliseconds"] = Median(m => m.P50Milliseconds),
+                ["p99Milliseconds"] = Median(m => m.P99Milliseconds),
+                ["bytesPerEntry"] = measured[^1].BytesPerEntry,
+                ["entriesPerBatch"] = measured[^1].EntriesPerBatch,
+                ["bytesPerWallet"] = measured[^1].BytesPerWallet,
+                ["bytesPerWindowId"] = measured[^1].BytesPerWindowId,
+                ["allocatedBytesPerTransfer"] = Median(m => m.AllocatedPerTransfer),
+                ["replayedEntriesPerSecond"] = Median(m => m.ReplayRate),
                 ["replayedEqual"] = true,
             });
     }
 
-    private sealed record Measured(double Rate, long Entries, long Batches, long BytesPerEntry, int EntriesPerBatch);
-
-    private static async Task<Measured> MeasureAsync(EngineBenchOptions options, string folder)
+    private static async Task<EngineRun> MeasureAsync(EngineBenchOptions options, string folder)
     {
         var counted = new CountingJournal(Open(folder, _ => { }));
-        var ledger = new Ledger(0);
-        var partition = new Partition(ledger, counted, new BatchClock(TimeProvider.System, null), NullLogger.Instance, Fail);
+        var ledger = new Ledger(0, (ulong)Random.Shared.NextInt64());
+        var partition = new Partition(
+            ledger, counted, new BatchClock(TimeProvider.System, null), NullLogger.Instance, Fail, windowIdsMax: options.WindowIds);
         partition.Start();
         Hash256 state;
-        double rate;
-        long paid;
+        EngineRun run;
         await using (partition)
         {
-            var wallets = await FillAsync(partition, options.Wallets);
-            var (entriesBefore, batchesBefore, bytesBefore) = (counted.Entries, counted.Batches, counted.Bytes);
+            var book = await EngineLoad.FillAsync(partition, options.Wallets);
+            var load = new EngineLoad(partition, book, options.BlockPayments, options.Blocks);
+            await load.RunAsync(() => ledger.WindowIds < options.WindowIds - (options.WindowIds / 8));
+            var (entries, batches, bytes) = (counted.Entries, counted.Batches, counted.Bytes);
+            load.Reset();
+            var allocated = GC.GetTotalAllocatedBytes(precise: true);
             var watch = Stopwatch.StartNew();
-            var perSender = options.InFlight / Senders;
-            var sent = await Task.WhenAll(Enumerable.Range(0, Senders).Select(s => Task.Run(
-                () => SendAsync(partition, wallets, perSender, options.Duration, new Random(s)))));
-            paid = sent.Sum();
-            rate = paid / watch.Elapsed.TotalSeconds;
-            state = await partition.QueryAsync(l => l.StateHash());
-            counted.Since(entriesBefore, batchesBefore, bytesBefore);
+            await load.RunAsync(() => watch.Elapsed < options.Duration);
+            var rate = load.Accepted / watch.Elapsed.TotalSeconds;
+            allocated = GC.GetTotalAllocatedBytes(precise: true) - allocated;
+            (entries, batches, bytes) = (counted.Entries - entries, counted.Batches - batches, counted.Bytes - bytes);
+            var (memory, ids, hash) = await partition.QueryAsync(l => (l.MemoryBytes, l.WindowIds, l.StateHash()));
+            state = hash;
+            var (perEntry, perBatch) = ((int)(bytes / entries), (int)(entries / batches));
+            run = new EngineRun
+            {
+                Rate = rate,
+                P50Milliseconds = load.Percentile(0.50),
+                P99Milliseconds = load.Percentile(0.99),
+                BytesPerEntry = perEntry,
+                EntriesPerBatch = perBatch,
+                WindowIds = ids,
+                BytesPerWallet = memory.Wallets / (double)options.Wallets,
+                BytesPerWindowId = memory.WindowIds / (double)ids,
+                AllocatedPerTransfer = allocated / (double)load.Accepted,
+            };
         }
-        CheckReplay(folder, state);
-        return new Measured(
-            rate, counted.Entries, counted.Batches, counted.Bytes / Math.Max(1, counted.Entries), (int)(counted.Entries / Math.Max(1, counted.Batches)));
-    }
-
-    private static async Task<long> SendAsync(Partition partition, WalletId[] wallets, int window, TimeSpan duration, Random random)
-    {
-        var until = Stopwatch.GetTimestamp() + (long)(duration.TotalSeconds * Stopwatch.Frequency);
-        var pending = new Queue<Task<Answer>>(window);
-        long paid = 0;
-        while (Stopwatch.GetTimestamp() < until)
-        {
-            if (pending.Count == window) paid += (await pending.Dequeue()).Outcome == Outcome.Accepted ? 1 : 0;
-            var payer = random.Next(wallets.Length);
-            var payee = (payer + 1 + random.Next(wallets.Length - 1)) % wallets.Length;
-            pending.Enqueue(partition.SubmitAsync(
-                new Transfer(ClientIds.Next(TimeProvider.System), wallets[payer], wallets[payee], new Msat(1 + random.Next(1000)), 0, ByteString.Empty)));
-        }
-        foreach (var task in pending) paid += (await task).Outcome == Outcome.Accepted ? 1 : 0;
-        return paid;
-    }
-
-    private static async Task<WalletId[]> FillAsync(Partition partition, int count)
-    {
-        var owner = ClientIds.NextWallet();
-        await partition.SubmitAsync(new Genesis("bench.example/log", 3, 1, owner, new ByteString([0x51]), []));
-        var wallets = new WalletId[count];
-        for (var first = 0; first < count; first += Limits.BatchEntriesMax)
-        {
-            var answers = await Task.WhenAll(Enumerable.Range(first, Math.Min(Limits.BatchEntriesMax, count - first)).Select(_ =>
-                partition.SubmitAsync(new CreateWallet(ClientIds.Next(TimeProvider.System), 0, ClientIds.NextWallet()))));
-            for (var i = 0; i < answers.Length; i++) wallets[first + i] = answers[i].Owner!.Value.Id;
-        }
-        // One large deposit to the operator, spread over the wallets.
-        var script = new ByteString([0x00, 0x14, .. new byte[20]]);
-        await partition.SubmitAsync(new AssignAddress(ClientIds.Next(TimeProvider.System), owner, AddressPurpose.OperatorTopUp, script));
-        var deposit = new Sats((Start.Value / Limits.MsatPerSat) * count);
-        await partition.SubmitAsync(new ChangeDeposit(
-            new OutPoint(default, 0), DepositState.Credited, Suspense: false, script, deposit, default, 1));
-        for (var first = 0; first < count; first += Limits.BatchEntriesMax)
-        {
-            await Task.WhenAll(Enumerable.Range(first, Math.Min(Limits.BatchEntriesMax, count - first)).Select(i =>
-                partition.SubmitAsync(new Transfer(ClientIds.Next(TimeProvider.System), owner, wallets[i], Start, 0, ByteString.Empty))));
-        }
-        return wallets;
+        var diskFloor = Floors.Disk(folder, run.BytesPerEntry, run.EntriesPerBatch, options.Duration / 4);
+        var probeFloor = Floors.Probes(options.Wallets, options.Duration / 4);
+        return run with { DiskFloor = diskFloor, ProbeFloor = probeFloor, ReplayRate = CheckReplay(folder, state) };
     }
 
     private static FileJournal Open(string folder, ReplayBatch replay) =>
         FileJournal.Open(new LinuxFileSystem(), folder, new FileJournalSettings { SegmentBytes = 256 << 20 }, replay, NullLogger.Instance);
 
-    /// <summary>What is on the disk rebuilds what was in memory, or the figure counts for nothing.</summary>
-    private static void CheckReplay(string folder, Hash256 state)
+    /// <summary>What is on the disk rebuilds what was in memory, or the figure counts for nothing. Returns entries replayed a second.</summary>
+    private static double CheckReplay(string folder, Hash256 state)
     {
         var ledger = new Ledger(0);
         var scratch = new byte[Limits.RecordBytesMax];
-        using var journal = Open(folder, batch => ledger.ReplayBatch(batch.Payload, scratch));
-        if (ledger.StateHash() != state) throw new InvalidOperationException("the journal does not replay to the state that was in memory");
-    }
-
-    /// <summary>Entries a second if there were nothing but the disk.</summary>
-    private static double Floor(string folder, long bytesPerEntry, int entriesPerBatch, TimeSpan duration)
-    {
-        var files = new LinuxFileSystem();
-        using var file = files.Create(Path.Combine(folder, "floor"));
-        const long Length = 1L << 30;
-        file.Preallocate(Length);
-        var batch = new byte[Math.Max(1, entriesPerBatch) * bytesPerEntry];
-        Random.Shared.NextBytes(batch);
         var watch = Stopwatch.StartNew();
-        long offset = 0, entries = 0;
-        while (watch.Elapsed < duration)
-        {
-            if (offset + batch.Length > Length) offset = 0;
-            file.Write(offset, batch);
-            file.SyncData();
-            offset += batch.Length;
-            entries += entriesPerBatch;
-        }
-        return entries / watch.Elapsed.TotalSeconds;
+        using var journal = Open(folder, batch => ledger.ReplayBatch(batch.Payload, scratch));
+        var rate = ledger.NextSequence / watch.Elapsed.TotalSeconds;
+        if (ledger.StateHash() != state) throw new InvalidOperationException("the journal does not replay to the state that was in memory");
+        return rate;
     }
 
     private static void Fail(string why, Exception cause) => Environment.FailFast(why, cause);
+}
+
+internal sealed record EngineRun
+{
+    public double Rate { get; init; }
+    public double P50Milliseconds { get; init; }
+    public double P99Milliseconds { get; init; }
+    public int BytesPerEntry { get; init; }
+    public int EntriesPerBatch { get; init; }
+    public int WindowIds { get; init; }
+    public double BytesPerWallet { get; init; }
+    public double BytesPerWindowId { get; init; }
+    public double AllocatedPerTransfer { get; init; }
+    public double DiskFloor { get; init; }
+    public double ProbeFloor { get; init; }
+    public double ReplayRate { get; init; }
 }

@@ -32,6 +32,8 @@ public static class Limits
     public const int BatchBytesMax = 4 << 20;
     /// <summary>One journal record: statement, links and whatever a transaction needs.</summary>
     public const int RecordBytesMax = 512 << 10;
+    /// <summary>The record of one payment, with the longest reference.</summary>
+    public const int PaymentRecordBytesMax = 512;
     /// <summary>A journal segment: recovery reads one whole into memory.</summary>
     public const int SegmentBytesMax = 1 << 30;
     /// <summary>A segment's first page, and as much again for frames.</summary>
@@ -39,6 +41,8 @@ public static class Limits
 
     /// <summary>Commands and questions waiting for a partition; above it callers are told to come back.</summary>
     public const int QueueItemsMax = 65_536;
+    /// <summary>Payments that one request may bring.</summary>
+    public const int BlockPaymentsMax = 8_192;
 
     /// <summary>Remembered client ids; above it the floor rises early.</summary>
     public const int WindowIdsMax = 64 << 20;

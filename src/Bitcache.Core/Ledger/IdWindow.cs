@@ -1,29 +1,121 @@
+// Which client ids have been used, and which entry each left. An id carries its own time, so the window is cut into
+// slices of about a second of that time: a look-up reads one slice, and what the floor has passed is dropped slice by
+// slice. Ids of withdrawals and addresses are kept for ever beside them.
+
 namespace Bitcache.Core;
 
-/// <summary>Which client ids have been used, and which entry each left. Ids of withdrawals and addresses are kept
-/// for ever; the others until the floor passes their own time.</summary>
-internal sealed class IdWindow
+/// <summary>One used id.</summary>
+/// <param name="Owner">The slot of the debited or owning wallet; for the making of wallets -1 - tenant.</param>
+internal readonly record struct UsedId(OperationId Id, long Owner, long Sequence);
+
+/// <summary>The used ids of one partition. Owned by its thread.</summary>
+internal sealed class IdWindow(ulong secret)
 {
-    private readonly Dictionary<(WalletId Owner, OperationId Id), Used> _used = [];
+    /// <summary>A slice holds the ids of 1,024 milliseconds.</summary>
+    public const int SliceBits = 10;
 
-    private readonly record struct Used(long Sequence, bool ForEver);
+    private readonly IdSlicePool _pool = new();
+    private readonly Dictionary<long, IdSlice> _slices = [];
+    private readonly IdSlice _forEver = new(new IdSlicePool(), 0);
+    // The slice that was used last: most ids are of the present.
+    private long _recentKey = -1;
+    private IdSlice? _recent;
+    private int _count;
+    private UnixTime _floor;
 
-    public int Count => _used.Count;
+    /// <summary>How many ids are remembered.</summary>
+    public int Count => _count;
 
-    public long? Find(WalletId owner, OperationId id) => _used.TryGetValue((owner, id), out var used) ? used.Sequence : null;
+    /// <summary>Memory that they take.</summary>
+    public long Bytes => _forEver.Bytes + _slices.Values.Sum(s => s.Bytes);
 
-    public void Add(WalletId owner, OperationId id, long sequence, bool forEver) =>
-        _used.Add((owner, id), new Used(sequence, forEver));
+    public int ForEverCount => _forEver.Count;
+
+    /// <summary>The sequence of the entry that an id left, or null.</summary>
+    public long? Find(long owner, OperationId id)
+    {
+        // Below the floor only those are left that are kept for ever.
+        var slice = id.Time < _floor ? _forEver : SliceOf(id);
+        var sequence = slice?.Find(Hash(owner, id), owner, id) ?? -1;
+        return sequence < 0 ? null : sequence;
+    }
+
+    public void Add(long owner, OperationId id, long sequence, bool forEver)
+    {
+        var used = new UsedId(id, owner, sequence);
+        var hash = Hash(owner, id);
+        (SliceOf(id) ?? NewSlice(id)).Add(hash, used, forEver);
+        if (forEver) _forEver.Add(hash, used, forEver);
+        _count++;
+    }
+
+    public void PrefetchCell(long owner, OperationId id) => SliceOf(id)?.PrefetchCell(Hash(owner, id));
 
     public void ForgetBelow(UnixTime floor)
     {
-        foreach (var (key, used) in _used)
+        _floor = floor;
+        var first = floor.Milliseconds >> SliceBits;
+        foreach (var key in _slices.Keys.Where(k => k <= first).ToArray())
         {
-            if (!used.ForEver && key.Id.Time < floor) _used.Remove(key);
+            var slice = _slices[key];
+            var cut = key == first ? Cut(slice, floor) : null;
+            _count -= slice.Count - slice.ForEverCount - ((cut?.Count ?? 0) - (cut?.ForEverCount ?? 0));
+            slice.Drop();
+            if (cut is null) _slices.Remove(key);
+            else _slices[key] = cut;
         }
+        (_recent, _recentKey) = (null, -1);
     }
 
-    /// <summary>Everything in one order, the same on every machine.</summary>
-    public IEnumerable<(WalletId Owner, OperationId Id, long Sequence, bool ForEver)> InOrder() =>
-        _used.OrderBy(u => u.Value.Sequence).Select(u => (u.Key.Owner, u.Key.Id, u.Value.Sequence, u.Value.ForEver));
+    /// <summary>The floor at which at most so many ids are remembered, those kept for ever not counted; null if there are not more.</summary>
+    public UnixTime? FloorFor(int ids)
+    {
+        var left = (long)_slices.Values.Sum(s => (long)s.Count);
+        UnixTime? floor = null;
+        foreach (var key in _slices.Keys.Order())
+        {
+            if (left <= ids) break;
+            left -= _slices[key].Count;
+            floor = new UnixTime((key + 1) << SliceBits);
+        }
+        return floor;
+    }
+
+    /// <summary>Everything in one order, the same on every machine: by slice, then as they were used.</summary>
+    public IEnumerable<UsedId> InOrder() => _slices.OrderBy(s => s.Key).SelectMany(s => s.Value.All());
+
+    /// <summary>Those kept for ever, as they were used.</summary>
+    public IEnumerable<UsedId> ForEver() => _forEver.All();
+
+    private uint Hash(long owner, OperationId id) => SlotIndex.Hash(id.Value, secret, unchecked((ulong)owner * 0xBF58476D1CE4E5B9));
+
+    /// <summary>What a floor inside the slice leaves of it.</summary>
+    private IdSlice Cut(IdSlice slice, UnixTime floor)
+    {
+        var cut = new IdSlice(_pool, 0);
+        foreach (var used in slice.All())
+        {
+            if (used.Id.Time < floor) continue;
+            var hash = Hash(used.Owner, used.Id);
+            cut.Add(hash, used, forEver: _forEver.Find(hash, used.Owner, used.Id) >= 0);
+        }
+        return cut;
+    }
+
+    private IdSlice? SliceOf(OperationId id)
+    {
+        var key = id.Time.Milliseconds >> SliceBits;
+        if (key == _recentKey) return _recent;
+        if (!_slices.TryGetValue(key, out var slice)) return null;
+        (_recentKey, _recent) = (key, slice);
+        return slice;
+    }
+
+    private IdSlice NewSlice(OperationId id)
+    {
+        // As large as the busiest of late: growing means to move what is there.
+        var slice = new IdSlice(_pool, _recent?.Count ?? 0);
+        _slices.Add(id.Time.Milliseconds >> SliceBits, slice);
+        return slice;
+    }
 }

@@ -56,8 +56,9 @@ public sealed partial class Ledger
     public void CheckEveryBalance()
     {
         long available = 0, held = 0, frozen = 0, owed = 0;
-        foreach (ref readonly var wallet in _wallets.All)
+        for (var slot = 0; slot < _wallets.Count; slot++)
         {
+            ref readonly var wallet = ref _wallets.Peek(slot);
             available += wallet.Available.Value;
             held += wallet.Held.Value;
             frozen += wallet.Frozen.Value;

@@ -16,19 +16,14 @@ public sealed partial class Ledger
         var head = new ByteWriter(field);
         WriteHead(ref head);
         hash.AppendData(field.AsSpan(0, head.Position));
-        foreach (ref readonly var wallet in _wallets.All)
+        for (var slot = 0; slot < _wallets.Count; slot++)
         {
             var writer = new ByteWriter(field);
-            WriteWallet(ref writer, wallet);
+            WriteWallet(ref writer, _wallets.Peek(slot));
             hash.AppendData(field.AsSpan(0, writer.Position));
         }
-        AppendAll(hash, field, _ids.InOrder(), static (ref w, u) =>
-        {
-            w.Wallet(u.Owner);
-            w.Id(u.Id);
-            w.I64(u.Sequence);
-            w.Flag(u.ForEver);
-        });
+        AppendAll(hash, field, _ids.InOrder(), WriteUsedId);
+        AppendAll(hash, field, _ids.ForEver(), WriteUsedId);
         AppendAll(hash, field, _addresses.Values.OrderBy(a => a.Sequence), static (ref w, a) =>
         {
             w.I64(a.Sequence);
@@ -73,7 +68,7 @@ public sealed partial class Ledger
         writer.I64(_totals.MiningFees);
         // How many of each follow, so that no two states read alike.
         foreach (var count in (ReadOnlySpan<int>)[
-            _wallets.Count, _ids.Count, _addresses.Count, _deposits.Count, _withdrawals.Count, _queued.Count, _families.Count,
+            _wallets.Count, _ids.Count, _ids.ForEverCount, _addresses.Count, _deposits.Count, _withdrawals.Count, _queued.Count, _families.Count,
             _cursors.Count, _epochs.Count]) writer.U32((uint)count);
     }
 
@@ -87,6 +82,13 @@ public sealed partial class Ledger
         writer.Amount(wallet.Owed);
         writer.Amount(wallet.OwedPending);
         writer.I64(wallet.LastSequence);
+    }
+
+    private static void WriteUsedId(ref ByteWriter writer, UsedId used)
+    {
+        writer.Id(used.Id);
+        writer.I64(used.Owner);
+        writer.I64(used.Sequence);
     }
 
     private static void WriteDeposit(ref ByteWriter writer, Deposit deposit)

@@ -15,13 +15,16 @@ public readonly record struct ApplyContext(UnixTime Time, uint Tenant, UInt128 S
 public sealed class LedgerInvariantException(string message) : Exception(message);
 
 /// <summary>The state and rules of one partition. Owned by one thread.</summary>
-public sealed partial class Ledger(int partition)
+/// <param name="partition">Its number.</param>
+/// <param name="secret">Keys the hashes of the tables in memory, against clients that choose ids to collide. What is
+/// decided does not depend on it.</param>
+public sealed partial class Ledger(int partition, ulong secret = 0)
 {
     /// <summary>The tenant of the operator: owns the operator's wallet, sends the commands that come from the chain.</summary>
     public const uint OperatorTenant = 0;
 
-    private readonly WalletTable _wallets = new();
-    private readonly IdWindow _ids = new();
+    private readonly WalletTable _wallets = new(secret);
+    private readonly IdWindow _ids = new(secret);
     private readonly Totals _totals = new();
     private int _operator = -1;
 
@@ -43,6 +46,8 @@ public sealed partial class Ledger(int partition)
 
     public int WalletCount => _wallets.Count;
     public int WindowIds => _ids.Count;
+    /// <summary>Memory of the wallets and of the ids that are remembered.</summary>
+    public (long Wallets, long WindowIds) MemoryBytes => (_wallets.Bytes, _ids.Bytes);
     public Totals Totals => _totals with { };
 
     /// <summary>Applies a command and writes its record to <paramref name="record"/>, which must hold
@@ -112,13 +117,16 @@ public sealed partial class Ledger(int partition)
     public Wallet OperatorWallet => _wallets[_operator];
 
     /// <summary>The sequence of the entry that an id left, or null.</summary>
-    public long? FindId(WalletId owner, OperationId id) => _ids.Find(owner, id);
+    public long? FindId(WalletId owner, OperationId id) => _ids.Find(OwnerKey(owner, _wallets.Find(owner)), id);
+
+    /// <summary>The floor at which the window holds at most so many ids, or null if it does not hold more.</summary>
+    public UnixTime? FloorFor(int ids) => _ids.FloorFor(ids);
 
     private ApplyResult Identify(WalletId owner, int slot, OperationId id, in ApplyContext context)
     {
         // A stranger who guesses an id, or saw it as a payee, must not learn from it what came of it.
         if (slot >= 0 && _wallets[slot].Tenant != context.Tenant) return Refused(Outcome.WalletNotFound);
-        if (_ids.Find(owner, id) is { } sequence) return new ApplyResult(Outcome.Known, sequence, 0);
+        if (_ids.Find(OwnerKey(owner, slot), id) is { } sequence) return new ApplyResult(Outcome.Known, sequence, 0);
         // Below the floor ids are forgotten: one that is new and one that was paid long ago look alike. So this holds
         // whether or not the clock is trusted; the floor itself is journaled.
         if (id.Time < Floor) return Refused(Outcome.IdBelowFloor);
@@ -158,7 +166,12 @@ public sealed partial class Ledger(int partition)
         return Write(EntryType.FloorRaised, command, context, record).Finish();
     }
 
-    private void Remember(ClientCommand command, bool forEver) => _ids.Add(command.Owner, command.Id, NextSequence, forEver);
+    private void Remember(ClientCommand command, bool forEver) =>
+        _ids.Add(OwnerKey(command.Owner, _wallets.Find(command.Owner)), command.Id, NextSequence, forEver);
+
+    /// <summary>Under which an id is unique: the wallet's slot or, for the making of wallets, the tenant.</summary>
+    private static long OwnerKey(WalletId owner, int slot) =>
+        slot >= 0 ? slot : owner.Value <= uint.MaxValue ? -1 - (long)(uint)owner.Value : long.MinValue;
 
     /// <summary>The slot of a wallet that belongs to the caller, or -1: others' wallets are as good as absent.</summary>
     private int FindOwn(WalletId id, in ApplyContext context)

@@ -39,6 +39,11 @@ public struct Payment
     [UnscopedRef]
     public readonly ReadOnlySpan<byte> Reference => ((ReadOnlySpan<byte>)_reference)[.._referenceLength];
 
+    /// <summary>Whether a second payment under the same id asks for the same thing.</summary>
+    public readonly bool HasSameTerms(in Payment other) =>
+        Kind == other.Kind && Id == other.Id && Payer == other.Payer && Payee == other.Payee && Amount == other.Amount && Code == other.Code
+        && Reference.SequenceEqual(other.Reference);
+
     /// <exception cref="ArgumentException">More than <see cref="Limits.ReferenceBytesMax"/> bytes.</exception>
     public void SetReference(ReadOnlySpan<byte> bytes)
     {

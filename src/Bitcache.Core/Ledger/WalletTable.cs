@@ -1,4 +1,4 @@
-// The wallets of one partition: structs in one array, found through an open-addressing index.
+// The wallets of one partition: structs in pages, found through an open-addressing index.
 
 namespace Bitcache.Core;
 
@@ -24,53 +24,46 @@ public struct Wallet
 }
 
 /// <summary>Wallets by id. Slots never move and wallets are never removed.</summary>
-internal sealed class WalletTable
+internal sealed class WalletTable(ulong secret)
 {
-    private const int CapacityMin = 1024;
-    private Wallet[] _wallets = new Wallet[CapacityMin];
-    // Slot + 1, or 0 where free; at most half full. Wallet ids are random, so their low bits are the hash.
-    private int[] _index = new int[2 * CapacityMin];
+    private readonly PagedTable<Wallet> _wallets = new();
+    private readonly SlotIndex _index = new();
 
-    public int Count { get; private set; }
-
-    public ReadOnlySpan<Wallet> All => _wallets.AsSpan(0, Count);
+    public int Count => _wallets.Count;
+    public long Bytes => _wallets.Bytes + _index.Bytes;
 
     /// <summary>The reference is good until the next <see cref="Add"/>.</summary>
     public ref Wallet this[int slot] => ref _wallets[slot];
 
+    public ref readonly Wallet Peek(int slot) => ref _wallets.Peek(slot);
+
     /// <summary>The wallet's slot, or -1.</summary>
     public int Find(WalletId id)
     {
-        var mask = _index.Length - 1;
-        for (var i = Home(id, mask); _index[i] != 0; i = (i + 1) & mask)
+        var hash = Hash(id);
+        for (var slot = _index.First(hash, out var cursor); ; slot = _index.Next(hash, ref cursor))
         {
-            if (_wallets[_index[i] - 1].Id == id) return _index[i] - 1;
+            if (slot < 0 || _wallets.Peek(slot).Id == id) return slot;
         }
-        return -1;
+    }
+
+    /// <summary>Fetches what <see cref="PrefetchRow"/> reads.</summary>
+    public void PrefetchCell(WalletId id) => _index.PrefetchCell(Hash(id));
+
+    /// <summary>Fetches the row that is most probably the wallet's, and gives its slot, or -1.</summary>
+    public int PrefetchRow(WalletId id)
+    {
+        var slot = _index.First(Hash(id), out _);
+        if (slot >= 0) _wallets.PrefetchRow(slot);
+        return slot;
     }
 
     public int Add(WalletId id, uint tenant)
     {
-        if (Count == _wallets.Length) Grow();
-        _wallets[Count] = new Wallet { Id = id, Tenant = tenant };
-        Place(id, Count);
-        return Count++;
+        var slot = _wallets.Add(new Wallet { Id = id, Tenant = tenant });
+        _index.Add(Hash(id), slot);
+        return slot;
     }
 
-    private void Grow()
-    {
-        Array.Resize(ref _wallets, 2 * _wallets.Length);
-        _index = new int[2 * _wallets.Length];
-        for (var slot = 0; slot < Count; slot++) Place(_wallets[slot].Id, slot);
-    }
-
-    private void Place(WalletId id, int slot)
-    {
-        var mask = _index.Length - 1;
-        var i = Home(id, mask);
-        while (_index[i] != 0) i = (i + 1) & mask;
-        _index[i] = slot + 1;
-    }
-
-    private static int Home(WalletId id, int mask) => (int)((ulong)(id.Value & ulong.MaxValue) & (uint)mask);
+    private uint Hash(WalletId id) => SlotIndex.Hash(id.Value, secret);
 }

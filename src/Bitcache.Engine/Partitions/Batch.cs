@@ -2,12 +2,18 @@ using Bitcache.Core;
 
 namespace Bitcache.Engine.Partitions;
 
+/// <summary>Fills a span with salts; the system's generator unless a simulation gives its own.</summary>
+public delegate void SaltSource(Span<UInt128> salts);
+
 /// <summary>Commands applied together: one frame in the journal, one sync. Owned by the owner thread while it is
 /// filled and by the sync thread from then until it is handed back.</summary>
 /// <param name="bytes">Its size; it is full when the largest record may no longer fit.</param>
-internal sealed class Batch(int bytes)
+/// <param name="drawSalts">Fills a span with fresh salts.</param>
+internal sealed class Batch(int bytes, SaltSource drawSalts)
 {
     private readonly byte[] _payload = new byte[bytes];
+    private readonly UInt128[] _salts = new UInt128[Limits.BatchEntriesMax];
+    private int _saltsLeft;
     private int _length;
 
     public List<WorkItem> Items { get; } = [];
@@ -20,13 +26,45 @@ internal sealed class Batch(int bytes)
 
     public ReadOnlySpan<byte> Payload => _payload.AsSpan(0, _length);
     public Span<byte> Free => _payload.AsSpan(_length, Limits.RecordBytesMax);
-    public bool IsFull => Items.Count >= Limits.BatchEntriesMax || _length > bytes - Limits.RecordBytesMax;
+    /// <summary>Room for records of payments, which are far smaller than the largest.</summary>
+    public Span<byte> Space => _payload.AsSpan(_length);
+    public int EntriesFree => Limits.BatchEntriesMax - Entries;
+    public bool IsFull => Entries >= Limits.BatchEntriesMax || Items.Count >= Limits.BatchEntriesMax || _length > bytes - Limits.RecordBytesMax;
 
     public void Begin(UnixTime time, bool clockTrusted, long durableSequence)
     {
         Items.Clear();
         (_length, Entries, FirstSequence) = (0, 0, -1);
         (Time, ClockTrusted, DurableSequence) = (time, clockTrusted, durableSequence);
+    }
+
+    /// <summary>Salts that nothing had before.</summary>
+    public ReadOnlySpan<UInt128> Salts(int count)
+    {
+        if (_saltsLeft < count)
+        {
+            drawSalts(_salts);
+            _saltsLeft = _salts.Length;
+        }
+        _saltsLeft -= count;
+        return _salts.AsSpan(_saltsLeft, count);
+    }
+
+    /// <summary>Takes what payments left, and marks those whose id is that of a payment still on its way to the disk.</summary>
+    public void Take(Span<PaymentResult> results, int bytesWritten)
+    {
+        foreach (ref var result in results)
+        {
+            if (result.IsJournaled)
+            {
+                if (Entries++ == 0) FirstSequence = result.Sequence;
+            }
+            else if (result.Outcome == Outcome.Known && result.Sequence > DurableSequence)
+            {
+                result = new PaymentResult(Outcome.IdInFlight, 0, 0, Msat.Zero, Msat.Zero);
+            }
+        }
+        _length += bytesWritten;
     }
 
     public void Take(in ApplyResult result)

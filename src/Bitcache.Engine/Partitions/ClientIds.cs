@@ -12,6 +12,8 @@ public static class ClientIds
     /// <summary>A wallet id.</summary>
     public static WalletId NextWallet() => new(Draw128());
 
+    internal static void DrawSalts(Span<UInt128> salts) => RandomNumberGenerator.Fill(System.Runtime.InteropServices.MemoryMarshal.AsBytes(salts));
+
     internal static UInt128 Draw128()
     {
         Span<byte> bytes = stackalloc byte[16];

@@ -8,7 +8,6 @@
 // the journal, and only a new start from the journal can tell what is true.
 
 using System.Collections.Concurrent;
-using System.Threading.Channels;
 using Bitcache.Core;
 using Bitcache.Engine.Journal;
 using Microsoft.Extensions.Logging;
@@ -20,27 +19,29 @@ namespace Bitcache.Engine.Partitions;
 /// <param name="cause">What was caught.</param>
 public delegate void FatalHandler(string why, Exception cause);
 
-public sealed class Partition : IAsyncDisposable
+public sealed partial class Partition : IAsyncDisposable
 {
     private const int BatchesMax = 2;
     private static readonly TimeSpan IdleBeforeSeal = TimeSpan.FromMilliseconds(50);
-    /// <summary>The floor of the id window moves in steps, so that raising it is a rare entry.</summary>
-    private const long FloorStepMilliseconds = 3_600_000;
 
     private readonly Ledger _ledger;
     private readonly IJournal _journal;
     private readonly BatchClock _clock;
     private readonly ILogger _log;
     private readonly FatalHandler _fatal;
-    private readonly Func<UInt128> _drawSalt;
+    private readonly SaltSource _drawSalts;
     private readonly int _batchBytes;
-    private readonly Channel<WorkItem?> _queue;
+    private readonly int _windowIdsMax;
+    private readonly WorkQueue _queue = new(Limits.QueueItemsMax);
     private readonly BlockingCollection<Batch> _free = [];
     private readonly BlockingCollection<Batch> _filled = [];
     private Thread? _ownerThread;
     private Thread? _syncThread;
-    // Owned by the owner thread: the batch that is being filled.
+    // Owned by the owner thread: the batch that is being filled, the item that is being run, and whether it has begun
+    // in an earlier batch.
     private Batch? _filling;
+    private WorkItem? _current;
+    private bool _goesOn;
     private long _batchMilliseconds;
     // Owned by the sync thread, in the system's milliseconds.
     private long _lastAppend;
@@ -52,16 +53,16 @@ public sealed class Partition : IAsyncDisposable
 
     /// <param name="ledger">Recovered from the journal; owned by the partition from here on.</param>
     /// <param name="journal">Open, and positioned behind the ledger's last entry.</param>
-    /// <param name="drawSalt">Where salts come from; the system's generator unless a simulation gives its own.</param>
+    /// <param name="drawSalts">Where salts come from; the system's generator unless a simulation gives its own.</param>
     /// <param name="batchBytes">The size of a batch; the journal must have room for two of them.</param>
+    /// <param name="windowIdsMax">How many client ids are remembered before the floor rises early.</param>
     public Partition(
         Ledger ledger, IJournal journal, BatchClock clock, ILogger log, FatalHandler fatal,
-        Func<UInt128>? drawSalt = null, int batchBytes = Limits.BatchBytesMax)
+        SaltSource? drawSalts = null, int batchBytes = Limits.BatchBytesMax, int windowIdsMax = Limits.WindowIdsMax)
     {
-        _batchBytes = batchBytes;
-        (_ledger, _journal, _clock, _log, _fatal, _drawSalt) = (ledger, journal, clock, log, fatal, drawSalt ?? ClientIds.Draw128);
-        _queue = Channel.CreateBounded<WorkItem?>(new BoundedChannelOptions(Limits.QueueItemsMax) { SingleReader = true });
-        for (var i = 0; i < BatchesMax; i++) _free.Add(new Batch(batchBytes));
+        (_batchBytes, _windowIdsMax) = (batchBytes, windowIdsMax);
+        (_ledger, _journal, _clock, _log, _fatal, _drawSalts) = (ledger, journal, clock, log, fatal, drawSalts ?? ClientIds.DrawSalts);
+        for (var i = 0; i < BatchesMax; i++) _free.Add(new Batch(batchBytes, _drawSalts));
         _storageFull = !Reserve();
     }
 
@@ -76,7 +77,7 @@ public sealed class Partition : IAsyncDisposable
 
     public long DurableSequence => _journal.DurableSequence;
     public bool IsStorageFull => _storageFull;
-    public int QueuedItems => _queue.Reader.Count;
+    public int QueuedItems => _queue.Cost;
     public bool IsClockTrusted => _clock.IsTrusted;
 
     /// <summary>The time of the newest batch, whether or not it holds entries.</summary>
@@ -87,12 +88,35 @@ public sealed class Partition : IAsyncDisposable
     /// <exception cref="OutcomeUnknownException">Perhaps applied; a retry with the same id tells.</exception>
     public async Task<Answer> SubmitAsync(Command command, uint tenant = Ledger.OperatorTenant)
     {
-        var item = new CommandItem(command, tenant, _drawSalt());
+        var item = new CommandItem(command, tenant);
         Enqueue(item);
         var applied = await item.Done;
         if (applied.Outcome == Outcome.Known) return Recall((ClientCommand)command, applied);
         var entry = applied.Record is null ? null : Entry.Read(applied.Record);
         return new Answer(applied.Outcome, entry, applied.Owner, applied.Payee);
+    }
+
+    /// <summary>Applies the payments of a block and makes them durable; then the block's results are its answer.</summary>
+    /// <exception cref="PartitionUnavailableException">None was applied; a retry is safe.</exception>
+    /// <exception cref="OutcomeUnknownException">Perhaps some were applied; a retry with the same ids tells.</exception>
+    public ValueTask SubmitAsync(PaymentBlock block)
+    {
+        var done = block.Begin();
+        if (block.Count == 0) block.Complete();
+        else Enqueue(block);
+        return done;
+    }
+
+    /// <summary>Turns a result that says <see cref="Outcome.Known"/> into what came of it the first time, or into
+    /// <see cref="Outcome.IdReused"/> when the payment asks for something else than then. Reads the journal, on the
+    /// caller's thread.</summary>
+    public void Recall(in Payment payment, ref PaymentResult result)
+    {
+        var entry = ReadEntry(result.Sequence);
+        var same = entry.Command is Transfer first && first.ToPayment().HasSameTerms(payment);
+        result = same
+            ? result with { Outcome = entry.Outcome }
+            : new PaymentResult(Outcome.IdReused, 0, 0, Msat.Zero, Msat.Zero);
     }
 
     /// <summary>Asks the ledger something on its own thread. The answer is given when what it saw is durable.</summary>
@@ -140,7 +164,7 @@ public sealed class Partition : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _stopping = true;
-        _queue.Writer.TryComplete();
+        _queue.Complete();
         await Task.Run(() =>
         {
             _ownerThread?.Join();
@@ -149,6 +173,7 @@ public sealed class Partition : IAsyncDisposable
         _journal.Dispose();
         _free.Dispose();
         _filled.Dispose();
+        _queue.Dispose();
         _stopped.Dispose();
     }
 
@@ -165,159 +190,9 @@ public sealed class Partition : IAsyncDisposable
     private void Enqueue(WorkItem item)
     {
         ThrowIfStopped();
-        if (_queue.Writer.TryWrite(item)) return;
+        if (_queue.TryAdd(item)) return;
         ThrowIfStopped();
         throw new PartitionUnavailableException(_stopping ? Unavailable.Stopping : Unavailable.Busy);
-    }
-
-    private void OwnerLoop()
-    {
-        try
-        {
-            while (_queue.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult()) TakeOwnerTurn();
-            if (_filling is not null) HandOver();
-        }
-#pragma warning disable CA1031 // Whatever is thrown here, the ledger in memory can no longer be trusted.
-        catch (Exception e)
-        {
-            Stop("a rule of the ledger was broken; restart to recover from the journal", e, _filling);
-        }
-#pragma warning restore CA1031
-        finally
-        {
-            _filled.CompleteAdding();
-        }
-    }
-
-    /// <summary>Applies what is in the queue, and hands over what the disk is free for.</summary>
-    internal void TakeOwnerTurn()
-    {
-        while (_queue.Reader.TryRead(out var item))
-        {
-            // An empty item is the sync thread's word that it is idle.
-            if (item is not null) Run(item, _filling ??= BeginBatch());
-            if (_filling is { IsFull: true }) HandOver();
-        }
-        // With the disk busy it is better to gather more than to queue a small batch.
-        if (_filling is not null && Volatile.Read(ref _batchesInSync) == 0) HandOver();
-        ThrowIfStopped();
-    }
-
-    private Batch BeginBatch()
-    {
-        var batch = _free.Take(_stopped.Token);
-        batch.Begin(_clock.Next(), _clock.IsTrusted, _journal.DurableSequence);
-        Volatile.Write(ref _batchMilliseconds, batch.Time.Milliseconds);
-        if (!_storageFull && FloorToRaise(batch) is { } floor)
-            new CommandItem(new RaiseFloor(floor), Ledger.OperatorTenant, _drawSalt()).Run(_ledger, batch);
-        return batch;
-    }
-
-    private void Run(WorkItem item, Batch batch)
-    {
-        // Seen here at the latest when the batch before the last that fits was appended. A retry writes nothing: it is
-        // still told what came of the first time.
-        if (_storageFull && item is CommandItem { Command: var command } && !IsKnown(command))
-        {
-            item.Fail(new PartitionUnavailableException(Unavailable.StorageFull));
-            return;
-        }
-        batch.Items.Add(item);
-        item.Run(_ledger, batch);
-    }
-
-    private bool IsKnown(Command command) => command is ClientCommand named && _ledger.FindId(named.Owner, named.Id) is not null;
-
-    private void HandOver()
-    {
-        _ledger.CheckConservation();
-        Interlocked.Increment(ref _batchesInSync);
-        _filled.Add(_filling!);
-        _filling = null;
-    }
-
-    /// <summary>Where the floor of the id window should stand, or null to leave it.</summary>
-    private UnixTime? FloorToRaise(Batch batch)
-    {
-        if (!batch.ClockTrusted || _ledger.Genesis is null) return null;
-        var due = new UnixTime(batch.Time.Milliseconds - Limits.WindowMillisecondsMin);
-        if (_ledger.WindowIds >= Limits.WindowIdsMax)
-        {
-            // Memory is finite: give up half of what is left of the window, and say so.
-            var middle = _ledger.Floor.Milliseconds + ((batch.Time.Milliseconds - _ledger.Floor.Milliseconds) / 2);
-            _log.WindowFull(_ledger.WindowIds, new UnixTime(middle));
-            return new UnixTime(middle);
-        }
-        return due.Milliseconds - _ledger.Floor.Milliseconds >= FloorStepMilliseconds ? due : null;
-    }
-
-    private void SyncLoop()
-    {
-        while (!_filled.IsCompleted && TakeSyncTurn(IdleBeforeSeal))
-        {
-        }
-        if (!_stopped.IsCancellationRequested) Guarded(null, _journal.Seal);
-    }
-
-    /// <summary>Makes the next batch durable and answers it; with none for a while, seals the journal. False after
-    /// a failure: nothing is ever written after it.</summary>
-    internal bool TakeSyncTurn(TimeSpan patience)
-    {
-        return _filled.TryTake(out var batch, patience)
-            ? Guarded(batch, () => Sync(batch))
-            : Guarded(null, RestJournal);
-    }
-
-    /// <summary>With nothing to append for a while: seals, and looks whether there is room again.</summary>
-    private void RestJournal()
-    {
-        _journal.Seal();
-        if (_storageFull) _storageFull = !Reserve();
-        _lastAppend = Environment.TickCount64;
-    }
-
-    private void Sync(Batch batch)
-    {
-        if (batch.Entries > 0)
-        {
-            _journal.Append(batch.Payload, batch.FirstSequence, batch.Entries);
-            _storageFull = !Reserve();
-            _lastAppend = Environment.TickCount64;
-        }
-        else if (Environment.TickCount64 - _lastAppend >= (long)IdleBeforeSeal.TotalMilliseconds)
-        {
-            // Questions alone keep this thread busy, but not the journal.
-            RestJournal();
-        }
-        foreach (var item in batch.Items) item.Complete();
-        batch.Items.Clear();
-        _free.Add(batch);
-        if (Interlocked.Decrement(ref _batchesInSync) == 0) _queue.Writer.TryWrite(null);
-    }
-
-    private bool Guarded(Batch? batch, Action step)
-    {
-        try
-        {
-            step();
-            return true;
-        }
-#pragma warning disable CA1031 // Whatever is thrown here, what is on disk is unknown until it is read again.
-        catch (Exception e)
-        {
-            Stop("the journal could not be written; restart to recover from what is durable", e, batch);
-            return false;
-        }
-#pragma warning restore CA1031
-    }
-
-    /// <summary>Makes room for two batches: the next one to be synced and the one that is filled meanwhile. Where there
-    /// is room for one only, that one may be filled already and is the last.</summary>
-    private bool Reserve()
-    {
-        if (_journal.TryReserve(2 * _batchBytes)) return true;
-        _journal.TryReserve(_batchBytes);
-        return false;
     }
 
     /// <summary>Promises nobody anything, and ends the process. Only a simulation's handler returns: then everybody
@@ -325,12 +200,12 @@ public sealed class Partition : IAsyncDisposable
     private void Stop(string why, Exception cause, Batch? batch)
     {
         if (Interlocked.CompareExchange(ref _stoppedBy, cause, null) is null) _fatal(why, cause);
-        _queue.Writer.TryComplete();
+        _queue.Complete();
         _stopped.Cancel();
         var unknown = new OutcomeUnknownException(cause);
         foreach (var item in batch?.Items ?? []) item.Fail(unknown);
         while (_filled.TryTake(out var waiting)) waiting.Items.ForEach(item => item.Fail(unknown));
-        while (_queue.Reader.TryRead(out var item)) item?.Fail(unknown);
+        while (_queue.TryTake(out var item)) item.Fail(unknown);
     }
 
     private void ThrowIfStopped()

@@ -5,18 +5,27 @@ using Bitcache.Core;
 
 namespace Bitcache.Engine.Partitions;
 
-internal abstract class WorkItem
+/// <summary>Something that waits in a partition's queue.</summary>
+public abstract class WorkItem
 {
-    /// <summary>Runs on the owner thread, in the order of the queue.</summary>
-    public abstract void Run(Ledger ledger, Batch batch);
+    private protected WorkItem()
+    {
+    }
+
+    /// <summary>What it takes of the queue's bound.</summary>
+    internal virtual int Cost => 1;
+
+    /// <summary>Runs on the owner thread, in the order of the queue. False if the batch had no room for all of it: it
+    /// goes on in the next one.</summary>
+    internal abstract bool Run(Ledger ledger, Batch batch);
 
     /// <summary>Everything the item saw or did is durable.</summary>
-    public abstract void Complete();
+    internal abstract void Complete();
 
-    public abstract void Fail(Exception reason);
+    internal abstract void Fail(Exception reason);
 }
 
-internal sealed class CommandItem(Command command, uint tenant, UInt128 salt) : WorkItem
+internal sealed class CommandItem(Command command, uint tenant) : WorkItem
 {
     // Continuations run elsewhere: the sync thread has the next batch to write.
     private readonly TaskCompletionSource<Applied> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -25,9 +34,9 @@ internal sealed class CommandItem(Command command, uint tenant, UInt128 salt) : 
     public Command Command => command;
     public Task<Applied> Done => _done.Task;
 
-    public override void Run(Ledger ledger, Batch batch)
+    internal override bool Run(Ledger ledger, Batch batch)
     {
-        var context = new ApplyContext(batch.Time, tenant, salt, batch.ClockTrusted);
+        var context = new ApplyContext(batch.Time, tenant, batch.Salts(1)[0], batch.ClockTrusted);
         var result = ledger.Apply(command, context, batch.Free);
         if (result.Outcome == Outcome.Known && result.Sequence > batch.DurableSequence)
         {
@@ -40,10 +49,11 @@ internal sealed class CommandItem(Command command, uint tenant, UInt128 salt) : 
             result.Outcome, result.Sequence, record,
             command is ClientCommand named ? ledger.FindWallet(named is CreateWallet c ? c.Wallet : named.Owner) : null,
             command is Transfer transfer ? ledger.FindWallet(transfer.Payee) : null);
+        return true;
     }
 
-    public override void Complete() => _done.TrySetResult(_applied);
-    public override void Fail(Exception reason) => _done.TrySetException(reason);
+    internal override void Complete() => _done.TrySetResult(_applied);
+    internal override void Fail(Exception reason) => _done.TrySetException(reason);
 }
 
 /// <param name="Record">The journal record that was written, if any.</param>
@@ -56,7 +66,7 @@ internal sealed class QueryItem<T>(Func<Ledger, T> question) : WorkItem
 
     public Task<T> Done => _done.Task;
 
-    public override void Run(Ledger ledger, Batch batch)
+    internal override bool Run(Ledger ledger, Batch batch)
     {
         try
         {
@@ -68,8 +78,9 @@ internal sealed class QueryItem<T>(Func<Ledger, T> question) : WorkItem
             _done.TrySetException(e);
         }
 #pragma warning restore CA1031
+        return true;
     }
 
-    public override void Complete() => _done.TrySetResult(_answer);
-    public override void Fail(Exception reason) => _done.TrySetException(reason);
+    internal override void Complete() => _done.TrySetResult(_answer);
+    internal override void Fail(Exception reason) => _done.TrySetException(reason);
 }

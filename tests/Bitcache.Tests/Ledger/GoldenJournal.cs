@@ -9,7 +9,7 @@ namespace Bitcache.Tests.Ledgers;
 public sealed class GoldenJournal
 {
     private const string FileName = "ledger-v1.golden";
-    private const string StateHash = "0cbb2470bfbd69ac2f6a1eb4377d826f85764daa15fa8726d8e8388540374138";
+    private const string StateHash = "153079f8ce49c68c33c73ec7fa057e916134d5d5b1b9b1fc0bbf5552c039a7a0";
 
     // What made the file. While version 1 is what is written, the same commands must still make the same bytes.
     private const string Commands = """

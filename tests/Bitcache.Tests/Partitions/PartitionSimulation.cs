@@ -97,7 +97,11 @@ internal sealed class PartitionSimulation : IDisposable
         _stopped = false;
         _partition = new Partition(
             ledger, _journal, new BatchClock(_time, ledger.Genesis is null ? null : ledger.Time), NullLogger.Instance,
-            (_, _) => _stopped = true, () => (UInt128)_random.NextInt64(), BatchBytes);
+            (_, _) => _stopped = true, salts =>
+            {
+                foreach (ref var salt in salts) salt = (UInt128)_random.NextInt64();
+            },
+            BatchBytes);
     }
 
     private void Close()

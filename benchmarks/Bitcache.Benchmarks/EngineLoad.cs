@@ -1,0 +1,172 @@
+// The generator of `bench engine`: keeps a number of blocks under way, each encoded as the records of a batch request
+// and decoded as the server does it.
+
+using System.Diagnostics;
+using Bitcache.Core;
+using Bitcache.Engine.Partitions;
+
+namespace Bitcache.Benchmarks;
+
+internal sealed class EngineLoad(Partition partition, WalletId[] wallets, int blockPayments, int blocks)
+{
+    private const int LatencyBuckets = 4_096;
+    private static readonly Msat Start = new(1_000_000_000);
+    private readonly long[] _latencies = new long[LatencyBuckets];
+    private long _accepted;
+
+    public long Accepted => _accepted;
+
+    public void Reset()
+    {
+        Array.Clear(_latencies);
+        _accepted = 0;
+    }
+
+    public Task RunAsync(Func<bool> goesOn) =>
+        Task.WhenAll(Enumerable.Range(0, blocks).Select(i => Task.Run(() => SendAsync(goesOn, new Xoshiro((ulong)i + 1)))));
+
+    /// <summary>From a block's submission to its answer, in milliseconds; steps of a twentieth.</summary>
+    public double Percentile(double part)
+    {
+        var wanted = (long)(_latencies.Sum() * part);
+        for (var bucket = 0; bucket < LatencyBuckets; bucket++)
+        {
+            if ((wanted -= _latencies[bucket]) < 0) return (bucket + 1) / 20.0;
+        }
+        return double.PositiveInfinity;
+    }
+
+    private async Task SendAsync(Func<bool> goesOn, Xoshiro random)
+    {
+        var request = new byte[blockPayments * PaymentRecord.Bytes];
+        var block = new PaymentBlock(blockPayments);
+        while (goesOn())
+        {
+            Encode(request, random);
+            Decode(request, block);
+            var sent = Stopwatch.GetTimestamp();
+            await partition.SubmitAsync(block);
+            var bucket = (int)Math.Min(LatencyBuckets - 1, Stopwatch.GetElapsedTime(sent).TotalMilliseconds * 20);
+            Interlocked.Increment(ref _latencies[bucket]);
+            Interlocked.Add(ref _accepted, Count(block));
+        }
+    }
+
+    private static int Count(PaymentBlock block)
+    {
+        var accepted = 0;
+        foreach (ref readonly var result in block.Results)
+        {
+            if (result.Outcome == Outcome.Accepted) accepted++;
+        }
+        return accepted;
+    }
+
+    /// <summary>Fresh ids, random wallets over the whole set, one payment in a hundred into one of them, a reference with
+    /// one in twenty.</summary>
+    private void Encode(Span<byte> request, Xoshiro random)
+    {
+        var now = new UnixTime(TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds());
+        ReadOnlySpan<byte> reference = "invoice 2026-11-21/000001"u8;
+        for (var i = 0; i < blockPayments; i++)
+        {
+            var (a, b) = (random.Next(), random.Next());
+            var payer = (int)((a >> 32) * (ulong)wallets.Length >> 32);
+            var payee = i % 100 == 0 ? 0 : (int)((a & uint.MaxValue) * (ulong)wallets.Length >> 32);
+            if (payee == payer) payee = (payer + 1) % wallets.Length;
+            var payment = new Payment
+            {
+                Kind = PaymentKind.Transfer,
+                Id = OperationId.Create(now, new UInt128(random.Next(), b)),
+                Payer = wallets[payer],
+                Payee = wallets[payee],
+                Amount = new Msat(1 + (long)(b % 1_000)),
+                Code = (uint)i,
+            };
+            if (i % 20 == 0) payment.SetReference(reference);
+            PaymentRecord.Write(request.Slice(i * PaymentRecord.Bytes, PaymentRecord.Bytes), payment);
+        }
+    }
+
+    private static void Decode(ReadOnlySpan<byte> request, PaymentBlock block)
+    {
+        block.Count = request.Length / PaymentRecord.Bytes;
+        var payments = block.Payments;
+        for (var i = 0; i < block.Count; i++)
+        {
+            if (!PaymentRecord.TryRead(request.Slice(i * PaymentRecord.Bytes, PaymentRecord.Bytes), out payments[i]))
+                throw new InvalidOperationException("the generator made a record that is none");
+        }
+    }
+
+    /// <summary>Begins a ledger: wallets, and one large top-up of the operator spread over them.</summary>
+    public static async Task<WalletId[]> FillAsync(Partition partition, int count)
+    {
+        var owner = ClientIds.NextWallet();
+        await partition.SubmitAsync(new Genesis("bench.example/log", 3, 1, owner, new ByteString([0x51]), []));
+        var wallets = new WalletId[count];
+        for (var first = 0; first < count; first += Limits.BlockPaymentsMax)
+        {
+            var some = Enumerable.Range(first, Math.Min(Limits.BlockPaymentsMax, count - first));
+            await Task.WhenAll(some.Select(i => partition.SubmitAsync(
+                new CreateWallet(ClientIds.Next(TimeProvider.System), 0, wallets[i] = ClientIds.NextWallet()))));
+        }
+        var script = new ByteString([0x00, 0x14, .. new byte[20]]);
+        await partition.SubmitAsync(new AssignAddress(ClientIds.Next(TimeProvider.System), owner, AddressPurpose.OperatorTopUp, script));
+        await partition.SubmitAsync(new ChangeDeposit(
+            new OutPoint(default, 0), DepositState.Credited, Suspense: false, script, new Sats(Start.Value / Limits.MsatPerSat * count), default, 1));
+        var block = new PaymentBlock();
+        for (var first = 0; first < count; first += block.Count)
+        {
+            block.Count = Math.Min(Limits.BlockPaymentsMax, count - first);
+            for (var i = 0; i < block.Count; i++)
+            {
+                block.Payments[i] = new Payment
+                {
+                    Kind = PaymentKind.Transfer,
+                    Id = ClientIds.Next(TimeProvider.System),
+                    Payer = owner,
+                    Payee = wallets[first + i],
+                    Amount = Start,
+                };
+            }
+            await partition.SubmitAsync(block);
+            if (Count(block) != block.Count) throw new InvalidOperationException("a wallet was not funded");
+        }
+        return wallets;
+    }
+}
+
+/// <summary>xoshiro256**, by Blackman and Vigna: a generator that costs less than what it feeds.</summary>
+internal sealed class Xoshiro(ulong seed)
+{
+    private ulong _a = Mix(seed), _b = Mix(seed + 1), _c = Mix(seed + 2), _d = Mix(seed + 3);
+
+    public ulong Next()
+    {
+        unchecked
+        {
+            var result = ulong.RotateLeft(_b * 5, 7) * 9;
+            var t = _b << 17;
+            _c ^= _a;
+            _d ^= _b;
+            _b ^= _c;
+            _a ^= _d;
+            _c ^= t;
+            _d = ulong.RotateLeft(_d, 45);
+            return result;
+        }
+    }
+
+    /// <summary>A step of SplitMix64, as the authors advise for seeding.</summary>
+    private static ulong Mix(ulong value)
+    {
+        unchecked
+        {
+            value += 0x9E3779B97F4A7C15;
+            value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9;
+            value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
+            return value ^ (value >> 31);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+using System.Runtime.CompilerServices;
+
+namespace Bitcache.Core;
+
+/// <summary>The used ids of one second, in the order of their use, with an index over them. Only ever added to, and
+/// dropped whole.</summary>
+internal sealed class IdSlice
+{
+    private const int ChunkBits = 12;
+    public const int ChunkIds = 1 << ChunkBits;
+    private const int FirstChunkIds = 4;
+
+    private readonly IdSlicePool _pool;
+    private readonly SlotIndex _index;
+    private UsedId[][] _chunks = [[]];
+    private int _chunkCount = 1;
+
+    public IdSlice(IdSlicePool pool, int expected) => (_pool, _index) = (pool, new SlotIndex(pool.TakeCells(SlotIndex.CellsFor(expected))));
+
+    public int Count { get; private set; }
+    public int ForEverCount { get; private set; }
+
+    public long Bytes => _index.Bytes + (_chunks.AsSpan(0, _chunkCount).ToArray().Sum(c => (long)c.Length) * Unsafe.SizeOf<UsedId>());
+
+    private ref UsedId this[int at] => ref _chunks[at >> ChunkBits][at & (ChunkIds - 1)];
+
+    /// <summary>The sequence of the entry that an id left, or -1.</summary>
+    public long Find(uint hash, long owner, OperationId id)
+    {
+        for (var at = _index.First(hash, out var cursor); at >= 0; at = _index.Next(hash, ref cursor))
+        {
+            ref readonly var used = ref this[at];
+            if (used.Id == id && used.Owner == owner) return used.Sequence;
+        }
+        return -1;
+    }
+
+    public void Add(uint hash, in UsedId used, bool forEver)
+    {
+        MakeRoom();
+        this[Count] = used;
+        _index.Add(hash, Count++);
+        if (forEver) ForEverCount++;
+    }
+
+    public void PrefetchCell(uint hash) => _index.PrefetchCell(hash);
+
+    public IEnumerable<UsedId> All()
+    {
+        for (var at = 0; at < Count; at++) yield return this[at];
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    public void Drop()
+    {
+        _pool.Return(_index.Cells);
+        foreach (var chunk in _chunks.AsSpan(0, _chunkCount)) _pool.Return(chunk);
+    }
+
+    private void MakeRoom()
+    {
+        ref var last = ref _chunks[_chunkCount - 1];
+        if (Count - ((_chunkCount - 1) << ChunkBits) < last.Length) return;
+        // A quiet second has a few ids only: the first chunk grows, the others are whole.
+        if (last.Length < ChunkIds)
+        {
+            Array.Resize(ref last, Math.Clamp(4 * last.Length, FirstChunkIds, ChunkIds));
+            return;
+        }
+        if (_chunkCount == _chunks.Length) Array.Resize(ref _chunks, 2 * _chunkCount);
+        _chunks[_chunkCount++] = _pool.TakeChunk();
+    }
+}

@@ -1,0 +1,38 @@
+using System.Numerics;
+
+namespace Bitcache.Core;
+
+/// <summary>Memory of dropped slices for the next ones: with the window full, ids come and go by the million a second
+/// and the collector has nothing to do. Owned by the partition's thread.</summary>
+internal sealed class IdSlicePool
+{
+    /// <summary>Smaller arrays are the collector's affair.</summary>
+    private const int CellsMin = 1 << 12;
+    private const int CellArraysMax = 8;
+    private const int ChunksMax = 2_048;
+
+    private readonly Stack<ulong[]>[] _cells = [.. Enumerable.Range(0, 32).Select(_ => new Stack<ulong[]>())];
+    private readonly Stack<UsedId[]> _chunks = new();
+
+    /// <summary>An array of zeros of that length, a power of two.</summary>
+    public ulong[] TakeCells(int length)
+    {
+        if (!_cells[BitOperations.Log2((uint)length)].TryPop(out var cells)) return new ulong[length];
+        Array.Clear(cells);
+        return cells;
+    }
+
+    /// <summary>A whole chunk, of any content.</summary>
+    public UsedId[] TakeChunk() => _chunks.TryPop(out var chunk) ? chunk : GC.AllocateUninitializedArray<UsedId>(IdSlice.ChunkIds);
+
+    public void Return(ulong[] cells)
+    {
+        var pool = _cells[BitOperations.Log2((uint)cells.Length)];
+        if (cells.Length >= CellsMin && pool.Count < CellArraysMax) pool.Push(cells);
+    }
+
+    public void Return(UsedId[] chunk)
+    {
+        if (chunk.Length == IdSlice.ChunkIds && _chunks.Count < ChunksMax) _chunks.Push(chunk);
+    }
+}

@@ -1,0 +1,125 @@
+// Rows of one kind in pages. A capture keeps all rows as they are at one moment without stopping their owner: from
+// then on the first write to a page goes to a copy of it, and whoever holds the capture reads the pages of that moment
+// at his own pace, on another thread.
+
+using System.Runtime.CompilerServices;
+
+namespace Bitcache.Core;
+
+/// <summary>Rows by slot, from 0 without gaps. Owned by one thread; only a <see cref="Capture"/> may be read by another.</summary>
+internal sealed class PagedTable<T>
+{
+    private const int RowBits = 5;
+    private const int PageRows = 1 << RowBits;
+    private const int SlabPageBits = 9;
+    private const int SlabPages = 1 << SlabPageBits;
+    /// <summary>Marks a page that a capture holds: it is copied before it is written.</summary>
+    private const int Shared = int.MinValue;
+
+    // Which physical page holds a page of rows. Physical pages are carved from slabs, so that pages are made, copied
+    // and used again without the collector.
+    private int[] _pages = new int[16];
+    private int _pageCount;
+    private T[][] _slabs = [[]];
+    private int _physicalCount;
+    private readonly Stack<int> _free = new();
+    private readonly Stack<int> _retired = new();
+    private int _captures;
+
+    public int Count { get; private set; }
+
+    /// <summary>Memory that the rows take, pages of a capture included.</summary>
+    public long Bytes => (_slabs.Sum(s => (long)s.Length) * Unsafe.SizeOf<T>()) + ((long)_pages.Length * sizeof(int));
+
+    /// <summary>A row to read or to write. Good until the next <see cref="Add"/> or <see cref="Capture"/>.</summary>
+    public ref T this[int slot]
+    {
+        get
+        {
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)slot, (uint)Count, nameof(slot));
+            var physical = _pages[slot >> RowBits];
+            if (physical < 0) physical = Copy(slot >> RowBits);
+            return ref Row(_slabs, physical, slot);
+        }
+    }
+
+    /// <summary>A row to read only: it is not copied.</summary>
+    public ref readonly T Peek(int slot)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)slot, (uint)Count, nameof(slot));
+        return ref Row(_slabs, _pages[slot >> RowBits] & ~Shared, slot);
+    }
+
+    public void PrefetchRow(int slot) => Prefetch.Row(in Peek(slot));
+
+    public int Add(in T row)
+    {
+        if ((Count & (PageRows - 1)) == 0) AddPage();
+        var slot = Count++;
+        this[slot] = row;
+        return slot;
+    }
+
+    /// <summary>All rows as they are now. One at a time; it is given back with <see cref="Release"/>.</summary>
+    public PagedRows<T> Capture()
+    {
+        if (_captures++ > 0) throw new InvalidOperationException("the rows are captured already");
+        var pages = _pages.AsSpan(0, _pageCount).ToArray();
+        foreach (ref var page in _pages.AsSpan(0, _pageCount)) page |= Shared;
+        return new PagedRows<T>(_slabs, pages, Count);
+    }
+
+    /// <summary>Nobody reads the capture any more.</summary>
+    public void Release()
+    {
+        _captures--;
+        foreach (ref var page in _pages.AsSpan(0, _pageCount)) page &= ~Shared;
+        while (_retired.TryPop(out var physical)) _free.Push(physical);
+    }
+
+    internal static ref T Row(T[][] slabs, int physical, int slot) =>
+        ref slabs[physical >> SlabPageBits][((physical & (SlabPages - 1)) << RowBits) | (slot & (PageRows - 1))];
+
+    internal const int RowsAPage = PageRows;
+
+    private void AddPage()
+    {
+        if (_pageCount == _pages.Length) Array.Resize(ref _pages, 2 * _pageCount);
+        _pages[_pageCount++] = NewPhysical();
+    }
+
+    private int Copy(int page)
+    {
+        var old = _pages[page] & ~Shared;
+        var copy = NewPhysical();
+        for (var row = 0; row < PageRows; row++) Row(_slabs, copy, row) = Row(_slabs, old, row);
+        _retired.Push(old);
+        return _pages[page] = copy;
+    }
+
+    private int NewPhysical()
+    {
+        if (_free.TryPop(out var free)) return free;
+        var physical = _physicalCount++;
+        var slab = physical >> SlabPageBits;
+        if (slab == _slabs.Length) _slabs = [.. _slabs, new T[SlabPages * PageRows]];
+        // The first slab begins small and grows: most ledgers of a test have few rows.
+        var needed = ((physical & (SlabPages - 1)) + 1) * PageRows;
+        if (_slabs[slab].Length < needed)
+        {
+            var larger = new T[Math.Min(SlabPages * PageRows, 4 * needed)];
+            _slabs[slab].CopyTo(larger, 0);
+            // A capture keeps the slabs that it was made with.
+            _slabs = [.. _slabs[..slab], larger, .. _slabs[(slab + 1)..]];
+        }
+        return physical;
+    }
+}
+
+/// <summary>The rows of a <see cref="PagedTable{T}"/> at one moment. May be read by any thread until it is released.</summary>
+internal readonly struct PagedRows<T>(T[][] slabs, int[] pages, int count)
+{
+    public int Count => count;
+
+    public ref readonly T this[int slot] => ref PagedTable<T>.Row(slabs, pages[slot / PagedTable<T>.RowsAPage], slot);
+}

@@ -1,0 +1,120 @@
+// The owner thread: takes work from the queue, applies it to the ledger in memory, fills batches.
+
+using Bitcache.Core;
+
+namespace Bitcache.Engine.Partitions;
+
+public sealed partial class Partition
+{
+    /// <summary>The floor of the id window moves in steps, so that raising it is a rare entry. A step is a whole number
+    /// of slices of the window, which are then dropped and not cut.</summary>
+    private const long FloorStepMilliseconds = 1_024 * 3_600;
+    /// <summary>Which part of the window is given up at a time when it is full, and how far it may pass its bound while
+    /// the floor cannot rise.</summary>
+    private const int WindowReserve = 8;
+
+    private void OwnerLoop()
+    {
+        try
+        {
+            while (_queue.Wait(() => _filling is not null && Volatile.Read(ref _batchesInSync) == 0)) TakeOwnerTurn();
+            if (_filling is not null) HandOver();
+        }
+#pragma warning disable CA1031 // Whatever is thrown here, the ledger in memory can no longer be trusted.
+        catch (Exception e)
+        {
+            Stop("a rule of the ledger was broken; restart to recover from the journal", e, _filling);
+            _current?.Fail(new OutcomeUnknownException(e));
+        }
+#pragma warning restore CA1031
+        finally
+        {
+            _filled.CompleteAdding();
+        }
+    }
+
+    /// <summary>Applies what is in the queue, and hands over what the disk is free for.</summary>
+    internal void TakeOwnerTurn()
+    {
+        while (HasBatch() && HasItem())
+        {
+            var finished = Run(_current!, _filling ??= BeginBatch());
+            _goesOn = !finished;
+            if (finished) _current = null;
+            if (!finished || _filling.IsFull) HandOver();
+        }
+        // With the disk busy it is better to gather more than to queue a small batch.
+        if (_filling is not null && Volatile.Read(ref _batchesInSync) == 0) HandOver();
+        ThrowIfStopped();
+    }
+
+    /// <summary>Whether there is a batch to fill. The owner thread waits for one; a simulation, which takes the turns of
+    /// both threads, must not.</summary>
+    private bool HasBatch() => _filling is not null || _ownerThread is not null || _free.Count > 0;
+
+    private bool HasItem() => _current is not null || _queue.TryTake(out _current);
+
+    private Batch BeginBatch()
+    {
+        var batch = _free.Take(_stopped.Token);
+        batch.Begin(_clock.Next(), _clock.IsTrusted, _journal.DurableSequence);
+        Volatile.Write(ref _batchMilliseconds, batch.Time.Milliseconds);
+        if (!_storageFull && FloorToRaise(batch) is { } floor)
+            new CommandItem(new RaiseFloor(floor), Ledger.OperatorTenant).Run(_ledger, batch);
+        return batch;
+    }
+
+    /// <summary>False if the item goes on in the next batch.</summary>
+    private bool Run(WorkItem item, Batch batch)
+    {
+        if (_storageFull && _goesOn)
+        {
+            // Its beginning may be on the disk already.
+            item.Fail(new OutcomeUnknownException(new PartitionUnavailableException(Unavailable.StorageFull)));
+            return true;
+        }
+        if (Refusal(item) is { } reason)
+        {
+            item.Fail(new PartitionUnavailableException(reason));
+            return true;
+        }
+        var finished = item.Run(_ledger, batch);
+        if (finished) batch.Items.Add(item);
+        return finished;
+    }
+
+    /// <summary>Why nothing can be written now, or null. A retry writes nothing: it is still told what came of the
+    /// first time.</summary>
+    private Unavailable? Refusal(WorkItem item)
+    {
+        if (_goesOn || item is not (CommandItem or PaymentBlock)) return null;
+        // Seen here at the latest when the batch before the last that fits was appended.
+        if (!_storageFull && _ledger.WindowIds < _windowIdsMax + (_windowIdsMax / WindowReserve)) return null;
+        if (item is CommandItem { Command: ClientCommand named } && _ledger.FindId(named.Owner, named.Id) is not null) return null;
+        return _storageFull ? Unavailable.StorageFull : Unavailable.Busy;
+    }
+
+    private void HandOver()
+    {
+        _ledger.CheckConservation();
+        Interlocked.Increment(ref _batchesInSync);
+        _filled.Add(_filling!);
+        _filling = null;
+    }
+
+    /// <summary>Where the floor of the id window should stand, or null to leave it.</summary>
+    private UnixTime? FloorToRaise(Batch batch)
+    {
+        if (!batch.ClockTrusted || _ledger.Genesis is null) return null;
+        if (_ledger.WindowIds >= _windowIdsMax && _ledger.FloorFor(_windowIdsMax - (_windowIdsMax / WindowReserve)) is { } early)
+        {
+            // Memory is finite: give up the oldest part of what is left of the window, and say so.
+            if (early > batch.Time) early = batch.Time;
+            if (early <= _ledger.Floor) return null;
+            _log.WindowFull(_ledger.WindowIds, early);
+            return early;
+        }
+        var due = batch.Time.Milliseconds - Limits.WindowMillisecondsMin;
+        return due - _ledger.Floor.Milliseconds >= FloorStepMilliseconds ? new UnixTime(due - (due % FloorStepMilliseconds)) : null;
+    }
+}

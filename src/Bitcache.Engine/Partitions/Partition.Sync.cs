@@ -1,0 +1,75 @@
+// The sync thread: makes batches durable, one after the other, and answers them.
+
+namespace Bitcache.Engine.Partitions;
+
+public sealed partial class Partition
+{
+    private void SyncLoop()
+    {
+        while (!_filled.IsCompleted && TakeSyncTurn(IdleBeforeSeal))
+        {
+        }
+        if (!_stopped.IsCancellationRequested) Guarded(null, _journal.Seal);
+    }
+
+    /// <summary>Makes the next batch durable and answers it; with none for a while, seals the journal. False after
+    /// a failure: nothing is ever written after it.</summary>
+    internal bool TakeSyncTurn(TimeSpan patience)
+    {
+        return _filled.TryTake(out var batch, patience)
+            ? Guarded(batch, () => Sync(batch))
+            : Guarded(null, RestJournal);
+    }
+
+    /// <summary>With nothing to append for a while: seals, and looks whether there is room again.</summary>
+    private void RestJournal()
+    {
+        _journal.Seal();
+        if (_storageFull) _storageFull = !Reserve();
+        _lastAppend = Environment.TickCount64;
+    }
+
+    private void Sync(Batch batch)
+    {
+        if (batch.Entries > 0)
+        {
+            _journal.Append(batch.Payload, batch.FirstSequence, batch.Entries);
+            _storageFull = !Reserve();
+            _lastAppend = Environment.TickCount64;
+        }
+        else if (Environment.TickCount64 - _lastAppend >= (long)IdleBeforeSeal.TotalMilliseconds)
+        {
+            // Questions alone keep this thread busy, but not the journal.
+            RestJournal();
+        }
+        foreach (var item in batch.Items) item.Complete();
+        batch.Items.Clear();
+        _free.Add(batch);
+        if (Interlocked.Decrement(ref _batchesInSync) == 0) _queue.Wake();
+    }
+
+    private bool Guarded(Batch? batch, Action step)
+    {
+        try
+        {
+            step();
+            return true;
+        }
+#pragma warning disable CA1031 // Whatever is thrown here, what is on disk is unknown until it is read again.
+        catch (Exception e)
+        {
+            Stop("the journal could not be written; restart to recover from what is durable", e, batch);
+            return false;
+        }
+#pragma warning restore CA1031
+    }
+
+    /// <summary>Makes room for two batches: the next one to be synced and the one that is filled meanwhile. Where there
+    /// is room for one only, that one may be filled already and is the last.</summary>
+    private bool Reserve()
+    {
+        if (_journal.TryReserve(2 * _batchBytes)) return true;
+        _journal.TryReserve(_batchBytes);
+        return false;
+    }
+}

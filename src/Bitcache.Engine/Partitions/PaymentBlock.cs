@@ -1,0 +1,65 @@
+using System.Threading.Tasks.Sources;
+using Bitcache.Core;
+
+namespace Bitcache.Engine.Partitions;
+
+/// <summary>Up to <see cref="Limits.BlockPaymentsMax"/> payments of one tenant that wait, are applied and are answered
+/// together, though each stands for itself. Made once and used again and again by one caller: fill
+/// <see cref="Payments"/>, set <see cref="Count"/>, submit, wait, read <see cref="Results"/>.</summary>
+public sealed class PaymentBlock : WorkItem, IValueTaskSource
+{
+    private readonly Payment[] _payments;
+    private readonly PaymentResult[] _results;
+    private ManualResetValueTaskSourceCore<bool> _done = new() { RunContinuationsAsynchronously = true };
+    private int _applied;
+
+    public PaymentBlock(int capacity = Limits.BlockPaymentsMax)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(capacity, Limits.BlockPaymentsMax);
+        (_payments, _results) = (new Payment[capacity], new PaymentResult[capacity]);
+    }
+
+    /// <summary>Belongs to the caller except between submitting and being answered.</summary>
+    public Span<Payment> Payments => _payments;
+
+    /// <summary>How many of <see cref="Payments"/> there are.</summary>
+    public int Count { get; set; }
+
+    public uint Tenant { get; set; }
+
+    /// <summary>What came of each, in order. An outcome is <see cref="Outcome.Known"/> where the id was used before:
+    /// <see cref="Partition.Recall(in Payment, ref PaymentResult)"/> tells what came of it then.</summary>
+    public Span<PaymentResult> Results => _results.AsSpan(0, Count);
+
+    /// <summary>The time of the batch that the last of them was part of.</summary>
+    public UnixTime Time { get; private set; }
+
+    internal override int Cost => Count;
+
+    internal ValueTask Begin()
+    {
+        _applied = 0;
+        _done.Reset();
+        return new ValueTask(this, _done.Version);
+    }
+
+    internal override bool Run(Ledger ledger, Batch batch)
+    {
+        var count = Math.Min(Count - _applied, batch.EntriesFree);
+        var context = new ApplyContext(batch.Time, Tenant, 0, batch.ClockTrusted);
+        var results = _results.AsSpan(_applied, count);
+        var applied = ledger.Apply(_payments.AsSpan(_applied, count), context, batch.Salts(count), results, batch.Space, out var bytes);
+        batch.Take(results[..applied], bytes);
+        _applied += applied;
+        Time = batch.Time;
+        return _applied == Count;
+    }
+
+    internal override void Complete() => _done.SetResult(true);
+    internal override void Fail(Exception reason) => _done.SetException(reason);
+
+    void IValueTaskSource.GetResult(short token) => _done.GetResult(token);
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _done.GetStatus(token);
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _done.OnCompleted(continuation, state, token, flags);
+}
