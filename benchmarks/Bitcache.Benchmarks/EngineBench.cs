@@ -60,6 +60,7 @@ internal static class EngineBench
                 ["bytesPerWallet"] = measured[^1].BytesPerWallet,
                 ["bytesPerWindowId"] = measured[^1].BytesPerWindowId,
                 ["allocatedBytesPerTransfer"] = Median(m => m.AllocatedPerTransfer),
+                ["cpuNanosecondsPerTransfer"] = Median(m => m.CpuNanoseconds),
                 ["replayedEntriesPerSecond"] = Median(m => m.ReplayRate),
                 ["replayedEqual"] = true,
             });
@@ -67,7 +68,7 @@ internal static class EngineBench
 
     private static async Task<EngineRun> MeasureAsync(EngineBenchOptions options, string folder)
     {
-        var counted = new CountingJournal(Open(folder, _ => { }));
+        var counted = new CountingJournal(Open(folder, _ => { }, _ => { }));
         var ledger = new Ledger(0, (ulong)Random.Shared.NextInt64());
         var partition = new Partition(
             ledger, counted, new BatchClock(TimeProvider.System, null), NullLogger.Instance, Fail, windowIdsMax: options.WindowIds);
@@ -82,9 +83,11 @@ internal static class EngineBench
             var (entries, batches, bytes) = (counted.Entries, counted.Batches, counted.Bytes);
             load.Reset();
             var allocated = GC.GetTotalAllocatedBytes(precise: true);
+            var cpu = Environment.CpuUsage.TotalTime;
             var watch = Stopwatch.StartNew();
             await load.RunAsync(() => watch.Elapsed < options.Duration);
             var rate = load.Accepted / watch.Elapsed.TotalSeconds;
+            cpu = Environment.CpuUsage.TotalTime - cpu;
             allocated = GC.GetTotalAllocatedBytes(precise: true) - allocated;
             (entries, batches, bytes) = (counted.Entries - entries, counted.Batches - batches, counted.Bytes - bytes);
             var (memory, ids, hash) = await partition.QueryAsync(l => (l.MemoryBytes, l.WindowIds, l.StateHash()));
@@ -100,6 +103,7 @@ internal static class EngineBench
                 WindowIds = ids,
                 BytesPerWallet = memory.Wallets / (double)options.Wallets,
                 BytesPerWindowId = memory.WindowIds / (double)ids,
+                CpuNanoseconds = cpu.TotalNanoseconds / load.Accepted,
                 AllocatedPerTransfer = allocated / (double)load.Accepted,
             };
         }
@@ -108,16 +112,16 @@ internal static class EngineBench
         return run with { DiskFloor = diskFloor, ProbeFloor = probeFloor, ReplayRate = CheckReplay(folder, state) };
     }
 
-    private static FileJournal Open(string folder, ReplayBatch replay) =>
-        FileJournal.Open(new LinuxFileSystem(), folder, new FileJournalSettings { SegmentBytes = 256 << 20 }, replay, NullLogger.Instance);
+    private static FileJournal Open(string folder, ReplayBatch replay, Action<long> accept) => FileJournal.Open(
+        new LinuxFileSystem(), folder, new FileJournalSettings { PreparesSegments = true }, replay, NullLogger.Instance, accept);
 
     /// <summary>What is on the disk rebuilds what was in memory, or the figure counts for nothing. Returns entries replayed a second.</summary>
     private static double CheckReplay(string folder, Hash256 state)
     {
         var ledger = new Ledger(0);
-        var scratch = new byte[Limits.RecordBytesMax];
         var watch = Stopwatch.StartNew();
-        using var journal = Open(folder, batch => ledger.ReplayBatch(batch.Payload, scratch));
+        using var replay = new ReplayPipeline(ledger);
+        using var journal = Open(folder, replay.Add, _ => replay.Finish());
         var rate = ledger.NextSequence / watch.Elapsed.TotalSeconds;
         if (ledger.StateHash() != state) throw new InvalidOperationException("the journal does not replay to the state that was in memory");
         return rate;
@@ -136,6 +140,7 @@ internal sealed record EngineRun
     public int WindowIds { get; init; }
     public double BytesPerWallet { get; init; }
     public double BytesPerWindowId { get; init; }
+    public double CpuNanoseconds { get; init; }
     public double AllocatedPerTransfer { get; init; }
     public double DiskFloor { get; init; }
     public double ProbeFloor { get; init; }

@@ -43,6 +43,10 @@ public static class Limits
     public const int QueueItemsMax = 65_536;
     /// <summary>Payments that one request may bring.</summary>
     public const int BlockPaymentsMax = 8_192;
+    /// <summary>The body of a request with many payments: about 500 bytes of JSON for each.</summary>
+    public const int BatchBodyBytesMax = 4 << 20;
+    /// <summary>Requests with many payments that are served at once: each takes about 2 MiB.</summary>
+    public const int BatchRequestsMax = 32;
 
     /// <summary>Remembered client ids; above it the floor rises early.</summary>
     public const int WindowIdsMax = 64 << 20;

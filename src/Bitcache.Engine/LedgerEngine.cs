@@ -160,11 +160,15 @@ public sealed class LedgerEngine : IAsyncDisposable
     private static (Ledger, IJournal, RecoveryReport) Recover(EngineSettings settings, LinuxFileSystem files, SignedMark mark, ILogger logger)
     {
         var watch = Stopwatch.StartNew();
-        var ledger = new Ledger(partition: 0);
-        var scratch = new byte[Limits.RecordBytesMax];
+        var ledger = new Ledger(partition: 0, secret: ClientIds.DrawSecret());
+        using var replay = new ReplayPipeline(ledger);
         var journal = FileJournal.Open(
-            files, settings.DataFolder, new FileJournalSettings { SegmentBytes = settings.SegmentMebibytes << 20 },
-            batch => ledger.ReplayBatch(batch.Payload, scratch), logger, mark.CheckReaches);
+            files, settings.DataFolder, new FileJournalSettings { SegmentBytes = settings.SegmentMebibytes << 20, PreparesSegments = true },
+            replay.Add, logger, sequences =>
+            {
+                replay.Finish();
+                mark.CheckReaches(sequences);
+            });
         if (ledger.Genesis is null) return (ledger, journal, journal.Recovery);
         ledger.CheckEveryBalance();
         logger.LedgerRecovered(ledger.NextSequence, ledger.WalletCount, ledger.Time, watch.ElapsedMilliseconds);

@@ -30,7 +30,7 @@ public readonly record struct HistoryLink(long Previous, Msat Available);
 
 /// <summary>A decoded journal record.</summary>
 /// <param name="Payee">The wallet credited by a withdrawal to one of our own addresses.</param>
-public sealed record Entry(
+public sealed partial record Entry(
     EntryType Type, int Partition, long Sequence, UnixTime Time, uint Tenant, UInt128 Salt,
     Command Command, Outcome Outcome, WalletId Payee, HistoryLink First, HistoryLink Second)
 {
@@ -51,6 +51,9 @@ public sealed record Entry(
         header.Take(4);
         return header.Take(header.U16());
     }
+
+    /// <summary>The sequence of a record, or of the first that it covers.</summary>
+    public static long SequenceOf(ReadOnlySpan<byte> record) => new ByteReader(StatementOf(record)[4..]).I64();
 
     /// <summary>Reads a record.</summary>
     /// <exception cref="FormatException">The bytes are not a record of a known version.</exception>

@@ -54,8 +54,8 @@ internal sealed class IdWindow(ulong secret)
     public void ForgetBelow(UnixTime floor)
     {
         _floor = floor;
-        var first = floor.Milliseconds >> SliceBits;
-        foreach (var key in _slices.Keys.Where(k => k <= first).ToArray())
+        var (first, isInside) = (floor.Milliseconds >> SliceBits, (floor.Milliseconds & ((1 << SliceBits) - 1)) != 0);
+        foreach (var key in _slices.Keys.Where(k => k < first || (isInside && k == first)).ToArray())
         {
             var slice = _slices[key];
             var cut = key == first ? Cut(slice, floor) : null;

@@ -50,13 +50,14 @@ public sealed partial class Ledger
     {
         Assert(context.Time >= Time, "time does not run backwards");
         Assert(Genesis is not null, "the first entry is the genesis entry");
+        if (payment.Kind == PaymentKind.None) return Result(Refused(Outcome.Malformed));
         var payer = _wallets.Find(payment.Payer);
         if (Identify(payment.Payer, payer, payment.Id, context) is { Outcome: not Outcome.Accepted } known)
-            return Result(known, payer, known.Outcome == Outcome.Known ? _wallets.Find(payment.Payee) : -1);
+            return known.Outcome == Outcome.Known ? Result(known, payer, _wallets.Find(payment.Payee)) : Result(known);
         return payment.Kind switch
         {
             PaymentKind.Transfer => ApplyTransfer(payment, payer, context, record),
-            PaymentKind.None => throw new ArgumentException("a payment of no kind", nameof(payment)),
+            PaymentKind.None => throw new LedgerInvariantException("a payment of no kind comes to its outcome before"),
         };
     }
 
@@ -89,5 +90,6 @@ public sealed partial class Ledger
 
     private PaymentResult Result(in ApplyResult result, int payer = -1, int payee = -1) => new(
         result.Outcome, result.Sequence, result.BytesWritten,
-        payer < 0 ? Msat.Zero : _wallets[payer].Available, payee < 0 ? Msat.Zero : _wallets[payee].Available);
+        payer < 0 ? null : _wallets.Peek(payer).Available,
+        payee < 0 || _wallets.Peek(payee).Tenant != _wallets.Peek(payer).Tenant ? null : _wallets.Peek(payee).Available);
 }

@@ -100,17 +100,6 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
         }
     }
 
-    /// <summary>Replays the records of one batch, one after the other.</summary>
-    public void ReplayBatch(ReadOnlySpan<byte> records, Span<byte> scratch)
-    {
-        while (!records.IsEmpty)
-        {
-            var length = (int)new ByteReader(records).U32();
-            Replay(records[..length], scratch);
-            records = records[length..];
-        }
-    }
-
     /// <summary>A copy of a wallet, or null.</summary>
     public Wallet? FindWallet(WalletId id) => _wallets.Find(id) is var slot and >= 0 ? _wallets[slot] : null;
 

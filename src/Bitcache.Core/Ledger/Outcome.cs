@@ -25,6 +25,9 @@ public enum Outcome : ushort
     /// <summary>Nothing but anchors may pay the anchor script.</summary>
     AnchorAddress = 23,
 
+    /// <summary>Not a payment at all.</summary>
+    Malformed = 29,
+
     // Things named that are not there, or not the caller's. Not journaled.
     WalletNotFound = 30,
     PayeeNotFound = 31,

@@ -54,9 +54,9 @@ public struct Payment
 
 /// <summary>What came of a payment.</summary>
 /// <param name="Sequence">Of the entry: this payment's own or, if it is known, that of the first time.</param>
-/// <param name="PayerAvailable">The payer's available balance now; zero where the payment was refused for its shape.</param>
-/// <param name="PayeeAvailable">The same of the payee.</param>
-public readonly record struct PaymentResult(Outcome Outcome, long Sequence, int BytesWritten, Msat PayerAvailable, Msat PayeeAvailable)
+/// <param name="PayerAvailable">The payer's available balance now; null where the wallet was not looked at.</param>
+/// <param name="PayeeAvailable">The same of the payee, if the payer's tenant owns it.</param>
+public readonly record struct PaymentResult(Outcome Outcome, long Sequence, int BytesWritten, Msat? PayerAvailable = null, Msat? PayeeAvailable = null)
 {
     /// <summary>Whether an entry was written: the payment took effect, or its refusal is remembered.</summary>
     public bool IsJournaled => BytesWritten > 0;

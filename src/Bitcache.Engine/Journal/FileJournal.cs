@@ -30,6 +30,8 @@ public sealed class FileJournal : IJournal
     private readonly FileJournalSettings _settings;
     private readonly ILogger _logger;
 
+    private readonly SegmentReserve _reserve;
+
     // Owned by the partition's thread.
     private readonly IncrementalHash _sha256 = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private byte[] _frame = new byte[64 << 10];
@@ -60,6 +62,8 @@ public sealed class FileJournal : IJournal
         (_chain, _next) = (recovered.Chain, recovered.NextSequence);
         (_endsWithSeal, _segments, _durable) = (recovered.EndsWithSeal, recovered.Segments, recovered.NextSequence - 1);
         (_capacity, _zeroedTo) = ((int)(_active?.Length ?? 0), _position);
+        _reserve = new SegmentReserve(files, folder, settings.SegmentBytes);
+        if (settings.PreparesSegments) _reserve.Start();
     }
 
     /// <summary>What opening it found and did.</summary>
@@ -115,6 +119,11 @@ public sealed class FileJournal : IJournal
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(payloadBytes);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(payloadBytes, _settings.PayloadBytesMax);
         if (_inDoubt) throw AlreadyFailed();
+        if (_reserve.Failure is { } failure)
+        {
+            _inDoubt = true;
+            throw Failure($"Preparing a segment in {_folder} failed.", failure);
+        }
         // A seal and the closing frame must always find room after the batch.
         var needed = FrameHeader.FrameBytes(payloadBytes) + (2 * FrameHeader.Bytes);
         if (_position + needed > _capacity && !TryBeginSegment()) return false;
@@ -164,8 +173,12 @@ public sealed class FileJournal : IJournal
         }
     }
 
+    /// <summary>Makes the next segment's file ahead of time; for a simulation, which has no threads.</summary>
+    internal void PrepareSegment() => _reserve.Prepare();
+
     public void Dispose()
     {
+        _reserve.Dispose();
         _active?.Dispose();
         _sha256.Dispose();
     }
@@ -226,8 +239,12 @@ public sealed class FileJournal : IJournal
         _inDoubt = true;
         try
         {
-            using var file = TryAllocate(path + UnfinishedExtension);
-            if (file is not null) BeginSegment(path, file);
+            var isPrepared = _reserve.TryTake(out var unfinished, out var file);
+            if (!isPrepared) file = TryAllocate(unfinished = path + UnfinishedExtension);
+            using (file)
+            {
+                if (file is not null) BeginSegment(path, unfinished, file, isPrepared);
+            }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -257,14 +274,15 @@ public sealed class FileJournal : IJournal
         }
     }
 
-    private void BeginSegment(string path, IFile file)
+    private void BeginSegment(string path, string unfinished, IFile file, bool isPrepared)
     {
+        _outOfSpace = false;
         // The closing frame is built first, for the new segment's header names its hash, and written last.
         FrameHeader closing = default;
         var frame = _active is null ? default : BuildFrame(FrameFlags.Seal | FrameFlags.Closing, [], 0, out closing);
         file.Write(0, new SegmentHeader(_settings.Partition, _next, closing.ChainHash).ToPage());
         file.SyncData();
-        _files.Rename(path + UnfinishedExtension, path);
+        _files.Rename(unfinished, path);
         _files.SyncFolder(_folder);
         if (_active is not null)
         {
@@ -275,7 +293,8 @@ public sealed class FileJournal : IJournal
         }
         lock (_indexLock) _segments.Add(new SegmentIndex(path, _next));
         (_active, _activePath) = (_files.Open(path), path);
-        (_capacity, _position, _zeroedTo) = (_settings.SegmentBytes, SegmentHeader.Bytes, SegmentHeader.Bytes);
+        (_capacity, _position) = (_settings.SegmentBytes, SegmentHeader.Bytes);
+        _zeroedTo = isPrepared ? _capacity : _position;
         _logger.SegmentBegun(path, _capacity);
     }
 

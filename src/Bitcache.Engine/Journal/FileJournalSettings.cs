@@ -11,6 +11,9 @@ public sealed record FileJournalSettings
     /// <summary>Bytes of a new segment file, taken from the disk when it is made. A segment bounds the largest batch.</summary>
     public int SegmentBytes { get; init; } = 64 << 20;
 
+    /// <summary>Whether the next segment's file is made ahead of time, on a thread of its own.</summary>
+    public bool PreparesSegments { get; init; }
+
     /// <summary>The largest reservation: two batches, as far as a new segment has room for them beside a seal and the
     /// closing frame.</summary>
     internal int PayloadBytesMax =>

@@ -61,7 +61,7 @@ internal sealed class Batch(int bytes, SaltSource drawSalts)
             }
             else if (result.Outcome == Outcome.Known && result.Sequence > DurableSequence)
             {
-                result = new PaymentResult(Outcome.IdInFlight, 0, 0, Msat.Zero, Msat.Zero);
+                result = new PaymentResult(Outcome.IdInFlight, 0, 0);
             }
         }
         _length += bytesWritten;

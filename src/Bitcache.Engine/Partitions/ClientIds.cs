@@ -12,6 +12,9 @@ public static class ClientIds
     /// <summary>A wallet id.</summary>
     public static WalletId NextWallet() => new(Draw128());
 
+    /// <summary>Keys the hash tables of one process.</summary>
+    public static ulong DrawSecret() => unchecked((ulong)Draw128());
+
     internal static void DrawSalts(Span<UInt128> salts) => RandomNumberGenerator.Fill(System.Runtime.InteropServices.MemoryMarshal.AsBytes(salts));
 
     internal static UInt128 Draw128()

@@ -22,6 +22,8 @@ public delegate void FatalHandler(string why, Exception cause);
 public sealed partial class Partition : IAsyncDisposable
 {
     private const int BatchesMax = 2;
+    /// <summary>Entries that are read past rather than looked up anew.</summary>
+    private const int RecallGapMax = 64;
     private static readonly TimeSpan IdleBeforeSeal = TimeSpan.FromMilliseconds(50);
 
     private readonly Ledger _ledger;
@@ -78,6 +80,8 @@ public sealed partial class Partition : IAsyncDisposable
     public long DurableSequence => _journal.DurableSequence;
     public bool IsStorageFull => _storageFull;
     public int QueuedItems => _queue.Cost;
+    /// <summary>Whether the queue takes nothing more now.</summary>
+    public bool IsBusy => _queue.Cost >= Limits.QueueItemsMax;
     public bool IsClockTrusted => _clock.IsTrusted;
 
     /// <summary>The time of the newest batch, whether or not it holds entries.</summary>
@@ -107,16 +111,37 @@ public sealed partial class Partition : IAsyncDisposable
         return done;
     }
 
-    /// <summary>Turns a result that says <see cref="Outcome.Known"/> into what came of it the first time, or into
-    /// <see cref="Outcome.IdReused"/> when the payment asks for something else than then. Reads the journal, on the
-    /// caller's thread.</summary>
-    public void Recall(in Payment payment, ref PaymentResult result)
+    /// <summary>Turns each result of a block that says <see cref="Outcome.Known"/> into what came of the payment the
+    /// first time, or into <see cref="Outcome.IdReused"/> where it asks for something else than then. Reads the journal, on
+    /// the caller's thread: a batch that is sent again finds its entries beside one another.</summary>
+    public void Recall(PaymentBlock block)
     {
-        var entry = ReadEntry(result.Sequence);
-        var same = entry.Command is Transfer first && first.ToPayment().HasSameTerms(payment);
-        result = same
-            ? result with { Outcome = entry.Outcome }
-            : new PaymentResult(Outcome.IdReused, 0, 0, Msat.Zero, Msat.Zero);
+        var known = new List<int>();
+        for (var i = 0; i < block.Count; i++)
+        {
+            if (block.Results[i].Outcome == Outcome.Known) known.Add(i);
+        }
+        known.Sort((a, b) => block.Results[a].Sequence.CompareTo(block.Results[b].Sequence));
+        for (var first = 0; first < known.Count;)
+        {
+            var end = first + 1;
+            while (end < known.Count && block.Results[known[end]].Sequence - block.Results[known[end - 1]].Sequence <= RecallGapMax) end++;
+            var (from, through) = (block.Results[known[first]].Sequence, block.Results[known[end - 1]].Sequence);
+            var next = first;
+            ReadRecords(from, through - from + 1, record =>
+            {
+                var sequence = Entry.SequenceOf(record);
+                for (; next < end && block.Results[known[next]].Sequence == sequence; next++) Recall(block, known[next], record);
+            });
+            first = end;
+        }
+    }
+
+    private static void Recall(PaymentBlock block, int at, ReadOnlySpan<byte> record)
+    {
+        var entry = Entry.Read(record);
+        var same = entry.Command is Transfer first && first.ToPayment().HasSameTerms(block.Payments[at]);
+        block.Results[at] = same ? block.Results[at] with { Outcome = entry.Outcome } : new PaymentResult(Outcome.IdReused, 0, 0);
     }
 
     /// <summary>Asks the ledger something on its own thread. The answer is given when what it saw is durable.</summary>

@@ -28,7 +28,7 @@ public sealed class PaymentBlock : WorkItem, IValueTaskSource
     public uint Tenant { get; set; }
 
     /// <summary>What came of each, in order. An outcome is <see cref="Outcome.Known"/> where the id was used before:
-    /// <see cref="Partition.Recall(in Payment, ref PaymentResult)"/> tells what came of it then.</summary>
+    /// <see cref="Partition.Recall(PaymentBlock)"/> tells what came of it then.</summary>
     public Span<PaymentResult> Results => _results.AsSpan(0, Count);
 
     /// <summary>The time of the batch that the last of them was part of.</summary>

@@ -12,6 +12,7 @@ namespace Bitcache.Server.Api;
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(IdRequest))]
 [JsonSerializable(typeof(TransferRequest))]
+[JsonSerializable(typeof(BatchLine))]
 [JsonSerializable(typeof(WithdrawalRequest))]
 [JsonSerializable(typeof(ProblemBody))]
 [JsonSerializable(typeof(WalletReply))]

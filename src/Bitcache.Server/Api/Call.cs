@@ -11,12 +11,13 @@ using Microsoft.AspNetCore.Http;
 namespace Bitcache.Server.Api;
 
 /// <param name="principal">Null on public routes only.</param>
-internal sealed class Call(HttpContext http, LedgerEngine engine, Keyring keys, TimeProvider time, Principal? principal)
+internal sealed class Call(HttpContext http, LedgerEngine engine, Keyring keys, BlockPool blocks, TimeProvider time, Principal? principal)
 {
     public HttpContext Http => http;
     public LedgerEngine Engine => engine;
     public Partition Partition => engine.Partition;
     public Keyring Keys => keys;
+    public BlockPool Blocks => blocks;
     public TimeProvider Time => time;
     public Principal Principal => principal!;
 

@@ -11,6 +11,7 @@ namespace Bitcache.Server.Api;
 internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, TimeProvider time, ILogger<Dispatcher> log)
 {
     private const string BearerScheme = "Bearer ";
+    private readonly BlockPool _blocks = new();
 
     public async Task RunAsync(Route route, HttpContext http)
     {
@@ -20,9 +21,11 @@ internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, TimeProvider
         IResult answer;
         try
         {
+            // With the queue full nothing is read and nobody is looked up: saying no must cost nothing.
+            if (!route.IsPublic && engine.Partition.IsBusy) throw new ProblemException(ProblemType.Busy);
             var principal = route.IsPublic ? null : Authorise(route, http.Request);
             CheckQuery(route, http.Request);
-            answer = await route.Handle(new Call(http, engine, keys, time, principal));
+            answer = await route.Handle(new Call(http, engine, keys, _blocks, time, principal));
         }
         catch (ProblemException e)
         {

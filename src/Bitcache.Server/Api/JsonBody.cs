@@ -49,7 +49,8 @@ internal static class JsonBody
         }
     }
 
-    private static T Parse<T>(ReadOnlySpan<byte> body, JsonTypeInfo<T> type) where T : class
+    /// <exception cref="ProblemException">The text is not exactly what the type says.</exception>
+    public static T Parse<T>(ReadOnlySpan<byte> body, JsonTypeInfo<T> type) where T : class
     {
         try
         {

@@ -68,6 +68,14 @@ internal static partial class OpenApi
         if (parameters.Count > 0) operation["parameters"] = parameters;
         if (route.Request is { } request)
             operation["requestBody"] = new JsonObject { ["required"] = true, ["content"] = Content(Json, AddSchema(schemas, request, isRequest: true)) };
+        if (route.BatchTypes.Count > 0)
+        {
+            operation["requestBody"] = new JsonObject
+            {
+                ["required"] = true,
+                ["content"] = new JsonObject(route.BatchTypes.Select(type => KeyValuePair.Create(type, (JsonNode?)new JsonObject()))),
+            };
+        }
         var good = route.Response is { } response ? Content(Json, AddSchema(schemas, response, isRequest: false)) : null;
         var responses = new JsonObject();
         if (route.TakesId) responses["201"] = Response("Done.", good?.DeepClone());

@@ -48,7 +48,10 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType MethodNotAllowed = new("method_not_allowed", 405, "The path exists, but not for this method.");
     public static readonly ProblemType RequestTimeout = new("request_timeout", 408, "The request took too long to arrive.", 1);
     public static readonly ProblemType BodyTooLarge = new("body_too_large", 413, "The body has more than 64 KiB.");
-    public static readonly ProblemType UnsupportedContentType = new("unsupported_content_type", 415, "The body must be sent as application/json, in UTF-8 and without compression.");
+    public static readonly ProblemType MalformedBatch = new("malformed_batch", 400, "The body does not end with a whole record. None of them was looked at.");
+    public static readonly ProblemType MalformedPayment = new("malformed_payment", 400, "The record cannot be read as a payment.");
+    public static readonly ProblemType BatchTooLarge = new("batch_too_large", 413, "A batch has at most 8,192 payments. None of them was looked at.");
+    public static readonly ProblemType UnsupportedContentType = new("unsupported_content_type", 415, "The body must be sent as the content type that this route takes, in UTF-8 if it is JSON, and without compression.");
 
     // The id.
     public static readonly ProblemType IdReused = new("id_reused", 422, "The id was used before, for something else.");
@@ -88,6 +91,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         Outcome.IdBelowFloor => IdTooOld,
         Outcome.IdAhead => IdTooNew,
         Outcome.AmountZero => AmountOutOfRange,
+        Outcome.Malformed => MalformedPayment,
         Outcome.SelfTransfer => SelfTransfer,
         Outcome.BelowDust => BelowDust,
         Outcome.AnchorAddress => AnchorAddress,

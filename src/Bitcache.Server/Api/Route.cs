@@ -18,6 +18,9 @@ internal sealed record Route(string Method, string Path, Scopes Scopes, string S
     /// <summary>What a good answer is; null for text.</summary>
     public JsonTypeInfo? Response { get; init; }
 
+    /// <summary>The content types of many payments at once, each of which is answered in its own form; otherwise empty.</summary>
+    public IReadOnlyList<string> BatchTypes { get; init; } = [];
+
     /// <summary>The parameters that the query may have, each a whole number.</summary>
     public IReadOnlyList<string> Query { get; init; } = [];
 
@@ -39,7 +42,7 @@ internal sealed record Route(string Method, string Path, Scopes Scopes, string S
     /// <summary>Every route of the API.</summary>
     public static IReadOnlyList<Route> All { get; } =
     [
-        .. WalletRoutes.All, .. TransferRoutes.All, .. HistoryRoutes.All, .. DepositRoutes.All, .. WithdrawalRoutes.All,
+        .. WalletRoutes.All, .. TransferRoutes.All, .. BatchRoutes.All, .. HistoryRoutes.All, .. DepositRoutes.All, .. WithdrawalRoutes.All,
         .. EpochRoutes.All, .. OperatorRoutes.All, .. HealthRoutes.All, .. PublicRoutes.All,
     ];
 }

@@ -26,7 +26,7 @@ public sealed record ReceiptReply(string Leaf, string TlogProof, string? OpenTim
 
 internal static class TransferRoutes
 {
-    private const string Accepted = "accepted";
+    public const string Accepted = "accepted";
     private static readonly UTF8Encoding StrictUtf8 = new(false, throwOnInvalidBytes: true);
 
     public static Route[] All =>
@@ -48,13 +48,17 @@ internal static class TransferRoutes
 
     private static async Task<IResult> PayAsync(Call call)
     {
-        var request = await call.BodyAsync(ApiJson.Default.TransferRequest);
-        var transfer = new Transfer(
-            Call.ParseId(request.Id), Call.ParseWallet(request.Payer, "payer"), Call.ParseWallet(request.Payee, "payee"),
-            ParseAmount(request.AmountMsat), request.Code ?? 0, ParseReference(request.Reference));
+        var transfer = ToTransfer(await call.BodyAsync(ApiJson.Default.TransferRequest));
         var answer = await call.Partition.SubmitAsync(transfer, call.Principal.Tenant);
         return call.Refusal(answer) ?? Replies.Done(answer, ToReply(call, answer.Entry!, answer.Owner, answer.Payee), ApiJson.Default.TransferReply);
     }
+
+    /// <exception cref="ProblemException">A member cannot be read.</exception>
+    public static Payment ToPayment(TransferRequest request) => ToTransfer(request).ToPayment();
+
+    private static Transfer ToTransfer(TransferRequest request) => new(
+        Call.ParseId(request.Id), Call.ParseWallet(request.Payer, "payer"), Call.ParseWallet(request.Payee, "payee"),
+        ParseAmount(request.AmountMsat), request.Code ?? 0, ParseReference(request.Reference));
 
     private static async Task<IResult> GetAsync(Call call)
     {

@@ -1,6 +1,7 @@
 // Every route with every kind of caller. The routes come from the server's own table: a new one is in the matrix
 // without a new test, or the test says that it does not know how to ask for it.
 
+using System.Net.Http.Headers;
 using System.Text;
 using Bitcache.Core.Bitcoin;
 using Bitcache.Server.Api;
@@ -137,7 +138,9 @@ public sealed class AccessMatrixTests(ApiFixture api)
             .Replace("{epoch}", "1", StringComparison.Ordinal)
             .Replace("{id}", route.Path.Contains("/withdrawals/", StringComparison.Ordinal) ? target.Withdrawal : target.Transfer, StringComparison.Ordinal);
         Assert.DoesNotContain('{', path);
-        var body = route.Request is null ? null : new StringContent(Body(route, target), Encoding.UTF8, "application/json");
+        var body = route.BatchTypes.Count > 0
+            ? new StringContent(Body(route, target), Encoding.UTF8, new MediaTypeHeaderValue(JsonLines.Type))
+            : route.Request is null ? null : new StringContent(Body(route, target), Encoding.UTF8, "application/json");
         return api.SendAsync(HttpMethod.Parse(route.Method), path, key, body);
     }
 
@@ -145,7 +148,7 @@ public sealed class AccessMatrixTests(ApiFixture api)
     {
         var id = ApiFixture.NewId();
         if (route.Request == ApiJson.Default.IdRequest) return $$"""{"id":"{{id}}"}""";
-        if (route.Request == ApiJson.Default.TransferRequest)
+        if (route.Request == ApiJson.Default.TransferRequest || route.BatchTypes.Count > 0)
             return $$"""{"id":"{{id}}","payer":"{{target.Wallet}}","payee":"{{target.Payee}}","amountMsat":1}""";
         if (route.Request == ApiJson.Default.WithdrawalRequest)
             return $$"""{"id":"{{id}}","address":"{{OfflineNode.NewAddress()}}","amountSat":1000}""";

@@ -20,8 +20,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Bitcache.Tests.Api;
 
 /// <summary>An answer of the API, read whole.</summary>
-public sealed record ApiAnswer(int Status, string Text, HttpResponseHeaders Headers, string? ContentType)
+public sealed record ApiAnswer(int Status, byte[] Bytes, HttpResponseHeaders Headers, string? ContentType)
 {
+    public string Text => Encoding.UTF8.GetString(Bytes);
     public JsonElement Json => JsonElement.Parse(Text);
     public string? Code => Status < 400 ? null : Json.GetProperty("code").GetString();
     public long Long(string member) => Json.GetProperty(member).GetInt64();
@@ -117,10 +118,12 @@ public sealed class ApiFixture : IAsyncLifetime
     public async Task<ApiAnswer> SendAsync(HttpMethod method, string path, string? key, HttpContent? body = null)
     {
         using var request = new HttpRequestMessage(method, path) { Content = body };
+        // The server refuses a body that is far too large while it is still being sent.
+        request.Headers.ExpectContinue = body?.Headers.ContentLength > 1 << 20;
         if (key is not null) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
         using var response = await _http!.SendAsync(request, Cancel);
-        var text = await response.Content.ReadAsStringAsync(Cancel);
-        return new ApiAnswer((int)response.StatusCode, text, response.Headers, response.Content.Headers.ContentType?.ToString());
+        var bytes = await response.Content.ReadAsByteArrayAsync(Cancel);
+        return new ApiAnswer((int)response.StatusCode, bytes, response.Headers, response.Content.Headers.ContentType?.ToString());
     }
 
     public static string NewId() => ClientIds.Next(TimeProvider.System).ToString();

@@ -106,7 +106,9 @@ internal sealed class JournalSimulation
             while (Disk.Syncs <= k)
             {
                 var batch = NewBatch();
-                doing = "segment";
+                doing = "reserve";
+                if (_random.Next(8) == 0) journal.PrepareSegment();
+                if (Disk.Syncs < k) doing = "segment";
                 if (!journal.TryReserve(batch.Sum(record => record.Length))) continue;
                 doing = "append";
                 Append(journal, batch);
@@ -141,6 +143,7 @@ internal sealed class JournalSimulation
             Disk.Full = action == 0;
             if (action == 1) journal.Seal();
             else if (action == 2) ReadOne(journal);
+            else if (action == 3) journal.PrepareSegment();
             else TryAppend(journal);
         }
         Disk.Full = false;

@@ -20,6 +20,7 @@ public sealed class SyncFailureTests
         Seeds.Run(Syncs, sync => counts.AddOrUpdate(new JournalSimulation(1, rolling: true).RunFailedSync(sync, powerLoss), 1, (_, count) => count + 1));
         if (Seeds.Only is not null) return;
         foreach (var kind in new[] { "append", "segment", "folder" }) Assert.InRange(counts[kind], FailuresOfEachKind, Syncs);
+        Assert.InRange(counts["reserve"], 10, Syncs);
         Assert.InRange(counts["opening"], 1, 10);
     }
 }

@@ -1,0 +1,82 @@
+// Recovery on two threads: while the journal's reader verifies the next frames, the batches before them are replayed.
+
+using System.Collections.Concurrent;
+using Bitcache.Core;
+using Bitcache.Engine.Journal;
+
+namespace Bitcache.Engine.Partitions;
+
+/// <summary>Replays batches into a ledger, in order, on a thread of its own. The ledger is the caller's again when
+/// <see cref="Finish"/> has returned.</summary>
+public sealed class ReplayPipeline : IDisposable
+{
+    private const int BuffersMax = 3;
+
+    private readonly BlockingCollection<byte[]> _free = [];
+    private readonly BlockingCollection<(byte[] Buffer, int Length)> _filled = [];
+    private readonly Ledger _ledger;
+    private readonly Thread _thread;
+    private Exception? _failure;
+
+    public ReplayPipeline(Ledger ledger)
+    {
+        _ledger = ledger;
+        for (var i = 0; i < BuffersMax; i++) _free.Add([]);
+        _thread = new Thread(Loop) { Name = "replay", IsBackground = true };
+        _thread.Start();
+    }
+
+    /// <summary>Takes a verified batch.</summary>
+    /// <exception cref="LedgerInvariantException">An earlier one does not follow from those before it.</exception>
+    /// <exception cref="FormatException">An earlier one is not records.</exception>
+    public void Add(RecoveredBatch batch)
+    {
+        var buffer = _free.Take();
+        if (_failure is not null) Finish();
+        if (buffer.Length < batch.Payload.Length) buffer = GC.AllocateUninitializedArray<byte>(Math.Max(batch.Payload.Length, 1 << 20));
+        batch.Payload.CopyTo(buffer);
+        _filled.Add((buffer, batch.Payload.Length));
+    }
+
+    /// <summary>Waits until all is replayed.</summary>
+    /// <exception cref="LedgerInvariantException">As for <see cref="Add"/>.</exception>
+    /// <exception cref="FormatException">As for <see cref="Add"/>.</exception>
+    public void Finish()
+    {
+        _filled.CompleteAdding();
+        _thread.Join();
+        if (_failure is not null) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(_failure);
+    }
+
+    public void Dispose()
+    {
+        _filled.CompleteAdding();
+        _thread.Join();
+        _free.Dispose();
+        _filled.Dispose();
+    }
+
+    private void Loop()
+    {
+        var scratch = new byte[Limits.RecordBytesMax];
+        foreach (var (buffer, length) in _filled.GetConsumingEnumerable())
+        {
+            if (_failure is null) Replay(buffer.AsSpan(0, length), scratch);
+            _free.Add(buffer);
+        }
+    }
+
+    private void Replay(ReadOnlySpan<byte> records, Span<byte> scratch)
+    {
+        try
+        {
+            _ledger.ReplayBatch(records, scratch);
+        }
+#pragma warning disable CA1031 // Thrown again on the thread that recovers.
+        catch (Exception e)
+        {
+            _failure = e;
+        }
+#pragma warning restore CA1031
+    }
+}

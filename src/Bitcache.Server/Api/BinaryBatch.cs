@@ -1,0 +1,73 @@
+// The binary form of a batch: records of PaymentRecord (160 bytes each) in, records of 32 bytes out, in the same order.
+// The answer's integers are little-endian, too:
+//
+//     0  u16  outcome: the number of Outcome; 1 is accepted
+//     2  6    0
+//     8  i64  sequence of the entry; 0 where nothing was journaled
+//    16  i64  the payer's available balance in msat; -1 where it is not told
+//    24  i64  the payee's; -1 where it is not told, because the payee belongs to somebody else
+
+using System.Buffers;
+using System.Buffers.Binary;
+using System.IO.Pipelines;
+using Bitcache.Core;
+using Bitcache.Engine.Partitions;
+
+namespace Bitcache.Server.Api;
+
+internal static class BinaryBatch
+{
+    public const string RequestType = "application/vnd.bitcache.payments.v1";
+    public const string ResponseType = "application/vnd.bitcache.outcomes.v1";
+    public const int AnswerBytes = 32;
+    private const int AnswersAtOnce = 256;
+
+    /// <summary>Fills the block. A record that cannot be read takes its place as a payment of no kind.</summary>
+    public static async Task<Problem?[]?> ReadAsync(PipeReader reader, PaymentBlock block, CancellationToken cancel)
+    {
+        await BatchBody.ReadAsync(
+            reader,
+            (ref bytes, _) =>
+            {
+                if (bytes.FirstSpan.Length >= PaymentRecord.Bytes) return TakeAll(ref bytes, block);
+                if (bytes.Length < PaymentRecord.Bytes) return false;
+                Span<byte> record = stackalloc byte[PaymentRecord.Bytes];
+                bytes.Slice(0, PaymentRecord.Bytes).CopyTo(record);
+                PaymentRecord.TryRead(record, out BatchBody.Next(block));
+                bytes = bytes.Slice(PaymentRecord.Bytes);
+                return true;
+            },
+            cancel);
+        return null;
+    }
+
+    public static void Write(PipeWriter writer, PaymentBlock block)
+    {
+        var results = block.Results;
+        for (var first = 0; first < results.Length; first += AnswersAtOnce)
+        {
+            var some = results[first..Math.Min(first + AnswersAtOnce, results.Length)];
+            var bytes = writer.GetSpan(AnswersAtOnce * AnswerBytes)[..(some.Length * AnswerBytes)];
+            for (var i = 0; i < some.Length; i++) Write(bytes.Slice(i * AnswerBytes, AnswerBytes), some[i]);
+            writer.Advance(bytes.Length);
+        }
+    }
+
+    private static bool TakeAll(ref ReadOnlySequence<byte> bytes, PaymentBlock block)
+    {
+        var span = bytes.FirstSpan;
+        var taken = 0;
+        for (; span.Length - taken >= PaymentRecord.Bytes; taken += PaymentRecord.Bytes)
+            PaymentRecord.TryRead(span.Slice(taken, PaymentRecord.Bytes), out BatchBody.Next(block));
+        bytes = bytes.Slice(taken);
+        return true;
+    }
+
+    private static void Write(Span<byte> bytes, in PaymentResult result)
+    {
+        BinaryPrimitives.WriteInt64LittleEndian(bytes, (ushort)result.Outcome);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes[8..], result.Sequence);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes[16..], result.PayerAvailable?.Value ?? -1);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes[24..], result.PayeeAvailable?.Value ?? -1);
+    }
+}

@@ -1,0 +1,87 @@
+// The JSON form of a batch: one payment a line, as POST /v1/transfers takes it; one answer a line, in the same order.
+
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Text.Json;
+using Bitcache.Core;
+using Bitcache.Engine.Partitions;
+
+namespace Bitcache.Server.Api;
+
+/// <param name="Outcome"><c>accepted</c>, or the code of the problem for which the payment was refused.</param>
+/// <param name="Sequence">Of the entry; absent where nothing was journaled.</param>
+/// <param name="PayeeAvailableMsat">Absent where the payee belongs to somebody else.</param>
+/// <param name="Member">The member that the problem is about.</param>
+public sealed record BatchLine(string Outcome, long? Sequence, long? PayerAvailableMsat, long? PayeeAvailableMsat, string? Member);
+
+internal static class JsonLines
+{
+    public const string Type = "application/x-ndjson";
+    private const byte NewLine = (byte)'\n';
+
+    /// <summary>Fills the block. A line that cannot be read takes its place as a payment of no kind.</summary>
+    /// <returns>What is wrong with each line, or null.</returns>
+    public static async Task<Problem?[]?> ReadAsync(PipeReader reader, PaymentBlock block, CancellationToken cancel)
+    {
+        var problems = new Problem?[Limits.BlockPaymentsMax];
+        await BatchBody.ReadAsync(
+            reader,
+            (ref bytes, isLast) =>
+            {
+                if (bytes.IsEmpty) return false;
+                ReadOnlySequence<byte> line;
+                if (bytes.PositionOf(NewLine) is { } end)
+                {
+                    line = bytes.Slice(0, end);
+                    bytes = bytes.Slice(bytes.GetPosition(1, end));
+                }
+                else if (isLast)
+                {
+                    line = bytes;
+                    bytes = bytes.Slice(bytes.End);
+                }
+                else
+                {
+                    return false;
+                }
+                ref var payment = ref BatchBody.Next(block);
+                problems[block.Count - 1] = Parse(line, out payment);
+                return true;
+            },
+            cancel);
+        return problems;
+    }
+
+    public static void Write(PipeWriter writer, PaymentBlock block, Problem?[] problems)
+    {
+        using var json = new Utf8JsonWriter((IBufferWriter<byte>)writer);
+        for (var i = 0; i < block.Count; i++)
+        {
+            ref readonly var result = ref block.Results[i];
+            JsonSerializer.Serialize(
+                json,
+                new BatchLine(
+                    (problems[i]?.Type ?? ProblemType.Of(result.Outcome))?.Code ?? TransferRoutes.Accepted,
+                    result.Sequence > 0 ? result.Sequence : null, result.PayerAvailable?.Value, result.PayeeAvailable?.Value, problems[i]?.Member),
+                ApiJson.Default.BatchLine);
+            json.Flush();
+            json.Reset();
+            writer.Write([NewLine]);
+        }
+    }
+
+    private static Problem? Parse(in ReadOnlySequence<byte> line, out Payment payment)
+    {
+        payment = default;
+        if (line.Length > Limits.RequestBodyBytesMax) return new Problem(ProblemType.BodyTooLarge);
+        try
+        {
+            payment = TransferRoutes.ToPayment(JsonBody.Parse(line.IsSingleSegment ? line.FirstSpan : line.ToArray(), ApiJson.Default.TransferRequest));
+            return null;
+        }
+        catch (ProblemException e)
+        {
+            return e.Problem;
+        }
+    }
+}
