@@ -106,4 +106,9 @@ public static class Limits
     public const int MerkleSiblingsMax = 32;
     /// <summary>Fingerprints of public keys in the genesis entry.</summary>
     public const int KeysMax = 32;
+
+    /// <summary>Segments without an id filter that one look-up of an old id may read, the one being written included.</summary>
+    public const int SegmentsScannedMax = 4;
+    /// <summary>Closed segments that may be kept from the archive.</summary>
+    public const int ArchiveAfterSegmentsMax = 1_000_000;
 }

@@ -53,6 +53,12 @@ public sealed record EngineSettings
     /// <summary>Journal segments are allocated whole.</summary>
     public int SegmentMebibytes { get; init; } = 64;
 
+    /// <summary>A folder on a slower disk that old segments are moved to and read from; null to move none.</summary>
+    public string? ArchiveFolder { get; init; }
+
+    /// <summary>How many full segments, the newest, stay in the data folder.</summary>
+    public int ArchiveAfterSegments { get; init; } = 16;
+
     /// <summary>Confirmations that an amount must have to be credited.</summary>
     public int ConfirmationsFor(Sats amount) => ConfirmationsToCredit.Where(r => amount.Value >= r.FromSat).Max(r => r.Confirmations);
 
@@ -84,6 +90,10 @@ public sealed record EngineSettings
         Require(FeeCapSat is >= 1_000 and <= 10_000_000, "feeCapSat must lie between 1,000 and 10,000,000");
         Require(AnchorOutputSat is >= 546 and <= 1_000_000, "anchorOutputSat must lie between 546 (dust) and 1,000,000");
         Require(SegmentMebibytes is >= 16 and <= 1024, "segmentMebibytes must lie between 16 and 1024");
+        Require(ArchiveFolder is null || Directory.Exists(ArchiveFolder),
+            $"archiveFolder: there is no folder {ArchiveFolder}; make it, or mount its disk");
+        Require(ArchiveAfterSegments is >= 1 and <= Limits.ArchiveAfterSegmentsMax,
+            $"archiveAfterSegments must lie between 1 and {Limits.ArchiveAfterSegmentsMax}");
         return problems;
     }
 }

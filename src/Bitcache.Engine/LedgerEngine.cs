@@ -83,6 +83,7 @@ public sealed class LedgerEngine : IAsyncDisposable
             partition = new Partition(
                 ledger, journal, new BatchClock(time, isNew ? null : ledger.Time), logger, fatal);
             partition.Start();
+            journal.Upkeep.Start(cause => fatal("a closed segment or its folder cannot be relied on; restart to recover from what is durable", cause));
             if (isNew) await BeginAsync(settings, partition, node, key, logger, cancel);
             log = new LogKeeper(partition, key, mark, Path.Combine(settings.DataFolder, "log"));
             await log.ResumeAsync();
@@ -157,18 +158,23 @@ public sealed class LedgerEngine : IAsyncDisposable
     private static long NewestAnchored(Ledger ledger) =>
         ledger.Families().LastOrDefault(f => f.Anchor is not null && f.Confirmation is not null)?.Anchor!.Epoch ?? 0;
 
-    private static (Ledger, IJournal, RecoveryReport) Recover(EngineSettings settings, LinuxFileSystem files, SignedMark mark, ILogger logger)
+    private static (Ledger, FileJournal, RecoveryReport) Recover(EngineSettings settings, LinuxFileSystem files, SignedMark mark, ILogger logger)
     {
         var watch = Stopwatch.StartNew();
         var ledger = new Ledger(partition: 0, secret: ClientIds.DrawSecret());
+        var layout = new FileJournalSettings
+        {
+            SegmentBytes = settings.SegmentMebibytes << 20,
+            PreparesSegments = true,
+            ArchiveFolder = settings.ArchiveFolder,
+            ArchiveAfterSegments = settings.ArchiveAfterSegments,
+        };
         using var replay = new ReplayPipeline(ledger);
-        var journal = FileJournal.Open(
-            files, settings.DataFolder, new FileJournalSettings { SegmentBytes = settings.SegmentMebibytes << 20, PreparesSegments = true },
-            replay.Add, logger, sequences =>
-            {
-                replay.Finish();
-                mark.CheckReaches(sequences);
-            });
+        var journal = FileJournal.Open(files, settings.DataFolder, layout, replay.Add, logger, sequences =>
+        {
+            replay.Finish();
+            mark.CheckReaches(sequences);
+        });
         if (ledger.Genesis is null) return (ledger, journal, journal.Recovery);
         ledger.CheckEveryBalance();
         logger.LedgerRecovered(ledger.NextSequence, ledger.WalletCount, ledger.Time, watch.ElapsedMilliseconds);

@@ -34,6 +34,30 @@ internal static partial class LogMessages
         Message = "Journal {Folder} failed and is closed; what was being written may or may not be durable, the next start decides")]
     public static partial void JournalFailed(this ILogger logger, string folder, Exception reason);
 
+    [LoggerMessage(EventId = 106, Level = LogLevel.Debug, Message = "Id filter {File} is made")]
+    public static partial void FilterMade(this ILogger logger, string file);
+
+    [LoggerMessage(EventId = 107, Level = LogLevel.Warning, Message = "Id filter {File} cannot be used and is made again: {Problem}")]
+    public static partial void FilterRefused(this ILogger logger, string file, string problem);
+
+    [LoggerMessage(EventId = 108, Level = LogLevel.Error,
+        Message = "The id filter of {File} cannot be made now: {Reason} Look-ups of old ids are slow or wait until it can; nothing else does")]
+    public static partial void FilterNotMade(this ILogger logger, string file, string reason);
+
+    [LoggerMessage(EventId = 109, Level = LogLevel.Information, Message = "Segment {File} was moved to the archive")]
+    public static partial void SegmentArchived(this ILogger logger, string file);
+
+    [LoggerMessage(EventId = 110, Level = LogLevel.Error,
+        Message = "The archive has no room for {File}, which stays where it is until there is: {Reason}")]
+    public static partial void ArchiveFull(this ILogger logger, string file, string reason);
+
+    [LoggerMessage(EventId = 111, Level = LogLevel.Error,
+        Message = "{File} could not be moved to the archive: {Reason} It is safe where it is; nothing more is moved until the next start")]
+    public static partial void ArchiveFailed(this ILogger logger, string file, string reason);
+
+    [LoggerMessage(EventId = 112, Level = LogLevel.Warning, Message = "Id filters without their segment could not be removed: {Reason} They do no harm")]
+    public static partial void FiltersNotSwept(this ILogger logger, string reason);
+
     [LoggerMessage(1001, LogLevel.Warning,
         "{Ids} client ids are remembered, which is the bound: ids made before {Floor} are refused from now on")]
     public static partial void WindowFull(this ILogger log, int ids, UnixTime floor);

@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Globalization;
 using System.Security.Cryptography;
 using Bitcache.Core;
 using Bitcache.Engine.Files;
@@ -49,9 +48,10 @@ public sealed class FileJournal : IJournal
     /// between, nothing is ever written after it.</summary>
     private bool _inDoubt;
 
-    // Shared with readers: the segments under the lock.
-    private readonly Lock _indexLock = new();
-    private readonly List<SegmentIndex> _segments;
+    // Shared with readers and with the upkeep.
+    private readonly SegmentList _segments;
+    private readonly FolderSync _folderSync;
+    private readonly IdSearch _ids;
     private long _durable;
     private volatile bool _failed;
 
@@ -60,14 +60,22 @@ public sealed class FileJournal : IJournal
         (_files, _folder, _settings, _logger, Recovery) = (files, folder, settings, logger, report);
         (_active, _activePath, _position) = (recovered.Active, recovered.ActivePath, recovered.Position);
         (_chain, _next) = (recovered.Chain, recovered.NextSequence);
-        (_endsWithSeal, _segments, _durable) = (recovered.EndsWithSeal, recovered.Segments, recovered.NextSequence - 1);
+        (_endsWithSeal, _segments, _durable) = (recovered.EndsWithSeal, new SegmentList(files, recovered.Segments), recovered.NextSequence - 1);
         (_capacity, _zeroedTo) = ((int)(_active?.Length ?? 0), _position);
         _reserve = new SegmentReserve(files, folder, settings.SegmentBytes);
         if (settings.PreparesSegments) _reserve.Start();
+        _folderSync = new FolderSync(files, folder);
+        Upkeep = new SegmentUpkeep(files, _segments, _folderSync, settings, logger);
+        _ids = new IdSearch(files, _segments, Upkeep);
     }
 
     /// <summary>What opening it found and did.</summary>
     public RecoveryReport Recovery { get; }
+
+    internal SegmentList Segments => _segments;
+
+    /// <summary>What is done with closed segments. Its thread runs once it is started.</summary>
+    public SegmentUpkeep Upkeep { get; }
 
     public long DurableSequence => Volatile.Read(ref _durable);
 
@@ -90,9 +98,10 @@ public sealed class FileJournal : IJournal
     {
         settings.Check();
         var journals = Path.Combine(dataFolder, "journal");
-        var folder = Path.Combine(journals, string.Create(CultureInfo.InvariantCulture, $"p{settings.Partition:D4}"));
+        var folder = Path.Combine(journals, settings.FolderName);
         EnsureFolder(files, journals, dataFolder);
         EnsureFolder(files, folder, journals);
+        if (settings.ArchiveFolder is { } archive) EnsureFolder(files, Path.Combine(archive, settings.FolderName), archive);
         using var recovery = new JournalRecovery(files, folder, settings, logger);
         try
         {
@@ -154,9 +163,7 @@ public sealed class FileJournal : IJournal
         if (_failed) throw AlreadyFailed();
         record = null;
         if (sequence < 0 || sequence > DurableSequence) return false;
-        SegmentIndex.Place place;
-        lock (_indexLock) place = SegmentOf(sequence).Locate(sequence);
-        record = SegmentIndex.ReadRecord(_files, place, sequence);
+        record = _segments.ReadRecord(sequence);
         return true;
     }
 
@@ -167,10 +174,14 @@ public sealed class FileJournal : IJournal
         for (var next = first; next < first + count;)
         {
             if (_failed) throw AlreadyFailed();
-            SegmentIndex.Place place;
-            lock (_indexLock) place = SegmentOf(next).Locate(next);
-            next = SegmentIndex.ReadRecords(_files, place, next, first + count, reader);
+            next = _segments.ReadChunk(next, first + count, reader);
         }
+    }
+
+    public long? FindId(WalletId owner, OperationId id)
+    {
+        if (_failed) throw AlreadyFailed();
+        return _ids.Find(new EntryId(owner, id), DurableSequence + 1);
     }
 
     /// <summary>Makes the next segment's file ahead of time; for a simulation, which has no threads.</summary>
@@ -179,6 +190,7 @@ public sealed class FileJournal : IJournal
     public void Dispose()
     {
         _reserve.Dispose();
+        Upkeep.Dispose();
         _active?.Dispose();
         _sha256.Dispose();
     }
@@ -215,7 +227,7 @@ public sealed class FileJournal : IJournal
     /// <summary>After this point the frame is durable, and readers may see it.</summary>
     private void Publish(ReadOnlySpan<byte> frame, in FrameHeader header)
     {
-        lock (_indexLock) _segments[^1].Add(frame, _position, header);
+        _segments.AddFrame(frame, _position, header);
         _position += frame.Length;
         _chain = header.ChainHash;
         _endsWithSeal = header.IsSeal;
@@ -283,7 +295,7 @@ public sealed class FileJournal : IJournal
         file.Write(0, new SegmentHeader(_settings.Partition, _next, closing.ChainHash).ToPage());
         file.SyncData();
         _files.Rename(unfinished, path);
-        _files.SyncFolder(_folder);
+        _folderSync.Run();
         if (_active is not null)
         {
             _active.Write(_position, frame);
@@ -291,23 +303,12 @@ public sealed class FileJournal : IJournal
             Publish(frame, closing);
             _active.Dispose();
         }
-        lock (_indexLock) _segments.Add(new SegmentIndex(path, _next));
+        _segments.Begin(new SegmentIndex(path, _next));
         (_active, _activePath) = (_files.Open(path), path);
         (_capacity, _position) = (_settings.SegmentBytes, SegmentHeader.Bytes);
         _zeroedTo = isPrepared ? _capacity : _position;
         _logger.SegmentBegun(path, _capacity);
-    }
-
-    private SegmentIndex SegmentOf(long sequence)
-    {
-        var (low, high) = (0, _segments.Count - 1);
-        while (low < high)
-        {
-            var middle = (low + high + 1) / 2;
-            if (_segments[middle].FirstSequence <= sequence) low = middle;
-            else high = middle - 1;
-        }
-        return _segments[low];
+        Upkeep.Wake();
     }
 
     private JournalFailedException Failure(string message, Exception reason)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Bitcache.Core;
 
 namespace Bitcache.Engine.Journal;
@@ -14,6 +15,18 @@ public sealed record FileJournalSettings
     /// <summary>Whether the next segment's file is made ahead of time, on a thread of its own.</summary>
     public bool PreparesSegments { get; init; }
 
+    /// <summary>An existing folder on a slower disk that takes closed segments, in a folder of its own for each
+    /// partition; null to leave all of them where they are.</summary>
+    public string? ArchiveFolder { get; init; }
+
+    /// <summary>How many closed segments, the newest, are not moved to the archive.</summary>
+    public int ArchiveAfterSegments { get; init; } = 16;
+
+    /// <summary>Bits of a key in an id filter; tests take fewer, so that keys collide.</summary>
+    internal int IdKeyBits { get; init; } = 64;
+
+    internal string FolderName => string.Create(CultureInfo.InvariantCulture, $"p{Partition:D4}");
+
     /// <summary>The largest reservation: two batches, as far as a new segment has room for them beside a seal and the
     /// closing frame.</summary>
     internal int PayloadBytesMax =>
@@ -25,5 +38,6 @@ public sealed record FileJournalSettings
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(Partition, Limits.PartitionsMax);
         ArgumentOutOfRangeException.ThrowIfLessThan(SegmentBytes, Limits.SegmentBytesMin);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(SegmentBytes, Limits.SegmentBytesMax);
+        ArgumentOutOfRangeException.ThrowIfLessThan(ArchiveAfterSegments, 1);
     }
 }

@@ -1,11 +1,13 @@
 using System.Diagnostics.CodeAnalysis;
+using Bitcache.Core;
 
 namespace Bitcache.Engine.Journal;
 
 /// <summary>
 /// The durable history of one partition: records numbered by sequence from 0, without gaps. One thread, the
 /// partition's, calls <see cref="TryReserve"/>, <see cref="Append"/> and <see cref="Seal"/>, in this order for each
-/// batch; <see cref="DurableSequence"/>, <see cref="TryReadRecord"/> and <see cref="ReadRecords"/> may be called by any.
+/// batch; <see cref="DurableSequence"/>, <see cref="TryReadRecord"/>, <see cref="ReadRecords"/> and
+/// <see cref="FindId"/> may be called by any.
 /// </summary>
 public interface IJournal : IDisposable
 {
@@ -37,6 +39,12 @@ public interface IJournal : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">Not all of the run is durable.</exception>
     /// <exception cref="JournalCorruptException">What stands on disk is not what was written.</exception>
     void ReadRecords(long first, long count, RecordReader reader);
+
+    /// <summary>The sequence of the durable record that an id left under its owner, or null if it left none. For ids
+    /// that the ledger has forgotten: of the others it knows without a read.</summary>
+    /// <exception cref="IdsNotIndexedException">Too much of the journal would have to be read now.</exception>
+    /// <exception cref="JournalCorruptException">What stands on disk is not what was written.</exception>
+    long? FindId(WalletId owner, OperationId id);
 }
 
 /// <summary>Takes one record; its bytes are valid only during the call.</summary>

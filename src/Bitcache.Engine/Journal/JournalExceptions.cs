@@ -15,3 +15,7 @@ public sealed class JournalCorruptException(string file, long offset, string exp
     public string Expected => expected;
     public string Found => found;
 }
+
+/// <summary>Old ids cannot be looked up yet: the filters of too many segments are still being made. Later they can.</summary>
+public sealed class IdsNotIndexedException(int segments) : Exception(
+    $"The id filters of {segments} journal segments are still being made; look-ups of old ids wait for them.");

@@ -18,6 +18,7 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
 {
     private const string TornExtension = ".torn";
 
+    private readonly string? _archive = settings.ArchiveFolder is null ? null : Path.Combine(settings.ArchiveFolder, settings.FolderName);
     private readonly IncrementalHash _sha256 = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private readonly List<(string Path, long FirstSequence)> _found = [];
     private readonly List<string> _leftovers = [];
@@ -53,6 +54,29 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
 
     private void FindSegments()
     {
+        FindSegmentsIn(folder);
+        if (_archive is not null) FindArchived(_archive);
+        _found.Sort((a, b) => a.FirstSequence.CompareTo(b.FirstSequence));
+    }
+
+    /// <summary>Adds what is in the archive only. What is in both folders was being moved: the file that was to be
+    /// removed last is used, and the archive's is made again.</summary>
+    private void FindArchived(string archive)
+    {
+        var inPlace = _found.Select(segment => segment.FirstSequence).ToHashSet();
+        var newest = inPlace.Count == 0 ? -1 : inPlace.Max();
+        FindSegmentsIn(archive);
+        foreach (var (path, first) in _found[inPlace.Count..])
+        {
+            // Above all, this finds an archive that is the journal's own folder under another name.
+            if (first == newest) throw Corrupt(path, 0, "no copy of the newest segment, which is never archived", "one");
+            if (inPlace.Contains(first)) _leftovers.Add(path);
+        }
+        _found.RemoveAll(segment => _leftovers.Contains(segment.Path));
+    }
+
+    private void FindSegmentsIn(string folder)
+    {
         foreach (var name in files.List(folder))
         {
             var path = Path.Combine(folder, name);
@@ -60,7 +84,6 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
             else if (SegmentHeader.TryParseFileName(name, out var first)) _found.Add((path, first));
             else if (name.EndsWith(SegmentHeader.Extension, StringComparison.Ordinal)) throw Corrupt(path, 0, "no segment of that name", "one");
         }
-        _found.Sort((a, b) => a.FirstSequence.CompareTo(b.FirstSequence));
     }
 
     /// <summary>Verifies one segment and replays its frames.</summary>
@@ -183,6 +206,7 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
             logger.UnusedSegmentRemoved(_unused);
         }
         files.SyncFolder(folder);
+        if (_archive is not null) files.SyncFolder(_archive);
         if (tornFile is not null) logger.TornTailCut(_torn.Length, ActivePath, Position, tornFile);
         if (Segments.Count == 0) return tornFile;
 

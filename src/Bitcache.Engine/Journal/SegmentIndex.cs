@@ -1,6 +1,7 @@
 // Finds a record by its sequence without an index on disk: one entry in memory for about 64 KiB of a segment.
 
 using System.Buffers;
+using Bitcache.Core;
 using Bitcache.Engine.Files;
 
 namespace Bitcache.Engine.Journal;
@@ -8,7 +9,8 @@ namespace Bitcache.Engine.Journal;
 /// <summary>
 /// A segment cut into chunks of about 64 KiB, each beginning at a frame or at a record inside one, with a checksum of
 /// its bytes as they were written or verified. So a look-up costs one read, however large the frame, and is checked.
-/// Owned by <see cref="FileJournal"/>, which serialises <see cref="Add"/> and <see cref="Locate"/>.
+/// Owned by <see cref="SegmentList"/>, which serialises <see cref="Add"/> and <see cref="Locate"/>; a closed one changes
+/// only its folder and its filter.
 /// </summary>
 internal sealed class SegmentIndex(string path, long firstSequence)
 {
@@ -20,14 +22,48 @@ internal sealed class SegmentIndex(string path, long firstSequence)
     private readonly record struct Chunk(long Sequence, int Offset, int PayloadLeft);
 
     /// <summary>Where a sequence is to be found: a chunk's place and checksum at the time of asking.</summary>
-    internal readonly record struct Place(string Path, long Sequence, int Offset, int Length, int PayloadLeft, uint Crc);
+    internal readonly record struct Place(SegmentIndex Segment, long Sequence, int Offset, int Length, int PayloadLeft, uint Crc);
 
     private Chunk[] _chunks = new Chunk[16];
     private uint[] _crcs = new uint[16];
     private int _count;
     private int _end;
+    private volatile string _path = path;
+    private volatile IdFilter? _filter;
 
-    internal long FirstSequence => firstSequence;
+    internal long FirstSequence { get; } = firstSequence;
+
+    /// <summary>The sequence after its last.</summary>
+    internal long NextSequence { get; private set; } = firstSequence;
+
+    /// <summary>Of a closed one: the chain hash of its closing frame, which names all its bytes.</summary>
+    internal Hash256 ClosingHash { get; private set; }
+
+    /// <summary>Bytes in use, from the beginning of the file.</summary>
+    internal int Bytes => _end;
+
+    /// <summary>Where it is now. Whoever moves it leaves the old file until this says the new place.</summary>
+    internal string Path { get => _path; set => _path = value; }
+
+    /// <summary>Of a closed one: its id filter, once there is one.</summary>
+    internal IdFilter? Filter { get => _filter; set => _filter = value; }
+
+    /// <summary>Opens the segment, or the file of that extension beside it, wherever it is by now.</summary>
+    internal IFile Open(IFileSystem files, string extension = SegmentHeader.Extension)
+    {
+        while (true)
+        {
+            var path = _path;
+            try
+            {
+                return files.Open(System.IO.Path.ChangeExtension(path, extension));
+            }
+            catch (IOException) when (path != _path)
+            {
+                // It was moved to the archive meanwhile.
+            }
+        }
+    }
 
     /// <summary>Takes in a frame that is durable, at its place in the file.</summary>
     internal void Add(ReadOnlySpan<byte> frame, int offset, in FrameHeader header)
@@ -51,6 +87,8 @@ internal sealed class SegmentIndex(string path, long firstSequence)
         }
         _crcs[_count - 1] = Crc32C.Append(_crcs[_count - 1], frame[summed..]);
         _end = offset + frame.Length;
+        NextSequence = header.FirstSequence + header.Sequences;
+        if (header.IsClosing) ClosingHash = header.ChainHash;
     }
 
     private void Begin(Chunk chunk)
@@ -76,7 +114,7 @@ internal sealed class SegmentIndex(string path, long firstSequence)
         }
         var chunk = _chunks[low];
         var end = low + 1 < _count ? _chunks[low + 1].Offset : _end;
-        return new Place(path, chunk.Sequence, chunk.Offset, end - chunk.Offset, chunk.PayloadLeft, _crcs[low]);
+        return new Place(this, chunk.Sequence, chunk.Offset, end - chunk.Offset, chunk.PayloadLeft, _crcs[low]);
     }
 
     /// <summary>Reads a chunk, checks it, and walks to the record that covers the sequence.</summary>
@@ -95,7 +133,7 @@ internal sealed class SegmentIndex(string path, long firstSequence)
         try
         {
             var chunk = rented.AsSpan(0, place.Length);
-            using var file = files.Open(place.Path);
+            using var file = place.Segment.Open(files);
             if (file.Read(place.Offset, chunk) != place.Length || Crc32C.Compute(chunk) != place.Crc)
                 throw Damaged(place, "other bytes");
             return Walk(chunk, place, first, end, reader);
@@ -129,5 +167,5 @@ internal sealed class SegmentIndex(string path, long firstSequence)
     }
 
     private static JournalCorruptException Damaged(in Place place, string found) =>
-        new(place.Path, place.Offset, $"the {place.Length} bytes from sequence {place.Sequence} that were verified before", found);
+        new(place.Segment.Path, place.Offset, $"the {place.Length} bytes from sequence {place.Sequence} that were verified before", found);
 }

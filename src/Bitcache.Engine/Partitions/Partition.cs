@@ -178,6 +178,26 @@ public sealed partial class Partition : IAsyncDisposable
         }
     }
 
+    /// <summary>Finds the entry of an id that the ledger has forgotten, on the caller's thread; see
+    /// <see cref="IJournal.FindId"/>.</summary>
+    /// <exception cref="PartitionUnavailableException">Not now; later it can be told.</exception>
+    public long? FindForgottenId(WalletId owner, OperationId id)
+    {
+        try
+        {
+            return _journal.FindId(owner, id);
+        }
+        catch (IdsNotIndexedException)
+        {
+            throw new PartitionUnavailableException(Unavailable.Busy);
+        }
+        catch (JournalCorruptException e)
+        {
+            Stop("what was durable is damaged", e, null);
+            throw;
+        }
+    }
+
     /// <summary>An operator's word that the clock is right.</summary>
     public async Task ConfirmClockAsync()
     {

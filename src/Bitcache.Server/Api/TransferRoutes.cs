@@ -81,11 +81,13 @@ internal static class TransferRoutes
             ApiJson.Default.ReceiptReply);
     }
 
-    /// <summary>The entry that the id in the path left under the wallet in the path.</summary>
+    /// <summary>The entry that the id in the path left under the wallet in the path. The ledger knows all ids from its
+    /// floor on; only for older ones the journal is searched.</summary>
     private static async Task<Entry> FindAsync(Call call)
     {
         var id = call.IdInPath;
-        var sequence = await call.AskAsync((ledger, wallet) => ledger.FindId(wallet.Id, id));
+        var (sequence, floor) = await call.AskAsync((ledger, wallet) => (ledger.FindId(wallet.Id, id), ledger.Floor));
+        if (sequence is null && id.Time < floor) sequence = call.Partition.FindForgottenId(call.WalletInPath, id);
         var entry = sequence is null ? null : call.Partition.ReadEntry(sequence.Value);
         return entry?.Command is Transfer ? entry : throw new ProblemException(ProblemType.TransferNotFound);
     }

@@ -40,6 +40,8 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
         ForEngine("feeCapSat", "The most that mining one transaction may cost.", (e, t) => e with { FeeCapSat = Integer(t) }),
         ForEngine("anchorOutputSat", "The value of the output that the next anchor spends.", (e, t) => e with { AnchorOutputSat = Integer(t) }),
         ForEngine("segmentMebibytes", "The size of a journal segment.", (e, t) => e with { SegmentMebibytes = Integer(t) }),
+        ForEngine("archiveFolder", "An existing folder, on a slower disk, that old journal segments are moved to and read from.", (e, t) => e with { ArchiveFolder = t }),
+        ForEngine("archiveAfterSegments", "How many full segments, the newest, stay in the data folder.", (e, t) => e with { ArchiveAfterSegments = Integer(t) }),
     ];
 
     private static Setting ForEngine(string name, string help, Func<EngineSettings, string, EngineSettings> apply) =>

@@ -15,6 +15,7 @@ internal sealed class GatedJournal : IJournal
     public ManualResetEventSlim AppendBegun { get; } = new(false);
     public bool IsFull { get; set; }
     public bool IsDamaged { get; set; }
+    public bool IsUnindexed { get; set; }
     public Exception? Failure { get; set; }
     public int Seals { get; private set; }
     public int Appends { get; private set; }
@@ -53,6 +54,19 @@ internal sealed class GatedJournal : IJournal
     {
         if (IsDamaged) throw new JournalCorruptException("planted", 0, "a record", "another one");
         for (var i = first; i < first + count; i++) reader(TryReadRecord(i, out var record) ? record : throw new ArgumentOutOfRangeException(nameof(count)));
+    }
+
+    public long? FindId(WalletId owner, OperationId id)
+    {
+        if (IsUnindexed) throw new IdsNotIndexedException(9);
+        long? found = null;
+        var sequence = 0;
+        ReadRecords(0, DurableSequence + 1, record =>
+        {
+            if (EntryId.TryRead(record, out var there) && there == new EntryId(owner, id)) found = sequence;
+            sequence++;
+        });
+        return found;
     }
 
     public void Dispose()

@@ -1,0 +1,95 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using Bitcache.Core;
+using Bitcache.Engine.Files;
+
+namespace Bitcache.Engine.Journal;
+
+/// <summary>
+/// Moves closed segments to a slower disk, from which they are still read. Each step is durable before the next: the
+/// copy's bytes, which are verified; its name; only then the original's end. Wherever a crash comes in between, the
+/// segment is whole in at least one of the two folders; recovery takes the original where both are there.
+/// </summary>
+/// <param name="journal">The folder that segments are moved from.</param>
+/// <param name="folder">The one that they are moved to.</param>
+internal sealed class SegmentArchive(IFileSystem files, FolderSync journal, string folder, CancellationToken cancel)
+{
+    private const int CopyBytes = 1 << 20;
+
+    /// <exception cref="NoSpaceException">The archive is full; nothing was changed.</exception>
+    /// <exception cref="JournalCorruptException">The segment is damaged; nothing was changed.</exception>
+    /// <exception cref="JournalFailedException">The original was removed, but the journal's folder could not be synced:
+    /// the process must end.</exception>
+    internal void Move(SegmentIndex segment)
+    {
+        var (from, to) = (segment.Path, Path.Combine(folder, Path.GetFileName(segment.Path)));
+        var (oldFilter, newFilter) = (Path.ChangeExtension(from, IdFilter.Extension), Path.ChangeExtension(to, IdFilter.Extension));
+        files.Delete(newFilter);
+        if (segment.Filter is { IsDamaged: false }) Copy(oldFilter, newFilter, segment, isSegment: false);
+        Copy(from, to, segment, isSegment: true);
+        files.SyncFolder(folder);
+        // Who opened the original reads on in it; whoever comes now opens the copy.
+        segment.Path = to;
+        files.Delete(oldFilter);
+        files.Delete(from);
+        journal.Run();
+    }
+
+    private void Copy(string from, string to, SegmentIndex segment, bool isSegment)
+    {
+        using var source = files.Open(from);
+        // What stands behind the closing frame is preallocated zeros.
+        var length = isSegment ? segment.Bytes : source.Length;
+        NewFile.Make(files, to, target =>
+        {
+            target.Preallocate(length);
+            CopyBytesOf(source, target, length);
+            target.SyncData();
+            if (!isSegment || FirstDamage(target, segment) is not { } damage) return;
+            if (FirstDamage(source, segment) is { } at)
+                throw new JournalCorruptException(from, at, "what its closing frame vouches for", "other bytes");
+            throw new IOException($"The copy of {from} holds other bytes at {damage}.");
+        });
+    }
+
+    private void CopyBytesOf(IFile source, IFile target, long length)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(CopyBytes);
+        for (long at = 0; at < length; at += CopyBytes)
+        {
+            cancel.ThrowIfCancellationRequested();
+            var chunk = buffer.AsSpan(0, (int)Math.Min(CopyBytes, length - at));
+            target.Write(at, chunk[..source.Read(at, chunk)]);
+        }
+        ArrayPool<byte>.Shared.Return(buffer);
+    }
+
+    /// <summary>Where a file stops being the segment, by its checksums and its hash chain; null if it is all of it.</summary>
+    private static long? FirstDamage(IFile file, SegmentIndex segment)
+    {
+        using var sha256 = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var page = new byte[SegmentHeader.Bytes];
+        if (file.Read(0, page) < page.Length || !SegmentHeader.TryRead(page, out var first, out _)) return 0;
+        var (chain, next, frame) = (first.PreviousChainHash, segment.FirstSequence, page);
+        for (long at = SegmentHeader.Bytes; ;)
+        {
+            var head = frame.AsSpan(0, FrameHeader.Bytes);
+            if (file.Read(at, head) < head.Length || !FrameHeader.TryRead(head, out var header)) return at;
+            if (FrameHeader.Problem(head, header, next, epoch: 0) is not null) return at;
+            var size = FrameHeader.FrameBytes(header.PayloadBytes);
+            if (frame.Length < size) frame = new byte[size];
+            if (file.Read(at, frame.AsSpan(0, size)) < size || !IsWhole(frame.AsSpan(0, size), header, chain, sha256)) return at;
+            (chain, next) = (header.ChainHash, next + header.Sequences);
+            at += size;
+            if (header.IsClosing) return chain == segment.ClosingHash && at == segment.Bytes ? null : at;
+        }
+    }
+
+    private static bool IsWhole(ReadOnlySpan<byte> frame, in FrameHeader header, in Hash256 chain, IncrementalHash sha256)
+    {
+        var payload = frame.Slice(FrameHeader.Bytes, header.PayloadBytes);
+        return Crc32C.Compute(payload) == header.PayloadCrc
+            && !frame[(FrameHeader.Bytes + payload.Length)..].ContainsAnyExcept((byte)0)
+            && FrameHeader.Chain(frame, payload, chain, sha256) == header.ChainHash;
+    }
+}
