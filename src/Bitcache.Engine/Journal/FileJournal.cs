@@ -72,6 +72,7 @@ public sealed class FileJournal : IJournal
     /// <summary>What opening it found and did.</summary>
     public RecoveryReport Recovery { get; }
 
+    internal IFileSystem Files => _files;
     internal SegmentList Segments => _segments;
 
     /// <summary>What is done with closed segments. Its thread runs once it is started.</summary>

@@ -45,6 +45,9 @@ public sealed class ApiFixture : IAsyncLifetime
 
     public ApiFixture() => _logs = LoggerFactory.Create(logging => logging.AddProvider(Log));
 
+    /// <summary>Where old segments go; null to keep them.</summary>
+    public string? ArchiveFolder { get; init; }
+
     public LedgerEngine Engine { get; private set; } = null!;
     public OfflineNode Node => _node.Offline;
     /// <summary>What the server logged, Kestrel's part included.</summary>
@@ -70,6 +73,8 @@ public sealed class ApiFixture : IAsyncLifetime
                 Origin = "ledger.test/log",
                 PollInterval = TimeSpan.FromMinutes(10),
                 SegmentMebibytes = 16,
+                ArchiveFolder = ArchiveFolder,
+                ArchiveAfterSegments = 1,
             },
             Listen = new IPEndPoint(IPAddress.Loopback, 0),
         };

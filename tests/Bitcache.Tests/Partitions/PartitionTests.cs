@@ -69,6 +69,22 @@ public sealed class PartitionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_forgotten_id_is_found_in_the_journal_or_callers_are_told_to_come_back()
+    {
+        var id = NewId();
+        var entry = (await PayAsync(id, 1_000)).Entry!;
+        Assert.Equal(entry.Sequence, _partition.FindForgottenId(_payer, id));
+        Assert.Null(_partition.FindForgottenId(_payee, id));
+        Assert.Null(_partition.FindForgottenId(_payer, NewId()));
+
+        _journal.IsUnindexed = true;
+        Assert.Equal(Unavailable.Busy, Assert.Throws<PartitionUnavailableException>(() => _partition.FindForgottenId(_payer, id)).Reason);
+        (_journal.IsUnindexed, _journal.IsDamaged) = (false, true);
+        Assert.Throws<JournalCorruptException>(() => _partition.FindForgottenId(_payer, id));
+        Assert.IsType<JournalCorruptException>(await _fatal.Task);
+    }
+
+    [Fact]
     public async Task Other_terms_under_a_known_id_are_refused()
     {
         var id = NewId();
