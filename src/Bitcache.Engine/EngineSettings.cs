@@ -92,8 +92,12 @@ public sealed record EngineSettings
         Require(SegmentMebibytes is >= 16 and <= 1024, "segmentMebibytes must lie between 16 and 1024");
         Require(ArchiveFolder is null || Directory.Exists(ArchiveFolder),
             $"archiveFolder: there is no folder {ArchiveFolder}; make it, or mount its disk");
+        Require(ArchiveFolder is null || !(FullPath(ArchiveFolder) + '/').StartsWith(FullPath(DataFolder) + '/', StringComparison.Ordinal),
+            "archiveFolder must lie outside dataFolder");
         Require(ArchiveAfterSegments is >= 1 and <= Limits.ArchiveAfterSegmentsMax,
             $"archiveAfterSegments must lie between 1 and {Limits.ArchiveAfterSegmentsMax}");
         return problems;
     }
+
+    private static string FullPath(string folder) => folder.Length == 0 ? "" : Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
 }

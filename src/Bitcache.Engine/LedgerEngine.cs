@@ -66,7 +66,7 @@ public sealed class LedgerEngine : IAsyncDisposable
         if (settings.Problems() is { Count: > 0 } problems) throw new SettingsException(problems);
         var files = new LinuxFileSystem();
         Directory.CreateDirectory(settings.DataFolder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        var folder = DataFolderLock.Take(files, settings.DataFolder);
+        var folder = DataFolderLock.Take(files, settings.DataFolder, settings.ArchiveFolder);
         Partition? partition = null;
         LogKeeper? log = null;
         try

@@ -6,22 +6,33 @@ public sealed class DataFolderLock : IDisposable
 {
     private const string FileName = "lock";
     private readonly IDisposable _held;
+    private readonly DataFolderLock? _archive;
 
-    private DataFolderLock(IDisposable held) => _held = held;
+    private DataFolderLock(IDisposable held, DataFolderLock? archive) => (_held, _archive) = (held, archive);
 
-    /// <exception cref="DataFolderInUseException">Another process, or another owner in this one, has the folder.</exception>
-    public static DataFolderLock Take(IFileSystem files, string dataFolder)
+    /// <param name="files">Where they are.</param>
+    /// <param name="dataFolder">The folder to hold.</param>
+    /// <param name="archiveFolder">Another that belongs to it, and is held as long.</param>
+    /// <exception cref="DataFolderInUseException">Another process, or another owner in this one, has a folder.</exception>
+    public static DataFolderLock Take(IFileSystem files, string dataFolder, string? archiveFolder = null)
     {
+        var archive = archiveFolder is null ? null : Take(files, archiveFolder);
         var path = Path.Combine(dataFolder, FileName);
-        return new DataFolderLock(files.TryLock(path) ?? throw new DataFolderInUseException(dataFolder, path));
+        if (files.TryLock(path) is { } held) return new DataFolderLock(held, archive);
+        archive?.Dispose();
+        throw new DataFolderInUseException(dataFolder, path);
     }
 
-    public void Dispose() => _held.Dispose();
+    public void Dispose()
+    {
+        _held.Dispose();
+        _archive?.Dispose();
+    }
 }
 
 public sealed class DataFolderInUseException(string folder, string lockFile) : IOException(
-    $"The data folder {folder} is in use by another Bitcache process. Stop that one first ('fuser {lockFile}' names it), "
-    + "or start this one with another data folder. Deleting the lock file does not help and is dangerous.")
+    $"The folder {folder} is in use by another Bitcache process. Stop that one first ('fuser {lockFile}' names it), "
+    + "or start this one with another folder. Deleting the lock file does not help and is dangerous.")
 {
     public string Folder => folder;
 }

@@ -25,7 +25,8 @@ internal sealed class IdFilterBuilder : IDisposable
     {
         var hash = new IdHash(segment.ClosingHash, keyBits);
         var first = segment.FirstSequence;
-        var max = (int)(segment.NextSequence - first);
+        // A record with an id is longer than its key.
+        var max = (int)Math.Min(segment.NextSequence - first, segment.Bytes / IdFilter.KeyBytes);
         var (keys, offsets) = (ArrayPool<ulong>.Shared.Rent(max), ArrayPool<uint>.Shared.Rent(max));
         var (earliest, latest, count) = (long.MaxValue, 0L, 0);
         try

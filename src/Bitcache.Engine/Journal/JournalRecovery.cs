@@ -59,20 +59,30 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
         _found.Sort((a, b) => a.FirstSequence.CompareTo(b.FirstSequence));
     }
 
-    /// <summary>Adds what is in the archive only. What is in both folders was being moved: the file that was to be
-    /// removed last is used, and the archive's is made again.</summary>
+    /// <summary>Adds what is in the archive only. What is in both folders was being moved: the original is used, and the
+    /// copy made again.</summary>
     private void FindArchived(string archive)
     {
-        var inPlace = _found.Select(segment => segment.FirstSequence).ToHashSet();
-        var newest = inPlace.Count == 0 ? -1 : inPlace.Max();
+        var inPlace = _found.ToDictionary(segment => segment.FirstSequence, segment => segment.Path);
+        var newest = inPlace.Count == 0 ? -1 : inPlace.Keys.Max();
         FindSegmentsIn(archive);
         foreach (var (path, first) in _found[inPlace.Count..])
         {
+            if (!inPlace.TryGetValue(first, out var original)) continue;
             // Above all, this finds an archive that is the journal's own folder under another name.
             if (first == newest) throw Corrupt(path, 0, "no copy of the newest segment, which is never archived", "one");
-            if (inPlace.Contains(first)) _leftovers.Add(path);
+            RequireCopy(path, original);
+            _leftovers.Add(path);
         }
         _found.RemoveAll(segment => _leftovers.Contains(segment.Path));
+    }
+
+    /// <summary>A copy gets its name when it is whole: one that differs is damaged, or another ledger's.</summary>
+    private void RequireCopy(string path, string original)
+    {
+        var copy = Load(path).ToArray();
+        if (Load(original).CommonPrefixLength(copy) is var same && (same < copy.Length || same <= SegmentHeader.Bytes))
+            throw Corrupt(path, same, $"a copy of {original}", "other bytes, perhaps another ledger's");
     }
 
     private void FindSegmentsIn(string folder)

@@ -77,7 +77,7 @@ public sealed class SegmentUpkeep : IDisposable
 #pragma warning restore CA1031
     }
 
-    /// <summary>Sees to one filter and moves one segment; false if there is nothing more that can be done now.</summary>
+    /// <summary>Sees to one filter or, when all are there, moves one segment; false if nothing more can be done now.</summary>
     /// <exception cref="JournalCorruptException">A segment is damaged.</exception>
     /// <exception cref="JournalFailedException">The journal's folder could not be synced.</exception>
     internal bool TakeTurn()
@@ -85,8 +85,7 @@ public sealed class SegmentUpkeep : IDisposable
         var closed = _segments.ToArray().AsSpan();
         if (closed.Length > 0) closed = closed[..^1];
         if (!_swept) SweepFilters(closed);
-        var filtered = TryFilter(closed);
-        return TryArchive(closed) || filtered;
+        return TryFilter(closed) || TryArchive(closed);
     }
 
     /// <summary>Finds or makes the newest filter that is missing: the newest are asked for most.</summary>

@@ -29,9 +29,9 @@ public sealed class ServerSettingsTests : IDisposable
               "nodeUrl": "http://127.0.0.1:18443", "nodeUser": "bitcache", "nodePasswordFile": "PASSWORD", "nodeWallet": "hot",
               "nodeTimeout": "5s", "confirmationsToCredit": "0:2,5000:4", "finalityDepth": 9, "depositMinimumSat": 2000, "epochLength": "10m",
               "pollInterval": "500ms", "fallbackFeeRate": 3, "feeRateMax": 90, "feeTargetBlocks": 2, "feeCapSat": 20000,
-              "anchorOutputSat": 700, "segmentMebibytes": 16, "connections": 7, "tlsEndsAtProxy": true,
+              "anchorOutputSat": 700, "segmentMebibytes": 16, "archiveFolder": "ARCHIVE", "archiveAfterSegments": 5, "connections": 7, "tlsEndsAtProxy": true,
             }
-            """.Replace("PASSWORD", Write("secret", "password"), StringComparison.Ordinal));
+            """.Replace("PASSWORD", Write("secret", "password"), StringComparison.Ordinal).Replace("ARCHIVE", _folder.Path, StringComparison.Ordinal));
         var settings = SettingsFile.Load(path, [KeyValuePair.Create("listen", "0.0.0.0:9")]);
         Assert.Equal(IPEndPoint.Parse("0.0.0.0:9"), settings.Listen);
         Assert.True(settings.TlsEndsAtProxy);
@@ -43,6 +43,7 @@ public sealed class ServerSettingsTests : IDisposable
         Assert.Equal((9, 2000L, TimeSpan.FromMinutes(10)), (engine.FinalityDepth, engine.DepositMinimumSat, engine.EpochLength));
         Assert.Equal((TimeSpan.FromMilliseconds(500), 3, 90, 2), (engine.PollInterval, engine.FallbackFeeRate, engine.FeeRateMax, engine.FeeTargetBlocks));
         Assert.Equal((20000L, 700L, 16), (engine.FeeCapSat, engine.AnchorOutputSat, engine.SegmentMebibytes));
+        Assert.Equal((_folder.Path, 5), (engine.ArchiveFolder, engine.ArchiveAfterSegments));
     }
 
     [Fact]
@@ -79,6 +80,9 @@ public sealed class ServerSettingsTests : IDisposable
     [InlineData("network", "0", "mainnet, testnet, signet or regtest")]
     [InlineData("confirmationsToCredit", "0:1,x", "pairs")]
     [InlineData("connections", "0", "connections must lie")]
+    [InlineData("archiveFolder", "/nowhere/slow", "there is no folder")]
+    [InlineData("archiveFolder", "/var/lib/bitcache/journal", "outside dataFolder")]
+    [InlineData("archiveAfterSegments", "0", "archiveAfterSegments must lie")]
     [InlineData("nodeUrl", "http://user:secret@127.0.0.1", "without user or password")]
     [InlineData("nodeUrl", "ftp://127.0.0.1", "http or https")]
     public void A_bad_value_is_named_with_what_it_should_be(string name, string value, string words)

@@ -59,6 +59,10 @@ public sealed class LimitsTests
     }
 
     [Fact]
+    public void A_look_up_may_read_the_newest_segment_and_the_one_whose_filter_is_being_made() =>
+        Assert.InRange(Limits.SegmentsScannedMax, 2, 10);
+
+    [Fact]
     public void The_window_is_longer_than_what_it_must_cover()
     {
         Assert.True(Limits.WindowMillisecondsMin > Limits.IdAheadMillisecondsMax + Limits.TimeAheadMillisecondsMax);

@@ -48,8 +48,6 @@ public sealed class ArchiveTests
         var disk = Filled(4);
         var archived = IdJournal.Names(disk, IdJournal.Archived, SegmentHeader.Extension);
         var image = disk.Image().With(IdJournal.InPlace + Path.GetFileName(archived[1]), disk[archived[1]]);
-        // Whatever stands in the archive's file: it may have been lost since.
-        image[archived[1]] = [1, 2, 3];
         disk = SimDisk.FromImage(image);
         using var journal = IdJournal.Open(disk, IdJournal.WithArchive);
         IdJournal.RequireAll(journal);
@@ -69,6 +67,24 @@ public sealed class ArchiveTests
 
         var refusal = Assert.Throws<JournalCorruptException>(() => IdJournal.Open(disk, IdJournal.WithArchive));
         Assert.Contains("newest", refusal.Message, StringComparison.Ordinal);
+        Assert.Equal(image, disk.Image());
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(SegmentHeader.Bytes)]
+    [InlineData(-1)]
+    public void An_archive_that_may_be_another_ledgers_is_refused_and_left_as_it_is(int change)
+    {
+        var disk = Filled(4);
+        var archived = IdJournal.Names(disk, IdJournal.Archived, SegmentHeader.Extension)[0];
+        var image = disk.Image().With(IdJournal.InPlace + Path.GetFileName(archived), disk[archived]);
+        // A header alone is the same for every ledger's first segment.
+        if (change < 0) image[archived] = image[archived]![..SegmentHeader.Bytes];
+        else image[archived]![change + 50] ^= 1;
+        disk = SimDisk.FromImage(image);
+
+        Assert.Equal(archived, Assert.Throws<JournalCorruptException>(() => IdJournal.Open(disk, IdJournal.WithArchive)).File);
         Assert.Equal(image, disk.Image());
     }
 

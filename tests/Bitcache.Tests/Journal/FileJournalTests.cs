@@ -80,6 +80,21 @@ public sealed class FileJournalTests : IDisposable
     }
 
     [Fact]
+    public void An_archive_has_one_owner_with_its_data_folder()
+    {
+        var (one, other, archive) = (Folder("one"), Folder("other"), Folder("archive"));
+        using (DataFolderLock.Take(_files, one, archive))
+        {
+            var refusal = Assert.Throws<DataFolderInUseException>(() => DataFolderLock.Take(_files, other, archive));
+            Assert.Equal(archive, refusal.Folder);
+        }
+        using (DataFolderLock.Take(_files, other)) Assert.Throws<DataFolderInUseException>(() => DataFolderLock.Take(_files, other, archive));
+        using var again = DataFolderLock.Take(_files, other, archive);
+
+        string Folder(string name) => Directory.CreateDirectory(Path.Combine(_folder, name)).FullName;
+    }
+
+    [Fact]
     public void A_sync_that_the_kernel_refuses_is_an_error()
     {
         using var file = _files.Open("/dev/null");
