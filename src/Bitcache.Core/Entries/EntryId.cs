@@ -6,16 +6,18 @@ public readonly record struct EntryId(WalletId Owner, OperationId Id)
     // Where the statement's body begins in a record, and with it the id.
     private const int BodyOffset = Entry.RecordHeaderBytes + Entry.StatementHeaderBytes;
     private const int OwnerOffset = BodyOffset + OperationId.Bytes;
+    private const int VersionOffset = 6;
     private const int TenantOffset = 8;
+    private const int TypeOffset = Entry.RecordHeaderBytes + 1;
 
     /// <summary>Reads the identity from a journal record; false where no client named the entry. The common types are
     /// read in place, which allocates nothing; the record is taken to be one that was verified.</summary>
     /// <exception cref="FormatException">The bytes are not a record of a known version.</exception>
     public static bool TryRead(ReadOnlySpan<byte> record, out EntryId identity)
     {
-        if (record.Length >= OwnerOffset + WalletId.Bytes && record[6] == Entry.RecordVersion)
+        if (record.Length >= OwnerOffset + WalletId.Bytes && record[VersionOffset] == Entry.RecordVersion)
         {
-            switch ((EntryType)record[Entry.RecordHeaderBytes + 1])
+            switch ((EntryType)record[TypeOffset])
             {
                 case EntryType.Transfer or EntryType.TransferRefused or EntryType.AddressAssigned
                     or EntryType.WithdrawalRequested or EntryType.WithdrawalRefused or EntryType.WithdrawalSettledInside:

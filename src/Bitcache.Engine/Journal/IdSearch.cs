@@ -9,8 +9,8 @@ namespace Bitcache.Engine.Journal;
 /// Looks through the segments, newest first. One with a filter costs nothing if the id's time is outside the times of
 /// its ids, else one read of 12 KiB, and one of 64 KiB more to verify a hit. Those without are read after all others:
 /// a closed one whole (64 MiB take about 0.1 s), which lasts until its filter is made; of the one being written only
-/// what was written since the last look-up that came so far. Ids of that one are remembered, in about 50 bytes each,
-/// and only if somebody asks: an id that is forgotten so early is a rare thing.
+/// what was written since the last look-up that came so far. Ids of that one are remembered, in less than 100 bytes
+/// each, and only if somebody asks: an id that is forgotten so early is a rare thing.
 /// </summary>
 internal sealed class IdSearch(IFileSystem files, SegmentList segments, SegmentUpkeep upkeep)
 {

@@ -108,6 +108,46 @@ public sealed class ArchiveTests
     }
 
     [Fact]
+    public void A_segment_is_read_at_every_step_of_its_move()
+    {
+        var files = new HookedFiles(IdJournal.NewDisk());
+        using var journal = IdJournal.Open(files, IdJournal.WithArchive);
+        IdJournal.FillSegments(journal, 3);
+        var looks = 0;
+        files.Changed = () =>
+        {
+            IdJournal.RequireAll(journal);
+            looks++;
+        };
+        IdJournal.TakeTurns(journal);
+
+        Assert.StartsWith(IdJournal.Archived, journal.Segments.ToArray()[0].Path, StringComparison.Ordinal);
+        Assert.InRange(looks, 10, 100);
+    }
+
+    [Fact]
+    public void A_segment_that_is_moved_while_it_is_being_opened_is_found_where_it_went()
+    {
+        var files = new HookedFiles(IdJournal.NewDisk());
+        using var journal = IdJournal.Open(files, IdJournal.WithArchive);
+        IdJournal.FillSegments(journal, 3);
+        // The filters come first.
+        Assert.True(journal.Upkeep.TakeTurn());
+        Assert.True(journal.Upkeep.TakeTurn());
+        var original = journal.Segments.ToArray()[0].Path;
+        files.Opening = path =>
+        {
+            if (path != original) return;
+            files.Opening = _ => { };
+            Assert.True(journal.Upkeep.TakeTurn());
+        };
+
+        Assert.True(journal.TryReadRecord(0, out var record));
+        Assert.Equal(IdRecord.Of(IdJournal.IdentityOf(0), 0), record);
+        Assert.NotEqual(original, journal.Segments.ToArray()[0].Path);
+    }
+
+    [Fact]
     public void A_full_archive_leaves_segments_in_place_until_there_is_room()
     {
         var disk = IdJournal.NewDisk();

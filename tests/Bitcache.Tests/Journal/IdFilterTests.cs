@@ -1,7 +1,6 @@
 // Ids that the ledger has forgotten are found in the journal, at the price that IdSearch states.
 
 using Bitcache.Core;
-using Bitcache.Engine.Files;
 using Bitcache.Engine.Journal;
 using Bitcache.Tests.Ledgers;
 using Bitcache.Tests.Simulation;
@@ -51,26 +50,27 @@ public sealed class IdFilterTests
     [Fact]
     public void A_look_up_reads_one_block_of_one_filter_and_the_record()
     {
-        var files = new CountingFiles(IdJournal.NewDisk());
+        var reads = new List<string>();
+        var files = new HookedFiles(IdJournal.NewDisk()) { Reading = path => reads.Add(Path.GetExtension(path)) };
         using var journal = IdJournal.Open(files);
         IdJournal.FillSegments(journal, 6);
         IdJournal.TakeTurns(journal);
         var newest = journal.Segments.ToArray()[^1].FirstSequence;
         for (var number = 0L; number < newest; number++)
         {
-            files.Reads.Clear();
+            reads.Clear();
             Assert.Equal(number, IdJournal.Find(journal, IdJournal.IdentityOf(number)));
-            Assert.Equal([IdFilter.Extension, SegmentHeader.Extension], files.Reads);
+            Assert.Equal([IdFilter.Extension, SegmentHeader.Extension], reads);
         }
 
         // What is in no segment's times is in none; the newest one is read once, and then only what is new in it.
         Assert.Null(IdJournal.Find(journal, IdRecord.Identity(0, IdRecord.Time - 1)));
-        files.Reads.Clear();
+        reads.Clear();
         Assert.Null(IdJournal.Find(journal, IdRecord.Identity(0, IdRecord.Time - 1)));
-        Assert.Empty(files.Reads);
+        Assert.Empty(reads);
         IdJournal.Append(journal, 1);
         Assert.Equal(journal.DurableSequence, IdJournal.Find(journal, IdJournal.IdentityOf(journal.DurableSequence)));
-        Assert.Equal([SegmentHeader.Extension], files.Reads);
+        Assert.Equal([SegmentHeader.Extension], reads);
     }
 
     [Fact]
@@ -171,37 +171,4 @@ public sealed class IdFilterTests
 
     private static SortedDictionary<string, byte[]> Filters(SimDisk disk) =>
         new(IdJournal.Names(disk, "/", IdFilter.Extension).ToDictionary(path => path, path => disk[path]), StringComparer.Ordinal);
-
-    /// <summary>Writes down what is read, by the extension of its file.</summary>
-    private sealed class CountingFiles(SimDisk disk) : IFileSystem
-    {
-        public List<string> Reads { get; } = [];
-
-        public bool FolderExists(string folder) => disk.FolderExists(folder);
-        public void CreateFolder(string folder) => disk.CreateFolder(folder);
-        public IReadOnlyList<string> List(string folder) => disk.List(folder);
-        public IFile Create(string path) => disk.Create(path);
-        public IFile Open(string path) => new CountingFile(disk.Open(path), () => Reads.Add(Path.GetExtension(path)));
-        public void Rename(string from, string to) => disk.Rename(from, to);
-        public void Delete(string path) => disk.Delete(path);
-        public void SyncFolder(string folder) => disk.SyncFolder(folder);
-        public IDisposable? TryLock(string path) => disk.TryLock(path);
-    }
-
-    private sealed class CountingFile(IFile file, Action read) : IFile
-    {
-        public long Length => file.Length;
-
-        public int Read(long offset, Span<byte> bytes)
-        {
-            read();
-            return file.Read(offset, bytes);
-        }
-
-        public void Write(long offset, ReadOnlySpan<byte> bytes) => file.Write(offset, bytes);
-        public void SyncData() => file.SyncData();
-        public void Truncate(long length) => file.Truncate(length);
-        public void Preallocate(long length) => file.Preallocate(length);
-        public void Dispose() => file.Dispose();
-    }
 }
