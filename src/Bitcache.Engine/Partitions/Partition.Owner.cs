@@ -87,10 +87,11 @@ public sealed partial class Partition
     /// first time.</summary>
     private Unavailable? Refusal(WorkItem item)
     {
-        if (_goesOn || item is not (CommandItem or PaymentBlock)) return null;
+        if (_goesOn || item is not (CommandItem or PaymentItem or PaymentBlock)) return null;
         // Seen here at the latest when the batch before the last that fits was appended.
         if (!_storageFull && _ledger.WindowIds < _windowIdsMax + (_windowIdsMax / WindowReserve)) return null;
         if (item is CommandItem { Command: ClientCommand named } && _ledger.FindId(named.Owner, named.Id) is not null) return null;
+        if (item is PaymentItem single && _ledger.FindId(single.Payment.Payer, single.Payment.Id) is not null) return null;
         return _storageFull ? Unavailable.StorageFull : Unavailable.Busy;
     }
 

@@ -42,7 +42,8 @@ public sealed partial class Partition
             // Questions alone keep this thread busy, but not the journal.
             RestJournal();
         }
-        foreach (var item in batch.Items) item.Complete();
+        if (_syncThread is not null) Answers.Hand(batch.Items);
+        else batch.Items.ForEach(item => item.Complete());
         batch.Items.Clear();
         _free.Add(batch);
         if (Interlocked.Decrement(ref _batchesInSync) == 0) _queue.Wake();

@@ -100,6 +100,18 @@ public sealed partial class Partition : IAsyncDisposable
         return new Answer(applied.Outcome, entry, applied.Owner, applied.Payee);
     }
 
+    /// <summary>Applies a payment, makes it durable, and answers. A retry under a known id gets the first answer.</summary>
+    /// <exception cref="PartitionUnavailableException">Not applied; a retry is safe.</exception>
+    /// <exception cref="OutcomeUnknownException">Perhaps applied; a retry with the same id tells.</exception>
+    public async ValueTask<PaymentAnswer> SubmitAsync(Payment payment, uint tenant)
+    {
+        var item = new PaymentItem(payment, tenant);
+        var done = item.Wait();
+        Enqueue(item);
+        await done;
+        return item.Answer.Outcome == Outcome.Known ? Recall(payment, item.Answer) : item.Answer;
+    }
+
     /// <summary>Applies the payments of a block and makes them durable; then the block's results are its answer.</summary>
     /// <exception cref="PartitionUnavailableException">None was applied; a retry is safe.</exception>
     /// <exception cref="OutcomeUnknownException">Perhaps some were applied; a retry with the same ids tells.</exception>
@@ -109,6 +121,14 @@ public sealed partial class Partition : IAsyncDisposable
         if (block.Count == 0) block.Complete();
         else Enqueue(block);
         return done;
+    }
+
+    private PaymentAnswer Recall(in Payment payment, in PaymentAnswer known)
+    {
+        var entry = ReadEntry(known.Sequence);
+        return entry.Command is Transfer first && first.ToPayment().HasSameTerms(payment)
+            ? known with { Outcome = entry.Outcome, Time = entry.Time, IsRetry = true }
+            : new PaymentAnswer(Outcome.IdReused, 0, default, null, null);
     }
 
     /// <summary>Turns each result of a block that says <see cref="Outcome.Known"/> into what came of the payment the

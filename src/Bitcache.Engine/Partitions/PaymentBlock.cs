@@ -1,4 +1,3 @@
-using System.Threading.Tasks.Sources;
 using Bitcache.Core;
 
 namespace Bitcache.Engine.Partitions;
@@ -6,11 +5,10 @@ namespace Bitcache.Engine.Partitions;
 /// <summary>Up to <see cref="Limits.BlockPaymentsMax"/> payments of one tenant that wait, are applied and are answered
 /// together, though each stands for itself. Made once and used again and again by one caller: fill
 /// <see cref="Payments"/>, set <see cref="Count"/>, submit, wait, read <see cref="Results"/>.</summary>
-public sealed class PaymentBlock : WorkItem, IValueTaskSource
+public sealed class PaymentBlock : AwaitedItem
 {
     private readonly Payment[] _payments;
     private readonly PaymentResult[] _results;
-    private ManualResetValueTaskSourceCore<bool> _done = new() { RunContinuationsAsynchronously = true };
     private int _applied;
 
     public PaymentBlock(int capacity = Limits.BlockPaymentsMax)
@@ -39,8 +37,7 @@ public sealed class PaymentBlock : WorkItem, IValueTaskSource
     internal ValueTask Begin()
     {
         _applied = 0;
-        _done.Reset();
-        return new ValueTask(this, _done.Version);
+        return Wait();
     }
 
     internal override bool Run(Ledger ledger, Batch batch)
@@ -54,12 +51,4 @@ public sealed class PaymentBlock : WorkItem, IValueTaskSource
         Time = batch.Time;
         return _applied == Count;
     }
-
-    internal override void Complete() => _done.SetResult(true);
-    internal override void Fail(Exception reason) => _done.SetException(reason);
-
-    void IValueTaskSource.GetResult(short token) => _done.GetResult(token);
-    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _done.GetStatus(token);
-    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _done.OnCompleted(continuation, state, token, flags);
 }

@@ -57,9 +57,14 @@ internal sealed class Call(HttpContext http, LedgerEngine engine, Keyring keys, 
     }
 
     /// <summary>The refusal that an answer of the ledger is, or null when it was accepted.</summary>
-    public Problem? Refusal(Answer answer) => ProblemType.Of(answer.Outcome) is not { } type ? null : new Problem(type)
+    public Problem? Refusal(Answer answer) => Refusal(answer.Outcome, answer.Entry?.Sequence ?? 0, answer.Entry?.Time ?? default);
+
+    /// <param name="sequence">Of the entry that remembers the refusal; 0 for none.</param>
+    /// <param name="entryTime">Its time.</param>
+    public Problem? Refusal(Outcome outcome, long sequence, UnixTime entryTime) => ProblemType.Of(outcome) is not { } type ? null : new Problem(type)
     {
-        Entry = answer.Entry,
+        Sequence = sequence == 0 ? null : sequence,
+        Time = sequence == 0 ? null : entryTime,
         ServerTime = type == ProblemType.IdTooOld || type == ProblemType.IdTooNew
             ? new UnixTime(time.GetUtcNow().ToUnixTimeMilliseconds())
             : null,

@@ -27,7 +27,8 @@ public sealed record Problem(ProblemType Type) : IResult
     public string? Member { get; init; }
     public IReadOnlyList<string>? Scope { get; init; }
     public UnixTime? ServerTime { get; init; }
-    public Entry? Entry { get; init; }
+    public long? Sequence { get; init; }
+    public UnixTime? Time { get; init; }
 
     public Task ExecuteAsync(HttpContext httpContext)
     {
@@ -37,7 +38,7 @@ public sealed record Problem(ProblemType Type) : IResult
         if (Type.Status == StatusCodes.Status401Unauthorized) response.Headers.WWWAuthenticate = "Bearer";
         var body = new ProblemBody(
             "urn:bitcache:problem:" + Type.Code, Type.Title, Type.Status, Type.Code, Detail, Member, Scope,
-            ServerTime?.ToString(), Entry?.Sequence, Entry?.Time.ToString());
+            ServerTime?.ToString(), Sequence, Time?.ToString());
         return response.WriteAsJsonAsync(body, ApiJson.Default.ProblemBody, ContentType);
     }
 }

@@ -34,8 +34,10 @@ internal static class Replies
     public static IResult Json<T>(T body, JsonTypeInfo<T> type) => TypedResults.Json(body, type);
 
     /// <summary>201 for what was done now, 200 for what was done the first time this id came.</summary>
-    public static IResult Done<T>(Answer answer, T body, JsonTypeInfo<T> type) =>
-        TypedResults.Json(body, type, statusCode: answer.IsRetry ? StatusCodes.Status200OK : StatusCodes.Status201Created);
+    public static IResult Done<T>(Answer answer, T body, JsonTypeInfo<T> type) => Done(answer.IsRetry, body, type);
+
+    public static IResult Done<T>(bool isRetry, T body, JsonTypeInfo<T> type) =>
+        TypedResults.Json(body, type, statusCode: isRetry ? StatusCodes.Status200OK : StatusCodes.Status201Created);
 
     public static int Limit(Call call) => call.NumberInQuery("limit") switch
     {

@@ -48,9 +48,15 @@ internal static class TransferRoutes
 
     private static async Task<IResult> PayAsync(Call call)
     {
-        var transfer = ToTransfer(await call.BodyAsync(ApiJson.Default.TransferRequest));
-        var answer = await call.Partition.SubmitAsync(transfer, call.Principal.Tenant);
-        return call.Refusal(answer) ?? Replies.Done(answer, ToReply(call, answer.Entry!, answer.Owner, answer.Payee), ApiJson.Default.TransferReply);
+        var request = await call.BodyAsync(ApiJson.Default.TransferRequest);
+        var payment = ToPayment(request);
+        var answer = await call.Partition.SubmitAsync(payment, call.Principal.Tenant);
+        if (call.Refusal(answer.Outcome, answer.Sequence, answer.Time) is { } refusal) return refusal;
+        // What was accepted is what was asked for.
+        var reply = new TransferReply(
+            payment.Id.ToString(), Accepted, answer.Sequence, answer.Time.ToString(), payment.Payer.ToString(), payment.Payee.ToString(),
+            payment.Amount.Value, payment.Code, request.Reference ?? "", Show(call, answer.Payer), Show(call, answer.Payee));
+        return Replies.Done(answer.IsRetry, reply, ApiJson.Default.TransferReply);
     }
 
     /// <exception cref="ProblemException">A member cannot be read.</exception>

@@ -144,15 +144,16 @@ public sealed class ApiFixture : IAsyncLifetime
     }
 
     /// <summary>Credits a deposit as if it had come from Bitcoin.</summary>
-    public async Task DepositAsync(string key, string wallet, long sat)
+    public async Task<ChangeDeposit> DepositAsync(string key, string wallet, long sat)
     {
         var address = await PostAsync(key, $"/v1/wallets/{wallet}/addresses", $$"""{"id":"{{NewId()}}"}""");
         Assert.Equal(201, address.Status);
         Assert.True(BitcoinAddress.TryParse(address.String("address"), BitcoinNetwork.Regtest, out var script, out _));
         var txid = new Txid(Hash256.Read(RandomNumberGenerator.GetBytes(Hash256.Bytes)));
-        var answer = await Engine.Partition.SubmitAsync(new ChangeDeposit(
-            new OutPoint(txid, 0), DepositState.Credited, false, new ByteString(script), new Sats(sat), new BlockHash(txid.Hash), 101));
-        Assert.Equal(Outcome.Accepted, answer.Outcome);
+        var deposit = new ChangeDeposit(
+            new OutPoint(txid, 0), DepositState.Credited, false, new ByteString(script), new Sats(sat), new BlockHash(txid.Hash), 101);
+        Assert.Equal(Outcome.Accepted, (await Engine.Partition.SubmitAsync(deposit)).Outcome);
+        return deposit;
     }
 
     public Task<ApiAnswer> TransferAsync(string key, string id, string payer, string payee, long msat) =>

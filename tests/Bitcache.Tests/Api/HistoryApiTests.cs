@@ -1,3 +1,5 @@
+using Bitcache.Core;
+
 namespace Bitcache.Tests.Api;
 
 [Trait("suite", "core")]
@@ -28,6 +30,26 @@ public sealed class HistoryApiTests(ApiFixture api)
             [("transfer", "in", 300, 9_300), ("transfer", "out", 1_000, 9_000), ("deposit_credited", "in", 10_000, 10_000), ("wallet_created", "in", 0, 0)],
             lines);
         Assert.Equal(2, pages);
+    }
+
+    [Fact]
+    public async Task A_step_of_a_deposit_shows_by_how_much_it_moved_what_is_available()
+    {
+        var wallet = await api.NewWalletAsync(api.Shop);
+        var deposit = await api.DepositAsync(api.Shop, wallet, 10);
+        await api.TransferAsync(api.Shop, ApiFixture.NewId(), wallet, await api.NewWalletAsync(api.Shop), 4_000);
+        foreach (var to in new[] { DepositState.Frozen, DepositState.Credited, DepositState.Frozen, DepositState.Reversed })
+            Assert.Equal(Outcome.Accepted, (await api.Engine.Partition.SubmitAsync(deposit with { To = to })).Outcome);
+        var page = await api.GetAsync(api.Shop, $"/v1/wallets/{wallet}/history");
+        // Of ten satoshis six were left to be frozen; given back and frozen again, they are gone for good.
+        Assert.Equal(
+            [
+                ("deposit_reversed", "out", 0, 0), ("deposit_frozen", "out", 6_000, 0), ("deposit_credited", "in", 6_000, 6_000),
+                ("deposit_frozen", "out", 6_000, 0), ("transfer", "out", 4_000, 6_000), ("deposit_credited", "in", 10_000, 10_000),
+            ],
+            page.Json.GetProperty("items").EnumerateArray().SkipLast(1).Select(i => (
+                i.GetProperty("kind").GetString()!, i.GetProperty("direction").GetString()!,
+                i.GetProperty("amountMsat").GetInt64(), i.GetProperty("availableMsat").GetInt64())));
     }
 
     [Fact]

@@ -1,0 +1,38 @@
+using System.Threading.Tasks.Sources;
+
+namespace Bitcache.Engine.Partitions;
+
+/// <summary>A work item that is its own promise: waiting for it costs no further object.</summary>
+public abstract class AwaitedItem : WorkItem, IValueTaskSource
+{
+    private ManualResetValueTaskSourceCore<bool> _done;
+
+    private protected AwaitedItem()
+    {
+    }
+
+    /// <summary>Begins a wait; the one before is over.</summary>
+    internal ValueTask Wait()
+    {
+        _done.Reset();
+        return new ValueTask(this, _done.Version);
+    }
+
+    /// <summary>Called where whoever waits may go on at once, on this thread.</summary>
+    internal override void Complete()
+    {
+        _done.RunContinuationsAsynchronously = false;
+        _done.SetResult(true);
+    }
+
+    internal override void Fail(Exception reason)
+    {
+        _done.RunContinuationsAsynchronously = true;
+        _done.SetException(reason);
+    }
+
+    void IValueTaskSource.GetResult(short token) => _done.GetResult(token);
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _done.GetStatus(token);
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _done.OnCompleted(continuation, state, token, flags);
+}

@@ -1,0 +1,31 @@
+using Bitcache.Core;
+
+namespace Bitcache.Engine.Partitions;
+
+/// <summary>What came of one payment. Given only when everything it rests on is durable.</summary>
+/// <param name="Sequence">Of the entry, that of the first time for a retry; 0 where nothing was journaled.</param>
+/// <param name="Time">Of the entry.</param>
+/// <param name="Payer">The wallet as it is now.</param>
+/// <param name="Payee">The same.</param>
+/// <param name="IsRetry">Whether the id was known: this is the first answer again.</param>
+public readonly record struct PaymentAnswer(Outcome Outcome, long Sequence, UnixTime Time, Wallet? Payer, Wallet? Payee, bool IsRetry = false);
+
+/// <summary>One payment in the queue.</summary>
+internal sealed class PaymentItem(in Payment payment, uint tenant) : AwaitedItem
+{
+    private readonly Payment _payment = payment;
+    private PaymentAnswer _answer;
+
+    public ref readonly Payment Payment => ref _payment;
+    public ref readonly PaymentAnswer Answer => ref _answer;
+
+    internal override bool Run(Ledger ledger, Batch batch)
+    {
+        var context = new ApplyContext(batch.Time, tenant, batch.Salts(1)[0], batch.ClockTrusted);
+        var result = ledger.Apply(_payment, context, batch.Space);
+        batch.Take(new Span<PaymentResult>(ref result), result.BytesWritten);
+        _answer = new PaymentAnswer(
+            result.Outcome, result.Sequence, batch.Time, ledger.FindWallet(_payment.Payer), ledger.FindWallet(_payment.Payee));
+        return true;
+    }
+}
