@@ -32,6 +32,20 @@ run() {
     return "$status"
 }
 
+# Installs Debian packages, or says how.
+install_packages() {
+    local as_root=()
+    if [[ $(id -u) != 0 ]]; then as_root=(sudo); fi
+    if ! command -v apt-get >/dev/null || { ((${#as_root[@]})) && ! command -v sudo >/dev/null; }; then
+        fail "This needs $*. As root: apt-get install $*"
+    fi
+    say "installing $* ..."
+    if ! "${as_root[@]}" apt-get -qq update ||
+        ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >/dev/null; then
+        fail "This needs $*, which apt-get could not install."
+    fi
+}
+
 # Sets $dotnet to a .NET that has an SDK 10: of PATH, or where Microsoft's install script puts it.
 find_dotnet() {
     local candidate

@@ -1,7 +1,13 @@
 // `./bitcache bench NAME [--json] [...]`: every figure in benchmarks/RESULTS.md comes from here.
 
 using System.CommandLine;
+using System.Net.Sockets;
 using Bitcache.Benchmarks;
+using Bitcache.Benchmarks.Http;
+using Bitcache.Benchmarks.Peers;
+using Bitcache.Cli;
+using Bitcache.Cli.Demo;
+using Npgsql;
 
 var json = new Option<bool>("--json") { Description = "End with one line holding one JSON object", Recursive = true };
 var runs = new Option<int>("--runs") { Description = "Runs; the value is their median", DefaultValueFactory = _ => 5, Recursive = true };
@@ -24,8 +30,44 @@ engine.SetAction(async (parsed, _) =>
     result.Print(parsed.GetValue(json));
 });
 
+var httpWallets = new Option<int>("--wallets") { Description = "Wallets, paid at random", DefaultValueFactory = _ => 100_000 };
+var connections = new Option<int>("--connections") { Description = "HTTP connections, each with one request under way", DefaultValueFactory = _ => 256 };
+var mode = new Option<string>("--mode") { Description = "single: one payment a request", DefaultValueFactory = _ => HttpBench.Single };
+mode.AcceptOnlyFromAmong(HttpBench.Single);
+var http = new Command("http", "Payments a second over HTTP, beside an empty endpoint in the same process setup") { mode, httpWallets, connections };
+http.SetAction(async (parsed, stop) =>
+{
+    var result = await HttpBench.RunSingleAsync(HttpOptions(parsed), stop);
+    result.Print(parsed.GetValue(json));
+});
+
+var peers = new Command("peers", "The same payments on PostgreSQL, on Redis and on Bitcache over HTTP, in turn") { httpWallets, connections };
+peers.SetAction(async (parsed, stop) =>
+{
+    var result = await PeersBench.RunAsync(HttpOptions(parsed), stop);
+    result.Print(parsed.GetValue(json));
+});
+
 var root = new RootCommand("Bitcache benchmarks. Figures are of this machine, beside floors and peers measured in the same run.")
 {
-    json, runs, seconds, folder, engine,
+    json, runs, seconds, folder, engine, http, peers, EmptyEndpoint.Create(),
 };
-return await root.Parse(args).InvokeAsync();
+using var signals = new StopSignals();
+// Signals are ours: the library would end a benchmark before it has removed what it started.
+var invocation = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+try
+{
+    return await root.Parse(args).InvokeAsync(invocation, signals.Token);
+}
+catch (Exception e) when (
+    e is BenchFailedException or ChildProcessException or NpgsqlException or IOException or SocketException or OperationCanceledException)
+{
+    // Ctrl-C reaches the servers as well, so that their ends may be noticed before it.
+    if (signals.Token.IsCancellationRequested) return ExitCode.Interrupted;
+    await Console.Error.WriteLineAsync($"bitcache: {e.Message}");
+    return ExitCode.Failed;
+}
+
+HttpBenchOptions HttpOptions(ParseResult parsed) => new(
+    parsed.GetValue(httpWallets), parsed.GetValue(connections), TimeSpan.FromSeconds(parsed.GetValue(seconds)), parsed.GetValue(runs),
+    parsed.GetValue(folder)!);

@@ -1,4 +1,4 @@
-// A program that runs as our child and cannot outlive us: bitcoind, and the server of the demo.
+// A program that runs as our child and cannot outlive us: bitcoind, the server of the demo, what benchmarks compare.
 
 using System.Collections.Concurrent;
 using System.Diagnostics;
@@ -30,13 +30,18 @@ internal sealed class ChildProcess : IAsyncDisposable
         start.Environment["DOTNET_EnableDiagnostics"] = "0";
         foreach (var argument in (string[])["--pdeathsig", "KILL", "--", program, .. arguments]) start.ArgumentList.Add(argument);
         _process = new Process { StartInfo = start };
-        _process.OutputDataReceived += (_, line) =>
+        _process.OutputDataReceived += (_, line) => Take(line.Data);
+        _process.ErrorDataReceived += (_, line) => Take(line.Data);
+
+        void Take(string? line)
         {
-            if (line.Data is { } text && isReady(text)) _ready.TrySetResult(text);
-            Keep(line.Data);
-        };
-        _process.ErrorDataReceived += (_, line) => Keep(line.Data);
+            if (line is not null && isReady(line)) _ready.TrySetResult(line);
+            Keep(line);
+        }
     }
+
+    /// <summary>The program's process id, once it is started.</summary>
+    public int Id => _process.Id;
 
     /// <summary>What the program wrote last, on both of its outputs.</summary>
     public string LastLines => string.Join(Environment.NewLine, _lastLines);

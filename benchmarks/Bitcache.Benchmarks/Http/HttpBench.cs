@@ -1,0 +1,76 @@
+// Payments a second over HTTP, each answered after its sync, beside what the same process setup does without a
+// ledger; how long they take at half that rate; and how long one alone takes, beside the bare sync. The generator
+// shares the machine with the server.
+
+using System.Net;
+using Bitcache.Benchmarks.Load;
+
+namespace Bitcache.Benchmarks.Http;
+
+internal sealed record HttpBenchOptions(int Wallets, int Connections, TimeSpan Duration, int Runs, string Folder);
+
+internal static class HttpBench
+{
+    public const string Single = "single";
+    /// <summary>What one payment alone adds to the journal: the head of a frame, an entry of 143 bytes, padding.</summary>
+    private const int FrameBytes = 224;
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(4);
+
+    public static async Task<BenchResult> RunSingleAsync(HttpBenchOptions options, CancellationToken cancel)
+    {
+        using var scratch = new ScratchFolder(options.Folder);
+        await using var server = await OurServer.StartAsync(scratch.Inside("data"), options.Wallets, options.Connections, cancel);
+        await using var empty = await DotnetProcess.StartAsync("Bitcache.Benchmarks.dll", [EmptyEndpoint.CommandName], cancel);
+        var acknowledged = 0L;
+
+        await OursAsync(options.Connections, WarmUp);
+        await EmptyAsync(WarmUp);
+        var (rates, emptyRates) = (new List<double>(), new List<double>());
+        for (var run = 1; run <= options.Runs; run++)
+        {
+            rates.Add((await OursAsync(options.Connections, options.Duration)).Rate);
+            emptyRates.Add((await EmptyAsync(options.Duration)).Rate);
+            await Console.Error.WriteLineAsync(
+                $"run {run} of {options.Runs}: {rates[^1]:N0} payments/s, empty endpoint {emptyRates[^1]:N0}/s, ratio {rates[^1] / emptyRates[^1]:0.00}");
+        }
+        var atHalf = await OursAsync(options.Connections, options.Duration, BenchResult.Median(rates) / 2);
+        var (alone, bare) = (new List<double>(), new List<double>());
+        for (var run = 0; run < options.Runs; run++)
+        {
+            bare.Add(BareSync.Measure(scratch.Path, FrameBytes).Quantile(0.5));
+            alone.Add((await OursAsync(1, options.Duration / 4)).Latencies.Quantile(0.5));
+        }
+        await server.CheckAsync(acknowledged, cancel);
+
+        return new BenchResult(
+            "http", "payments/s", rates,
+            new Dictionary<string, double> { ["floor"] = BenchResult.Median([.. rates.Zip(emptyRates, (ours, floor) => ours / floor)]) },
+            new Dictionary<string, object>
+            {
+                ["mode"] = Single,
+                ["connections"] = options.Connections,
+                ["wallets"] = options.Wallets,
+                ["emptyEndpointPerSecond"] = Math.Round(BenchResult.Median(emptyRates)),
+                ["p50MsAtHalfLoad"] = atHalf.Latencies.Quantile(0.5),
+                ["p99MsAtHalfLoad"] = atHalf.Latencies.Quantile(0.99),
+                ["p50MsAtOneConnection"] = BenchResult.Median(alone),
+                ["p50MsBareSync"] = BenchResult.Median(bare),
+                ["acknowledgedAndInTheJournal"] = acknowledged,
+            });
+
+        async Task<LoadResult> OursAsync(int connections, TimeSpan duration, double? pace = null)
+        {
+            using var load = new LoadGenerator(server.EndPoint, connections, server.SinglePayments());
+            var result = await load.RunAsync(duration, pace, cancel);
+            acknowledged += result.Payments;
+            return result;
+        }
+
+        async Task<LoadResult> EmptyAsync(TimeSpan duration)
+        {
+            using var load = new LoadGenerator(
+                empty.EndPoint, options.Connections, server.SinglePayments(empty.Url, (int)HttpStatusCode.OK));
+            return await load.RunAsync(duration, null, cancel);
+        }
+    }
+}
