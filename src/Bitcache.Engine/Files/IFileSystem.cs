@@ -35,6 +35,12 @@ public interface IFileSystem
     /// <summary>Makes all names created, changed or removed in the folder durable.</summary>
     void SyncFolder(string folder);
 
+    /// <summary>Gives back the memory in which the system caches a file that will hardly be read: a hint, and no
+    /// failure if it is not there any more.</summary>
+    void Uncache(string path)
+    {
+    }
+
     /// <summary>Takes a file as an exclusive lock, making it if it is not there. Null if another process, or another
     /// call in this one, holds it. The lock ends when disposed of, and with the process.</summary>
     IDisposable? TryLock(string path);

@@ -15,6 +15,9 @@ internal static partial class Libc
     private const int OwnerOnlyFile = 0b110_000_000;
     internal const int OwnerOnlyFolder = 0b111_000_000;
 
+    /// <summary>POSIX_FADV_DONTNEED.</summary>
+    internal const int AdviceNotNeeded = 4;
+
     internal const int LockExclusive = 2;
     internal const int LockNonBlocking = 4;
 
@@ -39,6 +42,11 @@ internal static partial class Libc
     [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial int Allocate(SafeFileHandle file, int mode, long offset, long length);
+
+    /// <summary>Only advice: what it returns does not matter.</summary>
+    [LibraryImport("libc", EntryPoint = "posix_fadvise")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial int Advise(SafeFileHandle file, long offset, long length, int advice);
 
     [LibraryImport("libc", EntryPoint = "ftruncate", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

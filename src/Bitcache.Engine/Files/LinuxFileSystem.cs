@@ -41,6 +41,13 @@ public sealed class LinuxFileSystem : IFileSystem
         if (Libc.Sync(handle) != 0) throw Libc.Error("fsync", folder);
     }
 
+    public void Uncache(string path)
+    {
+        if (!File.Exists(path)) return;
+        using var handle = Libc.Open(path, Libc.ReadOnly);
+        _ = Libc.Advise(handle, 0, 0, Libc.AdviceNotNeeded);
+    }
+
     public IDisposable? TryLock(string path)
     {
         var handle = Libc.Open(path, Libc.ReadWrite | Libc.CreateFlag);

@@ -303,6 +303,7 @@ public sealed class FileJournal : IJournal
             _active.SyncData();
             Publish(frame, closing);
             _active.Dispose();
+            _reserve.AddClosed(_activePath);
         }
         _segments.Begin(new SegmentIndex(path, _next));
         (_active, _activePath) = (_files.Open(path), path);
