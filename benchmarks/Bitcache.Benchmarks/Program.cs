@@ -32,16 +32,25 @@ engine.SetAction(async (parsed, _) =>
 
 var httpWallets = new Option<int>("--wallets") { Description = "Wallets, paid at random", DefaultValueFactory = _ => 100_000 };
 var connections = new Option<int>("--connections") { Description = "HTTP connections, each with one request under way", DefaultValueFactory = _ => 256 };
-var mode = new Option<string>("--mode") { Description = "single: one payment a request", DefaultValueFactory = _ => HttpBench.Single };
-mode.AcceptOnlyFromAmong(HttpBench.Single);
-var http = new Command("http", "Payments a second over HTTP, beside an empty endpoint in the same process setup") { mode, httpWallets, connections };
+var batchConnections = new Option<int>("--batch-connections") { Description = "HTTP connections that send batches", DefaultValueFactory = _ => 3 };
+var mode = new Option<string>("--mode")
+{
+    Description = "single: one payment a request; batch: 8,192 as fixed records", DefaultValueFactory = _ => HttpBench.Single,
+};
+mode.AcceptOnlyFromAmong(HttpBench.Single, HttpBench.Batch);
+var http = new Command("http", "Payments a second over HTTP; single ones beside an empty endpoint in the same process setup")
+{
+    mode, httpWallets, connections, batchConnections,
+};
 http.SetAction(async (parsed, stop) =>
 {
-    var result = await HttpBench.RunSingleAsync(HttpOptions(parsed), stop);
+    var result = parsed.GetValue(mode) == HttpBench.Batch
+        ? await HttpBench.RunBatchAsync(HttpOptions(parsed), stop)
+        : await HttpBench.RunSingleAsync(HttpOptions(parsed), stop);
     result.Print(parsed.GetValue(json));
 });
 
-var peers = new Command("peers", "The same payments on PostgreSQL, on Redis and on Bitcache over HTTP, in turn") { httpWallets, connections };
+var peers = new Command("peers", "The same payments on PostgreSQL, on Redis and on Bitcache over HTTP, in turn") { httpWallets, connections, batchConnections };
 peers.SetAction(async (parsed, stop) =>
 {
     var result = await PeersBench.RunAsync(HttpOptions(parsed), stop);
@@ -69,5 +78,5 @@ catch (Exception e) when (
 }
 
 HttpBenchOptions HttpOptions(ParseResult parsed) => new(
-    parsed.GetValue(httpWallets), parsed.GetValue(connections), TimeSpan.FromSeconds(parsed.GetValue(seconds)), parsed.GetValue(runs),
+    parsed.GetValue(httpWallets), parsed.GetValue(connections), parsed.GetValue(batchConnections), TimeSpan.FromSeconds(parsed.GetValue(seconds)), parsed.GetValue(runs),
     parsed.GetValue(folder)!);

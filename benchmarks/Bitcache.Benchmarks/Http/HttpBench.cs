@@ -7,14 +7,55 @@ using Bitcache.Benchmarks.Load;
 
 namespace Bitcache.Benchmarks.Http;
 
-internal sealed record HttpBenchOptions(int Wallets, int Connections, TimeSpan Duration, int Runs, string Folder);
+/// <param name="BatchConnections">Connections in the mode batch, each with one request under way.</param>
+internal sealed record HttpBenchOptions(int Wallets, int Connections, int BatchConnections, TimeSpan Duration, int Runs, string Folder);
 
 internal static class HttpBench
 {
     public const string Single = "single";
+    public const string Batch = "batch";
+    public const int PaymentsPerBatch = Bitcache.Core.Limits.BlockPaymentsMax;
     /// <summary>What one payment alone adds to the journal: the head of a frame, an entry of 143 bytes, padding.</summary>
     private const int FrameBytes = 224;
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(4);
+
+    public static async Task<BenchResult> RunBatchAsync(HttpBenchOptions options, CancellationToken cancel)
+    {
+        using var scratch = new ScratchFolder(options.Folder);
+        await using var server = await OurServer.StartAsync(scratch.Inside("data"), options.Wallets, options.BatchConnections, cancel);
+        var acknowledged = 0L;
+        await PayAsync(WarmUp);
+        var results = new List<LoadResult>();
+        for (var run = 1; run <= options.Runs; run++)
+        {
+            results.Add(await PayAsync(options.Duration));
+            await Console.Error.WriteLineAsync($"run {run} of {options.Runs}: {results[^1].Rate:N0} payments/s");
+        }
+        var atHalf = await PayAsync(options.Duration, BenchResult.Median([.. results.Select(r => r.Rate)]) / 2 / PaymentsPerBatch);
+        await server.CheckAsync(acknowledged, cancel);
+        return new BenchResult(
+            "http", "payments/s", [.. results.Select(r => r.Rate)], new Dictionary<string, double>(),
+            new Dictionary<string, object>
+            {
+                ["mode"] = Batch,
+                ["connections"] = options.BatchConnections,
+                ["paymentsPerRequest"] = PaymentsPerBatch,
+                ["wallets"] = options.Wallets,
+                ["p50Ms"] = BenchResult.Median([.. results.Select(r => r.Latencies.Quantile(0.5))]),
+                ["p99Ms"] = BenchResult.Median([.. results.Select(r => r.Latencies.Quantile(0.99))]),
+                ["p50MsAtHalfLoad"] = atHalf.Latencies.Quantile(0.5),
+                ["p99MsAtHalfLoad"] = atHalf.Latencies.Quantile(0.99),
+                ["acknowledgedAndInTheJournal"] = acknowledged,
+            });
+
+        async Task<LoadResult> PayAsync(TimeSpan duration, double? pace = null)
+        {
+            using var load = new LoadGenerator(server.EndPoint, options.BatchConnections, server.Batches(PaymentsPerBatch));
+            var result = await load.RunAsync(duration, pace, cancel);
+            acknowledged += result.Payments;
+            return result;
+        }
+    }
 
     public static async Task<BenchResult> RunSingleAsync(HttpBenchOptions options, CancellationToken cancel)
     {

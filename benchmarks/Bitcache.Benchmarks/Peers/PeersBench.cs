@@ -20,7 +20,7 @@ internal static class PeersBench
         await using var postgres = await PostgresServer.StartAsync(scratch.Inside("postgresql"), options.Wallets, cancel);
         await using var redis = await RedisServer.StartAsync(scratch.Inside("redis"), options.Wallets, cancel);
         await using var bitcache = await OurServer.StartAsync(scratch.Inside("bitcache"), options.Wallets, options.Connections, cancel);
-        Contender[] ours = [new OurSingles(bitcache, options.Connections)];
+        Contender[] ours = [new OurSingles(bitcache, options.Connections), new OurBatches(bitcache, options.BatchConnections)];
         Contender[] postgresWays =
         [
             new PostgresSingles(postgres, options.Wallets, PostgresClients),

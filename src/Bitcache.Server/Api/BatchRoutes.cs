@@ -39,8 +39,15 @@ internal static class BatchRoutes
             call.Partition.Recall(block);
             var response = call.Http.Response;
             response.ContentType = isBinary ? BinaryBatch.ResponseType : JsonLines.Type;
-            if (isBinary) BinaryBatch.Write(response.BodyWriter, block);
-            else JsonLines.Write(response.BodyWriter, block, problems!);
+            if (isBinary)
+            {
+                response.ContentLength = block.Count * BinaryBatch.AnswerBytes;
+                BinaryBatch.Write(response.BodyWriter, block);
+            }
+            else
+            {
+                JsonLines.Write(response.BodyWriter, block, problems!);
+            }
             await response.BodyWriter.FlushAsync(call.Http.RequestAborted);
             return Results.Empty;
         }

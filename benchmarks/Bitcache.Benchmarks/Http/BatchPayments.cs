@@ -1,0 +1,72 @@
+// Thousands of payments a request, as fixed records. Only ids, wallets and amounts differ from one request to the next.
+
+using System.Buffers.Binary;
+using System.Buffers.Text;
+using System.Globalization;
+using System.Text;
+using Bitcache.Benchmarks.Load;
+using Bitcache.Core;
+
+namespace Bitcache.Benchmarks.Http;
+
+internal sealed class BatchPayments : Dialogue
+{
+    private const string RequestType = "application/vnd.bitcache.payments.v1";
+    private const int AnswerRecordBytes = 32;
+    private const int HeadBytesMax = 1_024;
+    private const ushort Accepted = (ushort)Outcome.Accepted;
+
+    private readonly byte[] _head;
+    private readonly IReadOnlyList<WalletId> _wallets;
+    private readonly PaymentSource _payments;
+    private readonly int _count;
+
+    public BatchPayments(Uri server, string key, IReadOnlyList<WalletId> wallets, int count)
+    {
+        (_wallets, _payments, _count) = (wallets, new PaymentSource(wallets.Count), count);
+        _head = Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture,
+            $"POST /v1/transfers:batch HTTP/1.1\r\nHost: {server.Authority}\r\nAuthorization: Bearer {key}\r\nContent-Type: {RequestType}\r\nContent-Length: {count * PaymentRecord.Bytes}\r\n\r\n"));
+    }
+
+    public override int PaymentsPerRequest => _count;
+    public override int RequestBytesMax => _head.Length + (_count * PaymentRecord.Bytes);
+    public override int AnswerBytesMax => HeadBytesMax + (_count * AnswerRecordBytes);
+
+    public override int WriteRequest(Span<byte> request)
+    {
+        _head.CopyTo(request);
+        var records = request[_head.Length..];
+        for (var i = 0; i < _count; i++)
+        {
+            var (id, payer, payee, amount) = _payments.Next();
+            PaymentRecord.Write(records[(i * PaymentRecord.Bytes)..], new Payment
+            {
+                Kind = PaymentKind.Transfer,
+                Id = id,
+                Payer = _wallets[payer],
+                Payee = _wallets[payee],
+                Amount = new Msat(amount),
+            });
+        }
+        return RequestBytesMax;
+    }
+
+    public override bool IsWholeAnswer(ReadOnlySpan<byte> answer)
+    {
+        var headLength = answer.IndexOf("\r\n\r\n"u8);
+        if (headLength < 0) return false;
+        if (!answer.StartsWith("HTTP/1.1 200 "u8)) throw new BenchFailedException($"a batch was answered with {Encoding.UTF8.GetString(answer)}");
+        var lengthName = "Content-Length: "u8;
+        var length = answer[..headLength].IndexOf(lengthName);
+        if (length < 0) throw new BenchFailedException("the answer to a batch does not say how long it is");
+        Utf8Parser.TryParse(answer[(length + lengthName.Length)..], out int bytes, out _);
+        var body = answer[(headLength + 4)..];
+        if (body.Length < bytes) return false;
+        for (var i = 0; i < _count; i++)
+        {
+            if (BinaryPrimitives.ReadUInt16LittleEndian(body[(i * AnswerRecordBytes)..]) != Accepted)
+                throw new BenchFailedException($"payment {i} of a batch came to outcome {BinaryPrimitives.ReadUInt16LittleEndian(body[(i * AnswerRecordBytes)..])}");
+        }
+        return true;
+    }
+}
