@@ -9,6 +9,14 @@ public static class Bech32m
     private const uint Bech32Constant = 1;
     private const uint Bech32mConstant = 0x2bc830a3;
     private const int ChecksumCharacters = 6;
+    private const byte NoFive = 255;
+
+    /// <summary>The value of each ASCII character in either case, or <see cref="NoFive"/>.</summary>
+    private static readonly byte[] Values = [.. Enumerable.Range(0, 128).Select(c =>
+        Alphabet.IndexOf(char.ToLowerInvariant((char)c), StringComparison.Ordinal) is var five and >= 0 ? (byte)five : NoFive)];
+
+    /// <summary>What the checksum's polynomial takes back for each value of the five bits that it pushes out.</summary>
+    private static readonly uint[] Remainders = [.. Enumerable.Range(0, 32).Select(Remainder)];
 
     /// <summary>Writes bytes as <c>prefix1…checksum</c>, in lower case.</summary>
     public static string Encode(string prefix, ReadOnlySpan<byte> data)
@@ -104,9 +112,8 @@ public static class Bech32m
         for (var i = 0; i < body; i++)
         {
             var c = text[prefix.Length + 1 + i];
-            var five = char.IsAscii(c) ? Alphabet.IndexOf(char.ToLowerInvariant(c), StringComparison.Ordinal) : -1;
-            if (five < 0) return false;
-            fives[i] = (byte)five;
+            if (!char.IsAscii(c) || Values[c] == NoFive) return false;
+            fives[i] = Values[c];
         }
         constant = Step(prefix, fives[..body]);
         count = body - ChecksumCharacters;
@@ -123,15 +130,16 @@ public static class Bech32m
         return check;
     }
 
-    private static uint Polymod(uint check, uint value)
+    private static uint Polymod(uint check, uint value) => ((check & 0x1ffffff) << 5) ^ value ^ Remainders[check >> 25];
+
+    private static uint Remainder(int top)
     {
         ReadOnlySpan<uint> generator = [0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3];
-        var top = check >> 25;
-        check = ((check & 0x1ffffff) << 5) ^ value;
+        uint remainder = 0;
         for (var i = 0; i < generator.Length; i++)
         {
-            if (((top >> i) & 1) != 0) check ^= generator[i];
+            if (((top >> i) & 1) != 0) remainder ^= generator[i];
         }
-        return check;
+        return remainder;
     }
 }

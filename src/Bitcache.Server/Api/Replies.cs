@@ -31,13 +31,13 @@ internal static class Replies
     /// <summary>The parameters of every list.</summary>
     public static readonly string[] Paging = ["before", "limit"];
 
-    public static IResult Json<T>(T body, JsonTypeInfo<T> type) => TypedResults.Json(body, type);
+    public static IResult Json<T>(T body, JsonTypeInfo<T> type) => new JsonReply<T>(body, type, StatusCodes.Status200OK);
 
     /// <summary>201 for what was done now, 200 for what was done the first time this id came.</summary>
     public static IResult Done<T>(Answer answer, T body, JsonTypeInfo<T> type) => Done(answer.IsRetry, body, type);
 
     public static IResult Done<T>(bool isRetry, T body, JsonTypeInfo<T> type) =>
-        TypedResults.Json(body, type, statusCode: isRetry ? StatusCodes.Status200OK : StatusCodes.Status201Created);
+        new JsonReply<T>(body, type, isRetry ? StatusCodes.Status200OK : StatusCodes.Status201Created);
 
     public static int Limit(Call call) => call.NumberInQuery("limit") switch
     {
