@@ -4,6 +4,7 @@ using System.CommandLine;
 using System.Net.Sockets;
 using Bitcache.Benchmarks;
 using Bitcache.Benchmarks.Http;
+using Bitcache.Benchmarks.Micro;
 using Bitcache.Benchmarks.Peers;
 using Bitcache.Cli;
 using Bitcache.Cli.Demo;
@@ -57,9 +58,16 @@ peers.SetAction(async (parsed, stop) =>
     result.Print(parsed.GetValue(json));
 });
 
+var micro = new Command("micro", "Codec, index and hash, each alone");
+micro.SetAction((parsed, _) =>
+{
+    MicroBench.Run(parsed.GetValue(runs), parsed.GetValue(folder)!).Print(parsed.GetValue(json));
+    return Task.CompletedTask;
+});
+
 var root = new RootCommand("Bitcache benchmarks. Figures are of this machine, beside floors and peers measured in the same run.")
 {
-    json, runs, seconds, folder, engine, http, peers, EmptyEndpoint.Create(),
+    json, runs, seconds, folder, engine, http, peers, micro, EmptyEndpoint.Create(),
 };
 using var signals = new StopSignals();
 // Signals are ours: the library would end a benchmark before it has removed what it started.

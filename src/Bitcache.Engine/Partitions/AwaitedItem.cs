@@ -31,8 +31,8 @@ public abstract class AwaitedItem : WorkItem, IValueTaskSource
         _done.SetException(reason);
     }
 
-    void IValueTaskSource.GetResult(short token) => _done.GetResult(token);
-    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _done.GetStatus(token);
-    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+    public void GetResult(short token) => _done.GetResult(token);
+    public ValueTaskSourceStatus GetStatus(short token) => _done.GetStatus(token);
+    public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _done.OnCompleted(continuation, state, token, flags);
 }
