@@ -36,7 +36,8 @@ var connections = new Option<int>("--connections") { Description = "HTTP connect
 var batchConnections = new Option<int>("--batch-connections") { Description = "HTTP connections that send batches", DefaultValueFactory = _ => 3 };
 var mode = new Option<string>("--mode")
 {
-    Description = "single: one payment a request; batch: 8,192 as fixed records", DefaultValueFactory = _ => HttpBench.Single,
+    Description = "single: one payment a request; batch: 8,192 as fixed records",
+    DefaultValueFactory = _ => HttpBench.Single,
 };
 mode.AcceptOnlyFromAmong(HttpBench.Single, HttpBench.Batch);
 var http = new Command("http", "Payments a second over HTTP; single ones beside an empty endpoint in the same process setup")

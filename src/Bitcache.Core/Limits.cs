@@ -26,6 +26,13 @@ public static class Limits
     public const int OriginBytesMax = 128;
     public const int PartitionsMax = 4_096;
 
+    /// <summary>Payees of one split.</summary>
+    public const int SplitPayeesMax = 64;
+    /// <summary>How far ahead a hold may expire: 31 days.</summary>
+    public const long HoldMillisecondsMax = 31 * 24 * 3_600_000L;
+    /// <summary>The part of an amount that a fee may be: all of it.</summary>
+    public const int FeePartsPerMillionMax = 1_000_000;
+
     /// <summary>Entries in one batch: one frame, one sync.</summary>
     public const int BatchEntriesMax = 8_192;
     /// <summary>Bytes of records in one batch; a batch closes before it would pass this.</summary>

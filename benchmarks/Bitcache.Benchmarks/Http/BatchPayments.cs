@@ -58,8 +58,8 @@ internal sealed class BatchPayments : Dialogue
         if (!answer.StartsWith("HTTP/1.1 200 "u8)) throw new BenchFailedException($"a batch was answered with {Encoding.UTF8.GetString(answer)}");
         var lengthName = "Content-Length: "u8;
         var length = answer[..headLength].IndexOf(lengthName);
-        if (length < 0) throw new BenchFailedException("the answer to a batch does not say how long it is");
-        Utf8Parser.TryParse(answer[(length + lengthName.Length)..], out int bytes, out _);
+        if (length < 0 || !Utf8Parser.TryParse(answer[(length + lengthName.Length)..], out int bytes, out _))
+            throw new BenchFailedException("the answer to a batch does not say how long it is");
         var body = answer[(headLength + 4)..];
         if (body.Length < bytes) return false;
         for (var i = 0; i < _count; i++)

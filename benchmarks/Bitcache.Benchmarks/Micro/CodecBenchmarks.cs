@@ -1,6 +1,5 @@
 using BenchmarkDotNet.Attributes;
 using Bitcache.Core;
-using Bitcache.Engine.Partitions;
 
 namespace Bitcache.Benchmarks.Micro;
 

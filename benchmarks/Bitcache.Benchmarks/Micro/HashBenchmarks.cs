@@ -14,6 +14,7 @@ public class HashBenchmarks
     private const int StatementBytes = 97;
 
     private readonly byte[] _batch = new byte[Entries * EntryBytes];
+    private readonly ulong _secret = 12345;
     private readonly byte[] _hash = new byte[Hash256.Bytes];
 
     [GlobalSetup]
@@ -29,5 +30,5 @@ public class HashBenchmarks
     public Hash256 LeafHash() => Rfc6962.LeafHash(_batch.AsSpan(0, StatementBytes));
 
     [Benchmark]
-    public uint IndexHash() => SlotIndex.Hash(UInt128.MaxValue, 12345);
+    public uint IndexHash() => SlotIndex.Hash(UInt128.MaxValue, _secret);
 }

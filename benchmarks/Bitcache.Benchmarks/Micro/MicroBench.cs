@@ -17,7 +17,7 @@ internal static class MicroBench
     {
         using var scratch = new ScratchFolder(folder);
         var job = Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithIterationCount(Math.Max(3, runs)).WithWarmupCount(3);
-        var config = ManualConfig.CreateEmpty().AddJob(job).AddLogger(new StreamLogger(Console.Error)).WithArtifactsPath(scratch.Path)
+        var config = ManualConfig.CreateEmpty().AddJob(job).AddLogger(new StreamLogger(new StreamWriter(Console.OpenStandardError()) { AutoFlush = true })).WithArtifactsPath(scratch.Path)
             .AddColumnProvider(DefaultConfig.Instance.GetColumnProviders().ToArray()).AddExporter(MarkdownExporter.Console);
         var reports = new[] { typeof(CodecBenchmarks), typeof(IndexBenchmarks), typeof(HashBenchmarks) }
             .SelectMany(type => BenchmarkRunner.Run(type, config).Reports).ToArray();

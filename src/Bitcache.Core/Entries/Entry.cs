@@ -1,12 +1,12 @@
 // One journal record, and within it the statement that becomes a leaf of the log.
 //
 //   record     0  u32  length of the whole record
-//              4  u16  sequences that the record covers (1)
+//              4  u16  sequences that the record covers: 1, or as many as a split has parts
 //              6  u8   record version (1)
 //              7  u8   0
 //              8  u32  tenant that the command came from
 //             12  u16  statement length s
-//             14  s    statement
+//             14  s    statement; of a split one for each part, each behind its length
 //             ..       the command's private bytes, then links and balances (by type, below)
 //
 //   statement  0  u8   statement version (1)
@@ -14,22 +14,45 @@
 //              2  u16  partition
 //              4  u64  sequence
 //             12  u64  time of the batch, Unix milliseconds
-//             20       body: the command's fields; behind a refused command u16 outcome,
-//                      behind a withdrawal settled inside 16 bytes of the wallet that it credits
+//             20       body: the command's fields (of payments: PaymentBytes.cs), and what the decision adds:
+//                      u8 kind before a payment that was refused; behind a payment with a fee, a part of a split, a hold and a capture
+//                      u64 fee; behind a capture and an expiry u64 msat that went back to the payer; behind a refused
+//                      command u16 outcome; behind a withdrawal settled inside 16 bytes of the wallet that it credits,
+//                      behind an expiry of the payee
 //             ..  16   salt
 //
 // Links and balances, where an entry touches a wallet's history: u64 sequence of the wallet's previous entry,
-// u64 msat available afterwards; for a transfer the payer's pair, then the payee's.
+// u64 msat available afterwards; of a payment the payer's pair, then the payee's, then, if there is a fee, the
+// operator's. A capture has a pair of the payer's only if something went back to it. A split has a byte that says
+// whether there is a pair of the operator's, then the payer's pair, each payee's, and the operator's.
 
 namespace Bitcache.Core;
+
+/// <summary>The wallets of whose histories an entry may be part.</summary>
+[Flags]
+public enum HistorySides
+{
+    None = 0,
+    /// <summary>The payer, or the only wallet there is.</summary>
+    Payer = 1,
+    Payee = 2,
+    /// <summary>The operator, which received a fee.</summary>
+    Operator = 4,
+}
 
 /// <summary>An entry's place in the history of one wallet.</summary>
 /// <param name="Previous">Sequence of the wallet's previous entry; 0 at the first (the genesis entry is nobody's).</param>
 /// <param name="Available">The wallet's available balance after this entry.</param>
 public readonly record struct HistoryLink(long Previous, Msat Available);
 
+/// <summary>What a refund must agree with: see <see cref="Payment.OriginalSequence"/>.</summary>
+public readonly record struct MovedPayment(OperationId Id, WalletId Payer, WalletId Payee, Msat Amount);
+
 /// <summary>A decoded journal record.</summary>
-/// <param name="Payee">The wallet credited by a withdrawal to one of our own addresses.</param>
+/// <param name="Payee">The wallet credited by a withdrawal to one of our own addresses; the payee of an expired hold, or
+/// of the part of a split that was read.</param>
+/// <param name="First">The payer's link, or that of the only wallet there is.</param>
+/// <param name="Second">The payee's.</param>
 public sealed partial record Entry(
     EntryType Type, int Partition, long Sequence, UnixTime Time, uint Tenant, UInt128 Salt,
     Command Command, Outcome Outcome, WalletId Payee, HistoryLink First, HistoryLink Second)
@@ -40,34 +63,102 @@ public sealed partial record Entry(
     public const int StatementHeaderBytes = 20;
     public const int SaltBytes = 16;
 
-    /// <summary>The statement inside a record: what the log hashes, and what a receipt shows.</summary>
-    public static ReadOnlySpan<byte> StatementOf(ReadOnlySpan<byte> record)
+    /// <summary>What the payer paid to the operator on top of the amount, or has held for that.</summary>
+    public Msat Fee { get; init; }
+
+    /// <summary>What went back to the payer because a hold was closed.</summary>
+    public Msat Released { get; init; }
+
+    /// <summary>The operator's link.</summary>
+    public HistoryLink Third { get; init; }
+
+    /// <summary>Which links there are: of which wallets' histories the entry is part.</summary>
+    public HistorySides Sides => Type switch
+    {
+        EntryType.Transfer or EntryType.WithdrawalSettledInside or EntryType.PaymentRefunded => HistorySides.Payer | HistorySides.Payee,
+        EntryType.TransferUpTo or EntryType.TransferCharged => HistorySides.Payer | HistorySides.Payee | OperatorSide,
+        EntryType.HoldCaptured => (Released.IsZero ? HistorySides.None : HistorySides.Payer) | HistorySides.Payee | OperatorSide,
+        EntryType.SplitPaid => HistorySides.Payer | HistorySides.Payee | (HasOperatorLink ? HistorySides.Operator : HistorySides.None),
+        EntryType.HoldPlaced or EntryType.HoldReleased or EntryType.HoldExpired => HistorySides.Payer,
+        EntryType.WalletCreated or EntryType.WithdrawalRequested => HistorySides.Payer,
+        EntryType.DepositChanged when ((ChangeDeposit)Command).IsInHistory => HistorySides.Payer,
+        _ => HistorySides.None,
+    };
+
+    /// <summary>What a payment moved to its payee; null for an entry that is none, or that a refund cannot name.</summary>
+    public MovedPayment? Moved => (Type, Command) switch
+    {
+        (EntryType.Transfer or EntryType.TransferUpTo or EntryType.TransferCharged or EntryType.HoldCaptured, PaymentCommand p) =>
+            new MovedPayment(p.Id, p.Payer, p.Payee, p.Amount),
+        (EntryType.SplitPaid, Split s) => new MovedPayment(s.Id, s.Payer, s.Parts[Part].Payee, s.Parts[Part].Amount),
+        _ => null,
+    };
+
+    /// <summary>The link of one side.</summary>
+    public HistoryLink LinkOf(HistorySides side) => side switch
+    {
+        HistorySides.Payee => Second,
+        HistorySides.Operator => Third,
+        _ => First,
+    };
+
+    private HistorySides OperatorSide => Fee.IsZero ? HistorySides.None : HistorySides.Operator;
+
+    /// <summary>The first statement inside a record: what the log hashes, and what a receipt shows.</summary>
+    public static ReadOnlySpan<byte> StatementOf(ReadOnlySpan<byte> record) => StatementAt(record, 0, out _);
+
+    /// <summary>The statement of one of the sequences that a record covers.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The record does not cover it.</exception>
+    public static ReadOnlySpan<byte> StatementOf(ReadOnlySpan<byte> record, long sequence)
+    {
+        var (first, count) = SequencesOf(record);
+        ArgumentOutOfRangeException.ThrowIfLessThan(sequence, first);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(sequence, first + count);
+        return StatementAt(record, (int)(sequence - first), out _);
+    }
+
+    /// <summary>The sequences that a record covers.</summary>
+    public static (long First, int Count) SequencesOf(ReadOnlySpan<byte> record)
+    {
+        var statement = new ByteReader(StatementOf(record));
+        statement.Take(4);
+        return (statement.I64(), new ByteReader(record[4..]).U16());
+    }
+
+    /// <summary>Reads a record.</summary>
+    /// <param name="sequence">Which part of a split is wanted; the first if none is named.</param>
+    /// <exception cref="FormatException">The bytes are not a record of a known version.</exception>
+    public static Entry Read(ReadOnlySpan<byte> record, long? sequence = null)
+    {
+        var statement = StatementAt(record, 0, out var end);
+        var tenant = new ByteReader(record[8..]).U32();
+        if (IsSplit(statement)) return ReadSplit(record, tenant, sequence);
+        if (new ByteReader(record[4..]).U16() != 1) throw new FormatException("several statements, and no split");
+        var rest = new ByteReader(record[end..]);
+        var entry = ReadStatement(statement, tenant, ref rest);
+        entry = entry with
+        {
+            First = ReadLink(entry.Sides & HistorySides.Payer, ref rest),
+            Second = ReadLink(entry.Sides & HistorySides.Payee, ref rest),
+            Third = ReadLink(entry.Sides & HistorySides.Operator, ref rest),
+        };
+        rest.End();
+        return entry;
+    }
+
+    /// <param name="end">Where the statement ends.</param>
+    private static ReadOnlySpan<byte> StatementAt(ReadOnlySpan<byte> record, int index, out int end)
     {
         var header = new ByteReader(record);
         if (header.U32() != record.Length) throw new FormatException("a record's length does not match its bytes");
         var sequences = header.U16();
         if (header.U8() != RecordVersion) throw new FormatException("a record of an unknown version");
-        if (sequences != 1 || header.U8() != 0) throw new FormatException("a record with unknown marks");
+        if (sequences is < 1 or > Limits.SplitPayeesMax || header.U8() != 0) throw new FormatException("a record with unknown marks");
         header.Take(4);
-        return header.Take(header.U16());
-    }
-
-    /// <summary>The sequence of a record, or of the first that it covers.</summary>
-    public static long SequenceOf(ReadOnlySpan<byte> record) => new ByteReader(StatementOf(record)[4..]).I64();
-
-    /// <summary>Reads a record.</summary>
-    /// <exception cref="FormatException">The bytes are not a record of a known version.</exception>
-    public static Entry Read(ReadOnlySpan<byte> record)
-    {
-        var statement = StatementOf(record);
-        var tenant = new ByteReader(record[8..]).U32();
-        var rest = new ByteReader(record[(RecordHeaderBytes + statement.Length)..]);
-        var entry = ReadStatement(statement, tenant, ref rest);
-        HistoryLink first = default, second = default;
-        if (Links(entry) > 0) first = new HistoryLink(rest.I64(), rest.Msat());
-        if (Links(entry) > 1) second = new HistoryLink(rest.I64(), rest.Msat());
-        rest.End();
-        return entry with { First = first, Second = second };
+        for (; index > 0; index--) header.Take(header.U16());
+        var statement = header.Take(header.U16());
+        end = record.Length - header.Left;
+        return statement;
     }
 
     /// <summary>Reads a statement alone, as a receipt holds it; what lives outside the leaf is left at its default.</summary>
@@ -77,14 +168,8 @@ public sealed partial record Entry(
         return ReadStatement(statement, 0, ref nothing, leafOnly: true);
     }
 
-    /// <summary>How many wallets' histories an entry is part of.</summary>
-    private static int Links(Entry entry) => entry.Type switch
-    {
-        EntryType.Transfer or EntryType.WithdrawalSettledInside => 2,
-        EntryType.WalletCreated or EntryType.WithdrawalRequested => 1,
-        EntryType.DepositChanged when ((ChangeDeposit)entry.Command).IsInHistory => 1,
-        _ => 0,
-    };
+    private static HistoryLink ReadLink(HistorySides side, ref ByteReader rest) =>
+        side == HistorySides.None ? default : new HistoryLink(rest.I64(), rest.Msat());
 
     private static Entry ReadStatement(ReadOnlySpan<byte> statement, uint tenant, ref ByteReader rest, bool leafOnly = false)
     {
@@ -98,7 +183,15 @@ public sealed partial record Entry(
         {
             EntryType.Genesis => Genesis.Read(ref reader),
             EntryType.WalletCreated => CreateWallet.Read(ref reader, tenant),
-            EntryType.Transfer or EntryType.TransferRefused => Transfer.Read(ref reader),
+            EntryType.Transfer or EntryType.TransferRefused or EntryType.TransferCharged =>
+                PaymentBytes.Read(PaymentKind.Transfer, upTo: false, ref reader, ref rest, leafOnly),
+            EntryType.TransferUpTo => PaymentBytes.Read(PaymentKind.Transfer, upTo: true, ref reader, ref rest, leafOnly),
+            EntryType.PaymentRefused => PaymentBytes.Read(reader.U8<PaymentKind>(), upTo: true, ref reader, ref rest, leafOnly),
+            EntryType.HoldPlaced => PaymentBytes.Read(PaymentKind.Hold, upTo: false, ref reader, ref rest, leafOnly),
+            EntryType.HoldCaptured => PaymentBytes.Read(PaymentKind.Capture, upTo: false, ref reader, ref rest, leafOnly),
+            EntryType.HoldReleased => PaymentBytes.Read(PaymentKind.Release, upTo: false, ref reader, ref rest, leafOnly),
+            EntryType.HoldExpired => ExpireHold.Read(ref reader),
+            EntryType.PaymentRefunded => PaymentBytes.Read(PaymentKind.Refund, upTo: false, ref reader, ref rest, leafOnly),
             EntryType.AddressAssigned => AssignAddress.Read(ref reader),
             EntryType.DepositChanged => ChangeDeposit.Read(ref reader),
             EntryType.CursorMoved => MoveCursor.Read(ref reader),
@@ -114,13 +207,32 @@ public sealed partial record Entry(
             EntryType.EpochCut => EpochCut.Read(ref reader),
             EntryType.FloorRaised => RaiseFloor.Read(ref reader),
             EntryType.ClockConfirmed => new ConfirmClock(),
+            EntryType.FreezeSet => SetFrozen.Read(ref reader),
+            EntryType.SplitPaid => ReadPart(ref reader, ref rest, salt),
+            EntryType.SplitRefused => Split.Read(ref reader),
+            EntryType.LimitsSet => SetLimits.Read(ref reader),
+            EntryType.FeesSet => SetFees.Read(ref reader),
             EntryType.None => throw new FormatException("an entry without a type"),
         };
-        var refused = type is EntryType.TransferRefused or EntryType.WithdrawalRefused;
+        var charged = type is EntryType.TransferUpTo or EntryType.TransferCharged or EntryType.HoldPlaced or EntryType.HoldCaptured
+            or EntryType.SplitPaid;
+        var fee = charged ? reader.Msat() : Msat.Zero;
+        if (type == EntryType.TransferCharged && fee.IsZero) throw new FormatException("a transfer charged with nothing");
+        var released = type is EntryType.HoldCaptured or EntryType.HoldExpired ? reader.Msat() : Msat.Zero;
+        var refused = type is EntryType.TransferRefused or EntryType.WithdrawalRefused or EntryType.PaymentRefused or EntryType.SplitRefused;
         var outcome = refused ? reader.U16<Outcome>() : Outcome.Accepted;
-        var payee = type == EntryType.WithdrawalSettledInside ? reader.Wallet() : default;
+        var payee = type switch
+        {
+            EntryType.WithdrawalSettledInside or EntryType.HoldExpired => reader.Wallet(),
+            EntryType.SplitPaid => ((Split)command).Parts[0].Payee,
+            _ => default,
+        };
         reader.End();
-        return new Entry(type, partition, sequence, time, tenant, salt, command, outcome, payee, default, default);
+        return new Entry(type, partition, sequence, time, tenant, salt, command, outcome, payee, default, default)
+        {
+            Fee = fee,
+            Released = type == EntryType.HoldReleased ? ((PaymentCommand)command).Amount : released,
+        };
     }
 
     private static SignAttempt ReadSignAttempt(ref ByteReader body, ref ByteReader rest, bool leafOnly)

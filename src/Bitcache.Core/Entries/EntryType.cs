@@ -24,4 +24,20 @@ public enum EntryType : byte
     EpochCut = 18,
     FloorRaised = 19,
     ClockConfirmed = 20,
+    FreezeSet = 21,
+    /// <summary>A transfer of what was there, up to an amount.</summary>
+    TransferUpTo = 22,
+    /// <summary>Every refusal of a payment that is no plain transfer.</summary>
+    PaymentRefused = 23,
+    HoldPlaced = 24,
+    HoldCaptured = 25,
+    HoldReleased = 26,
+    HoldExpired = 27,
+    PaymentRefunded = 28,
+    LimitsSet = 29,
+    FeesSet = 30,
+    /// <summary>A transfer for which the payer paid a fee.</summary>
+    TransferCharged = 31,
+    SplitPaid = 32,
+    SplitRefused = 33,
 }

@@ -11,15 +11,18 @@ public readonly record struct WalletId(UInt128 Value) : IComparable<WalletId>
 
     public bool IsNone => Value == 0;
 
+    /// <summary>Whether it stands for a tenant, under whom ids are unique before there is a wallet. No wallet that is
+    /// drawn has such an id, and none is taken from outside.</summary>
+    public bool IsReserved => Value <= uint.MaxValue;
+
     public static WalletId Read(ReadOnlySpan<byte> bytes) => new(BinaryPrimitives.ReadUInt128BigEndian(bytes));
     public void Write(Span<byte> bytes) => BinaryPrimitives.WriteUInt128BigEndian(bytes, Value);
 
     public static bool TryParse(ReadOnlySpan<char> text, out WalletId id)
     {
         Span<byte> bytes = stackalloc byte[Bytes];
-        var good = Bech32m.TryDecode(Prefix, text, bytes);
-        id = good ? Read(bytes) : default;
-        return good;
+        id = Bech32m.TryDecode(Prefix, text, bytes) ? Read(bytes) : default;
+        return !id.IsReserved;
     }
 
     public int CompareTo(WalletId other) => Value.CompareTo(other.Value);

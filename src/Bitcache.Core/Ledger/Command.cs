@@ -39,6 +39,9 @@ public abstract record ClientCommand(OperationId Id) : Command
     /// <summary>The debited or owning wallet, under which the id is unique.</summary>
     public abstract WalletId Owner { get; }
 
+    /// <summary>Whether the operator, too, may send it for a wallet of any tenant.</summary>
+    public virtual bool IsForOperatorToo => false;
+
     /// <summary>Whether a second command under the same id asks for the same thing.</summary>
     public abstract bool HasSameTerms(ClientCommand other);
 }
@@ -115,40 +118,6 @@ public sealed record CreateWallet(OperationId Id, uint Tenant, WalletId Wallet) 
     }
 
     public static CreateWallet Read(ref ByteReader body, uint tenant) => new(body.Id(), tenant, body.Wallet());
-}
-
-/// <summary>Pays from one wallet to another.</summary>
-/// <param name="Code">A number of the payer's choice.</param>
-/// <param name="Reference">At most <see cref="Limits.ReferenceBytesMax"/> bytes of the payer's choice.</param>
-public sealed record Transfer(
-    OperationId Id, WalletId Payer, WalletId Payee, Msat Amount, uint Code, ByteString Reference) : ClientCommand(Id)
-{
-    public ByteString Reference { get; } = AtMost(Limits.ReferenceBytesMax, Reference);
-
-    public override WalletId Owner => Payer;
-
-    public override bool HasSameTerms(ClientCommand other) =>
-        other is Transfer t && t.Payee == Payee && t.Amount == Amount && t.Code == Code && t.Reference == Reference;
-
-    public Payment ToPayment()
-    {
-        var payment = new Payment { Kind = PaymentKind.Transfer, Id = Id, Payer = Payer, Payee = Payee, Amount = Amount, Code = Code };
-        payment.SetReference(Reference.Span);
-        return payment;
-    }
-
-    public override void WriteBody(ref ByteWriter writer)
-    {
-        writer.Id(Id);
-        writer.Wallet(Payer);
-        writer.Wallet(Payee);
-        writer.Amount(Amount);
-        writer.U32(Code);
-        writer.Short(Reference.Span);
-    }
-
-    public static Transfer Read(ref ByteReader body) =>
-        new(body.Id(), body.Wallet(), body.Wallet(), body.Msat(), body.U32(), body.Short(Limits.ReferenceBytesMax));
 }
 
 public enum AddressPurpose : byte

@@ -16,25 +16,32 @@ public sealed partial class Ledger
         return entry;
     }
 
-    /// <summary>Starts a record, taking the next sequence. The body comes next, and then <see cref="EntryWriter.End"/>.</summary>
+    /// <summary>Starts a record, taking the next sequence. The body comes next, and then <see cref="EntryWriter.End(in ApplyContext, Outcome, WalletId)"/>.</summary>
     private EntryWriter Begin(EntryType type, in ApplyContext context, Span<byte> record)
+    {
+        var writer = new ByteWriter(record);
+        writer.U32(0);
+        writer.U16(0);
+        writer.U8(Entry.RecordVersion);
+        writer.U8(0);
+        writer.U32(context.Tenant);
+        var entry = new EntryWriter(record, writer, NextSequence);
+        BeginStatement(ref entry, type, context);
+        return entry;
+    }
+
+    /// <summary>Starts a statement, taking the next sequence: the record's first, or one more of a split.</summary>
+    private void BeginStatement(ref EntryWriter entry, EntryType type, in ApplyContext context)
     {
         var sequence = NextSequence++;
         Time = context.Time;
         if (type != EntryType.LogCut) LastContentSequence = sequence;
-        var writer = new ByteWriter(record);
-        writer.U32(0);
-        writer.U16(1);
-        writer.U8(Entry.RecordVersion);
-        writer.U8(0);
-        writer.U32(context.Tenant);
-        writer.U16(0);
-        writer.U8(Entry.StatementVersion);
-        writer.U8((byte)type);
-        writer.U16(partition);
-        writer.I64(sequence);
-        writer.Time(context.Time);
-        return new EntryWriter(record, writer, sequence);
+        entry.Begin();
+        entry.Body.U8(Entry.StatementVersion);
+        entry.Body.U8((byte)type);
+        entry.Body.U16(partition);
+        entry.Body.I64(sequence);
+        entry.Body.Time(context.Time);
     }
 
     /// <summary>A record that is being written: the statement's body, its end, private bytes, links.</summary>
@@ -42,16 +49,15 @@ public sealed partial class Ledger
     {
         private readonly Span<byte> _record = record;
         private Outcome _outcome = Outcome.Accepted;
+        private int _statements;
+        private int _lengthAt;
         public ByteWriter Body = writer;
 
-        public void Transfer(in Payment payment)
+        public void Begin()
         {
-            Body.Id(payment.Id);
-            Body.Wallet(payment.Payer);
-            Body.Wallet(payment.Payee);
-            Body.Amount(payment.Amount);
-            Body.U32(payment.Code);
-            Body.Short(payment.Reference);
+            _statements++;
+            _lengthAt = Body.Position;
+            Body.U16(0);
         }
 
         /// <summary>Ends the statement: behind the body what the decision adds to it, and the salt.</summary>
@@ -59,25 +65,33 @@ public sealed partial class Ledger
         {
             if (refusal != Outcome.None) Body.U16((ushort)(_outcome = refusal));
             if (!payee.IsNone) Body.Wallet(payee);
-            Body.U128(context.Salt);
-            var statement = Body.Position - Entry.RecordHeaderBytes;
+            return End(context.Salt);
+        }
+
+        public EntryWriter End(UInt128 salt)
+        {
+            Body.U128(salt);
+            var statement = Body.Position - _lengthAt - sizeof(ushort);
             Assert(statement <= Limits.StatementBytesMax, "a statement fits the log's tiles");
-            new ByteWriter(_record[12..]).U16(statement);
+            new ByteWriter(_record[_lengthAt..]).U16(statement);
             return this;
         }
 
         /// <summary>Puts the entry at the head of a wallet's history. Balances have been changed before.</summary>
-        public void Link(ref Wallet wallet)
+        /// <param name="part">Of a split: which of its sequences is the wallet's.</param>
+        public void Link(ref Wallet wallet, int part = 0)
         {
             Body.I64(wallet.LastSequence);
             Body.Amount(wallet.Available);
-            wallet.LastSequence = sequence;
+            wallet.LastSequence = sequence + part;
         }
 
         public readonly ApplyResult Finish()
         {
-            new ByteWriter(_record).U32((uint)Body.Position);
-            return new ApplyResult(_outcome, sequence, Body.Position);
+            var header = new ByteWriter(_record);
+            header.U32((uint)Body.Position);
+            header.U16(_statements);
+            return new ApplyResult(_outcome, sequence, Body.Position, _statements);
         }
     }
 }

@@ -8,8 +8,15 @@ public sealed partial class Ledger
     /// <summary>Whether a wallet may give away an amount: the state first, then the funds.</summary>
     private static Outcome CheckOutflow(in Wallet wallet, Msat amount)
     {
-        if (wallet.Owes) return Outcome.WalletOwes;
+        if (CheckState(wallet) is var refusal and not Outcome.None) return refusal;
         return wallet.Available < amount ? Outcome.InsufficientFunds : Outcome.None;
+    }
+
+    /// <summary>Whether a wallet may give away anything.</summary>
+    private static Outcome CheckState(in Wallet wallet)
+    {
+        if (wallet.IsFrozen) return Outcome.WalletFrozen;
+        return wallet.Owes ? Outcome.WalletOwes : Outcome.None;
     }
 
     private void Debit(ref Wallet wallet, Msat amount)
@@ -32,7 +39,7 @@ public sealed partial class Ledger
         _totals.Available += amount.Value;
     }
 
-    private void Hold(ref Wallet wallet, Msat amount)
+    private void SetAside(ref Wallet wallet, Msat amount)
     {
         Debit(ref wallet, amount);
         wallet.Held += amount;
@@ -67,6 +74,7 @@ public sealed partial class Ledger
         Assert(
             (available, held, frozen, owed) == (_totals.Available, _totals.Held, _totals.Frozen, _totals.Owed),
             "the totals are the sums of the balances");
+        CheckHolds();
         CheckConservation();
     }
 }

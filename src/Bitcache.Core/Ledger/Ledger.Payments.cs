@@ -1,4 +1,7 @@
 // Payments: the same rules as for every command, on a path that allocates nothing.
+//
+// The fee is paid by the payer on top of the amount and goes to the operator in the same entry. The operator's own
+// tenant pays none, and nobody pays one for paying the operator.
 
 namespace Bitcache.Core;
 
@@ -44,52 +47,130 @@ public sealed partial class Ledger
         if (_wallets.PrefetchRow(payment.Payer) is var payer and >= 0) _ids.PrefetchCell(payer, payment.Id);
     }
 
+    private readonly Dictionary<uint, FeeSchedule> _fees = [];
+    private readonly SpendingTable _spending = new();
+
+    /// <summary>What a tenant's wallets pay for their payments.</summary>
+    public FeeSchedule FeesOf(uint tenant) => _fees.GetValueOrDefault(tenant);
+
+    /// <summary>A wallet's spending limits; all zero if it has none.</summary>
+    public SpendingLimits LimitsOf(WalletId id) =>
+        _wallets.Find(id) is var slot and >= 0 && _wallets[slot].Spending is var number and > 0 ? _spending[number].Limits : default;
+
     /// <summary>Applies a payment and writes its record to <paramref name="record"/>, as <see cref="Apply(Command, in ApplyContext, Span{byte})"/>
     /// does for commands.</summary>
+    /// <remarks>What acts on a hold may be sent by the payee's owner, too. So the answer to a known id must be held
+    /// against its entry, payee included, before it is given: under a payer's id, the owner of another payee is told
+    /// that it was used, and no more.</remarks>
+    /// <exception cref="ArgumentException">The payment is not well-formed.</exception>
     public PaymentResult Apply(in Payment payment, in ApplyContext context, Span<byte> record)
     {
         Assert(context.Time >= Time, "time does not run backwards");
         Assert(Genesis is not null, "the first entry is the genesis entry");
-        if (payment.Kind == PaymentKind.None) return Result(Refused(Outcome.Malformed));
-        var payer = _wallets.Find(payment.Payer);
-        if (Identify(payment.Payer, payer, payment.Id, context) is { Outcome: not Outcome.Accepted } known)
-            return known.Outcome == Outcome.Known ? Result(known, payer, _wallets.Find(payment.Payee)) : Result(known);
+        if (!payment.IsWellFormed) return new PaymentResult(Outcome.Malformed, 0, 0);
+        var (payer, payee) = (_wallets.Find(payment.Payer), _wallets.Find(payment.Payee));
+        // As for commands: a stranger learns nothing.
+        var mayAsk = payer < 0 || IsOwn(payer, context) || (payment.IsOnHold && payee >= 0 && IsOwn(payee, context));
+        if (!mayAsk) return Result(Refused(Outcome.WalletNotFound));
+        if (Identify(OwnerKey(payment.Payer, payer), payment.Id, context) is { Outcome: not Outcome.Accepted } known)
+            return known.Outcome == Outcome.Known ? Result(known, context, payer, payee) : Result(known);
+        if (CheckNames(payment, payer, payee) is var wrong and not Outcome.None) return Result(Refused(wrong));
         return payment.Kind switch
         {
-            PaymentKind.Transfer => ApplyTransfer(payment, payer, context, record),
-            PaymentKind.None => throw new LedgerInvariantException("a payment of no kind comes to its outcome before"),
+            PaymentKind.Transfer => ApplyTransfer(payment, payer, payee, context, record),
+            PaymentKind.Hold => ApplyPlaceHold(payment, payer, payee, context, record),
+            PaymentKind.Capture => ApplyCapture(payment, payer, payee, context, record),
+            PaymentKind.Release => ApplyRelease(payment, payer, payee, context, record),
+            PaymentKind.Refund => ApplyRefund(payment, payer, payee, context, record),
+            PaymentKind.None => throw new LedgerInvariantException("a payment of no kind is refused before"),
         };
     }
 
-    private PaymentResult ApplyTransfer(in Payment payment, int payer, in ApplyContext context, Span<byte> record)
+    /// <summary>The shape of a payment, then what it names.</summary>
+    private static Outcome CheckNames(in Payment payment, int payer, int payee)
     {
-        if (payment.Amount.IsZero) return Result(Refused(Outcome.AmountZero));
-        if (payment.Payer == payment.Payee) return Result(Refused(Outcome.SelfTransfer));
-        if (payer < 0) return Result(Refused(Outcome.WalletNotFound));
-        var payee = _wallets.Find(payment.Payee);
-        if (payee < 0) return Result(Refused(Outcome.PayeeNotFound));
-        var refusal = CheckOutflow(_wallets[payer], payment.Amount);
-        _ids.Add(payer, payment.Id, NextSequence, forEver: false);
-        if (refusal != Outcome.None)
-        {
-            var refused = Begin(EntryType.TransferRefused, context, record);
-            refused.Transfer(payment);
-            return Result(refused.End(context, refusal).Finish(), payer, payee);
-        }
-
-        // After this point the transfer must succeed.
-        Debit(ref _wallets[payer], payment.Amount);
-        Credit(ref _wallets[payee], payment.Amount);
-        var entry = Begin(EntryType.Transfer, context, record);
-        entry.Transfer(payment);
-        entry.End(context);
-        entry.Link(ref _wallets[payer]);
-        entry.Link(ref _wallets[payee]);
-        return Result(entry.Finish(), payer, payee);
+        if (payment.Amount.IsZero && payment.Kind != PaymentKind.Release) return Outcome.AmountZero;
+        if (payment.Payer == payment.Payee) return Outcome.SelfTransfer;
+        if (payer < 0) return Outcome.WalletNotFound;
+        return payee < 0 ? Outcome.PayeeNotFound : Outcome.None;
     }
 
-    private PaymentResult Result(in ApplyResult result, int payer = -1, int payee = -1) => new(
-        result.Outcome, result.Sequence, result.BytesWritten,
-        payer < 0 ? null : _wallets.Peek(payer).Available,
-        payee < 0 || _wallets.Peek(payee).Tenant != _wallets.Peek(payer).Tenant ? null : _wallets.Peek(payee).Available);
+    private PaymentResult ApplyTransfer(in Payment payment, int payer, int payee, in ApplyContext context, Span<byte> record)
+    {
+        var fees = FeesFor(payer, payee);
+        var amount = payment.Amount;
+        var refusal = payment.IsUpTo
+            ? FindMost(_wallets[payer], fees, context.Time, ref amount)
+            : CheckSpending(_wallets[payer], amount.Value, fees.Of(amount), context.Time);
+        _ids.Add(payer, payment.Id, NextSequence, forEver: false);
+        if (refusal != Outcome.None) return Refuse(payment, refusal, payer, payee, context, record);
+
+        // After this point the transfer must succeed.
+        var fee = new Msat(fees.Of(amount));
+        CountSpending(_wallets[payer], amount, context.Time);
+        Debit(ref _wallets[payer], amount + fee);
+        Credit(ref _wallets[payee], amount);
+        if (!fee.IsZero) Credit(ref _wallets[_operator], fee);
+        var type = payment.IsUpTo ? EntryType.TransferUpTo : fee.IsZero ? EntryType.Transfer : EntryType.TransferCharged;
+        var entry = Begin(type, context, record);
+        PaymentBytes.Write(ref entry.Body, payment, amount);
+        if (type != EntryType.Transfer) entry.Body.Amount(fee);
+        entry.End(context);
+        PaymentBytes.WritePrivate(ref entry.Body, payment);
+        entry.Link(ref _wallets[payer]);
+        entry.Link(ref _wallets[payee]);
+        if (!fee.IsZero) entry.Link(ref _wallets[_operator]);
+        return Result(entry.Finish(), context, payer, payee) with { Amount = amount, Fee = fee };
+    }
+
+    /// <summary>Journals a refusal. The id is remembered already.</summary>
+    private PaymentResult Refuse(in Payment payment, Outcome refusal, int payer, int payee, in ApplyContext context, Span<byte> record)
+    {
+        var isPlain = payment.Kind == PaymentKind.Transfer && !payment.IsUpTo;
+        var entry = Begin(isPlain ? EntryType.TransferRefused : EntryType.PaymentRefused, context, record);
+        if (!isPlain) entry.Body.U8((byte)payment.Kind);
+        PaymentBytes.Write(ref entry.Body, payment, payment.Amount);
+        entry.End(context, refusal);
+        if (!isPlain) PaymentBytes.WritePrivate(ref entry.Body, payment);
+        return Result(entry.Finish(), context, payer, payee);
+    }
+
+    /// <summary>The state, then the limits, then the funds.</summary>
+    /// <param name="msat">May be more than all the money there is, and so may the fee.</param>
+    private Outcome CheckSpending(in Wallet wallet, long msat, long fee, UnixTime now)
+    {
+        if (CheckState(wallet) is var refusal and not Outcome.None) return refusal;
+        if (wallet.Spending > 0 && _spending[wallet.Spending].Room(now) < msat) return Outcome.LimitExceeded;
+        return wallet.Available.Value < msat + fee ? Outcome.InsufficientFunds : Outcome.None;
+    }
+
+    /// <summary>Lowers an amount to what limits and funds allow.</summary>
+    private Outcome FindMost(in Wallet wallet, in FeeSchedule fees, UnixTime now, ref Msat amount)
+    {
+        if (CheckState(wallet) is var refusal and not Outcome.None) return refusal;
+        if (wallet.Spending > 0) amount = new Msat(Math.Min(amount.Value, _spending[wallet.Spending].Room(now)));
+        if (amount.IsZero) return Outcome.LimitExceeded;
+        amount = Msat.Min(amount, fees.MostWithin(wallet.Available));
+        return amount.IsZero ? Outcome.InsufficientFunds : Outcome.None;
+    }
+
+    private void CountSpending(in Wallet wallet, Msat amount, UnixTime now)
+    {
+        if (wallet.Spending > 0) _spending[wallet.Spending].Count(amount, now);
+    }
+
+    private FeeSchedule FeesFor(int payer, int payee)
+    {
+        var tenant = _wallets[payer].Tenant;
+        return _fees.Count == 0 || tenant == OperatorTenant || payee == _operator ? default : _fees.GetValueOrDefault(tenant);
+    }
+
+    private static PaymentResult Result(in ApplyResult result) => new(result.Outcome, result.Sequence, result.BytesWritten);
+
+    /// <summary>With the balances that whoever asks may see.</summary>
+    private PaymentResult Result(in ApplyResult result, in ApplyContext context, int payer, int payee) => new(
+        result.Outcome, result.Sequence, result.BytesWritten, AvailableFor(payer, context), AvailableFor(payee, context));
+
+    private Msat? AvailableFor(int slot, in ApplyContext context) =>
+        slot >= 0 && _wallets.Peek(slot).Tenant == context.Tenant ? _wallets.Peek(slot).Available : null;
 }

@@ -46,6 +46,7 @@ public sealed partial class Ledger
             w.Time(e.Closed);
             w.I64(e.TreeSize);
         });
+        AppendPayments(hash, field);
         return Hash256.Read(hash.GetHashAndReset());
     }
 
@@ -69,13 +70,14 @@ public sealed partial class Ledger
         // How many of each follow, so that no two states read alike.
         foreach (var count in (ReadOnlySpan<int>)[
             _wallets.Count, _ids.Count, _ids.ForEverCount, _addresses.Count, _deposits.Count, _withdrawals.Count, _queued.Count, _families.Count,
-            _cursors.Count, _epochs.Count]) writer.U32((uint)count);
+            _cursors.Count, _epochs.Count, _holds.Count, _refunds.Count, _spending.Count, _fees.Count]) writer.U32((uint)count);
     }
 
     private static void WriteWallet(ref ByteWriter writer, in Wallet wallet)
     {
         writer.Wallet(wallet.Id);
         writer.U32(wallet.Tenant);
+        writer.U8((byte)wallet.Freezes);
         writer.Amount(wallet.Available);
         writer.Amount(wallet.Held);
         writer.Amount(wallet.Frozen);

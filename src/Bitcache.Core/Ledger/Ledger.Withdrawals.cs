@@ -27,14 +27,20 @@ public sealed partial class Ledger
     public IReadOnlyList<Withdrawal> WithdrawalsOf(WalletId wallet) =>
         _withdrawalsOf.TryGetValue(wallet, out var list) ? [.. list.Select(k => _withdrawals[k])] : [];
 
-    /// <summary>Withdrawals that may be built now, oldest first; those of wallets that owe wait.</summary>
+    /// <summary>Withdrawals that may be built now, oldest first; those of wallets that are frozen or owe wait.</summary>
     public IReadOnlyList<Withdrawal> DueWithdrawals() =>
-        [.. _queued.Where(k => !_wallets[_wallets.Find(k.Wallet)].Owes).Select(k => _withdrawals[k])];
+        [.. _queued.Where(k => CheckPayer(k) == Outcome.None).Select(k => _withdrawals[k])];
 
     public int QueuedWithdrawals => _queued.Count;
 
-    /// <summary>Whether a wallet that a family would pay for owes: the family must not be signed then.</summary>
-    public bool OwesAny(Family family) => family.Withdrawals.Any(k => _wallets[_wallets.Find(k.Wallet)].Owes);
+    /// <summary>Whether a wallet that a family would pay for is frozen or owes: the family must not be signed then.</summary>
+    /// <returns><see cref="Outcome.None"/> if all may pay, otherwise why one of them may not.</returns>
+    public Outcome CheckPayers(Family family) => CheckPayers(family.Withdrawals);
+
+    private Outcome CheckPayers(IReadOnlyList<WithdrawalKey> withdrawals) =>
+        withdrawals.Select(CheckPayer).FirstOrDefault(refusal => refusal != Outcome.None);
+
+    private Outcome CheckPayer(WithdrawalKey key) => CheckState(_wallets[_wallets.Find(key.Wallet)]);
 
     /// <summary>Whether a family waits for an earlier anchor, which its own first input must spend.</summary>
     public bool WaitsForAnchor(Family family) =>
@@ -56,7 +62,7 @@ public sealed partial class Ledger
 
         // After this point the money is held until it is paid.
         ref var wallet = ref _wallets[slot];
-        Hold(ref wallet, amount.ToMsat());
+        SetAside(ref wallet, amount.ToMsat());
         Enter(command, amount, context.Time, WithdrawalState.Queued, default);
         var entry = Write(EntryType.WithdrawalRequested, command with { Amount = amount }, context, record);
         entry.Link(ref wallet);
@@ -101,13 +107,13 @@ public sealed partial class Ledger
         foreach (var key in command.Withdrawals)
             Assert(FindWithdrawal(key)?.State == WithdrawalState.Queued, "a withdrawal is in exactly one live family");
         // A deposit may have been taken back since the caller looked: what is not built yet waits.
-        if (command.Withdrawals.Any(k => _wallets[_wallets.Find(k.Wallet)].Owes)) return Refused(Outcome.WalletOwes);
+        if (CheckPayers(command.Withdrawals) is var stopped and not Outcome.None) return Refused(stopped);
         if (command.Anchor is not null && _families.Any(IsAnchorUnconfirmed)) return Refused(Outcome.AnchorPending);
         ref var operatorWallet = ref _wallets[_operator];
         if (CheckOutflow(operatorWallet, command.FeeCap.ToMsat()) != Outcome.None) return Refused(Outcome.OperatorFundsLow);
 
         // After this point the family exists; its fee cap is held, so that mining is never paid with users' money.
-        Hold(ref operatorWallet, command.FeeCap.ToMsat());
+        SetAside(ref operatorWallet, command.FeeCap.ToMsat());
         foreach (var key in command.Withdrawals) Bind(key, WithdrawalState.InFamily, command.Family);
         _queued.RemoveAll(k => _withdrawals[k].State != WithdrawalState.Queued);
         _families.Add(new Family(
@@ -131,7 +137,7 @@ public sealed partial class Ledger
     private Outcome CheckSigning(Family family)
     {
         // A reorganisation may have taken a payer's deposit, or the anchor that this one must spend.
-        if (OwesAny(family)) return Outcome.WalletOwes;
+        if (CheckPayers(family) is var stopped and not Outcome.None) return stopped;
         return WaitsForAnchor(family) ? Outcome.AnchorPending : Outcome.None;
     }
 

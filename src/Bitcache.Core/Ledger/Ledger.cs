@@ -57,10 +57,10 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
         Assert(context.Time >= Time, "time does not run backwards");
         Assert(Genesis is not null || command is Bitcache.Core.Genesis, "the first entry is the genesis entry");
         Assert(
-            command is ClientCommand and not EpochCut || context.Tenant == OperatorTenant, "the chain, the clock and the cuts are the operator's");
-        if (command is Transfer transfer) return Apply(transfer.ToPayment(), context, record).ToApplyResult();
+            command is ClientCommand and not (EpochCut or SetFees) || context.Tenant == OperatorTenant, "the chain, the clock and the cuts are the operator's");
+        if (command is PaymentCommand payment) return Apply(payment.ToPayment(), context, record).ToApplyResult();
         if (command is ClientCommand named
-            && Identify(named.Owner, _wallets.Find(named.Owner), named.Id, context) is { Outcome: not Outcome.Accepted } known) return known;
+            && Identify(named, context) is { Outcome: not Outcome.Accepted } known) return known;
         return command switch
         {
             Genesis c => ApplyGenesis(c, context, record),
@@ -79,6 +79,11 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
             EpochCut c => ApplyEpochCut(c, context, record),
             RaiseFloor c => ApplyRaiseFloor(c, context, record),
             ConfirmClock c => Write(EntryType.ClockConfirmed, c, context, record).Finish(),
+            SetFrozen c => ApplySetFrozen(c, context, record),
+            SetLimits c => ApplySetLimits(c, context, record),
+            SetFees c => ApplySetFees(c, context, record),
+            Split c => ApplySplit(c, context, record),
+            ExpireHold c => ApplyExpireHold(c, context, record),
             _ => throw new ArgumentException($"unknown command {command.GetType().Name}", nameof(command)),
         };
     }
@@ -111,11 +116,17 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
     /// <summary>The floor at which the window holds at most so many ids, or null if it does not hold more.</summary>
     public UnixTime? FloorFor(int ids) => _ids.FloorFor(ids);
 
-    private ApplyResult Identify(WalletId owner, int slot, OperationId id, in ApplyContext context)
+    private ApplyResult Identify(ClientCommand command, in ApplyContext context)
     {
+        var slot = _wallets.Find(command.Owner);
         // A stranger who guesses an id, or saw it as a payee, must not learn from it what came of it.
-        if (slot >= 0 && _wallets[slot].Tenant != context.Tenant) return Refused(Outcome.WalletNotFound);
-        if (_ids.Find(OwnerKey(owner, slot), id) is { } sequence) return new ApplyResult(Outcome.Known, sequence, 0);
+        var mayAsk = slot < 0 || IsOwn(slot, context) || (command.IsForOperatorToo && context.Tenant == OperatorTenant);
+        return mayAsk ? Identify(OwnerKey(command.Owner, slot), command.Id, context) : Refused(Outcome.WalletNotFound);
+    }
+
+    private ApplyResult Identify(long owner, OperationId id, in ApplyContext context)
+    {
+        if (_ids.Find(owner, id) is { } sequence) return new ApplyResult(Outcome.Known, sequence, 0);
         // Below the floor ids are forgotten: one that is new and one that was paid long ago look alike. So this holds
         // whether or not the clock is trusted; the floor itself is journaled.
         if (id.Time < Floor) return Refused(Outcome.IdBelowFloor);
@@ -166,8 +177,10 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
     private int FindOwn(WalletId id, in ApplyContext context)
     {
         var slot = _wallets.Find(id);
-        return slot >= 0 && _wallets[slot].Tenant == context.Tenant ? slot : -1;
+        return slot >= 0 && IsOwn(slot, context) ? slot : -1;
     }
+
+    private bool IsOwn(int slot, in ApplyContext context) => _wallets[slot].Tenant == context.Tenant;
 
     private static ApplyResult Refused(Outcome outcome) => new(outcome, 0, 0);
 

@@ -24,6 +24,10 @@ public enum Outcome : ushort
     BelowDust = 22,
     /// <summary>Nothing but anchors may pay the anchor script.</summary>
     AnchorAddress = 23,
+    /// <summary>A hold's expiry lies behind, or more than <see cref="Limits.HoldMillisecondsMax"/> ahead.</summary>
+    ExpiryOutOfRange = 24,
+    /// <summary>A split names a payee twice.</summary>
+    PayeeTwice = 25,
 
     /// <summary>Not a payment at all.</summary>
     Malformed = 29,
@@ -31,12 +35,25 @@ public enum Outcome : ushort
     // Things named that are not there, or not the caller's. Not journaled.
     WalletNotFound = 30,
     PayeeNotFound = 31,
+    /// <summary>There is no such hold between these wallets any more, or there never was.</summary>
+    HoldNotFound = 32,
+    /// <summary>The payer cannot take a hold back: before it expires, only the payee's owner may release it.</summary>
+    PayeeOnly = 33,
 
-    // The state of the ledger. Journaled and remembered for transfers and withdrawals.
+    // The state of the ledger. Journaled and remembered for payments and withdrawals.
     InsufficientFunds = 40,
     /// <summary>A deposit of this wallet was taken back after it was spent; nothing leaves until that is settled.
     /// Not journaled for a family of transactions, which is then built without this wallet's withdrawals.</summary>
     WalletOwes = 41,
+    /// <summary>The wallet's owner or the operator stopped its outflow; money still arrives. Not journaled for a
+    /// family of transactions, as above.</summary>
+    WalletFrozen = 42,
+    /// <summary>More than one of the wallet's spending limits leaves.</summary>
+    LimitExceeded = 43,
+    /// <summary>A capture of more than is left of the hold.</summary>
+    HoldExceeded = 44,
+    /// <summary>With what was refunded before, more than the original payment moved.</summary>
+    RefundExceeds = 45,
 
     // The operator's side: nothing was changed, and the caller acts on it.
     OperatorFundsLow = 50,
@@ -45,7 +62,9 @@ public enum Outcome : ushort
     AnchorPending = 52,
 }
 
-public readonly record struct ApplyResult(Outcome Outcome, long Sequence, int BytesWritten)
+/// <param name="Sequence">Of the entry, or the first that it covers.</param>
+/// <param name="Sequences">How many an entry that was written covers: one, or one for each payee of a split.</param>
+public readonly record struct ApplyResult(Outcome Outcome, long Sequence, int BytesWritten, int Sequences = 1)
 {
     /// <summary>Whether an entry was written: the command took effect, or its refusal is remembered.</summary>
     public bool IsJournaled => BytesWritten > 0;

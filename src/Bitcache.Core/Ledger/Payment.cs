@@ -12,6 +12,25 @@ public enum PaymentKind : byte
     None = 0,
     /// <summary>Moves an amount from payer to payee.</summary>
     Transfer = 1,
+    /// <summary>Sets an amount of the payer's aside for the payee, until it is captured, released or expires.</summary>
+    Hold = 2,
+    /// <summary>Pays the payee out of a hold. Sent by the payer's owner or the payee's.</summary>
+    Capture = 3,
+    /// <summary>Gives what is left of a hold back to the payer. Sent by the payee's owner.</summary>
+    Release = 4,
+    /// <summary>Pays back, wholly or in part, what the payer was once paid by the payee.</summary>
+    Refund = 5,
+}
+
+/// <summary>How a <see cref="Payment"/> is meant. Part of the batch format: a bit keeps its meaning for ever.</summary>
+[Flags]
+public enum PaymentFlags : byte
+{
+    None = 0,
+    /// <summary>Of a transfer: moves what funds and limits allow, at most the amount.</summary>
+    UpTo = 1,
+    /// <summary>Of a capture: it is the last, and what it leaves of the hold goes back to the payer.</summary>
+    Close = 2,
 }
 
 /// <summary>The payer's own bytes, inline.</summary>
@@ -21,28 +40,65 @@ public struct ReferenceBytes
     private byte _first;
 }
 
-/// <summary>One payment as it is asked for. The id is unique under the payer.</summary>
+/// <summary>One payment as it is asked for. The id is unique under the payer; for a capture and a release the payer is
+/// that of the hold.</summary>
 public struct Payment
 {
-    private ReferenceBytes _reference;
-    private byte _referenceLength;
-
-    public PaymentKind Kind { get; init; }
+    // In the order of their alignment, so that no byte is lost between them.
     public OperationId Id { get; init; }
     public WalletId Payer { get; init; }
     public WalletId Payee { get; init; }
+    /// <summary>The id of the hold that is captured or released, or of the payment that is refunded.</summary>
+    public OperationId Target { get; init; }
+    /// <summary>What is asked for; of no meaning for a release.</summary>
     public Msat Amount { get; init; }
+    /// <summary>What the payment that is refunded moved to its payee, its fee not counted; read with
+    /// <see cref="OriginalSequence"/>.</summary>
+    public Msat OriginalAmount { get; init; }
+    // What a hold and a refund say apart from the rest lies in the same bytes: no payment is both.
+    private long _expiresOrOriginal;
     /// <summary>A number of the payer's choice.</summary>
     public uint Code { get; init; }
+    public PaymentKind Kind { get; init; }
+    public PaymentFlags Flags { get; init; }
+    private byte _referenceLength;
+    private ReferenceBytes _reference;
+
+    /// <summary>When what is left of a hold goes back; ahead of the batch's time by at most <see cref="Limits.HoldMillisecondsMax"/>.</summary>
+    public UnixTime Expires
+    {
+        readonly get => new(_expiresOrOriginal);
+        init => _expiresOrOriginal = value.Milliseconds;
+    }
+
+    /// <summary>The entry of the payment that is refunded. Whoever queues a refund has read this entry from the
+    /// journal, and found in its <see cref="Entry.Moved"/> the refund's payer as payee and the refund's payee as payer,
+    /// the id <see cref="Target"/> and the amount <see cref="OriginalAmount"/>. The ledger cannot check that again.</summary>
+    public long OriginalSequence
+    {
+        readonly get => _expiresOrOriginal;
+        init => _expiresOrOriginal = value;
+    }
 
     /// <summary>At most <see cref="Limits.ReferenceBytesMax"/> bytes of the payer's choice.</summary>
     [UnscopedRef]
     public readonly ReadOnlySpan<byte> Reference => ((ReadOnlySpan<byte>)_reference)[.._referenceLength];
 
-    /// <summary>Whether a second payment under the same id asks for the same thing.</summary>
-    public readonly bool HasSameTerms(in Payment other) =>
-        Kind == other.Kind && Id == other.Id && Payer == other.Payer && Payee == other.Payee && Amount == other.Amount && Code == other.Code
-        && Reference.SequenceEqual(other.Reference);
+    public readonly bool IsUpTo => (Flags & PaymentFlags.UpTo) != 0;
+    public readonly bool IsClosing => (Flags & PaymentFlags.Close) != 0;
+
+    /// <summary>Whether it acts on a hold, as the payee's owner may, too.</summary>
+    public readonly bool IsOnHold => Kind is PaymentKind.Capture or PaymentKind.Release;
+
+    /// <summary>Whether there is such a kind, and its flags are its own. What comes from outside is refused otherwise,
+    /// before it is queued.</summary>
+    public readonly bool IsWellFormed => Kind switch
+    {
+        PaymentKind.Transfer => (Flags & ~PaymentFlags.UpTo) == 0,
+        PaymentKind.Capture => (Flags & ~PaymentFlags.Close) == 0,
+        PaymentKind.Hold or PaymentKind.Release or PaymentKind.Refund => Flags == PaymentFlags.None,
+        _ => false,
+    };
 
     /// <exception cref="ArgumentException">More than <see cref="Limits.ReferenceBytesMax"/> bytes.</exception>
     public void SetReference(ReadOnlySpan<byte> bytes)
@@ -54,10 +110,16 @@ public struct Payment
 
 /// <summary>What came of a payment.</summary>
 /// <param name="Sequence">Of the entry: this payment's own or, if it is known, that of the first time.</param>
-/// <param name="PayerAvailable">The payer's available balance now; null where the wallet was not looked at.</param>
-/// <param name="PayeeAvailable">The same of the payee, if the payer's tenant owns it.</param>
+/// <param name="PayerAvailable">The payer's available balance now, if whoever asks owns the wallet.</param>
+/// <param name="PayeeAvailable">The same of the payee.</param>
 public readonly record struct PaymentResult(Outcome Outcome, long Sequence, int BytesWritten, Msat? PayerAvailable = null, Msat? PayeeAvailable = null)
 {
+    /// <summary>What was moved, held or given back; zero where nothing was. That of a known payment is in its entry.</summary>
+    public Msat Amount { get; init; }
+
+    /// <summary>What the payer paid on top, or what is held for that.</summary>
+    public Msat Fee { get; init; }
+
     /// <summary>Whether an entry was written: the payment took effect, or its refusal is remembered.</summary>
     public bool IsJournaled => BytesWritten > 0;
 

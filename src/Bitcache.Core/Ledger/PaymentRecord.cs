@@ -51,7 +51,8 @@ public static class PaymentRecord
         var amount = BinaryPrimitives.ReadInt64LittleEndian(record[AmountOffset..]);
         var id = OperationId.Read(record[IdOffset..]);
         int length = record[2];
-        var isSound = (PaymentKind)record[0] is PaymentKind.Transfer && (record[1] | record[3]) == 0 && length <= Limits.ReferenceBytesMax
+        var (payer, payee) = (WalletId.Read(record[PayerOffset..]), WalletId.Read(record[PayeeOffset..]));
+        var isSound = !payer.IsReserved && !payee.IsReserved && (PaymentKind)record[0] is PaymentKind.Transfer && (record[1] | record[3]) == 0 && length <= Limits.ReferenceBytesMax
             && id.IsWellFormed && amount is >= 0 and <= Limits.SupplyMsatMax
             && !record[ReservedOffset..ReferenceOffset].ContainsAnyExcept((byte)0)
             && !record[(ReferenceOffset + length)..Bytes].ContainsAnyExcept((byte)0);
@@ -60,8 +61,8 @@ public static class PaymentRecord
         {
             Kind = (PaymentKind)record[0],
             Id = id,
-            Payer = WalletId.Read(record[PayerOffset..]),
-            Payee = WalletId.Read(record[PayeeOffset..]),
+            Payer = payer,
+            Payee = payee,
             Amount = new Msat(amount),
             Code = BinaryPrimitives.ReadUInt32LittleEndian(record[4..]),
         };

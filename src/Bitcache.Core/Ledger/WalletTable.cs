@@ -8,6 +8,10 @@ public struct Wallet
     public WalletId Id { get; internal set; }
     /// <summary>The owner whose keys may see and use the wallet; 0 is the operator.</summary>
     public uint Tenant { get; internal set; }
+    /// <summary>Its number in the <see cref="SpendingTable"/>; 0 if it never had limits.</summary>
+    internal int Spending { get; set; }
+    /// <summary>Who stopped this wallet's outflow. Not to be taken for <see cref="Frozen"/>, which is money.</summary>
+    public Freezes Freezes { get; internal set; }
     public Msat Available { get; internal set; }
     /// <summary>Set aside for withdrawals that were asked for, or for mining fees.</summary>
     public Msat Held { get; internal set; }
@@ -21,6 +25,7 @@ public struct Wallet
     public long LastSequence { get; internal set; }
 
     public readonly bool Owes => !Owed.IsZero || !OwedPending.IsZero;
+    public readonly bool IsFrozen => Freezes != Freezes.None;
 }
 
 /// <summary>Wallets by id. Slots never move and wallets are never removed.</summary>

@@ -22,6 +22,7 @@ internal sealed class Batch(int bytes, SaltSource drawSalts)
     /// <summary>What was durable when the batch was begun.</summary>
     public long DurableSequence { get; private set; }
     public long FirstSequence { get; private set; }
+    /// <summary>Sequences taken: a split takes several.</summary>
     public int Entries { get; private set; }
 
     public ReadOnlySpan<byte> Payload => _payload.AsSpan(0, _length);
@@ -69,7 +70,8 @@ internal sealed class Batch(int bytes, SaltSource drawSalts)
 
     public void Take(in ApplyResult result)
     {
-        if (Entries++ == 0) FirstSequence = result.Sequence;
+        if (Entries == 0) FirstSequence = result.Sequence;
+        Entries += result.Sequences;
         _length += result.BytesWritten;
     }
 }

@@ -5,10 +5,15 @@ using Bitcache.Core;
 namespace Bitcache.Engine.Partitions;
 
 /// <summary>One line of a wallet's history.</summary>
+/// <param name="Wallet">The wallet whose history it is.</param>
 /// <param name="Incoming">Whether the wallet is the credited side.</param>
 /// <param name="Available">Its available balance after the entry.</param>
 /// <param name="Change">By how much the entry moved it, up or down.</param>
-public sealed record HistoryLine(Entry Entry, bool Incoming, Msat Available, Msat Change);
+public sealed record HistoryLine(Entry Entry, WalletId Wallet, HistorySides Side, bool Incoming, Msat Available, Msat Change)
+{
+    /// <summary>Whether all that the entry gave the wallet is the fee: it is the operator's.</summary>
+    public bool IsFee => Side == HistorySides.Operator;
+}
 
 /// <param name="Next">Give this as `before` to read on; null at the wallet's beginning.</param>
 public sealed record HistoryPage(IReadOnlyList<HistoryLine> Lines, long? Next);
@@ -20,39 +25,53 @@ public static class History
     /// <returns>Null when there is no such wallet, or <paramref name="before"/> is not part of its history.</returns>
     public static async Task<HistoryPage?> ReadAsync(Partition partition, WalletId wallet, long? before, int limit)
     {
-        var (newest, scripts) = await partition.QueryAsync(ledger => (
+        var (newest, scripts, operatorWallet) = await partition.QueryAsync(ledger => (
             ledger.FindWallet(wallet)?.LastSequence,
-            ledger.AddressesOf(wallet).Select(a => a.Script).ToHashSet()));
+            ledger.AddressesOf(wallet).Select(a => a.Script).ToHashSet(),
+            ledger.Genesis!.Operator));
         if (newest is null || before > newest || before < 0) return null;
-        var steps = new List<(Entry Entry, bool Incoming, HistoryLink Link)>();
+        var steps = new List<(Entry Entry, HistorySides Side, HistoryLink Link)>();
         var from = before ?? newest.Value;
         // One step more than the page has lines: a line's change is told by the balance before it. Sequence 0 is the
         // genesis entry, and no wallet's history goes that far.
         while (from != 0 && steps.Count <= limit)
         {
             var entry = partition.ReadEntry(from);
-            if (IsIncoming(entry, wallet, scripts) is not { } incoming) return null;
-            steps.Add((entry, incoming, incoming && HasTwoSides(entry) ? entry.Second : entry.First));
+            if (FindSide(entry, wallet, scripts, operatorWallet) is not { } side) return null;
+            steps.Add((entry, side, entry.LinkOf(side)));
             from = steps[^1].Link.Previous;
         }
         var lines = steps.Take(limit).Select((step, i) => new HistoryLine(
-            step.Entry, step.Incoming, step.Link.Available, Distance(step.Link.Available, i + 1 < steps.Count ? steps[i + 1].Link.Available : Msat.Zero)));
+            step.Entry, wallet, step.Side, IsIncoming(step.Entry, step.Side), step.Link.Available, Distance(step.Link.Available, i + 1 < steps.Count ? steps[i + 1].Link.Available : Msat.Zero)));
         return new HistoryPage([.. lines], steps.Count > limit ? steps[limit].Entry.Sequence : null);
     }
 
     private static Msat Distance(Msat a, Msat b) => a > b ? a - b : b - a;
 
-    private static bool HasTwoSides(Entry entry) => entry.Type is EntryType.Transfer or EntryType.WithdrawalSettledInside;
-
-    /// <summary>Which side of the entry the wallet is on, or null when it is on neither. A deposit names its
-    /// wallet by its address.</summary>
-    private static bool? IsIncoming(Entry entry, WalletId wallet, HashSet<ByteString> scripts) => entry.Command switch
+    /// <summary>Which side of the entry the wallet is on, or null when it is on none. A deposit names its wallet by its
+    /// address; the operator, where it receives a fee, is not named at all.</summary>
+    private static HistorySides? FindSide(Entry entry, WalletId wallet, HashSet<ByteString> scripts, WalletId operatorWallet)
     {
-        Transfer t when entry.Type == EntryType.Transfer => t.Payee == wallet ? true : t.Payer == wallet ? false : null,
-        RequestWithdrawal w when entry.Type != EntryType.WithdrawalRefused =>
-            entry.Payee == wallet ? true : w.Wallet == wallet ? false : null,
-        CreateWallet c => c.Wallet == wallet ? true : null,
-        ChangeDeposit { IsInHistory: true } d => scripts.Contains(d.Script) ? d.To == DepositState.Credited : null,
-        _ => null,
+        var (payer, payee) = entry.Command switch
+        {
+            PaymentCommand p => (p.Payer, p.Payee),
+            ExpireHold h => (h.Payer, entry.Payee),
+            Split s => (s.Payer, entry.Payee),
+            RequestWithdrawal w => (w.Wallet, entry.Payee),
+            CreateWallet c => (c.Wallet, default),
+            ChangeDeposit d => (scripts.Contains(d.Script) ? wallet : default, default(WalletId)),
+            _ => default,
+        };
+        if (wallet == payer && (entry.Sides & HistorySides.Payer) != 0) return HistorySides.Payer;
+        if (wallet == payee && (entry.Sides & HistorySides.Payee) != 0) return HistorySides.Payee;
+        return wallet == operatorWallet && (entry.Sides & HistorySides.Operator) != 0 ? HistorySides.Operator : null;
+    }
+
+    /// <summary>Whether the entry gave the wallet something. What a closed hold leaves comes back to its payer.</summary>
+    private static bool IsIncoming(Entry entry, HistorySides side) => side != HistorySides.Payer || entry.Type switch
+    {
+        EntryType.WalletCreated or EntryType.HoldCaptured or EntryType.HoldReleased or EntryType.HoldExpired => true,
+        EntryType.DepositChanged => ((ChangeDeposit)entry.Command).To == DepositState.Credited,
+        _ => false,
     };
 }

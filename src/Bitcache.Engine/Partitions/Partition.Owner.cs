@@ -9,6 +9,7 @@ public sealed partial class Partition
     /// <summary>The floor of the id window moves in steps, so that raising it is a rare entry. A step is a whole number
     /// of slices of the window, which are then dropped and not cut.</summary>
     private const long FloorStepMilliseconds = 1_024 * 3_600;
+    private const int ExpiriesPerBatchMax = 256;
     /// <summary>Which part of the window is given up at a time when it is full, and how far it may pass its bound while
     /// the floor cannot rise.</summary>
     private const int WindowReserve = 8;
@@ -59,8 +60,11 @@ public sealed partial class Partition
         var batch = _free.Take(_stopped.Token);
         batch.Begin(_clock.Next(), _clock.IsTrusted, _journal.DurableSequence);
         Volatile.Write(ref _batchMilliseconds, batch.Time.Milliseconds);
-        if (!_storageFull && FloorToRaise(batch) is { } floor)
-            new CommandItem(new RaiseFloor(floor), Ledger.OperatorTenant).Run(_ledger, batch);
+        if (_storageFull || _ledger.Genesis is null || !batch.ClockTrusted) return batch;
+        if (FloorToRaise(batch) is { } floor) new CommandItem(new RaiseFloor(floor), Ledger.OperatorTenant).Run(_ledger, batch);
+        // Each expiry is an entry; many at once are spread over batches, so that payments go on between them.
+        for (var i = 0; i < ExpiriesPerBatchMax && _ledger.NextHoldToExpire(batch.Time) is { } expiry; i++)
+            new CommandItem(expiry, Ledger.OperatorTenant).Run(_ledger, batch);
         return batch;
     }
 
@@ -106,7 +110,6 @@ public sealed partial class Partition
     /// <summary>Where the floor of the id window should stand, or null to leave it.</summary>
     private UnixTime? FloorToRaise(Batch batch)
     {
-        if (!batch.ClockTrusted || _ledger.Genesis is null) return null;
         if (_ledger.WindowIds >= _windowIdsMax && _ledger.FloorFor(_windowIdsMax - (_windowIdsMax / WindowReserve)) is { } early)
         {
             // Memory is finite: give up the oldest part of what is left of the window, and say so.

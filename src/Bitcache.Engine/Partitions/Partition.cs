@@ -126,7 +126,7 @@ public sealed partial class Partition : IAsyncDisposable
     private PaymentAnswer Recall(in Payment payment, in PaymentAnswer known)
     {
         var entry = ReadEntry(known.Sequence);
-        return entry.Command is Transfer first && first.ToPayment().HasSameTerms(payment)
+        return entry.Command is PaymentCommand first && PaymentCommand.From(payment).HasSameTerms(first)
             ? known with { Outcome = entry.Outcome, Time = entry.Time, IsRetry = true }
             : new PaymentAnswer(Outcome.IdReused, 0, default, null, null);
     }
@@ -150,7 +150,7 @@ public sealed partial class Partition : IAsyncDisposable
             var next = first;
             ReadRecords(from, through - from + 1, record =>
             {
-                var sequence = Entry.SequenceOf(record);
+                var sequence = Entry.SequencesOf(record).First;
                 for (; next < end && block.Results[known[next]].Sequence == sequence; next++) Recall(block, known[next], record);
             });
             first = end;
@@ -160,7 +160,7 @@ public sealed partial class Partition : IAsyncDisposable
     private static void Recall(PaymentBlock block, int at, ReadOnlySpan<byte> record)
     {
         var entry = Entry.Read(record);
-        var same = entry.Command is Transfer first && first.ToPayment().HasSameTerms(block.Payments[at]);
+        var same = entry.Command is PaymentCommand first && PaymentCommand.From(block.Payments[at]).HasSameTerms(first);
         block.Results[at] = same ? block.Results[at] with { Outcome = entry.Outcome } : new PaymentResult(Outcome.IdReused, 0, 0);
     }
 
@@ -173,7 +173,7 @@ public sealed partial class Partition : IAsyncDisposable
     }
 
     /// <summary>Reads a durable entry from the journal, on the caller's thread.</summary>
-    public Entry ReadEntry(long sequence) => Entry.Read(ReadRecord(sequence));
+    public Entry ReadEntry(long sequence) => Entry.Read(ReadRecord(sequence), sequence);
 
     /// <summary>Reads a durable entry's record.</summary>
     /// <exception cref="JournalCorruptException">It is damaged: the process must stop.</exception>

@@ -48,7 +48,7 @@ internal sealed class CommandItem(Command command, uint tenant) : WorkItem
         _applied = new Applied(
             result.Outcome, result.Sequence, record,
             command is ClientCommand named ? ledger.FindWallet(named is CreateWallet c ? c.Wallet : named.Owner) : null,
-            command is Transfer transfer ? ledger.FindWallet(transfer.Payee) : null);
+            command is PaymentCommand payment ? ledger.FindWallet(payment.Payee) : null);
         return true;
     }
 

@@ -117,13 +117,22 @@ public sealed class LogKeeper : IDisposable
         }
     }
 
+    /// <summary>The leaves of a record, as far as they are wanted: of a split some may be in the log already.</summary>
+    private static void AddLeaves(List<Hash256> leaves, ReadOnlySpan<byte> record, long first, long end)
+    {
+        var (sequence, sequences) = Entry.SequencesOf(record);
+        for (var at = Math.Max(first, sequence); at < Math.Min(end, sequence + sequences); at++)
+            leaves.Add(Rfc6962.LeafHash(Entry.StatementOf(record, at)));
+    }
+
     private void HashUpTo(long size)
     {
         while (_log.Size < size)
         {
             var leaves = new List<Hash256>();
             var count = Math.Min(size - _log.Size, LeavesAtOnce);
-            _partition.ReadRecords(_log.Size, count, record => leaves.Add(Rfc6962.LeafHash(Entry.StatementOf(record))));
+            var end = _log.Size + count;
+            _partition.ReadRecords(_log.Size, count, record => AddLeaves(leaves, record, end - count, end));
             try
             {
                 _log.Append(leaves.ToArray());

@@ -117,12 +117,12 @@ public sealed class Payouts(Partition partition, IBitcoinNode node, EngineSettin
 
     private async Task<string> BuildAsync(Family family, bool mayPay, CancellationToken cancel)
     {
-        var (owes, waits) = await partition.QueryAsync(ledger => (ledger.OwesAny(family), ledger.WaitsForAnchor(family)));
+        var (stopped, waits) = await partition.QueryAsync(ledger => (ledger.CheckPayers(family) != Outcome.None, ledger.WaitsForAnchor(family)));
         if (waits) return "the anchor before it is not in a block";
-        if (owes || (!mayPay && family.Withdrawals.Count > 0))
+        if (stopped || (!mayPay && family.Withdrawals.Count > 0))
         {
             await partition.SubmitAsync(new AbandonFamily(family.Number));
-            return "a deposit under it was taken back, or reserves are short: its withdrawals wait";
+            return "a wallet in it is frozen, a deposit under it was taken back, or reserves are short: its withdrawals wait";
         }
         await LockCoinsAsync(cancel);
         var order = await partition.QueryAsync(ledger => ToOrder(ledger, family));

@@ -18,7 +18,7 @@ public sealed class Receipts(Partition partition, LogKeeper log, string origin)
     public async Task<Receipt?> FindAsync(long sequence)
     {
         if (log.FindProof(sequence) is not { } proof) return null;
-        var statement = Entry.StatementOf(partition.ReadRecord(sequence)).ToArray();
+        var statement = Entry.StatementOf(partition.ReadRecord(sequence), sequence).ToArray();
         byte[] leaf = [Rfc6962.LeafPrefix, .. statement];
         var anchor = await partition.QueryAsync(ledger => ledger.Families()
             .FirstOrDefault(f => f.Anchor?.TreeSize > sequence && f.Confirmation is not null));

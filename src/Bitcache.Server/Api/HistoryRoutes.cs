@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http;
 namespace Bitcache.Server.Api;
 
 /// <summary>One line of a wallet's history.</summary>
-/// <param name="Kind">wallet_created, transfer, withdrawal_requested, withdrawal_settled_inside, deposit_credited (or
+/// <param name="Kind">wallet_created, transfer, split, hold_placed, hold_captured, hold_released, hold_expired, refund, withdrawal_requested, withdrawal_settled_inside, deposit_credited (or
 /// given back after it was frozen), deposit_frozen, deposit_reversed.</param>
 /// <param name="Direction"><c>in</c> or <c>out</c>, as seen from this wallet.</param>
 /// <param name="AmountMsat">What was paid or asked for; of a deposit's steps, by how much they moved what is available.</param>
@@ -47,14 +47,28 @@ internal static class HistoryRoutes
             entry.Sequence, entry.Time.ToString(), KindOf(entry), line.Incoming ? "in" : "out", 0, line.Available.Value);
         return entry.Command switch
         {
-            Transfer t => reply with
+            // The operator sees of a payment that it took a fee for, what it took.
+            PaymentCommand p when line.IsFee => reply with { AmountMsat = entry.Fee.Value, Other = p.Payer.ToString(), Id = p.Id.ToString() },
+            PaymentCommand p => reply with
             {
-                AmountMsat = t.Amount.Value,
-                Other = (line.Incoming ? t.Payer : t.Payee).ToString(),
-                Id = t.Id.ToString(),
-                Code = t.Code,
-                Reference = t.Reference.ToUtf8(),
+                AmountMsat = p.Amount.Value,
+                Other = (line.Wallet == p.Payer ? p.Payee : p.Payer).ToString(),
+                Id = p.Id.ToString(),
+                Code = p.Code,
+                Reference = p.Reference.ToUtf8(),
             },
+            Split s when line.IsFee => reply with { AmountMsat = line.Change.Value, Other = s.Payer.ToString(), Id = s.Id.ToString() },
+            // The payer sees the whole, a payee its own part.
+            Split s when line.Wallet == s.Payer => reply with { AmountMsat = s.Parts.Sum(part => part.Amount.Value), Id = s.Id.ToString() },
+            Split s => reply with
+            {
+                AmountMsat = s.Parts[entry.Part].Amount.Value,
+                Other = s.Payer.ToString(),
+                Id = s.Id.ToString(),
+                Code = s.Parts[entry.Part].Code,
+                Reference = s.Parts[entry.Part].Reference.ToUtf8(),
+            },
+            ExpireHold h => reply with { AmountMsat = entry.Released.Value, Other = entry.Payee.ToString(), Id = h.Hold.ToString() },
             RequestWithdrawal w => reply with
             {
                 AmountMsat = w.Amount.ToMsat().Value,
@@ -76,7 +90,13 @@ internal static class HistoryRoutes
     private static string KindOf(Entry entry) => entry.Type switch
     {
         EntryType.WalletCreated => "wallet_created",
-        EntryType.Transfer => "transfer",
+        EntryType.Transfer or EntryType.TransferUpTo or EntryType.TransferCharged => "transfer",
+        EntryType.SplitPaid => "split",
+        EntryType.HoldPlaced => "hold_placed",
+        EntryType.HoldCaptured => "hold_captured",
+        EntryType.HoldReleased => "hold_released",
+        EntryType.HoldExpired => "hold_expired",
+        EntryType.PaymentRefunded => "refund",
         EntryType.WithdrawalRequested => "withdrawal_requested",
         EntryType.WithdrawalSettledInside => "withdrawal_settled_inside",
         EntryType.DepositChanged => ((ChangeDeposit)entry.Command).To switch

@@ -13,24 +13,28 @@ internal sealed class JsonReply<T>(T body, JsonTypeInfo<T> type, int status) : I
 
     // Used from the first byte to the last without an await between, so one of a thread serves all its answers.
     [ThreadStatic]
-    private static ArrayBufferWriter<byte>? buffer;
+    private static ArrayBufferWriter<byte>? _buffer;
     [ThreadStatic]
-    private static Utf8JsonWriter? writer;
+    private static Utf8JsonWriter? _writer;
 
     public Task ExecuteAsync(HttpContext httpContext)
     {
-        buffer ??= new ArrayBufferWriter<byte>(1024);
-        writer ??= new Utf8JsonWriter(buffer);
-        buffer.ResetWrittenCount();
-        writer.Reset(buffer);
-        JsonSerializer.Serialize(writer, body, type);
-        writer.Flush();
-        var response = httpContext.Response;
+        Write(httpContext.Response);
+        return Task.CompletedTask;
+    }
+
+    private void Write(HttpResponse response)
+    {
+        _buffer ??= new ArrayBufferWriter<byte>(1024);
+        _writer ??= new Utf8JsonWriter(_buffer);
+        _buffer.ResetWrittenCount();
+        _writer.Reset(_buffer);
+        JsonSerializer.Serialize(_writer, body, type);
+        _writer.Flush();
         response.StatusCode = status;
         response.ContentType = "application/json; charset=utf-8";
-        response.ContentLength = buffer.WrittenCount;
-        response.BodyWriter.Write(buffer.WrittenSpan);
-        if (buffer.Capacity > KeptBytesMax) buffer = null;
-        return Task.CompletedTask;
+        response.ContentLength = _buffer.WrittenCount;
+        response.BodyWriter.Write(_buffer.WrittenSpan);
+        if (_buffer.Capacity > KeptBytesMax) _buffer = null;
     }
 }

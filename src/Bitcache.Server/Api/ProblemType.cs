@@ -66,6 +66,14 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType PayeeNotFound = new("payee_not_found", 422, "There is no such payee.");
     public static readonly ProblemType InsufficientFunds = new("insufficient_funds", 422, "The wallet has less available than this needs.");
     public static readonly ProblemType WalletOwes = new("wallet_owes", 422, "A deposit of this wallet was taken back after it was spent: nothing leaves until that is settled.");
+    public static readonly ProblemType WalletFrozen = new("wallet_frozen", 422, "The wallet is frozen: nothing leaves it until it is unfrozen.");
+    public static readonly ProblemType LimitExceeded = new("limit_exceeded", 422, "This is more than a spending limit of the wallet leaves.");
+    public static readonly ProblemType PayeeTwice = new("payee_twice", 422, "A split names each payee once.");
+    public static readonly ProblemType ExpiryOutOfRange = new("expiry_out_of_range", 422, "A hold must expire in the future, at most 31 days ahead.");
+    public static readonly ProblemType HoldNotFound = new("hold_not_found", 422, "There is no such open hold between these wallets.");
+    public static readonly ProblemType PayeeOnly = new("payee_only", 422, "Only the payee's owner may release a hold before it expires.");
+    public static readonly ProblemType HoldExceeded = new("hold_exceeded", 422, "This is more than is left of the hold.");
+    public static readonly ProblemType RefundExceeds = new("refund_exceeds", 422, "With what was refunded before, this is more than the original payment moved.");
     public static readonly ProblemType ReceiptNotReady = new("receipt_not_ready", 409, "No signed checkpoint covers this entry yet.", 1);
     public static readonly ProblemType NothingToProve = new("transfer_refused", 409, "The transfer was refused: there is no receipt for it.");
 
@@ -99,6 +107,14 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         Outcome.PayeeNotFound => PayeeNotFound,
         Outcome.InsufficientFunds => InsufficientFunds,
         Outcome.WalletOwes => WalletOwes,
+        Outcome.WalletFrozen => WalletFrozen,
+        Outcome.LimitExceeded => LimitExceeded,
+        Outcome.PayeeTwice => PayeeTwice,
+        Outcome.ExpiryOutOfRange => ExpiryOutOfRange,
+        Outcome.HoldNotFound => HoldNotFound,
+        Outcome.PayeeOnly => PayeeOnly,
+        Outcome.HoldExceeded => HoldExceeded,
+        Outcome.RefundExceeds => RefundExceeds,
         // The node gave an address twice; the next one is another.
         Outcome.AddressTaken => NodeUnavailable,
         // No client's command comes to one of these.

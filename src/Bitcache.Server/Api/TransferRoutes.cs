@@ -77,7 +77,7 @@ internal static class TransferRoutes
     private static async Task<IResult> GetReceiptAsync(Call call)
     {
         var entry = await FindAsync(call);
-        if (entry.Type != EntryType.Transfer) return new Problem(ProblemType.NothingToProve);
+        if (entry.Outcome != Outcome.Accepted) return new Problem(ProblemType.NothingToProve);
         if (await call.Engine.FindReceiptAsync(entry.Sequence) is not { } receipt) return new Problem(ProblemType.ReceiptNotReady);
         var ots = receipt.OpenTimestamps is null ? null : Convert.ToBase64String(receipt.OpenTimestamps);
         return Replies.Json(

@@ -11,8 +11,8 @@ namespace Bitcache.Tests.Cli;
 [Trait("suite", "core")]
 public sealed class CommandLineTests
 {
-    private static readonly string Wallet = new WalletId(7).ToString();
-    private static readonly string Other = new WalletId(8).ToString();
+    private static readonly string Wallet = new WalletId((UInt128)7 << 100).ToString();
+    private static readonly string Other = new WalletId((UInt128)8 << 100).ToString();
 
     [Theory]
     [InlineData("0.001Bits", 100L)]

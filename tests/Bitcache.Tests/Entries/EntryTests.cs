@@ -27,6 +27,40 @@ public sealed class EntryTests
     }
 
     [Fact]
+    public void A_payment_up_to_an_amount_with_a_fee_is_laid_out_as_described()
+    {
+        var rules = RuleTable.Run(TransferRules.Funded + "\nfees 1 flat 1msat  Accepted\npay a b 5000 upto id 1 ref hi  Accepted");
+        var expected = string.Concat(
+            "000000b1", "0001", "01", "00", "00000001", "006b",
+            "01", "16", "0000", "0000000000000009", "000001a3185c5000",
+            // Id, payer, payee, the amount moved, code, reference, fee.
+            "01a3185c5000700080000000000000" + "09", "612e2e2e2e2e2e2e2e2e2e2e2e2e2e2e", "622e2e2e2e2e2e2e2e2e2e2e2e2e2e2e",
+            "00000000000f423f", "00000007", "02" + "6869", "0000000000000001",
+            "0000000000005a17" + "000000000000000a",
+            // The amount asked for, and the links of payer, payee and operator.
+            "00000000004c4b40",
+            "0000000000000007", "0000000000000000", "0000000000000002", "00000000000f423f", "0000000000000000", "0000000000000001");
+        Assert.Equal(expected, Convert.ToHexStringLower(rules.Book.Records[^1]));
+    }
+
+    [Fact]
+    public void A_splits_record_is_laid_out_as_described()
+    {
+        var rules = RuleTable.Run(TransferRules.Funded + "\nsplit a b:1,c:2 id 1  Accepted");
+        const string Terms = "01a3185c5000700080000000000000" + "08" + "612e2e2e2e2e2e2e2e2e2e2e2e2e2e2e";
+        var expected = string.Concat(
+            // Two sequences, and therefore two statements, each behind its length.
+            "00000113", "0002", "01", "00", "00000001",
+            "0069", "01", "20", "0000", "0000000000000008", "000001a3185c5000", Terms, "622e2e2e2e2e2e2e2e2e2e2e2e2e2e2e",
+            "00000000000003e8", "00000000", "00", "0000000000000000", "0000000000005a17" + "0000000000000009",
+            "0069", "01", "20", "0000", "0000000000000009", "000001a3185c5000", Terms, "632e2e2e2e2e2e2e2e2e2e2e2e2e2e2e",
+            "00000000000007d0", "00000001", "00", "0000000000000000", "0000000000000000" + "0000000000000002",
+            // No link of the operator's; the payer's, then each payee's.
+            "00", "0000000000000007", "00000000000f3688", "0000000000000002", "00000000000003e8", "0000000000000003", "00000000000007d0");
+        Assert.Equal(expected, Convert.ToHexStringLower(rules.Book.Records[^1]));
+    }
+
+    [Fact]
     public void A_statement_is_read_alone_as_a_receipt_holds_it()
     {
         foreach (var record in GoldenJournal.Read())
@@ -37,7 +71,9 @@ public sealed class EntryTests
                 (whole.Type, whole.Partition, whole.Sequence, whole.Time, whole.Salt, whole.Outcome, whole.Payee),
                 (alone.Type, alone.Partition, alone.Sequence, alone.Time, alone.Salt, alone.Outcome, alone.Payee));
             Assert.Equal((default, default), (alone.First, alone.Second));
-            Assert.Equal(Body(whole.Command), Body(alone.Command));
+            // A statement of a split has one part only.
+            if (whole.Command is Split split && whole.Type == EntryType.SplitPaid) Assert.Equal(split.Parts[0], Assert.Single(((Split)alone.Command).Parts));
+            else Assert.Equal(Body(whole.Command), Body(alone.Command));
         }
 
         static string Body(Command command)

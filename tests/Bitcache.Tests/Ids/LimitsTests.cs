@@ -38,7 +38,10 @@ public sealed class LimitsTests
         var family = Around + 8 + 8 + 1 + 8 + 8 + 32 + 2 + (Limits.FamilyWithdrawalsMax * (WalletId.Bytes + OperationId.Bytes));
         var cut = Around + 8 + 2 + (8 * Limits.PartitionsMax);
         var genesis = Around + 1 + Limits.OriginBytesMax + 1 + 2 + WalletId.Bytes + 1 + Limits.ScriptBytesMax + 1 + (Limits.KeysMax * (1 + Hash256.Bytes));
-        Assert.All([family, cut, genesis], size => Assert.InRange(size, 1, Limits.StatementBytesMax));
+        var payment = (3 * WalletId.Bytes) + 8 + 4 + 1 + Limits.ReferenceBytesMax;
+        var refused = Around + OperationId.Bytes + WalletId.Bytes + 1 + (Limits.SplitPayeesMax * (payment - (2 * WalletId.Bytes))) + 2;
+        Assert.True(Limits.SplitPayeesMax * (2 + Around + payment + 8 + LinkBytes) < Limits.RecordBytesMax - Limits.StatementBytesMax);
+        Assert.All([family, cut, genesis, refused], size => Assert.InRange(size, 1, Limits.StatementBytesMax));
     }
 
     [Fact]
@@ -61,6 +64,16 @@ public sealed class LimitsTests
     [Fact]
     public void A_look_up_may_read_the_newest_segment_and_the_one_whose_filter_is_being_made() =>
         Assert.InRange(Limits.SegmentsScannedMax, 2, 10);
+
+    [Fact]
+    public void Fees_and_holds_stay_within_what_is_counted()
+    {
+        // An amount and its fee, which may be twice as much, are added before the sum is checked.
+        Assert.True(Limits.FeePartsPerMillionMax <= 1_000_000 && Limits.SupplyMsatMax <= long.MaxValue / 3);
+        Assert.InRange(Limits.SplitPayeesMax, 1, byte.MaxValue);
+        // A hold outlives the window of ids: the floor keeps its id from being taken again.
+        Assert.True(Limits.HoldMillisecondsMax > Limits.WindowMillisecondsMin);
+    }
 
     [Fact]
     public void The_window_is_longer_than_what_it_must_cover()

@@ -26,7 +26,7 @@ public sealed class GoldenSegmentTests
         using var journal = FileJournal.Open(disk, "/data", Settings, batch => ledger.ReplayBatch(batch.Payload, scratch), NullLogger.Instance);
         Assert.Equal(0, journal.Recovery.TornBytes);
         Assert.True(journal.Recovery.Segments > 1);
-        Assert.Equal(GoldenJournal.Read().Count - 1, journal.DurableSequence);
+        Assert.Equal(GoldenJournal.Read(1).Count - 1, journal.DurableSequence);
         Assert.Equal(GoldenJournal.ExpectedState, ledger.StateHash());
     }
 
@@ -54,7 +54,7 @@ public sealed class GoldenSegmentTests
         disk.MakeDurableFolder("/data");
         using (var journal = FileJournal.Open(disk, "/data", Settings, _ => { }, NullLogger.Instance))
         {
-            foreach (var batch in GoldenJournal.Read().Chunk(RecordsInBatch))
+            foreach (var batch in GoldenJournal.Read(1).Chunk(RecordsInBatch))
             {
                 byte[] payload = [.. batch.SelectMany(r => r)];
                 Assert.True(journal.TryReserve(payload.Length));

@@ -22,6 +22,8 @@ internal sealed class Book
     [ThreadStatic] private static byte[]? _scratch;
     private readonly byte[] _buffer = _scratch ??= new byte[Limits.RecordBytesMax];
     private readonly List<WalletId> _wallets = [Operator];
+    // The record that covers each sequence.
+    private readonly List<int> _recordOf = [];
     private readonly Checks _checks;
     private ulong _salts;
 
@@ -37,7 +39,7 @@ internal sealed class Book
     private Book(Book before)
     {
         (Ledger, Records, Now, ClockTrusted) = (Replay(before.Records), before.Records, before.Now, before.ClockTrusted);
-        (_wallets, _salts, _checks) = (before._wallets, before._salts, before._checks);
+        (_wallets, _recordOf, _salts, _checks) = (before._wallets, before._recordOf, before._salts, before._checks);
         Assert.Equal(before.Ledger.StateHash(), Ledger.StateHash());
     }
 
@@ -56,13 +58,15 @@ internal sealed class Book
         var salt = new UInt128(0x5a17, ++_salts);
         var result = Ledger.Apply(command, new ApplyContext(Now, tenant, salt, ClockTrusted), _buffer);
         Assert.Equal(MustBeJournaled(command, result.Outcome), result.IsJournaled);
-        Assert.Equal(next + (result.IsJournaled ? 1 : 0), Ledger.NextSequence);
+        Assert.Equal(next + (result.IsJournaled ? result.Sequences : 0), Ledger.NextSequence);
         if (result.IsJournaled) Keep(command, tenant, salt, result, next);
         else if (_checks == Checks.StateHash) Assert.Equal(hash, Ledger.StateHash());
         if (result.Outcome == Outcome.Accepted && command is CreateWallet made) _wallets.Add(made.Wallet);
         if (_checks != Checks.None) Invariants.Check(Ledger, _wallets);
         return result;
     }
+
+    public Entry EntryAt(long sequence) => Entry.Read(Records[_recordOf[(int)sequence]], sequence);
 
     /// <summary>The same book after a restart: the ledger is rebuilt from its records.</summary>
     public Book Reopen() => new(this);
@@ -81,7 +85,8 @@ internal sealed class Book
     private static bool MustBeJournaled(Command command, Outcome outcome) => outcome switch
     {
         Outcome.Accepted => true,
-        Outcome.InsufficientFunds or Outcome.WalletOwes => command is Transfer or RequestWithdrawal,
+        Outcome.InsufficientFunds or Outcome.WalletOwes or Outcome.WalletFrozen => command is PaymentCommand or Split or RequestWithdrawal,
+        Outcome.LimitExceeded or Outcome.HoldExceeded or Outcome.RefundExceeds => true,
         _ => false,
     };
 
@@ -89,6 +94,7 @@ internal sealed class Book
     {
         Assert.Equal(sequence, result.Sequence);
         var record = _buffer.AsSpan(0, result.BytesWritten).ToArray();
+        _recordOf.AddRange(Enumerable.Repeat(Records.Count, result.Sequences));
         Records.Add(record);
         var entry = Entry.Read(record);
         Assert.Equal((sequence, Now, tenant, salt, result.Outcome), (entry.Sequence, entry.Time, entry.Tenant, entry.Salt, entry.Outcome));

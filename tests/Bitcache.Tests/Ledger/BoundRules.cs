@@ -26,6 +26,9 @@ public sealed class BoundRules
         { "partitions cut", Limits.PartitionsMax },
         { "header", Limits.BlockHeaderBytes },
         { "siblings", Limits.MerkleSiblingsMax },
+        { "parts", Limits.SplitPayeesMax },
+        { "part's reference", Limits.ReferenceBytesMax },
+        { "hold's reference", Limits.ReferenceBytesMax },
     };
 
     private static Command With(string field, int size) => field switch
@@ -44,6 +47,9 @@ public sealed class BoundRules
         "partitions cut" => new LogCut(1, new long[size]),
         "header" => new ConfirmFamily(1, 1, 1, default, Bytes(size), 0, []),
         "siblings" => new ConfirmFamily(1, 1, 1, default, default, 0, new Hash256[size]),
+        "parts" => new Split(default, default, [.. Enumerable.Repeat(new SplitPart(default, default, 0, Bytes(Limits.ReferenceBytesMax), 0), size)]),
+        "part's reference" => new Split(default, default, [new SplitPart(default, default, 0, Bytes(size), 0)]),
+        "hold's reference" => new PlaceHold(default, default, default, default, 0, Bytes(size), default),
         _ => throw new ArgumentOutOfRangeException(nameof(field)),
     };
 

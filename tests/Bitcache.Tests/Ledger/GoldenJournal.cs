@@ -1,5 +1,5 @@
-// A journal of version 1 that contains every type of entry, as bytes in the repository (Golden/README.md). Servers
-// keep journals for ever: a change that cannot read this one, or reads it into another state, would lose money.
+// Journals that contain every type of entry, as bytes in the repository (Golden/README.md). Servers keep journals for
+// ever: a change that cannot read one of these, or reads it into another state, would lose money.
 
 using Bitcache.Core;
 
@@ -8,11 +8,10 @@ namespace Bitcache.Tests.Ledgers;
 [Trait("suite", "core")]
 public sealed class GoldenJournal
 {
-    private const string FileName = "ledger-v1.golden";
-    private const string StateHash = "153079f8ce49c68c33c73ec7fa057e916134d5d5b1b9b1fc0bbf5552c039a7a0";
+    private sealed record Version(string File, string StateHash, EntryType Last, string Commands);
 
-    // What made the file. While version 1 is what is written, the same commands must still make the same bytes.
-    private const string Commands = """
+    // What made each file. While its formats are what is written, the same commands must still make the same bytes.
+    private const string Beginning = """
         wallet a                          Accepted
         wallet b                          Accepted
         wallet x                          Accepted
@@ -59,18 +58,73 @@ public sealed class GoldenJournal
         epochcut 1                        Accepted
         logcut 2 40                       Accepted
         clock                             Accepted
+        """;
+
+    private const string Payments = """
+
+        freeze b by op                    Accepted
+        pay b a 1                         WalletFrozen
+        pay b a 90 upto ref all           WalletFrozen
+        unfreeze b by op                  Accepted
+        pay a x 90000 upto id u ref all   Accepted
+        pay x a 2000                      Accepted
+        hold a x 500 for 9000 id h1 ref order   Accepted
+        hold a x 90000                    InsufficientFunds
+        capture a x h1 120 id c1          Accepted
+        capture a x h1 9000               HoldExceeded
+        capture a x h1 80 close           Accepted
+        hold a x 70 for 9000 id h2        Accepted
+        release a x h2                    Accepted
+        hold a x 60 for 9000 id h3        Accepted
+        hold a x 50 for 600000 id h4      Accepted
+        refund x a c1 100 ref sorry       Accepted
+        refund x a c1 21                  RefundExceeds
+        limits a 300 500 5000             Accepted
+        pay a x 301                       LimitExceeded
+        pay a x 200                       Accepted
+        fees 1 flat 1 ppm 5000 min 2      Accepted
+        pay a x 10 id f ref fee           Accepted
+        pay a x 300 upto                  Accepted
+        hold a x 20 for 700000            LimitExceeded
+        limits a 0 0 0 by op              Accepted
+        hold a x 20 for 700000 id h5      Accepted
+        hold a x 20 for 700000 id h6      Accepted
+        capture a x h6 10                 Accepted
+        capture a x h6 5 close            Accepted
+        split a x:11,b:12,op:13 id s ref parts   Accepted
+        split a x:11                      Accepted
+        split a x:1,op:90000              InsufficientFunds
+        refund x a s 5                    Accepted
+        wait 10000
+        expire a h3                       Accepted
+        """;
+
+    private const string End = """
+
         floor 100                         Accepted
         wait 1
         withdraw a S4 500 id w1           Known
         family 3 cap 100                  Accepted
         """;
 
-    /// <summary>The state that the golden journal replays to.</summary>
-    internal static Hash256 ExpectedState => Hash256.TryParse(StateHash, out var expected) ? expected : throw new FormatException(StateHash);
+    private static readonly Version[] Versions =
+    [
+        new("ledger-v1.golden", "20b1421537ed6b78c08921657edcd0b018eff328803e1eb5cae3211b9a527988", EntryType.ClockConfirmed, Beginning + End),
+        new("ledger-v2.golden", "f2d1c862125bbf47adae83b6a750110e0beaed7d0309f1904f36957d910a50f0", Enum.GetValues<EntryType>().Max(), Beginning + Payments + End),
+    ];
 
-    private static string FilePath => Path.Combine(AppContext.BaseDirectory, "Golden", FileName);
+    public static TheoryData<int> Numbers => [.. Enumerable.Range(1, Versions.Length)];
 
-    internal static List<byte[]> Read() => Split(File.ReadAllBytes(FilePath));
+    /// <summary>The state that the first golden journal replays to.</summary>
+    internal static Hash256 ExpectedState => Expected(Versions[0]);
+
+    /// <summary>The records of a version's journal; without a number the newest's, which has every type of entry.</summary>
+    internal static List<byte[]> Read(int number = 2) => Split(File.ReadAllBytes(PathOf(Versions[number - 1])));
+
+    private static Hash256 Expected(Version version) =>
+        Hash256.TryParse(version.StateHash, out var expected) ? expected : throw new FormatException(version.StateHash);
+
+    private static string PathOf(Version version) => Path.Combine(AppContext.BaseDirectory, "Golden", version.File);
 
     /// <summary>Every record begins with its own length.</summary>
     private static List<byte[]> Split(ReadOnlySpan<byte> journal)
@@ -85,30 +139,31 @@ public sealed class GoldenJournal
         return records;
     }
 
-    [Fact]
-    public void A_journal_of_version_1_replays_to_the_state_that_it_had()
+    [Theory]
+    [MemberData(nameof(Numbers))]
+    public void A_journal_of_every_version_replays_to_the_state_that_it_had(int number) =>
+        Assert.Equal(Expected(Versions[number - 1]), Book.Replay(Read(number)).StateHash());
+
+    [Theory]
+    [MemberData(nameof(Numbers))]
+    public void Every_type_of_entry_of_a_version_is_in_it(int number)
     {
-        var ledger = Book.Replay(Read());
-        Assert.Equal(ExpectedState, ledger.StateHash());
+        var types = Read(number).Select(r => Entry.Read(r).Type).ToHashSet();
+        Assert.Equal(Enum.GetValues<EntryType>().Where(t => t != EntryType.None && t <= Versions[number - 1].Last).Order(), types.Order());
     }
 
-    [Fact]
-    public void Every_type_of_entry_is_in_it()
+    [Theory]
+    [MemberData(nameof(Numbers))]
+    public void The_same_commands_still_make_the_same_bytes(int number)
     {
-        var types = Read().Select(r => Entry.Read(r).Type).ToHashSet();
-        Assert.Equal(Enum.GetValues<EntryType>().Where(t => t != EntryType.None).Order(), types.Order());
-    }
-
-    [Fact]
-    public void The_same_commands_still_make_the_same_bytes()
-    {
-        byte[] made = [.. RuleTable.Run(Commands).Book.Records.SelectMany(r => r)];
-        // For a new version only; see the README beside the file. An existing file is never written to.
-        if (Environment.GetEnvironmentVariable("BITCACHE_NEW_GOLDEN") is { Length: > 0 } path)
+        var version = Versions[number - 1];
+        byte[] made = [.. RuleTable.Run(version.Commands).Book.Records.SelectMany(r => r)];
+        // For a new version only; see the README beside the files. An existing file is never written to.
+        if (Environment.GetEnvironmentVariable("BITCACHE_NEW_GOLDEN") is { Length: > 0 } path && number == Versions.Length)
         {
             using var file = new FileStream(path, FileMode.CreateNew);
             file.Write(made);
         }
-        Assert.Equal(Convert.ToHexString(File.ReadAllBytes(FilePath)), Convert.ToHexString(made));
+        Assert.Equal(Convert.ToHexString(File.ReadAllBytes(PathOf(version))), Convert.ToHexString(made));
     }
 }

@@ -12,6 +12,10 @@ internal static class Invariants
         Assert.Equal(ids.Count, ledger.WalletCount);
         var totals = ledger.Totals;
         Assert.InRange(totals.Liabilities, 0, Limits.SupplyMsatMax);
+        var holds = ledger.OpenHolds();
+        Assert.Equal(holds.Count, ledger.OpenHoldCount);
+        Assert.Equal(holds.OrderBy(h => h.Sequence), holds);
+        Assert.All(holds, h => Assert.True(h.Left > Msat.Zero && h.Payer != h.Payee));
         long suspense = 0, reversed = 0, incoming = 0, withdrawn = 0;
         foreach (var id in ids)
         {
@@ -22,7 +26,8 @@ internal static class Invariants
             Assert.Equal(SumOf(deposits, d => d.OwedPart.Value), wallet.OwedPending.Value);
             var waiting = SumOf(withdrawals.Where(w => w.State is WithdrawalState.Queued or WithdrawalState.InFamily), w => w.Amount.ToMsat().Value);
             var caps = id == Book.Operator ? SumOf(ledger.LiveFamilies(), f => f.FeeCap.ToMsat().Value) : 0;
-            Assert.Equal(waiting + caps, wallet.Held.Value);
+            var onHold = SumOf(holds.Where(h => h.Payer == id), h => h.Left.Value + h.FeeLeft.Value);
+            Assert.Equal(waiting + caps + onHold, wallet.Held.Value);
             // What is owed for good is repaid with whatever there is.
             Assert.True(wallet.Owed.IsZero || wallet.Available.IsZero);
             Assert.InRange(wallet.LastSequence, 0, ledger.NextSequence - 1);
@@ -49,7 +54,7 @@ internal static class Invariants
         Assert.Equal(ids.SelectMany(ledger.WithdrawalsOf).Count(w => w.State == WithdrawalState.Queued), ledger.QueuedWithdrawals);
         var due = ledger.DueWithdrawals();
         Assert.Equal(due.OrderBy(w => w.Sequence), due);
-        Assert.DoesNotContain(due, w => ledger.FindWallet(w.Key.Wallet)!.Value.Owes);
+        Assert.DoesNotContain(due, w => ledger.FindWallet(w.Key.Wallet)!.Value is { Owes: true } or { IsFrozen: true });
     }
 
     private static long SumOf<T>(IEnumerable<T> items, Func<T, long> of)

@@ -6,9 +6,10 @@ using Bitcache.Core;
 
 namespace Bitcache.Tests.Ledgers;
 
-internal sealed record ModelWallet(uint Tenant, long Available = 0, long Held = 0, long Frozen = 0, long Owed = 0, long Pending = 0)
+internal sealed record ModelWallet(uint Tenant, long Available = 0, long Held = 0, long Frozen = 0, long Owed = 0, long Pending = 0, Freezes Freezes = Freezes.None)
 {
     public bool Owes => Owed + Pending > 0;
+    public Outcome? Stopped => Freezes != Freezes.None ? Outcome.WalletFrozen : Owes ? Outcome.WalletOwes : null;
     public ModelWallet Credit(long msat) => this with { Owed = Math.Max(0, Owed - msat), Available = Available + Math.Max(0, msat - Owed) };
     public ModelWallet Debit(long msat) => this with { Available = Available - msat };
     public ModelWallet Hold(long msat) => this with { Available = Available - msat, Held = Held + msat };
@@ -22,7 +23,7 @@ internal sealed record ModelWithdrawal(long Msat, WithdrawalState State, long Fa
 internal sealed record ModelFamily(
     long Cap, bool Anchor, ImmutableList<WithdrawalKey> Pays, FamilyState State, ImmutableList<long> Fees, int Attempt, BlockHash Block);
 
-internal sealed record Model(
+internal sealed partial record Model(
     UnixTime Now, bool ClockTrusted, UnixTime Floor, long Entries,
     ImmutableDictionary<WalletId, ModelWallet> Wallets,
     ImmutableDictionary<(WalletId Owner, OperationId Id), bool> Ids,
@@ -42,7 +43,7 @@ internal sealed record Model(
         ImmutableDictionary<OutPoint, ModelDeposit>.Empty, ImmutableDictionary<WithdrawalKey, ModelWithdrawal>.Empty, [], 0);
 
     public IEnumerable<WithdrawalKey> Queued => Withdrawals.Where(w => w.Value.State == WithdrawalState.Queued).OrderBy(w => w.Value.Order).Select(w => w.Key);
-    public IEnumerable<WithdrawalKey> Due => Queued.Where(k => !Wallets[k.Wallet].Owes);
+    public IEnumerable<WithdrawalKey> Due => Queued.Where(k => Wallets[k.Wallet].Stopped is null);
 
     /// <summary>The outcome and what follows from it; no outcome where the caller broke a rule that callers keep.</summary>
     public (Outcome? Outcome, Model After) Apply(Command command, uint tenant)
@@ -54,9 +55,11 @@ internal sealed record Model(
             // Epochs are numbered by their caller, who keeps the order.
             if (named is EpochCut cut && cut.Epoch > Epochs + 1) return (null, this);
             var (outcome, after) = Decide(named, tenant);
-            if (outcome is not (Outcome.Accepted or Outcome.InsufficientFunds or Outcome.WalletOwes)) return (outcome, this);
+            if (outcome is not (Outcome.Accepted or Outcome.InsufficientFunds or Outcome.WalletOwes or Outcome.WalletFrozen
+                or Outcome.LimitExceeded or Outcome.HoldExceeded or Outcome.RefundExceeds)) return (outcome, this);
             var forEver = command is RequestWithdrawal or AssignAddress;
-            return (outcome, after with { Ids = after.Ids.Add((named.Owner, named.Id), forEver), Entries = Entries + 1 });
+            var taken = outcome == Outcome.Accepted && named is Split split ? split.Parts.Count : 1;
+            return (outcome, after with { Ids = after.Ids.Add((named.Owner, named.Id), forEver), Entries = Entries + taken });
         }
         var decided = command switch
         {
@@ -68,6 +71,7 @@ internal sealed record Model(
             UnconfirmFamily c => OnFamily(c.Family, f => f.State == FamilyState.Confirmed ? f with { State = FamilyState.Signed, Attempt = 0, Block = default } : f),
             FinishFamily c => Finish(c.Family),
             AbandonFamily c => Abandon(c.Family),
+            ExpireHold c => Expire(c),
             RaiseFloor c => c.Floor <= Floor ? (Outcome.Unchanged, this) : c.Floor > Now ? (null, this) : (Outcome.Accepted, Raise(c.Floor)),
             _ => throw new ArgumentOutOfRangeException(nameof(command)),
         };
@@ -76,7 +80,9 @@ internal sealed record Model(
 
     private Outcome? Identify(ClientCommand c, uint tenant)
     {
-        if (Wallets.TryGetValue(c.Owner, out var owner) && owner.Tenant != tenant) return Outcome.WalletNotFound;
+        var forOperator = c is SetFrozen or SetLimits && tenant == 0;
+        var forPayee = c is CaptureHold or ReleaseHold && IsOwn(((PaymentCommand)c).Payee, tenant);
+        if (Wallets.TryGetValue(c.Owner, out var owner) && owner.Tenant != tenant && !forOperator && !forPayee) return Outcome.WalletNotFound;
         if (Ids.ContainsKey((c.Owner, c.Id))) return Outcome.Known;
         if (c.Id.Time < Floor) return Outcome.IdBelowFloor;
         return ClockTrusted && c.Id.Time.Milliseconds > Now.Milliseconds + FiveMinutes ? Outcome.IdAhead : null;
@@ -86,7 +92,14 @@ internal sealed record Model(
     {
         CreateWallet c => (Outcome.Accepted, this with { Wallets = Wallets.Add(c.Wallet, new ModelWallet(tenant)) }),
         EpochCut c => c.Epoch <= Epochs ? (Outcome.Unchanged, this) : (Outcome.Accepted, this with { Epochs = c.Epoch }),
-        Transfer c => Pay(c, tenant),
+        PaymentCommand c => Pay(c, tenant),
+        Split c => PayAll(c),
+        SetLimits c => !Wallets.ContainsKey(c.Wallet) ? (Outcome.WalletNotFound, this) : (Outcome.Accepted, this with
+        {
+            Spending = Spending.SetItem(c.Wallet, Spending.GetValueOrDefault(c.Wallet, new ModelSpending(c.Limits, [])) with { Limits = c.Limits }),
+        }),
+        SetFees c => (Outcome.Accepted, this with { Fees = Fees.SetItem(c.Tenant, c.Schedule) }),
+        SetFrozen c => !Wallets.ContainsKey(c.Wallet) ? (Outcome.WalletNotFound, this) : (Outcome.Accepted, With(c.Wallet, w => Freeze(w, c.Frozen, tenant))),
         AssignAddress c => !IsOwn(c.Wallet, tenant) ? (Outcome.WalletNotFound, this)
             : Addresses.ContainsKey(c.Script) || c.Script == Book.AnchorScript ? (Outcome.AddressTaken, this)
             : (Outcome.Accepted, this with { Addresses = Addresses.Add(c.Script, c.Wallet) }),
@@ -94,21 +107,15 @@ internal sealed record Model(
         _ => throw new ArgumentOutOfRangeException(nameof(command)),
     };
 
+    private static ModelWallet Freeze(ModelWallet w, bool frozen, uint tenant)
+    {
+        var own = tenant == 0 ? Freezes.Operator : Freezes.Owner;
+        return w with { Freezes = frozen ? w.Freezes | own : w.Freezes & ~own };
+    }
+
     private bool IsOwn(WalletId id, uint tenant) => Wallets.TryGetValue(id, out var wallet) && wallet.Tenant == tenant;
 
     private Model With(WalletId id, Func<ModelWallet, ModelWallet> change) => this with { Wallets = Wallets.SetItem(id, change(Wallets[id])) };
-
-    private (Outcome, Model) Pay(Transfer c, uint tenant)
-    {
-        var msat = c.Amount.Value;
-        if (msat == 0) return (Outcome.AmountZero, this);
-        if (c.Payer == c.Payee) return (Outcome.SelfTransfer, this);
-        if (!IsOwn(c.Payer, tenant)) return (Outcome.WalletNotFound, this);
-        if (!Wallets.ContainsKey(c.Payee)) return (Outcome.PayeeNotFound, this);
-        if (Wallets[c.Payer].Owes) return (Outcome.WalletOwes, this);
-        if (Wallets[c.Payer].Available < msat) return (Outcome.InsufficientFunds, this);
-        return (Outcome.Accepted, With(c.Payer, w => w.Debit(msat)).With(c.Payee, w => w.Credit(msat)));
-    }
 
     private (Outcome, Model) Withdraw(RequestWithdrawal c, uint tenant)
     {
@@ -121,7 +128,7 @@ internal sealed record Model(
         var least = inside ? 1 : TaprootDust;
         var sat = c.Max ? wallet.Available / 1000 : c.Amount.Value;
         if (!c.Max && sat < least) return (Outcome.BelowDust, this);
-        if (wallet.Owes) return (Outcome.WalletOwes, this);
+        if (wallet.Stopped is { } stopped) return (stopped, this);
         if (wallet.Available < sat * 1000 || sat < least) return (Outcome.InsufficientFunds, this);
         var state = inside ? WithdrawalState.SettledInside : WithdrawalState.Queued;
         var after = this with
@@ -186,13 +193,15 @@ internal sealed record Model(
     {
         var each = c.Withdrawals.All(k => Withdrawals.TryGetValue(k, out var w) && w.State == WithdrawalState.Queued);
         if (c.Family != Families.Count + 1 || !each || c.Withdrawals.Distinct().Count() != c.Withdrawals.Count) return (null, this);
-        if (c.Withdrawals.Any(k => Wallets[k.Wallet].Owes)) return (Outcome.WalletOwes, this);
+        if (StoppedOf(c.Withdrawals) is { } stopped) return (stopped, this);
         if (c.Anchor is not null && Families.Any(f => f.Anchor && f.State is (FamilyState.Opened or FamilyState.Signed))) return (Outcome.AnchorPending, this);
         var (purse, cap) = (Wallets[Book.Operator], c.FeeCap.ToMsat().Value);
-        if (purse.Owes || purse.Available < cap) return (Outcome.OperatorFundsLow, this);
+        if (purse.Stopped is not null || purse.Available < cap) return (Outcome.OperatorFundsLow, this);
         var family = new ModelFamily(cap, c.Anchor is not null, [.. c.Withdrawals], FamilyState.Opened, [], 0, default);
         return (Outcome.Accepted, (this with { Families = Families.Add(family) }).Move(family, WithdrawalState.InFamily, c.Family).With(Book.Operator, w => w.Hold(cap)));
     }
+
+    private Outcome? StoppedOf(IEnumerable<WithdrawalKey> keys) => keys.Select(k => Wallets[k.Wallet].Stopped).FirstOrDefault(s => s is not null);
 
     private Model Move(ModelFamily family, WithdrawalState state, long number) => this with
     {
@@ -206,7 +215,7 @@ internal sealed record Model(
             ? f with { State = FamilyState.Signed, Fees = f.Fees.Add(c.Fee.ToMsat().Value) } : null);
         if (signed.Item1 != Outcome.Accepted || c.Attempt > 1) return signed;
         var family = Families[(int)c.Family - 1];
-        if (family.Pays.Any(k => Wallets[k.Wallet].Owes)) return (Outcome.WalletOwes, this);
+        if (StoppedOf(family.Pays) is { } stopped) return (stopped, this);
         var before = Families.Take((int)c.Family - 1).Any(f => f.Anchor && f.State is (FamilyState.Opened or FamilyState.Signed));
         return family.Anchor && before ? (Outcome.AnchorPending, this) : signed;
     }

@@ -7,13 +7,32 @@ using FsCheck.Fluent;
 
 namespace Bitcache.Tests.Ledgers;
 
+/// <summary>Who sends what acts on a hold.</summary>
+internal enum Caller
+{
+    Payer,
+    Payee,
+    Stranger,
+    /// <summary>The payee's owner, who names another wallet as the payee.</summary>
+    OtherPayee,
+}
+
 internal abstract record Op
 {
     public sealed record Create(int Wallet, int Id) : Op;
-    public sealed record Pay(int From, int To, long Msat, int Id, bool ByStranger) : Op;
+    public sealed record Pay(int From, int To, long Msat, int Id, bool ByStranger, bool UpTo) : Op;
+    public sealed record Split(int From, IReadOnlyList<(int To, long Msat)> Parts, int Id, bool ByStranger) : Op;
+    public sealed record Hold(int From, int To, long Msat, long Milliseconds, int Id) : Op;
+    public sealed record Capture(int Which, long Msat, bool Close, Caller By, int Id) : Op;
+    public sealed record Release(int Which, Caller By, int Id) : Op;
+    public sealed record Expire(int Which) : Op;
+    public sealed record Refund(int Which, long Msat, int Id) : Op;
+    public sealed record Limit(int Wallet, long Each, long Hour, long Day, bool ByOperator, int Id) : Op;
+    public sealed record Fees(int Tenant, long Flat, int Parts, long Minimum) : Op;
     public sealed record Address(int Wallet, int Script, int Id) : Op;
     public sealed record Deposit(int Output, int Script, long Sat, DepositState To, bool Suspense, int Block) : Op;
     public sealed record Withdraw(int Wallet, int Script, long Sat, bool Max, int Id) : Op;
+    public sealed record Freeze(int Wallet, bool Frozen, bool ByOperator, int Id) : Op;
     public sealed record Open(int Queued, bool Due, bool Anchor, long Cap) : Op;
     public sealed record Sign(int Family, long Fee) : Op;
     public sealed record Confirm(int Family, int Attempt, int Block) : Op;
@@ -23,13 +42,28 @@ internal abstract record Op
     public sealed record CutEpoch(int Skip) : Op;
     public sealed record RaiseFloor(long Back) : Op;
     public sealed record Wait(long Milliseconds) : Op;
+    /// <summary>Waits until exactly the next hold is due, or a millisecond less.</summary>
+    public sealed record WaitForHold(int Early) : Op;
     public sealed record TrustClock(bool Trusted) : Op;
     public sealed record Resend(int Which) : Op;
     public sealed record Restart : Op;
 
     private IEnumerable<Op> Smaller() => this switch
     {
-        Pay p => [.. Cut(p.Msat).Select(v => p with { Msat = v }), .. p.ByStranger ? [p with { ByStranger = false }] : Array.Empty<Op>()],
+        Pay p => [
+            .. Cut(p.Msat).Select(v => p with { Msat = v }), .. p.ByStranger ? [p with { ByStranger = false }] : Array.Empty<Op>(),
+            .. p.UpTo ? [p with { UpTo = false }] : Array.Empty<Op>()],
+        Split s => [
+            .. s.Parts.Count > 1 ? s.Parts.Select((_, i) => s with { Parts = [.. s.Parts.Take(i), .. s.Parts.Skip(i + 1)] }) : [],
+            .. s.Parts.SelectMany((p, i) => Cut(p.Msat).Select(v => s with { Parts = [.. s.Parts.Take(i), (p.To, v), .. s.Parts.Skip(i + 1)] }))],
+        Hold h => Cut(h.Msat).Select(v => h with { Msat = v }),
+        Capture c => [.. Cut(c.Msat).Select(v => c with { Msat = v }), .. c.Which > 0 ? [c with { Which = 0 }, c with { Which = c.Which - 1 }] : Array.Empty<Op>()],
+        Refund r => [.. Cut(r.Msat).Select(v => r with { Msat = v }), .. r.Which > 0 ? [r with { Which = 0 }, r with { Which = r.Which - 1 }] : Array.Empty<Op>()],
+        Limit l => [
+            .. Cut(l.Each).Select(v => l with { Each = v }), .. Cut(l.Hour).Select(v => l with { Hour = v }), .. Cut(l.Day).Select(v => l with { Day = v })],
+        Fees f => [
+            .. Cut(f.Flat).Select(v => f with { Flat = v }), .. Cut(f.Parts).Select(v => f with { Parts = (int)v }),
+            .. Cut(f.Minimum).Select(v => f with { Minimum = v })],
         Deposit d => Cut(d.Sat).Select(v => d with { Sat = v }),
         Withdraw w => Cut(w.Sat).Select(v => w with { Sat = v }),
         Open o => Cut(o.Cap).Select(v => o with { Cap = v }),
@@ -76,12 +110,23 @@ internal abstract record Op
 
     private static Gen<bool> Rarely => Gen.Frequency((9, Gen.Constant(false)), (1, Gen.Constant(true)));
 
+    private static Gen<bool> Sometimes => Gen.Elements(true, false);
+
     private static Gen<Op> AnyOp => Gen.Frequency(
         (2, from wallet in Gen.Choose(0, 6) from id in Ids select (Op)new Create(wallet, id)),
         (24, AnyPay),
         (3, from wallet in Few from script in Gen.Choose(0, 6) from id in Ids select (Op)new Address(wallet, script, id)),
+        (8, AnySplit),
+        (10, AnyHold),
+        (10, AnyCapture),
+        (3, from which in Gen.Choose(0, 5) from who in AnyCaller from id in Ids select (Op)new Release(which, who, id)),
+        (5, Gen.Choose(-1, 3).Select(w => (Op)new Expire(w))),
+        (6, from which in Gen.Choose(0, 5) from msat in Msats from id in Ids select (Op)new Refund(which, msat, id)),
+        (8, AnyLimit),
+        (3, AnyFees),
         (24, AnyDeposit),
         (12, AnyWithdraw),
+        (4, from wallet in Gen.Choose(-1, 4) from frozen in Sometimes from op in Sometimes from id in Ids select (Op)new Freeze(wallet, frozen, op, id)),
         (6, from count in Few from due in Gen.Elements(true, false) from anchor in Rarely from cap in Sats select (Op)new Open(count, due, anchor, cap)),
         (5, from family in Few from fee in Gen.Choose(0, 1_000) select (Op)new Sign(family, fee)),
         (5, from family in Few from back in Gen.Choose(0, 2) from block in Gen.Choose(0, 2) select (Op)new Confirm(family, back, block)),
@@ -90,7 +135,8 @@ internal abstract record Op
         (2, Few.Select(f => (Op)new Abandon(f))),
         (1, Gen.Choose(0, 2).Select(s => (Op)new CutEpoch(s))),
         (3, Gen.Choose(-1, 60_000).Select(b => (Op)new RaiseFloor(b))),
-        (4, Gen.Choose(0, 100_000).Select(ms => (Op)new Wait(ms))),
+        (4, Gen.Frequency((6, Gen.Choose(0, 100_000)), (1, Gen.Choose(0, 90_000_000))).Select(ms => (Op)new Wait(ms))),
+        (3, Gen.Choose(0, 1).Select(early => (Op)new WaitForHold(early))),
         (2, Gen.Elements(true, false).Select(t => (Op)new TrustClock(t))),
         (12, Gen.Choose(0, 40).Select(w => (Op)new Resend(w))),
         (1, Gen.Constant((Op)new Restart())));
@@ -101,7 +147,56 @@ internal abstract record Op
         from msat in Msats
         from id in Ids
         from stranger in Rarely
-        select (Op)new Pay(payer, payee, msat, id, stranger);
+        from upTo in Rarely
+        select (Op)new Pay(payer, payee, msat, id, stranger, upTo);
+
+    private static Gen<Op> AnySplit =>
+        from payer in Gen.Choose(-1, 4)
+        from count in Gen.Choose(1, 3)
+        from first in Gen.Choose(-1, 4)
+        from msats in Gen.ArrayOf(Msats, count)
+        from step in Gen.Frequency((8, Gen.Constant(1)), (1, Gen.Constant(0)))
+        from id in Ids
+        from stranger in Rarely
+        select (Op)new Split(payer, [.. msats.Select((v, i) => (((first + 1 + (i * step)) % 6) - 1, v / count))], id, stranger);
+
+    private static Gen<Op> AnyHold =>
+        from payer in Gen.Choose(-1, 4)
+        from payee in Gen.Choose(-1, 4)
+        from msat in Msats
+        from ms in Gen.Frequency(
+            (8, Gen.Choose(1, 200_000).Select(v => (long)v)), (1, Gen.Elements(-1L, 0L, Limits.HoldMillisecondsMax, Limits.HoldMillisecondsMax + 1)))
+        from id in Ids
+        select (Op)new Hold(payer, payee, msat, ms, id);
+
+    private static Gen<Caller> AnyCaller => Gen.Frequency(
+        (6, Gen.Constant(Caller.Payee)), (3, Gen.Constant(Caller.Payer)), (1, Gen.Constant(Caller.Stranger)), (1, Gen.Constant(Caller.OtherPayee)));
+
+    private static Gen<Op> AnyCapture =>
+        from which in Gen.Choose(0, 5)
+        from msat in Msats
+        from close in Sometimes
+        from who in AnyCaller
+        from id in Ids
+        select (Op)new Capture(which, msat, close, who, id);
+
+    private static Gen<Op> AnyLimit =>
+        from wallet in Gen.Frequency((6, Gen.Choose(0, 2)), (1, Gen.Choose(-1, 4)))
+        from each in LimitMsats
+        from hour in LimitMsats
+        from day in LimitMsats
+        from op in Sometimes
+        from id in Ids
+        select (Op)new Limit(wallet, each, hour, day, op, id);
+
+    private static Gen<long> LimitMsats => Gen.Frequency((2, Gen.Constant(0L)), (3, Gen.Choose(1, 2_000).Select(v => v * 500L)));
+
+    private static Gen<Op> AnyFees =>
+        from tenant in Gen.Choose(0, 2)
+        from flat in Gen.Elements(0L, 1L, 700L, 20_000L, Limits.SupplyMsatMax)
+        from parts in Gen.Frequency((3, Gen.Choose(0, 50_000)), (1, Gen.Elements(0, 1, Limits.FeePartsPerMillionMax)))
+        from minimum in Gen.Elements(0L, 1L, 3_000L, 40_000L)
+        select (Op)new Fees(tenant, flat, parts, minimum);
 
     private static Gen<Op> AnyDeposit =>
         from output in Gen.Choose(0, 15)

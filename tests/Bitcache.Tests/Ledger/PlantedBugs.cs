@@ -4,9 +4,9 @@ using Bitcache.Core;
 
 namespace Bitcache.Tests.Ledgers;
 
-internal static class PlantedBugs
+internal static partial class PlantedBugs
 {
-    public static Dictionary<string, Func<Book, Subject>> All { get; } = new()
+    public static Dictionary<string, Func<Book, Subject>> All { get; } = new(PaymentBugs)
     {
         ["a retry is paid again"] = b => new RetryPaysAgain(b),
         ["a refusal is forgotten"] = b => new RefusalForgotten(b),
@@ -34,6 +34,9 @@ internal static class PlantedBugs
         ["a deposit that leaves the chain is gone at once"] = b => new Rewriting(b, c =>
             c is ChangeDeposit { To: DepositState.Frozen } d ? d with { To = DepositState.Reversed } : c),
         ["what is owed is not shown"] = b => new Showing(b, w => w with { Owed = 0 }),
+        ["a tenant lifts the operator's freeze"] = b => new FreezeLifted(b),
+        ["what is owed is checked before the freeze"] = b => new Answering(b, (c, o) =>
+            o == Outcome.WalletFrozen && c is Transfer t && b.Ledger.FindWallet(t.Payer) is { Owes: true } ? Outcome.WalletOwes : o),
         ["what is frozen stays available"] = b => new Showing(b, w => w with { Available = w.Available + w.Frozen, Frozen = 0 }),
     };
 
@@ -60,6 +63,14 @@ internal static class PlantedBugs
     {
         public override ApplyResult Apply(Command command, uint tenant) =>
             base.Apply(command, command is Transfer t && Book.Ledger.FindWallet(t.Payer) is { } payer ? payer.Tenant : tenant);
+    }
+
+    private sealed class FreezeLifted(Book book) : Subject(book)
+    {
+        public override ApplyResult Apply(Command command, uint tenant) => base.Apply(
+            command,
+            command is SetFrozen { Frozen: false } f && Book.Ledger.FindWallet(f.Wallet) is { Freezes: Freezes.Operator } w && w.Tenant == tenant
+                ? Ledger.OperatorTenant : tenant);
     }
 
     /// <summary>The bugs that need an id of their own, to do a thing again.</summary>

@@ -82,11 +82,20 @@ public sealed class ReplayTests
                     changed[at] ^= change;
                     if (TryReplay([.. records[..i], changed]) is not { } other) continue;
                     // It was taken: then it is a free input, such as a salt, a reference or a block's hash.
-                    var logged = Entry.StatementOf(changed).SequenceEqual(Entry.StatementOf(records[i]));
-                    Assert.False(logged && other == hash, $"record {i} ({Entry.Read(records[i]).Type}), byte {at}");
+                    var logged = Leaves(changed) == Leaves(records[i]);
+                    // What a payer asked for, where less was there, is held against its retry and nothing else.
+                    var asked = logged && Entry.Read(changed) is { Type: EntryType.TransferUpTo, Command: Transfer t } && t.UpTo > t.Amount;
+                    Assert.False(logged && other == hash && !asked, $"record {i} ({Entry.Read(records[i]).Type}), byte {at}");
                 }
             }
         }
+    }
+
+    /// <summary>What the log holds of a record: one statement, or those of a split.</summary>
+    private static string Leaves(byte[] record)
+    {
+        var (first, count) = Entry.SequencesOf(record);
+        return string.Concat(Enumerable.Range(0, count).Select(i => Convert.ToHexString(Entry.StatementOf(record, first + i)) + ";"));
     }
 
     [Fact]

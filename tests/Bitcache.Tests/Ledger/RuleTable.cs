@@ -113,11 +113,20 @@ internal sealed class RuleTable
         return w[0] switch
         {
             "wallet" => (new CreateWallet(id, Tenant(w[1]), Wallet(w[1])), Tenant(w[1])),
-            "pay" => (new Transfer(id, Wallet(w[1]), Wallet(w[2]), Amount(w[3]), 7, ByteString.FromUtf8(Option(w, "ref") ?? "")), Tenant(w[1])),
+            "pay" => (ParsePayment(id, w), Tenant(w[1])),
+            "hold" => (ParseHold(id, w), Tenant(w[1])),
+            "capture" => (ParseCapture(id, w), Tenant(w[2])),
+            "release" => (new ReleaseHold(id, Wallet(w[1]), Wallet(w[2]), default, 7, Reference(w), Id(w[3])), Tenant(w[2])),
+            "expire" => (new ExpireHold(Wallet(w[1]), Id(w[2])), Ledger.OperatorTenant),
+            "refund" => (ParseRefund(id, w), Tenant(w[1])),
+            "limits" => (new SetLimits(id, Wallet(w[1]), new SpendingLimits(Amount(w[2]), Amount(w[3]), Amount(w[4]))), Tenant(w[1])),
+            "split" => (ParseSplit(id, w), Tenant(w[1])),
+            "fees" => (ParseFees(id, w), Ledger.OperatorTenant),
             "address" => (new AssignAddress(id, Wallet(w[1]), AddressPurpose.Deposit, Script(w[2])), Tenant(w[1])),
             "topup" => (new AssignAddress(id, Wallet(w[1]), AddressPurpose.OperatorTopUp, Script(w[2])), Tenant(w[1])),
             "output" => Seen(w),
             "deposit" => (ParseDeposit(w), Ledger.OperatorTenant),
+            "freeze" or "unfreeze" => (new SetFrozen(id, Wallet(w[1]), w[0] == "freeze"), Tenant(w[1])),
             "withdraw" => (ParseWithdrawal(id, w), Tenant(w[1])),
             "family" => (ParseFamily(w), Ledger.OperatorTenant),
             "sign" => (ParseSign(w), Ledger.OperatorTenant),
@@ -132,6 +141,47 @@ internal sealed class RuleTable
             "clock" => (new ConfirmClock(), Ledger.OperatorTenant),
             _ => throw new FormatException(string.Join(' ', w)),
         };
+    }
+
+    private static ByteString Reference(string[] w) => ByteString.FromUtf8(Option(w, "ref") ?? "");
+
+    /// <summary>"pay a b 10 [upto]".</summary>
+    private static Transfer ParsePayment(OperationId id, string[] w) => new(id, Wallet(w[1]), Wallet(w[2]), Amount(w[3]), 7, Reference(w))
+    {
+        UpTo = w.Contains("upto") ? Amount(w[3]) : null,
+    };
+
+    /// <summary>"hold a b 10 for 5000 id h": expires in so many milliseconds.</summary>
+    private PlaceHold ParseHold(OperationId id, string[] w) => new(
+        id, Wallet(w[1]), Wallet(w[2]), Amount(w[3]), 7, Reference(w), new UnixTime(Book.Now.Milliseconds + Long(Option(w, "for") ?? "60000")));
+
+    /// <summary>"capture a b h 10 [close]": out of the hold h that a placed for b; sent by b's owner.</summary>
+    private CaptureHold ParseCapture(OperationId id, string[] w) =>
+        new(id, Wallet(w[1]), Wallet(w[2]), Amount(w[4]), 7, Reference(w), Id(w[3]), w.Contains("close"));
+
+    /// <summary>"refund b a p 10": of what a paid to b under the id p, which is looked up as a caller does.</summary>
+    private RefundPayment ParseRefund(OperationId id, string[] w)
+    {
+        var sequence = Book.Ledger.FindId(Wallet(w[2]), Id(w[3])) ?? throw new FormatException("no payment " + w[3]);
+        // Of a split, the part that the refunding wallet received.
+        if (Book.EntryAt(sequence).Command is Split split) sequence += split.Parts.Index().Single(p => p.Item.Payee == Wallet(w[1])).Index;
+        var moved = Book.EntryAt(sequence).Moved!.Value;
+        Assert.Equal((Id(w[3]), Wallet(w[2]), Wallet(w[1])), (moved.Id, moved.Payer, moved.Payee));
+        return new RefundPayment(id, moved.Payee, moved.Payer, Amount(w[4]), 7, Reference(w), sequence, moved.Amount, moved.Id);
+    }
+
+    /// <summary>"split a b:10,c:20.5": what a pays to each.</summary>
+    private static Split ParseSplit(OperationId id, string[] w)
+    {
+        var parts = w[2].Split(',').Select(part => part.Split(':'));
+        return new Split(id, Wallet(w[1]), [.. parts.Select((p, i) => new SplitPart(Wallet(p[0]), Amount(p[1]), (uint)i, Reference(w), (UInt128)(i + 1)))]);
+    }
+
+    /// <summary>"fees 1 flat 0.5 ppm 1000 min 1": what tenant 1 pays.</summary>
+    private static SetFees ParseFees(OperationId id, string[] w)
+    {
+        var parts = int.Parse(Option(w, "ppm") ?? "0", CultureInfo.InvariantCulture);
+        return new SetFees(id, (uint)Long(w[1]), new FeeSchedule(Amount(Option(w, "flat") ?? "0"), parts, Amount(Option(w, "min") ?? "0")));
     }
 
     private static long Long(string text) => long.Parse(text, CultureInfo.InvariantCulture);

@@ -1,0 +1,154 @@
+// The open holds: structs in one array, found by payer and id through an open-addressing index, and by expiry through
+// a heap. A closed hold's slot is used again; once the arrays have grown, nothing is allocated.
+
+namespace Bitcache.Core;
+
+/// <summary>One open hold. Changed only by <see cref="Ledger"/>, which keeps the payer's held balance in step.</summary>
+internal struct Hold
+{
+    /// <summary>Unique under the payer, for ever: a hold outlives the window, but below the floor no id is taken.</summary>
+    public OperationId Id;
+    public UnixTime Expires;
+    /// <summary>Of the entry that placed it.</summary>
+    public long Sequence;
+    /// <summary>What may still be captured.</summary>
+    public Msat Left;
+    /// <summary>What is still set aside for fees.</summary>
+    public Msat FeeLeft;
+    /// <summary>Slots of the wallets.</summary>
+    public int Payer;
+    public int Payee;
+    /// <summary>Where it stands in the heap; of a free slot the next free one.</summary>
+    public int Place;
+
+    public readonly Msat Held => Left + FeeLeft;
+}
+
+internal sealed class HoldTable
+{
+    private const int CapacityMin = 64;
+    private const int None = -1;
+    private Hold[] _holds = new Hold[CapacityMin];
+    // Slot + 1, or 0 where free; at most half full.
+    private int[] _index = new int[2 * CapacityMin];
+    // Slots; the hold that expires first is at the top. Of two that expire together the older one is first, so that
+    // the order does not depend on how the heap came about.
+    private int[] _heap = new int[CapacityMin];
+    private int _used;
+    private int _free = None;
+
+    public int Count { get; private set; }
+
+    /// <summary>The reference is good until the next <see cref="Add"/>.</summary>
+    public ref Hold this[int slot] => ref _holds[slot];
+
+    /// <summary>The hold's slot, or -1.</summary>
+    public int Find(int payer, OperationId id)
+    {
+        var at = Seek(payer, id);
+        return _index[at] - 1;
+    }
+
+    /// <summary>The slot of the hold that expires first if its time has come, or -1.</summary>
+    public int FirstDue(UnixTime now) => Count > 0 && _holds[_heap[0]].Expires <= now ? _heap[0] : None;
+
+    public void Add(in Hold hold)
+    {
+        if (Count == _heap.Length) Grow();
+        var slot = _free == None ? _used++ : _free;
+        if (_free != None) _free = _holds[slot].Place;
+        _holds[slot] = hold;
+        _index[Seek(hold.Payer, hold.Id)] = slot + 1;
+        _heap[Count] = slot;
+        _holds[slot].Place = Count;
+        Rise(Count++);
+    }
+
+    public void Remove(int slot)
+    {
+        Unlink(Seek(_holds[slot].Payer, _holds[slot].Id));
+        var place = _holds[slot].Place;
+        var last = _heap[--Count];
+        if (last != slot)
+        {
+            Put(last, place);
+            Rise(place);
+            Sink(_holds[last].Place);
+        }
+        _holds[slot].Place = _free;
+        _free = slot;
+    }
+
+    /// <summary>The open holds, the oldest first: the same order on every machine.</summary>
+    public IEnumerable<Hold> InOrder() => _heap.Take(Count).Select(slot => _holds[slot]).OrderBy(hold => hold.Sequence);
+
+    private void Grow()
+    {
+        Array.Resize(ref _holds, 2 * _holds.Length);
+        Array.Resize(ref _heap, 2 * _heap.Length);
+        _index = new int[2 * _index.Length];
+        for (var i = 0; i < Count; i++) _index[Seek(_holds[_heap[i]].Payer, _holds[_heap[i]].Id)] = _heap[i] + 1;
+    }
+
+    /// <summary>Where in the index a hold stands, or would stand.</summary>
+    private int Seek(int payer, OperationId id)
+    {
+        var mask = _index.Length - 1;
+        var at = Home(payer, id);
+        while (_index[at] != 0 && (_holds[_index[at] - 1].Id != id || _holds[_index[at] - 1].Payer != payer)) at = (at + 1) & mask;
+        return at;
+    }
+
+    private int Home(int payer, OperationId id)
+    {
+        // The random part of the id, spread over the upper bits by a multiplication with 2^64 / golden ratio.
+        var mixed = unchecked(((ulong)(id.Value & ulong.MaxValue) ^ (uint)payer) * 0x9e37_79b9_7f4a_7c15);
+        return (int)(mixed >> 33) & (_index.Length - 1);
+    }
+
+    /// <summary>Frees a place of the index and closes the gap, so that what was placed behind it is still found.</summary>
+    private void Unlink(int gap)
+    {
+        var mask = _index.Length - 1;
+        for (var at = (gap + 1) & mask; _index[at] != 0; at = (at + 1) & mask)
+        {
+            var hold = _holds[_index[at] - 1];
+            // It may move into the gap if its home does not lie between the gap and its place.
+            if (((at - Home(hold.Payer, hold.Id)) & mask) < ((at - gap) & mask)) continue;
+            _index[gap] = _index[at];
+            gap = at;
+        }
+        _index[gap] = 0;
+    }
+
+    private void Rise(int place)
+    {
+        var slot = _heap[place];
+        for (; place > 0 && IsBefore(slot, _heap[(place - 1) / 2]); place = (place - 1) / 2) Put(_heap[(place - 1) / 2], place);
+        Put(slot, place);
+    }
+
+    private void Sink(int place)
+    {
+        var slot = _heap[place];
+        while ((2 * place) + 1 < Count)
+        {
+            var child = (2 * place) + 1;
+            if (child + 1 < Count && IsBefore(_heap[child + 1], _heap[child])) child++;
+            if (!IsBefore(_heap[child], slot)) break;
+            Put(_heap[child], place);
+            place = child;
+        }
+        Put(slot, place);
+    }
+
+    private void Put(int slot, int place)
+    {
+        _heap[place] = slot;
+        _holds[slot].Place = place;
+    }
+
+    private bool IsBefore(int a, int b) => _holds[a].Expires != _holds[b].Expires
+        ? _holds[a].Expires < _holds[b].Expires
+        : _holds[a].Sequence < _holds[b].Sequence;
+}
