@@ -17,7 +17,7 @@ internal sealed class IdSlicePool
     /// <summary>An array of zeros of that length, a power of two.</summary>
     public ulong[] TakeCells(int length)
     {
-        if (!_cells[BitOperations.Log2((uint)length)].TryPop(out var cells)) return new ulong[length];
+        if (!_cells[BitOperations.Log2((uint)length)].TryPop(out var cells)) return TableMemory.Allocate<ulong>(length);
         Array.Clear(cells);
         return cells;
     }

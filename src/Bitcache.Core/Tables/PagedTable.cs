@@ -11,7 +11,7 @@ internal sealed class PagedTable<T>
 {
     private const int RowBits = 5;
     private const int PageRows = 1 << RowBits;
-    private const int SlabPageBits = 9;
+    private const int SlabPageBits = 12;
     private const int SlabPages = 1 << SlabPageBits;
     /// <summary>Marks a page that a capture holds: it is copied before it is written.</summary>
     private const int Shared = int.MinValue;
@@ -102,12 +102,12 @@ internal sealed class PagedTable<T>
         if (_free.TryPop(out var free)) return free;
         var physical = _physicalCount++;
         var slab = physical >> SlabPageBits;
-        if (slab == _slabs.Length) _slabs = [.. _slabs, new T[SlabPages * PageRows]];
+        if (slab == _slabs.Length) _slabs = [.. _slabs, TableMemory.Allocate<T>(SlabPages * PageRows)];
         // The first slab begins small and grows: most ledgers of a test have few rows.
         var needed = ((physical & (SlabPages - 1)) + 1) * PageRows;
         if (_slabs[slab].Length < needed)
         {
-            var larger = new T[Math.Min(SlabPages * PageRows, 4 * needed)];
+            var larger = TableMemory.Allocate<T>(Math.Min(SlabPages * PageRows, 4 * needed));
             _slabs[slab].CopyTo(larger, 0);
             // A capture keeps the slabs that it was made with.
             _slabs = [.. _slabs[..slab], larger, .. _slabs[(slab + 1)..]];

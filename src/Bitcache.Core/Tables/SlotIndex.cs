@@ -82,7 +82,7 @@ internal sealed class SlotIndex
 
     private void Grow()
     {
-        var larger = new ulong[2 * _cells.Length];
+        var larger = TableMemory.Allocate<ulong>(2 * _cells.Length);
         var shift = ShiftFor(larger);
         foreach (var cell in _cells)
         {

@@ -7,6 +7,7 @@ namespace Bitcache.Engine.Files;
 
 internal static partial class Libc
 {
+    private const nint PageBytes = 4096;
     internal const int ReadOnly = 0;
     internal const int ReadWrite = 2;
     internal const int CreateFlag = 0x40;
@@ -17,6 +18,9 @@ internal static partial class Libc
 
     /// <summary>POSIX_FADV_DONTNEED.</summary>
     internal const int AdviceNotNeeded = 4;
+
+    /// <summary>MADV_HUGEPAGE.</summary>
+    private const int AdviceHugePages = 14;
 
     internal const int LockExclusive = 2;
     internal const int LockNonBlocking = 4;
@@ -42,6 +46,18 @@ internal static partial class Libc
     [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial int Allocate(SafeFileHandle file, int mode, long offset, long length);
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int AdviseMemory(nint address, nint bytes, int advice);
+
+    /// <summary>Asks for large pages, as far as whole ones lie in the range. Only advice: a system without them goes on
+    /// with small ones.</summary>
+    internal static void AdviseHugePages(nint address, nint bytes)
+    {
+        var first = (address + PageBytes - 1) & -PageBytes;
+        if (address + bytes > first) _ = AdviseMemory(first, (address + bytes - first) & -PageBytes, AdviceHugePages);
+    }
 
     /// <summary>Only advice: what it returns does not matter.</summary>
     [LibraryImport("libc", EntryPoint = "posix_fadvise")]
