@@ -33,15 +33,21 @@ public sealed partial class Ledger
     /// <summary>Starts a statement, taking the next sequence: the record's first, or one more of a split.</summary>
     private void BeginStatement(ref EntryWriter entry, EntryType type, in ApplyContext context)
     {
-        var sequence = NextSequence++;
-        Time = context.Time;
-        if (type != EntryType.LogCut) LastContentSequence = sequence;
+        var sequence = TakeSequence(type, context);
         entry.Begin();
         entry.Body.U8(Entry.StatementVersion);
         entry.Body.U8((byte)type);
         entry.Body.U16(partition);
         entry.Body.I64(sequence);
         entry.Body.Time(context.Time);
+    }
+
+    private long TakeSequence(EntryType type, in ApplyContext context)
+    {
+        var sequence = NextSequence++;
+        Time = context.Time;
+        if (type != EntryType.LogCut) LastContentSequence = sequence;
+        return sequence;
     }
 
     /// <summary>A record that is being written: the statement's body, its end, private bytes, links.</summary>

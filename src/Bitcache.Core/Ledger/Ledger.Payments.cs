@@ -22,15 +22,22 @@ public sealed partial class Ledger
         ReadOnlySpan<Payment> payments, in ApplyContext context, ReadOnlySpan<UInt128> salts, Span<PaymentResult> results, Span<byte> records, out int bytes)
     {
         bytes = 0;
+        // The slots that were seen while fetching, so that they are not looked up twice.
+        Span<(int Payer, int Payee)> seen = stackalloc (int, int)[RowsAhead];
         for (var i = 0; i < Math.Min(CellsAhead, payments.Length); i++) PrefetchCells(payments[i]);
-        for (var i = 0; i < Math.Min(RowsAhead, payments.Length); i++) PrefetchRows(payments[i]);
+        for (var i = 0; i < Math.Min(RowsAhead, payments.Length); i++) seen[i] = PrefetchRows(payments[i]);
+        var own = context;
         for (var i = 0; i < payments.Length; i++)
         {
             if (records.Length - bytes < Limits.PaymentRecordBytesMax) return i;
+            ref readonly var payment = ref payments[i];
+            var (payer, payee) = seen[i % RowsAhead];
             if (i + CellsAhead < payments.Length) PrefetchCells(payments[i + CellsAhead]);
-            if (i + RowsAhead < payments.Length) PrefetchRows(payments[i + RowsAhead]);
-            results[i] = Apply(payments[i], context with { Salt = salts[i] }, records[bytes..]);
-            bytes += results[i].BytesWritten;
+            if (i + RowsAhead < payments.Length) seen[i % RowsAhead] = PrefetchRows(payments[i + RowsAhead]);
+            own = own with { Salt = salts[i] };
+            ref var result = ref results[i];
+            Apply(payment, _wallets.Find(payment.Payer, payer), _wallets.Find(payment.Payee, payee), own, records[bytes..], ref result);
+            bytes += result.BytesWritten;
         }
         return payments.Length;
     }
@@ -41,10 +48,11 @@ public sealed partial class Ledger
         _wallets.PrefetchCell(payment.Payee);
     }
 
-    private void PrefetchRows(in Payment payment)
+    private (int Payer, int Payee) PrefetchRows(in Payment payment)
     {
-        _wallets.PrefetchRow(payment.Payee);
-        if (_wallets.PrefetchRow(payment.Payer) is var payer and >= 0) _ids.PrefetchCell(payer, payment.Id);
+        var (payer, payee) = (_wallets.PrefetchRow(payment.Payer), _wallets.PrefetchRow(payment.Payee));
+        if (payer >= 0) _ids.PrefetchCell(payer, payment.Id);
+        return (payer, payee);
     }
 
     private readonly Dictionary<uint, FeeSchedule> _fees = [];
@@ -62,28 +70,57 @@ public sealed partial class Ledger
     /// <remarks>What acts on a hold may be sent by the payee's owner, too. So the answer to a known id must be held
     /// against its entry, payee included, before it is given: under a payer's id, the owner of another payee is told
     /// that it was used, and no more.</remarks>
-    /// <exception cref="ArgumentException">The payment is not well-formed.</exception>
     public PaymentResult Apply(in Payment payment, in ApplyContext context, Span<byte> record)
+    {
+        PaymentResult result = default;
+        Apply(payment, _wallets.Find(payment.Payer), _wallets.Find(payment.Payee), context, record, ref result);
+        return result;
+    }
+
+    private void Apply(in Payment payment, int payer, int payee, in ApplyContext context, Span<byte> record, ref PaymentResult result)
     {
         Assert(context.Time >= Time, "time does not run backwards");
         Assert(Genesis is not null, "the first entry is the genesis entry");
-        if (!payment.IsWellFormed) return new PaymentResult(Outcome.Malformed, 0, 0);
-        var (payer, payee) = (_wallets.Find(payment.Payer), _wallets.Find(payment.Payee));
+        if (Precheck(payment, payer, payee, context) is { Outcome: not Outcome.Accepted } answer)
+        {
+            result = answer.Outcome == Outcome.Known ? Result(answer, context, payer, payee) : Result(answer);
+            return;
+        }
+        switch (payment.Kind)
+        {
+            case PaymentKind.Transfer when payment.IsUpTo || _fees.Count > 0 || _wallets.Peek(payer).Spending > 0:
+                result = ApplySpending(payment, payer, payee, context, record);
+                break;
+            case PaymentKind.Transfer:
+                ApplyTransfer(payment, payer, payee, context, record, ref result);
+                break;
+            case PaymentKind.Hold:
+                result = ApplyPlaceHold(payment, payer, payee, context, record);
+                break;
+            case PaymentKind.Capture:
+                result = ApplyCapture(payment, payer, payee, context, record);
+                break;
+            case PaymentKind.Release:
+                result = ApplyRelease(payment, payer, payee, context, record);
+                break;
+            case PaymentKind.Refund:
+                result = ApplyRefund(payment, payer, payee, context, record);
+                break;
+            case PaymentKind.None:
+                throw new LedgerInvariantException("a payment of no kind is refused before");
+        }
+    }
+
+    /// <summary>The owner, the id, the shape, what is named.</summary>
+    private ApplyResult Precheck(in Payment payment, int payer, int payee, in ApplyContext context)
+    {
+        if (!payment.IsWellFormed) return Refused(Outcome.Malformed);
         // As for commands: a stranger learns nothing.
         var mayAsk = payer < 0 || IsOwn(payer, context) || (payment.IsOnHold && payee >= 0 && IsOwn(payee, context));
-        if (!mayAsk) return Result(Refused(Outcome.WalletNotFound));
-        if (Identify(OwnerKey(payment.Payer, payer), payment.Id, context) is { Outcome: not Outcome.Accepted } known)
-            return known.Outcome == Outcome.Known ? Result(known, context, payer, payee) : Result(known);
-        if (CheckNames(payment, payer, payee) is var wrong and not Outcome.None) return Result(Refused(wrong));
-        return payment.Kind switch
-        {
-            PaymentKind.Transfer => ApplyTransfer(payment, payer, payee, context, record),
-            PaymentKind.Hold => ApplyPlaceHold(payment, payer, payee, context, record),
-            PaymentKind.Capture => ApplyCapture(payment, payer, payee, context, record),
-            PaymentKind.Release => ApplyRelease(payment, payer, payee, context, record),
-            PaymentKind.Refund => ApplyRefund(payment, payer, payee, context, record),
-            PaymentKind.None => throw new LedgerInvariantException("a payment of no kind is refused before"),
-        };
+        if (!mayAsk) return Refused(Outcome.WalletNotFound);
+        var answer = Identify(OwnerKey(payment.Payer, payer), payment.Id, context);
+        if (answer.Outcome != Outcome.Accepted) return answer;
+        return CheckNames(payment, payer, payee) is var wrong and not Outcome.None ? Refused(wrong) : answer;
     }
 
     /// <summary>The shape of a payment, then what it names.</summary>
@@ -95,7 +132,34 @@ public sealed partial class Ledger
         return payee < 0 ? Outcome.PayeeNotFound : Outcome.None;
     }
 
-    private PaymentResult ApplyTransfer(in Payment payment, int payer, int payee, in ApplyContext context, Span<byte> record)
+    /// <summary>A transfer to which neither a fee nor a limit applies.</summary>
+    private void ApplyTransfer(in Payment payment, int payer, int payee, in ApplyContext context, Span<byte> record, ref PaymentResult result)
+    {
+        ref var from = ref _wallets[payer];
+        ref var to = ref _wallets[payee];
+        var refusal = CheckState(from);
+        if (refusal == Outcome.None && from.Available < payment.Amount) refusal = Outcome.InsufficientFunds;
+        _ids.Add(payer, payment.Id, NextSequence, forEver: false);
+        if (refusal != Outcome.None)
+        {
+            result = Refuse(payment, refusal, payer, payee, context, record);
+            return;
+        }
+
+        // After this point the transfer must succeed.
+        Debit(ref from, payment.Amount);
+        Credit(ref to, payment.Amount);
+        var sequence = TakeSequence(EntryType.Transfer, context);
+        var length = TransferBytes.Write(
+            record, payment, context, partition, sequence, new HistoryLink(from.LastSequence, from.Available), new HistoryLink(to.LastSequence, to.Available));
+        from.LastSequence = to.LastSequence = sequence;
+        result.Set(
+            Outcome.Accepted, sequence, length, payment.Amount, from.Tenant == context.Tenant ? from.Available : null,
+            to.Tenant == context.Tenant ? to.Available : null);
+    }
+
+    /// <summary>A transfer with all that may apply to it.</summary>
+    private PaymentResult ApplySpending(in Payment payment, int payer, int payee, in ApplyContext context, Span<byte> record)
     {
         var fees = FeesFor(payer, payee);
         var amount = payment.Amount;
@@ -168,8 +232,13 @@ public sealed partial class Ledger
     private static PaymentResult Result(in ApplyResult result) => new(result.Outcome, result.Sequence, result.BytesWritten);
 
     /// <summary>With the balances that whoever asks may see.</summary>
-    private PaymentResult Result(in ApplyResult result, in ApplyContext context, int payer, int payee) => new(
-        result.Outcome, result.Sequence, result.BytesWritten, AvailableFor(payer, context), AvailableFor(payee, context));
+    private PaymentResult Result(in ApplyResult applied, in ApplyContext context, int payer, int payee)
+    {
+        PaymentResult result = default;
+        result.Set(
+            applied.Outcome, applied.Sequence, applied.BytesWritten, Msat.Zero, AvailableFor(payer, context), AvailableFor(payee, context));
+        return result;
+    }
 
     private Msat? AvailableFor(int slot, in ApplyContext context) =>
         slot >= 0 && _wallets.Peek(slot).Tenant == context.Tenant ? _wallets.Peek(slot).Available : null;

@@ -180,7 +180,7 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
         return slot >= 0 && IsOwn(slot, context) ? slot : -1;
     }
 
-    private bool IsOwn(int slot, in ApplyContext context) => _wallets[slot].Tenant == context.Tenant;
+    private bool IsOwn(int slot, in ApplyContext context) => _wallets.Peek(slot).Tenant == context.Tenant;
 
     private static ApplyResult Refused(Outcome outcome) => new(outcome, 0, 0);
 

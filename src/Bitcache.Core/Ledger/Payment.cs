@@ -109,19 +109,49 @@ public struct Payment
 }
 
 /// <summary>What came of a payment.</summary>
-/// <param name="Sequence">Of the entry: this payment's own or, if it is known, that of the first time.</param>
-/// <param name="PayerAvailable">The payer's available balance now, if whoever asks owns the wallet.</param>
-/// <param name="PayeeAvailable">The same of the payee.</param>
-public readonly record struct PaymentResult(Outcome Outcome, long Sequence, int BytesWritten, Msat? PayerAvailable = null, Msat? PayeeAvailable = null)
+public record struct PaymentResult
 {
+    // One more than the balance, or 0 where it is not told.
+    private long _payerAvailable;
+    private long _payeeAvailable;
+
+    public PaymentResult(Outcome outcome, long sequence = 0, int bytesWritten = 0) =>
+        (Outcome, Sequence, BytesWritten) = (outcome, sequence, bytesWritten);
+
+    public Outcome Outcome { get; private set; }
+
+    /// <summary>Of the entry: this payment's own or, if it is known, that of the first time; 0 where there is none.</summary>
+    public long Sequence { get; private set; }
+
+    /// <summary>Of the record.</summary>
+    public int BytesWritten { get; private set; }
+
     /// <summary>What was moved, held or given back; zero where nothing was. That of a known payment is in its entry.</summary>
-    public Msat Amount { get; init; }
+    public Msat Amount { get; internal set; }
 
     /// <summary>What the payer paid on top, or what is held for that.</summary>
-    public Msat Fee { get; init; }
+    public Msat Fee { get; internal set; }
+
+    /// <summary>The payer's available balance now, if whoever asks owns the wallet.</summary>
+    public readonly Msat? PayerAvailable => _payerAvailable == 0 ? null : new Msat(_payerAvailable - 1);
+
+    /// <summary>The same of the payee.</summary>
+    public readonly Msat? PayeeAvailable => _payeeAvailable == 0 ? null : new Msat(_payeeAvailable - 1);
 
     /// <summary>Whether an entry was written: the payment took effect, or its refusal is remembered.</summary>
-    public bool IsJournaled => BytesWritten > 0;
+    public readonly bool IsJournaled => BytesWritten > 0;
 
-    internal ApplyResult ToApplyResult() => new(Outcome, Sequence, BytesWritten);
+    /// <summary>The same with what came of it the first time.</summary>
+    public readonly PaymentResult Recalled(Outcome first) => this with { Outcome = first };
+
+    /// <summary>Sets everything in place: a result that is passed from method to method costs more than the decision.</summary>
+    internal void Set(Outcome outcome, long sequence, int bytesWritten, Msat amount, Msat? payerAvailable, Msat? payeeAvailable)
+    {
+        (Outcome, Sequence, BytesWritten) = (outcome, sequence, bytesWritten);
+        (Amount, Fee) = (amount, Msat.Zero);
+        _payerAvailable = payerAvailable is { } payer ? payer.Value + 1 : 0;
+        _payeeAvailable = payeeAvailable is { } payee ? payee.Value + 1 : 0;
+    }
+
+    internal readonly ApplyResult ToApplyResult() => new(Outcome, Sequence, BytesWritten);
 }

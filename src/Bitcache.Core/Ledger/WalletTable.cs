@@ -52,6 +52,9 @@ internal sealed class WalletTable(ulong secret)
         }
     }
 
+    /// <summary>The same, where a slot was seen under this hash before.</summary>
+    public int Find(WalletId id, int seen) => seen >= 0 && _wallets.Peek(seen).Id == id ? seen : Find(id);
+
     /// <summary>Fetches what <see cref="PrefetchRow"/> reads.</summary>
     public void PrefetchCell(WalletId id) => _index.PrefetchCell(Hash(id));
 

@@ -161,7 +161,7 @@ public sealed partial class Partition : IAsyncDisposable
     {
         var entry = Entry.Read(record);
         var same = entry.Command is PaymentCommand first && PaymentCommand.From(block.Payments[at]).HasSameTerms(first);
-        block.Results[at] = same ? block.Results[at] with { Outcome = entry.Outcome } : new PaymentResult(Outcome.IdReused, 0, 0);
+        block.Results[at] = same ? block.Results[at].Recalled(entry.Outcome) : new PaymentResult(Outcome.IdReused);
     }
 
     /// <summary>Asks the ledger something on its own thread. The answer is given when what it saw is durable.</summary>
