@@ -15,7 +15,7 @@ internal sealed class IdSlice
     private UsedId[][] _chunks = [[]];
     private int _chunkCount = 1;
 
-    public IdSlice(IdSlicePool pool, int expected) => (_pool, _index) = (pool, new SlotIndex(pool.TakeCells(SlotIndex.CellsFor(expected))));
+    public IdSlice(IdSlicePool pool, int expected) => (_pool, _index) = (pool, new SlotIndex(pool.TakeCells(SlotIndex.CellsFor(expected)), pool));
 
     public int Count { get; private set; }
     public int ForEverCount { get; private set; }

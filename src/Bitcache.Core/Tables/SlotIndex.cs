@@ -16,8 +16,11 @@ internal sealed class SlotIndex
     private int _shift;
     private int _count;
 
+    private readonly IdSlicePool? _pool;
+
     /// <param name="cells">All zeros; a power of two of them.</param>
-    public SlotIndex(ulong[] cells) => (_cells, _shift) = (cells, ShiftFor(cells));
+    /// <param name="pool">Where larger arrays come from and smaller ones go; null for the collector.</param>
+    public SlotIndex(ulong[] cells, IdSlicePool? pool = null) => (_cells, _shift, _pool) = (cells, ShiftFor(cells), pool);
 
     public SlotIndex() : this(new ulong[CellsMin])
     {
@@ -82,12 +85,13 @@ internal sealed class SlotIndex
 
     private void Grow()
     {
-        var larger = TableMemory.Allocate<ulong>(2 * _cells.Length);
+        var larger = _pool?.TakeCells(2 * _cells.Length) ?? TableMemory.Allocate<ulong>(2 * _cells.Length);
         var shift = ShiftFor(larger);
         foreach (var cell in _cells)
         {
             if (cell != 0) Place(larger, shift, cell);
         }
+        _pool?.Return(_cells);
         (_cells, _shift) = (larger, shift);
     }
 
