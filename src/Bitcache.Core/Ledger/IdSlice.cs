@@ -15,7 +15,11 @@ internal sealed class IdSlice
     private UsedId[][] _chunks = [[]];
     private int _chunkCount = 1;
 
-    public IdSlice(IdSlicePool pool, int expected) => (_pool, _index) = (pool, new SlotIndex(pool.TakeCells(SlotIndex.CellsFor(expected)), pool));
+    public IdSlice(IdSlicePool pool, int expected)
+    {
+        (_pool, _index) = (pool, new SlotIndex(pool.TakeCells(SlotIndex.CellsFor(expected)), pool));
+        if (expected >= ChunkIds) _chunks[0] = pool.TakeChunk();
+    }
 
     public int Count { get; private set; }
     public int ForEverCount { get; private set; }

@@ -20,6 +20,7 @@ internal sealed class IdWindow(ulong secret)
     // The slice that was used last: most ids are of the present.
     private long _recentKey = -1;
     private IdSlice? _recent;
+    private int _expected;
     private int _count;
     private UnixTime _floor;
 
@@ -64,6 +65,7 @@ internal sealed class IdWindow(ulong secret)
             if (cut is null) _slices.Remove(key);
             else _slices[key] = cut;
         }
+        _expected = _recent?.Count ?? _expected;
         (_recent, _recentKey) = (null, -1);
     }
 
@@ -113,8 +115,8 @@ internal sealed class IdWindow(ulong secret)
 
     private IdSlice NewSlice(OperationId id)
     {
-        // As large as the busiest of late: growing means to move what is there.
-        var slice = new IdSlice(_pool, _recent?.Count ?? 0);
+        // As large as the one before: growing means to move what is there.
+        var slice = new IdSlice(_pool, _recent?.Count ?? _expected);
         _slices.Add(id.Time.Milliseconds >> SliceBits, slice);
         return slice;
     }

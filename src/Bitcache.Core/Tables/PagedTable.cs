@@ -36,7 +36,7 @@ internal sealed class PagedTable<T>
     {
         get
         {
-            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)slot, (uint)Count, nameof(slot));
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(unchecked((uint)slot), (uint)Count, nameof(slot));
             var physical = _pages[slot >> RowBits];
             if (physical < 0) physical = Copy(slot >> RowBits);
             return ref Row(_slabs, physical, slot);
@@ -46,7 +46,7 @@ internal sealed class PagedTable<T>
     /// <summary>A row to read only: it is not copied.</summary>
     public ref readonly T Peek(int slot)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)slot, (uint)Count, nameof(slot));
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(unchecked((uint)slot), (uint)Count, nameof(slot));
         return ref Row(_slabs, _pages[slot >> RowBits] & ~Shared, slot);
     }
 

@@ -127,6 +127,33 @@ public sealed class BatchApiTests(ApiFixture api)
     }
 
     [Fact]
+    public async Task With_the_queue_full_nothing_is_taken_up_and_the_client_is_told_at_once()
+    {
+        var (payer, payee) = (await WalletAsync(api.Shop, 10), await WalletAsync(api.Shop));
+        var partition = api.Engine.Partition;
+        using var gate = new ManualResetEventSlim();
+        var asked = partition.QueryAsync(_ => gate.Wait(TimeSpan.FromSeconds(30)));
+        // Payments of no kind wait like any others, and come to nothing.
+        var waiting = Enumerable.Range(0, Limits.QueueItemsMax / Limits.BlockPaymentsMax)
+            .Select(_ => partition.SubmitAsync(new PaymentBlock { Count = Limits.BlockPaymentsMax }).AsTask()).ToArray();
+        Assert.True(partition.IsBusy);
+        var id = ApiFixture.NewId();
+        foreach (var refused in new[]
+        {
+            await api.TransferAsync(api.Shop, id, payer.ToString(), payee.ToString(), 1), await PostAsync(BinaryBatch.RequestType, Records([Pay(payer, payee, 1)])),
+        })
+        {
+            Assert.Equal((503, "busy"), (refused.Status, refused.Code));
+            Assert.Equal(TimeSpan.FromSeconds(1), refused.Headers.RetryAfter!.Delta);
+        }
+        gate.Set();
+        Assert.True(await asked);
+        await Task.WhenAll(waiting);
+        Assert.Equal(201, (await api.TransferAsync(api.Shop, id, payer.ToString(), payee.ToString(), 1)).Status);
+        Assert.Equal(1, await api.AvailableAsync(api.Shop, payee.ToString()));
+    }
+
+    [Fact]
     public void What_is_written_as_a_record_is_read_the_same()
     {
         var payment = Pay(new WalletId(UInt128.One << 64), new WalletId(UInt128.MaxValue), Limits.SupplyMsatMax);

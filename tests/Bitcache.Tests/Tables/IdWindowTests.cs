@@ -1,0 +1,93 @@
+using Bitcache.Core;
+
+namespace Bitcache.Tests.Tables;
+
+[Trait("suite", "core")]
+public sealed class IdWindowTests
+{
+    private const long Start = 1_800_000_000_000;
+
+    private sealed record Known(long Owner, OperationId Id, long Sequence, bool ForEver);
+
+    /// <summary>Against a list that is searched from end to end: ids around the borders of slices, floors inside them.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void It_remembers_what_a_plain_list_remembers(int seed)
+    {
+        var random = new Random(seed);
+        var window = new IdWindow((ulong)seed);
+        var list = new List<Known>();
+        var (now, floor) = (Start, new UnixTime(0));
+        for (var sequence = 0; sequence < 20_000; sequence++)
+        {
+            now += random.Next(3);
+            var id = OperationId.Create(new UnixTime(now - random.Next(3_000)), (UInt128)random.NextInt64());
+            var owner = random.Next(5);
+            if (id.Time >= floor)
+            {
+                var known = new Known(owner, id, sequence, random.Next(10) == 0);
+                list.Add(known);
+                window.Add(owner, id, sequence, known.ForEver);
+            }
+            if (random.Next(500) == 0)
+            {
+                floor = new UnixTime(Math.Max(floor.Milliseconds, now - random.Next(4_000)));
+                window.ForgetBelow(floor);
+                list.RemoveAll(k => !k.ForEver && k.Id.Time < floor);
+                Assert.Equal(list.Count, window.Count);
+                foreach (var k in list) Assert.Equal(k.Sequence, window.Find(k.Owner, k.Id));
+            }
+            Assert.Null(window.Find(5, id));
+            Assert.Null(window.Find(owner, OperationId.Create(id.Time, (UInt128)random.NextInt64())));
+        }
+        Assert.Equal(list.Count(k => k.ForEver), window.ForEver().Count());
+        Assert.Equal(list.Where(k => k.Id.Time >= floor).Select(k => k.Sequence).Order(), window.InOrder().Select(u => u.Sequence).Order());
+    }
+
+    [Fact]
+    public void The_floor_that_makes_room_makes_it()
+    {
+        var window = new IdWindow(1);
+        for (var i = 0; i < 10_000; i++) window.Add(0, OperationId.Create(new UnixTime(Start + i), (UInt128)i), i, forEver: false);
+        Assert.Null(window.FloorFor(10_000));
+        var floor = window.FloorFor(6_000)!.Value;
+        window.ForgetBelow(floor);
+        // No more is given up than whole seconds make necessary.
+        Assert.InRange(window.Count, 6_000 - 1_024, 6_000);
+        Assert.Equal(10_000 - window.Count, window.InOrder().First().Sequence);
+    }
+
+    [Fact]
+    public void The_order_of_a_state_hash_does_not_depend_on_the_secret()
+    {
+        var (one, other) = (new IdWindow(1), new IdWindow(ulong.MaxValue));
+        for (var i = 0; i < 5_000; i++)
+        {
+            var id = OperationId.Create(new UnixTime(Start + (i * 7 % 3_000)), (UInt128)i);
+            one.Add(i % 3, id, i, forEver: i % 100 == 0);
+            other.Add(i % 3, id, i, forEver: i % 100 == 0);
+        }
+        Assert.Equal(one.InOrder(), other.InOrder());
+        Assert.Equal(one.ForEver(), other.ForEver());
+    }
+
+    [Fact]
+    public void With_the_window_full_ids_come_and_go_without_allocation()
+    {
+        var window = new IdWindow(1);
+        var time = Start;
+        void Second()
+        {
+            for (var i = 0; i < 20_000; i++) window.Add(0, OperationId.Create(new UnixTime(time + (i & 1_023)), (UInt128)i), i, forEver: false);
+            time += 1_024;
+            if (window.FloorFor(40_000) is { } floor) window.ForgetBelow(floor);
+        }
+        for (var i = 0; i < 10; i++) Second();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 10; i++) Second();
+        // A slice and what finds it; nothing for an id.
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 200_000);
+    }
+}

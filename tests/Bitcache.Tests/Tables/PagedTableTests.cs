@@ -1,0 +1,62 @@
+using Bitcache.Core;
+
+namespace Bitcache.Tests.Tables;
+
+[Trait("suite", "core")]
+public sealed class PagedTableTests
+{
+    [Fact]
+    public void A_capture_keeps_every_row_as_it_was_while_the_table_changes_and_grows()
+    {
+        var table = new PagedTable<long>();
+        for (var round = 0; round < 5; round++)
+        {
+            var before = Enumerable.Range(0, table.Count).Select(i => table[i]).ToArray();
+            var capture = table.Capture();
+            for (var i = 0; i < 3_000; i++) table.Add(-i);
+            for (var i = 0; i < table.Count; i += 3) table[i] += 1_000_000;
+            Assert.Equal(before, Enumerable.Range(0, capture.Count).Select(i => capture[i]));
+            for (var i = 0; i < before.Length; i++) Assert.Equal(i % 3 == 0 ? before[i] + 1_000_000 : before[i], table.Peek(i));
+            table.Release();
+        }
+    }
+
+    [Fact]
+    public void A_reference_to_a_row_is_good_while_another_row_of_its_page_is_written()
+    {
+        var table = new PagedTable<long>();
+        for (var i = 0; i < 10; i++) table.Add(i);
+        var capture = table.Capture();
+        ref var first = ref table[0];
+        ref var second = ref table[1];
+        (first, second) = (100, 101);
+        Assert.Equal((100, 101, 0, 1), (table[0], table[1], capture[0], capture[1]));
+        table.Release();
+    }
+
+    [Fact]
+    public void Pages_of_a_released_capture_are_used_again()
+    {
+        var table = new PagedTable<long>();
+        for (var i = 0; i < 100_000; i++) table.Add(i);
+        void Round()
+        {
+            table.Capture();
+            for (var i = 0; i < table.Count; i += 32) table[i]++;
+            table.Release();
+        }
+        Round();
+        var bytes = table.Bytes;
+        for (var i = 0; i < 5; i++) Round();
+        Assert.Equal(bytes, table.Bytes);
+    }
+
+    [Fact]
+    public void A_slot_that_is_not_there_is_refused()
+    {
+        var table = new PagedTable<long>();
+        table.Add(1);
+        Assert.Throws<ArgumentOutOfRangeException>(() => table[1]);
+        Assert.Throws<ArgumentOutOfRangeException>(() => table.Peek(-1));
+    }
+}
