@@ -7,6 +7,9 @@ public sealed partial record Entry
     /// <summary>Of a split: which of its parts this is, from 0.</summary>
     public int Part { get; init; }
 
+    /// <summary>Of a split: what the payer paid on top of each part. <see cref="Fee"/> is that of <see cref="Part"/>.</summary>
+    public IReadOnlyList<Msat> PartFees { get; init; } = [];
+
     /// <summary>Of a split: whether the operator, which received fees, has a link of its own.</summary>
     public bool HasOperatorLink { get; init; }
 
@@ -28,6 +31,7 @@ public sealed partial record Entry
         {
             Tenant = tenant,
             Part = wanted,
+            PartFees = [.. parts.Select(part => part.Fee)],
             Command = new Split(first.Id, first.Payer, [.. parts.Select(part => ((Split)part.Command).Parts[0])]),
             HasOperatorLink = rest.Flag(),
             First = new HistoryLink(rest.I64(), rest.Msat()),

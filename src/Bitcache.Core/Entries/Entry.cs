@@ -94,6 +94,9 @@ public sealed partial record Entry(
         _ => null,
     };
 
+    /// <summary>What a payment moved, held or gave back; zero where it was refused, and for an entry that is none.</summary>
+    public Msat AmountMoved => Outcome == Outcome.Accepted && Command is PaymentCommand payment ? payment.Amount : Msat.Zero;
+
     /// <summary>The link of one side.</summary>
     public HistoryLink LinkOf(HistorySides side) => side switch
     {

@@ -34,6 +34,8 @@ internal sealed class HoldTable
     // Slots; the hold that expires first is at the top. Of two that expire together the older one is first, so that
     // the order does not depend on how the heap came about.
     private int[] _heap = new int[CapacityMin];
+    private readonly HoldLists _ofPayer = new();
+    private readonly HoldLists _ofPayee = new();
     private int _used;
     private int _free = None;
 
@@ -62,11 +64,15 @@ internal sealed class HoldTable
         _heap[Count] = slot;
         _holds[slot].Place = Count;
         Rise(Count++);
+        _ofPayer.Add(hold.Payer, slot);
+        _ofPayee.Add(hold.Payee, slot);
     }
 
     public void Remove(int slot)
     {
         Unlink(Seek(_holds[slot].Payer, _holds[slot].Id));
+        _ofPayer.Remove(_holds[slot].Payer, slot);
+        _ofPayee.Remove(_holds[slot].Payee, slot);
         var place = _holds[slot].Place;
         var last = _heap[--Count];
         if (last != slot)
@@ -81,6 +87,19 @@ internal sealed class HoldTable
 
     /// <summary>The open holds, the oldest first: the same order on every machine.</summary>
     public IEnumerable<Hold> InOrder() => _heap.Take(Count).Select(slot => _holds[slot]).OrderBy(hold => hold.Sequence);
+
+    /// <summary>The slots of one wallet's open holds, whichever side it is on, newest first.</summary>
+    public IEnumerable<int> Of(int wallet)
+    {
+        var (pays, isPaid) = (_ofPayer.Newest(wallet), _ofPayee.Newest(wallet));
+        while (pays != None || isPaid != None)
+        {
+            var next = isPaid == None || (pays != None && _holds[pays].Sequence > _holds[isPaid].Sequence) ? pays : isPaid;
+            yield return next;
+            if (next == pays) pays = _ofPayer.Older(pays);
+            else isPaid = _ofPayee.Older(isPaid);
+        }
+    }
 
     private void Grow()
     {

@@ -23,6 +23,12 @@ public sealed partial class Ledger
 
     public int OpenHoldCount => _holds.Count;
 
+    /// <summary>The open holds that a wallet pays or would be paid by, newest first.</summary>
+    /// <param name="before">Only those placed by an entry before this one.</param>
+    public IReadOnlyList<OpenHold> HoldsOf(WalletId wallet, long before, int max) => _wallets.Find(wallet) is var slot and >= 0
+        ? [.. _holds.Of(slot).Where(hold => _holds[hold].Sequence < before).Take(max).Select(hold => Show(_holds[hold]))]
+        : [];
+
     /// <summary>An open hold, by the wallet that pays and the id of the hold; null once it is closed.</summary>
     public OpenHold? FindHold(WalletId payer, OperationId id) =>
         _wallets.Find(payer) is var slot and >= 0 && _holds.Find(slot, id) is var hold and >= 0 ? Show(_holds[hold]) : null;
@@ -93,7 +99,7 @@ public sealed partial class Ledger
         if (!released.IsZero) entry.Link(ref _wallets[payer]);
         entry.Link(ref _wallets[payee]);
         if (!fee.IsZero) entry.Link(ref _wallets[_operator]);
-        return Result(entry.Finish(), context, payer, payee) with { Amount = payment.Amount, Fee = fee };
+        return Result(entry.Finish(), context, payer, payee) with { Amount = payment.Amount, Fee = fee, Released = released };
     }
 
     private PaymentResult ApplyRelease(in Payment payment, int payer, int payee, in ApplyContext context, Span<byte> record)

@@ -39,6 +39,8 @@ public enum Outcome : ushort
     HoldNotFound = 32,
     /// <summary>The payer cannot take a hold back: before it expires, only the payee's owner may release it.</summary>
     PayeeOnly = 33,
+    /// <summary>What a refund names is no payment that its payer received from its payee. Found before the ledger is asked.</summary>
+    OriginalNotFound = 34,
 
     // The state of the ledger. Journaled and remembered for payments and withdrawals.
     InsufficientFunds = 40,

@@ -132,6 +132,9 @@ public record struct PaymentResult
     /// <summary>What the payer paid on top, or what is held for that.</summary>
     public Msat Fee { get; internal set; }
 
+    /// <summary>Of a capture: what went back to the payer because it closed the hold.</summary>
+    public Msat Released { get; internal set; }
+
     /// <summary>The payer's available balance now, if whoever asks owns the wallet.</summary>
     public readonly Msat? PayerAvailable => _payerAvailable == 0 ? null : new Msat(_payerAvailable - 1);
 
@@ -141,14 +144,15 @@ public record struct PaymentResult
     /// <summary>Whether an entry was written: the payment took effect, or its refusal is remembered.</summary>
     public readonly bool IsJournaled => BytesWritten > 0;
 
-    /// <summary>The same with what came of it the first time.</summary>
-    public readonly PaymentResult Recalled(Outcome first) => this with { Outcome = first };
+    /// <summary>The same with what came of it the first time, as its entry tells.</summary>
+    public readonly PaymentResult Recalled(Entry first) =>
+        this with { Outcome = first.Outcome, Amount = first.AmountMoved, Fee = first.Fee, Released = first.Released };
 
     /// <summary>Sets everything in place: a result that is passed from method to method costs more than the decision.</summary>
     internal void Set(Outcome outcome, long sequence, int bytesWritten, Msat amount, Msat? payerAvailable, Msat? payeeAvailable)
     {
         (Outcome, Sequence, BytesWritten) = (outcome, sequence, bytesWritten);
-        (Amount, Fee) = (amount, Msat.Zero);
+        (Amount, Fee, Released) = (amount, Msat.Zero, Msat.Zero);
         _payerAvailable = payerAvailable is { } payer ? payer.Value + 1 : 0;
         _payeeAvailable = payeeAvailable is { } payee ? payee.Value + 1 : 0;
     }

@@ -9,7 +9,11 @@ namespace Bitcache.Engine.Partitions;
 /// <param name="Owner">The debited or owning wallet, as it is now.</param>
 /// <param name="Payee">The credited wallet, as it is now.</param>
 /// <param name="IsRetry">Whether the id was known: this is the first answer again.</param>
-public sealed record Answer(Outcome Outcome, Entry? Entry, Wallet? Owner, Wallet? Payee, bool IsRetry = false);
+public sealed record Answer(Outcome Outcome, Entry? Entry, Wallet? Owner, Wallet? Payee, bool IsRetry = false)
+{
+    /// <summary>Of a split: the credited wallets in the order of its parts, as they are now.</summary>
+    public IReadOnlyList<Wallet?> Payees { get; init; } = [];
+}
 
 /// <summary>Why a command was not taken up. Nothing was applied: a retry is safe.</summary>
 public enum Unavailable

@@ -12,6 +12,9 @@ public static class ClientIds
     /// <summary>A wallet id.</summary>
     public static WalletId NextWallet() => new(Draw128());
 
+    /// <summary>The salt of a statement.</summary>
+    public static UInt128 DrawSalt() => Draw128();
+
     /// <summary>Keys the hash tables of one process.</summary>
     public static ulong DrawSecret() => unchecked((ulong)Draw128());
 

@@ -97,7 +97,7 @@ public sealed partial class Partition : IAsyncDisposable
         var applied = await item.Done;
         if (applied.Outcome == Outcome.Known) return Recall((ClientCommand)command, applied);
         var entry = applied.Record is null ? null : Entry.Read(applied.Record);
-        return new Answer(applied.Outcome, entry, applied.Owner, applied.Payee);
+        return new Answer(applied.Outcome, entry, applied.Owner, applied.Payee) { Payees = applied.Payees };
     }
 
     /// <summary>Applies a payment, makes it durable, and answers. A retry under a known id gets the first answer.</summary>
@@ -127,7 +127,7 @@ public sealed partial class Partition : IAsyncDisposable
     {
         var entry = ReadEntry(known.Sequence);
         return entry.Command is PaymentCommand first && PaymentCommand.From(payment).HasSameTerms(first)
-            ? known with { Outcome = entry.Outcome, Time = entry.Time, IsRetry = true }
+            ? known with { Outcome = entry.Outcome, Time = entry.Time, IsRetry = true, Amount = entry.AmountMoved, Fee = entry.Fee, Released = entry.Released }
             : new PaymentAnswer(Outcome.IdReused, 0, default, null, null);
     }
 
@@ -161,7 +161,7 @@ public sealed partial class Partition : IAsyncDisposable
     {
         var entry = Entry.Read(record);
         var same = entry.Command is PaymentCommand first && PaymentCommand.From(block.Payments[at]).HasSameTerms(first);
-        block.Results[at] = same ? block.Results[at].Recalled(entry.Outcome) : new PaymentResult(Outcome.IdReused);
+        block.Results[at] = same ? block.Results[at].Recalled(entry) : new PaymentResult(Outcome.IdReused);
     }
 
     /// <summary>Asks the ledger something on its own thread. The answer is given when what it saw is durable.</summary>
@@ -248,7 +248,7 @@ public sealed partial class Partition : IAsyncDisposable
         var entry = ReadEntry(applied.Sequence);
         var same = entry.Command is ClientCommand first && first.GetType() == command.GetType() && command.HasSameTerms(first);
         return same
-            ? new Answer(entry.Outcome, entry, applied.Owner, applied.Payee, IsRetry: true)
+            ? new Answer(entry.Outcome, entry, applied.Owner, applied.Payee, IsRetry: true) { Payees = applied.Payees }
             : new Answer(Outcome.IdReused, null, null, null);
     }
 

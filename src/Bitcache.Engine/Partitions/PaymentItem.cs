@@ -8,7 +8,17 @@ namespace Bitcache.Engine.Partitions;
 /// <param name="Payer">The wallet as it is now.</param>
 /// <param name="Payee">The same.</param>
 /// <param name="IsRetry">Whether the id was known: this is the first answer again.</param>
-public readonly record struct PaymentAnswer(Outcome Outcome, long Sequence, UnixTime Time, Wallet? Payer, Wallet? Payee, bool IsRetry = false);
+public readonly record struct PaymentAnswer(Outcome Outcome, long Sequence, UnixTime Time, Wallet? Payer, Wallet? Payee, bool IsRetry = false)
+{
+    /// <summary>What was moved, held or given back, the first time; zero where nothing was.</summary>
+    public Msat Amount { get; init; }
+
+    /// <summary>What the payer paid on top, or what is held for that.</summary>
+    public Msat Fee { get; init; }
+
+    /// <summary>Of a capture: what went back to the payer because it closed the hold.</summary>
+    public Msat Released { get; init; }
+}
 
 /// <summary>One payment in the queue.</summary>
 internal sealed class PaymentItem(in Payment payment, uint tenant) : AwaitedItem
@@ -25,7 +35,12 @@ internal sealed class PaymentItem(in Payment payment, uint tenant) : AwaitedItem
         var result = ledger.Apply(_payment, context, batch.Space);
         batch.Take(new Span<PaymentResult>(ref result), result.BytesWritten);
         _answer = new PaymentAnswer(
-            result.Outcome, result.Sequence, batch.Time, ledger.FindWallet(_payment.Payer), ledger.FindWallet(_payment.Payee));
+            result.Outcome, result.Sequence, batch.Time, ledger.FindWallet(_payment.Payer), ledger.FindWallet(_payment.Payee))
+        {
+            Amount = result.Amount,
+            Fee = result.Fee,
+            Released = result.Released,
+        };
         return true;
     }
 }

@@ -48,7 +48,8 @@ internal sealed class CommandItem(Command command, uint tenant) : WorkItem
         _applied = new Applied(
             result.Outcome, result.Sequence, record,
             command is ClientCommand named ? ledger.FindWallet(named is CreateWallet c ? c.Wallet : named.Owner) : null,
-            command is PaymentCommand payment ? ledger.FindWallet(payment.Payee) : null);
+            command is PaymentCommand payment ? ledger.FindWallet(payment.Payee) : null,
+            command is Split split ? [.. split.Parts.Select(part => ledger.FindWallet(part.Payee))] : []);
         return true;
     }
 
@@ -57,7 +58,7 @@ internal sealed class CommandItem(Command command, uint tenant) : WorkItem
 }
 
 /// <param name="Record">The journal record that was written, if any.</param>
-internal readonly record struct Applied(Outcome Outcome, long Sequence, byte[]? Record, Wallet? Owner, Wallet? Payee);
+internal readonly record struct Applied(Outcome Outcome, long Sequence, byte[]? Record, Wallet? Owner, Wallet? Payee, Wallet?[] Payees);
 
 internal sealed class QueryItem<T>(Func<Ledger, T> question) : WorkItem
 {
