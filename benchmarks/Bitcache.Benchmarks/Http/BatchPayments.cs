@@ -12,7 +12,7 @@ namespace Bitcache.Benchmarks.Http;
 internal sealed class BatchPayments : Dialogue
 {
     private const string RequestType = "application/vnd.bitcache.payments.v1";
-    private const int AnswerRecordBytes = 32;
+    private const int AnswerRecordBytes = 48;
     private const int HeadBytesMax = 1_024;
     private const ushort Accepted = (ushort)Outcome.Accepted;
 

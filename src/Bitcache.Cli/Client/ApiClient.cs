@@ -17,12 +17,12 @@ public sealed class ApiClient(ApiConnection connection) : IDisposable
     public Task<Reply<WalletReply>> GetWalletAsync(WalletId wallet, CancellationToken cancel) =>
         connection.GetAsync($"/v1/wallets/{wallet}", Json.WalletReply, cancel);
 
-    public Task<Reply<TransferReply>> PayAsync(Transfer transfer, CancellationToken cancel) => connection.PostAsync(
+    public Task<Reply<PaymentReply>> PayAsync(Transfer transfer, CancellationToken cancel) => connection.PostAsync(
         "/v1/transfers",
         new TransferRequest(
             transfer.Id.ToString(), transfer.Payer.ToString(), transfer.Payee.ToString(), transfer.Amount.Value, transfer.Code,
             transfer.Reference.ToUtf8()),
-        Json.TransferRequest, Json.TransferReply, cancel);
+        Json.TransferRequest, Json.PaymentReply, cancel);
 
     public Task<Reply<ReceiptReply>> GetReceiptAsync(WalletId wallet, OperationId id, CancellationToken cancel) =>
         connection.GetAsync($"/v1/wallets/{wallet}/transfers/{id}/receipt", Json.ReceiptReply, cancel);

@@ -11,7 +11,7 @@ namespace Bitcache.Cli.Client;
 [JsonSerializable(typeof(WithdrawalRequest))]
 [JsonSerializable(typeof(ProblemBody))]
 [JsonSerializable(typeof(WalletReply))]
-[JsonSerializable(typeof(TransferReply))]
+[JsonSerializable(typeof(PaymentReply))]
 [JsonSerializable(typeof(ReceiptReply))]
 [JsonSerializable(typeof(Page<HistoryReply>))]
 [JsonSerializable(typeof(AddressReply))]

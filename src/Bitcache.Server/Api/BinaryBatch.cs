@@ -1,4 +1,4 @@
-// The binary form of a batch: records of PaymentRecord (160 bytes each) in, records of 32 bytes out, in the same order.
+// The binary form of a batch: records of PaymentRecord (160 bytes each) in, records of 48 bytes out, in the same order.
 // The answer's integers are little-endian, too:
 //
 //     0  u16  outcome: the number of Outcome; 1 is accepted
@@ -6,6 +6,8 @@
 //     8  i64  sequence of the entry; 0 where nothing was journaled
 //    16  i64  the payer's available balance in msat; -1 where it is not told
 //    24  i64  the payee's; -1 where it is not told, because the payee belongs to somebody else
+//    32  i64  what was moved, held or given back in msat; 0 where nothing was
+//    40  i64  what the payer paid on top, or has held for that; 0 where the payer's balance is not told
 
 using System.Buffers;
 using System.Buffers.Binary;
@@ -19,7 +21,7 @@ internal static class BinaryBatch
 {
     public const string RequestType = "application/vnd.bitcache.payments.v1";
     public const string ResponseType = "application/vnd.bitcache.outcomes.v1";
-    public const int AnswerBytes = 32;
+    public const int AnswerBytes = 48;
     private const int AnswersAtOnce = 256;
 
     /// <summary>Fills the block. A record that cannot be read takes its place as a payment of no kind.</summary>
@@ -69,5 +71,7 @@ internal static class BinaryBatch
         BinaryPrimitives.WriteInt64LittleEndian(bytes[8..], result.Sequence);
         BinaryPrimitives.WriteInt64LittleEndian(bytes[16..], result.PayerAvailable?.Value ?? -1);
         BinaryPrimitives.WriteInt64LittleEndian(bytes[24..], result.PayeeAvailable?.Value ?? -1);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes[32..], result.Amount.Value);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes[40..], result.PayerAvailable is null ? 0 : result.Fee.Value);
     }
 }

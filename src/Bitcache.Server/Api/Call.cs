@@ -44,8 +44,8 @@ internal sealed class Call(HttpContext http, LedgerEngine engine, Keyring keys, 
     public static WalletId ParseWallet(string text, string member) =>
         WalletId.TryParse(text, out var wallet) ? wallet : throw new ProblemException(ProblemType.MalformedWallet, member);
 
-    public static OperationId ParseId(string text) =>
-        OperationId.TryParse(text, out var id) ? id : throw new ProblemException(ProblemType.MalformedId, "id");
+    public static OperationId ParseId(string text, string member = "id") =>
+        OperationId.TryParse(text, out var id) ? id : throw new ProblemException(ProblemType.MalformedId, member);
 
     /// <summary>Asks the ledger about the wallet in the path, if the caller may see it.</summary>
     public async Task<T> AskAsync<T>(Func<Ledger, Wallet, T> question)

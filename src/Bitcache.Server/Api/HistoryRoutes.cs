@@ -7,17 +7,21 @@ using Microsoft.AspNetCore.Http;
 namespace Bitcache.Server.Api;
 
 /// <summary>One line of a wallet's history.</summary>
-/// <param name="Kind">wallet_created, transfer, split, hold_placed, hold_captured, hold_released, hold_expired, refund, withdrawal_requested, withdrawal_settled_inside, deposit_credited (or
-/// given back after it was frozen), deposit_frozen, deposit_reversed.</param>
+/// <param name="Kind">wallet_created, transfer, split, hold_placed, hold_captured, hold_released, hold_expired, refund,
+/// withdrawal_requested, withdrawal_settled_inside, deposit_credited (or given back after it was frozen), deposit_frozen,
+/// deposit_reversed.</param>
 /// <param name="Direction"><c>in</c> or <c>out</c>, as seen from this wallet.</param>
-/// <param name="AmountMsat">What was paid or asked for; of a deposit's steps, by how much they moved what is available.</param>
+/// <param name="AmountMsat">What was paid or asked for; of a hold that is closed what came back to its payer; of a
+/// deposit's steps, by how much they moved what is available.</param>
 /// <param name="AvailableMsat">What was available after this.</param>
 /// <param name="Other">The wallet on the other side.</param>
 /// <param name="Id">The id that the sender made.</param>
 /// <param name="Output">The Bitcoin output, as txid:index.</param>
+/// <param name="FeeMsat">What the wallet paid on top of the amount, or has held for that; absent where there is none.</param>
 public sealed record HistoryReply(
     long Sequence, string Time, string Kind, string Direction, long AmountMsat, long AvailableMsat,
-    string? Other = null, string? Id = null, uint? Code = null, string? Reference = null, string? Address = null, string? Output = null);
+    string? Other = null, string? Id = null, uint? Code = null, string? Reference = null, string? Address = null, string? Output = null,
+    long? FeeMsat = null);
 
 internal static class HistoryRoutes
 {
@@ -51,7 +55,9 @@ internal static class HistoryRoutes
             PaymentCommand p when line.IsFee => reply with { AmountMsat = entry.Fee.Value, Other = p.Payer.ToString(), Id = p.Id.ToString() },
             PaymentCommand p => reply with
             {
-                AmountMsat = p.Amount.Value,
+                // The payer of a hold paid when it was placed: here it gets back what the last capture left.
+                AmountMsat = (line.Wallet == p.Payer && entry.Type == EntryType.HoldCaptured ? entry.Released : p.Amount).Value,
+                FeeMsat = line.Wallet == p.Payer && entry.Type != EntryType.HoldCaptured ? PaymentReplies.MoreThanNothing(entry.Fee) : null,
                 Other = (line.Wallet == p.Payer ? p.Payee : p.Payer).ToString(),
                 Id = p.Id.ToString(),
                 Code = p.Code,
@@ -59,7 +65,12 @@ internal static class HistoryRoutes
             },
             Split s when line.IsFee => reply with { AmountMsat = line.Change.Value, Other = s.Payer.ToString(), Id = s.Id.ToString() },
             // The payer sees the whole, a payee its own part.
-            Split s when line.Wallet == s.Payer => reply with { AmountMsat = s.Parts.Sum(part => part.Amount.Value), Id = s.Id.ToString() },
+            Split s when line.Wallet == s.Payer => reply with
+            {
+                AmountMsat = s.Parts.Sum(part => part.Amount.Value),
+                FeeMsat = entry.PartFees.Sum(fee => fee.Value) is var fees and > 0 ? fees : null,
+                Id = s.Id.ToString(),
+            },
             Split s => reply with
             {
                 AmountMsat = s.Parts[entry.Part].Amount.Value,

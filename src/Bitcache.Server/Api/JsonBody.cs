@@ -2,6 +2,7 @@
 // refused, saying exactly why. The second look that finds the reason is taken only at what the first refused.
 
 using System.Buffers;
+using System.Globalization;
 using System.IO.Pipelines;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
@@ -80,7 +81,7 @@ internal static class JsonBody
         try
         {
             using var document = JsonDocument.Parse(body.ToArray(), Lenient);
-            return Explain(document.RootElement, type, refusal);
+            return Explain(document.RootElement, type, refusal?.Path, at: "");
         }
         catch (InvalidOperationException)
         {
@@ -116,26 +117,54 @@ internal static class JsonBody
         return offset;
     }
 
-    private static Problem Explain(JsonElement body, JsonTypeInfo type, JsonException? refusal)
+    /// <param name="path">What the refusal was about, as System.Text.Json tells it: <c>$.parts[1].payee</c>.</param>
+    /// <param name="at">Where in the body the object stands: nothing, or <c>parts[1].</c>.</param>
+    private static Problem Explain(JsonElement body, JsonTypeInfo type, string? path, string at)
     {
-        if (body.ValueKind != JsonValueKind.Object) return new Problem(ProblemType.WrongType) { Detail = "The body must be one JSON object." };
+        if (body.ValueKind != JsonValueKind.Object)
+            return new Problem(ProblemType.WrongType) { Detail = at.Length == 0 ? "The body must be one JSON object." : null, Member = NameOf(at) };
         var seen = new HashSet<string>();
         foreach (var member in body.EnumerateObject())
         {
-            if (!seen.Add(member.Name)) return new Problem(ProblemType.DuplicateMember) { Member = member.Name };
+            if (!seen.Add(member.Name)) return new Problem(ProblemType.DuplicateMember) { Member = at + member.Name };
             // Throws at half of a surrogate pair.
             if (member.Value.ValueKind == JsonValueKind.String) member.Value.GetString();
-            if (type.Properties.All(p => p.Name != member.Name)) return new Problem(ProblemType.UnknownMember) { Member = member.Name };
+            if (type.Properties.All(p => p.Name != member.Name)) return new Problem(ProblemType.UnknownMember) { Member = at + member.Name };
         }
         foreach (var wanted in type.Properties)
         {
-            if (wanted.IsRequired && !seen.Contains(wanted.Name)) return new Problem(ProblemType.MissingMember) { Member = wanted.Name };
+            if (wanted.IsRequired && !seen.Contains(wanted.Name)) return new Problem(ProblemType.MissingMember) { Member = at + wanted.Name };
         }
         // All members are known and there: one of them has a value that its type does not take.
-        var name = refusal?.Path?.Split('.')[^1];
-        if (name is null || !seen.Contains(name)) return new Problem(ProblemType.MalformedJson);
-        return new Problem(ExplainValue(body.GetProperty(name), type.Properties.First(p => p.Name == name))) { Member = name };
+        foreach (var member in type.Properties)
+        {
+            var pathOf = "$." + at + member.Name;
+            if (path == pathOf) return new Problem(ExplainValue(body.GetProperty(member.Name), member)) { Member = at + member.Name };
+            if (path?.StartsWith(pathOf + "[", StringComparison.Ordinal) == true && ElementOf(member) is { } element)
+                return ExplainItem(body.GetProperty(member.Name), element, path, at + member.Name);
+        }
+        return new Problem(ProblemType.MalformedJson);
     }
+
+    /// <summary>Which item of a list the refusal was about, and why.</summary>
+    private static Problem ExplainItem(JsonElement list, JsonTypeInfo type, string path, string at)
+    {
+        var index = 0;
+        foreach (var item in list.EnumerateArray())
+        {
+            var name = string.Create(CultureInfo.InvariantCulture, $"{at}[{index++}]");
+            if (path.StartsWith("$." + name, StringComparison.Ordinal)) return Explain(item, type, path, name + ".");
+        }
+        return new Problem(ProblemType.WrongType) { Member = at };
+    }
+
+    /// <summary>The type of the objects in a list; null where a member is none.</summary>
+    private static JsonTypeInfo? ElementOf(JsonPropertyInfo member) =>
+        member.Options.GetTypeInfo(member.PropertyType) is { Kind: JsonTypeInfoKind.Enumerable, ElementType: { } element }
+            ? member.Options.GetTypeInfo(element)
+            : null;
+
+    private static string? NameOf(string at) => at.Length == 0 ? null : at[..^1];
 
     private static ProblemType ExplainValue(JsonElement value, JsonPropertyInfo member)
     {

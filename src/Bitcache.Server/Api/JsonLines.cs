@@ -1,4 +1,5 @@
-// The JSON form of a batch: one payment a line, as POST /v1/transfers takes it; one answer a line, in the same order.
+// The JSON form of a batch: one payment a line, as the route of its kind takes it, with its kind beside it; one answer
+// a line, in the same order.
 
 using System.Buffers;
 using System.IO.Pipelines;
@@ -11,8 +12,11 @@ namespace Bitcache.Server.Api;
 /// <param name="Outcome"><c>accepted</c>, or the code of the problem for which the payment was refused.</param>
 /// <param name="Sequence">Of the entry; absent where nothing was journaled.</param>
 /// <param name="PayeeAvailableMsat">Absent where the payee belongs to somebody else.</param>
+/// <param name="AmountMsat">What was moved, held or given back; absent where nothing was.</param>
+/// <param name="FeeMsat">What the payer paid on top; absent where there is no fee, or the payer belongs to somebody else.</param>
 /// <param name="Member">The member that the problem is about.</param>
-public sealed record BatchLine(string Outcome, long? Sequence, long? PayerAvailableMsat, long? PayeeAvailableMsat, string? Member);
+public sealed record BatchLine(
+    string Outcome, long? Sequence, long? PayerAvailableMsat, long? PayeeAvailableMsat, long? AmountMsat, long? FeeMsat, string? Member);
 
 internal static class JsonLines
 {
@@ -61,8 +65,10 @@ internal static class JsonLines
             JsonSerializer.Serialize(
                 json,
                 new BatchLine(
-                    (problems[i]?.Type ?? ProblemType.Of(result.Outcome))?.Code ?? TransferRoutes.Accepted,
-                    result.Sequence > 0 ? result.Sequence : null, result.PayerAvailable?.Value, result.PayeeAvailable?.Value, problems[i]?.Member),
+                    (problems[i]?.Type ?? ProblemType.Of(result.Outcome))?.Code ?? PaymentReplies.Accepted,
+                    result.Sequence > 0 ? result.Sequence : null, result.PayerAvailable?.Value, result.PayeeAvailable?.Value,
+                    PaymentReplies.MoreThanNothing(result.Amount), result.PayerAvailable is null ? null : PaymentReplies.MoreThanNothing(result.Fee),
+                    problems[i]?.Member),
                 ApiJson.Default.BatchLine);
             json.Flush();
             json.Reset();
@@ -76,7 +82,7 @@ internal static class JsonLines
         if (line.Length > Limits.RequestBodyBytesMax) return new Problem(ProblemType.BodyTooLarge);
         try
         {
-            payment = TransferRoutes.ToPayment(JsonBody.Parse(line.IsSingleSegment ? line.FirstSpan : line.ToArray(), ApiJson.Default.TransferRequest));
+            payment = PaymentRequests.ToPayment(JsonBody.Parse(line.IsSingleSegment ? line.FirstSpan : line.ToArray(), ApiJson.Default.PaymentRequest));
             return null;
         }
         catch (ProblemException e)

@@ -20,10 +20,13 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType NotAnInteger = new("not_an_integer", 400, "A number must be written as an integer, without point or exponent.");
     public static readonly ProblemType NumberOutOfRange = new("number_out_of_range", 400, "A number lies outside its range.");
     public static readonly ProblemType AmountOutOfRange = new("amount_out_of_range", 400, "An amount must be at least 1 and at most all bitcoin there will ever be.");
+    public static readonly ProblemType PartsOutOfRange = new("parts_out_of_range", 400, "A split has at least 1 part and at most 64.");
     public static readonly ProblemType AmountOrMax = new("amount_or_max", 400, "Exactly one of amountSat and \"max\": true must be given.");
     public static readonly ProblemType MalformedId = new("malformed_id", 400, "An id must be a UUID of version 7 in its form of 36 characters.");
     public static readonly ProblemType MalformedWallet = new("malformed_wallet", 400, "A wallet's name is mistyped: its check characters do not match.");
     public static readonly ProblemType MalformedReference = new("malformed_reference", 400, "A reference must be at most 64 bytes of UTF-8 without control characters.");
+    public static readonly ProblemType MalformedTime = new("malformed_time", 400, "A time must be ISO 8601 in UTC, in whole seconds or milliseconds: 2026-11-21T08:00:00.000Z.");
+    public static readonly ProblemType UnknownKind = new("unknown_kind", 400, "There is no such kind of payment.");
     public static readonly ProblemType MalformedAddress = new("malformed_address", 400, "This is no Bitcoin address.");
     public static readonly ProblemType AddressOfOtherNetwork = new("address_of_other_network", 400, "The address belongs to another Bitcoin network.");
     public static readonly ProblemType UnsupportedAddress = new("unsupported_address", 400, "The address is of a kind that Bitcoin has no rules for yet: anybody could take coins sent there.");
@@ -42,7 +45,9 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     // What is named.
     public static readonly ProblemType RouteNotFound = new("route_not_found", 404, "There is nothing at this path.");
     public static readonly ProblemType WalletNotFound = new("wallet_not_found", 404, "The wallet does not exist, or belongs to somebody else.");
-    public static readonly ProblemType TransferNotFound = new("transfer_not_found", 404, "This wallet sent no transfer under this id.");
+    public static readonly ProblemType TransferNotFound = new("transfer_not_found", 404, "This wallet is the payer of no payment under this id.");
+    public static readonly ProblemType SplitNotFound = new("split_not_found", 404, "This wallet paid no split under this id.");
+    public static readonly ProblemType HoldUnknown = new("hold_unknown", 404, "This wallet is the payer of no hold under this id.");
     public static readonly ProblemType WithdrawalNotFound = new("withdrawal_not_found", 404, "This wallet asked for no withdrawal under this id.");
     public static readonly ProblemType EpochNotFound = new("epoch_not_found", 404, "This epoch is not closed yet.");
     public static readonly ProblemType MethodNotAllowed = new("method_not_allowed", 405, "The path exists, but not for this method.");
@@ -70,6 +75,8 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType LimitExceeded = new("limit_exceeded", 422, "This is more than a spending limit of the wallet leaves.");
     public static readonly ProblemType PayeeTwice = new("payee_twice", 422, "A split names each payee once.");
     public static readonly ProblemType ExpiryOutOfRange = new("expiry_out_of_range", 422, "A hold must expire in the future, at most 31 days ahead.");
+    public static readonly ProblemType OriginalNotFound = new("original_not_found", 422, "The wallet that is to refund was paid nothing under this id by the wallet that is to receive.");
+    public static readonly ProblemType TenantNotFound = new("tenant_not_found", 422, "There is no tenant of this name.");
     public static readonly ProblemType HoldNotFound = new("hold_not_found", 422, "There is no such open hold between these wallets.");
     public static readonly ProblemType PayeeOnly = new("payee_only", 422, "Only the payee's owner may release a hold before it expires.");
     public static readonly ProblemType HoldExceeded = new("hold_exceeded", 422, "This is more than is left of the hold.");
@@ -113,6 +120,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         Outcome.ExpiryOutOfRange => ExpiryOutOfRange,
         Outcome.HoldNotFound => HoldNotFound,
         Outcome.PayeeOnly => PayeeOnly,
+        Outcome.OriginalNotFound => OriginalNotFound,
         Outcome.HoldExceeded => HoldExceeded,
         Outcome.RefundExceeds => RefundExceeds,
         // The node gave an address twice; the next one is another.

@@ -11,15 +11,17 @@ namespace Bitcache.Server.Api;
 public sealed record IdRequest(string Id);
 
 /// <summary>A wallet and what is in it, in msat.</summary>
-/// <param name="HeldMsat">Set aside for withdrawals on their way.</param>
+/// <param name="HeldMsat">Set aside for withdrawals on their way, and for holds with their fees.</param>
 /// <param name="FrozenMsat">Deposits that left the chain and may come back.</param>
 /// <param name="OwedMsat">Deposits that were spent and then left the chain for good: nothing leaves until this is repaid.</param>
 /// <param name="OwedPendingMsat">Deposits that were spent and then left the chain, and may come back.</param>
+/// <param name="FrozenBy">Who stopped what leaves the wallet: owner, operator or both; absent if nobody did.</param>
 public sealed record WalletReply(
-    string Wallet, long AvailableMsat, long HeldMsat, long FrozenMsat, long OwedMsat, long OwedPendingMsat)
+    string Wallet, long AvailableMsat, long HeldMsat, long FrozenMsat, long OwedMsat, long OwedPendingMsat, IReadOnlyList<string>? FrozenBy = null)
 {
     public static WalletReply Of(in Wallet wallet) => new(
-        wallet.Id.ToString(), wallet.Available.Value, wallet.Held.Value, wallet.Frozen.Value, wallet.Owed.Value, wallet.OwedPending.Value);
+        wallet.Id.ToString(), wallet.Available.Value, wallet.Held.Value, wallet.Frozen.Value, wallet.Owed.Value, wallet.OwedPending.Value,
+        wallet.IsFrozen ? WalletControlRoutes.NamesOf(wallet.Freezes) : null);
 }
 
 /// <summary>A part of a list, newest first.</summary>

@@ -42,7 +42,8 @@ internal sealed record Route(string Method, string Path, Scopes Scopes, string S
     /// <summary>Every route of the API.</summary>
     public static IReadOnlyList<Route> All { get; } =
     [
-        .. WalletRoutes.All, .. TransferRoutes.All, .. BatchRoutes.All, .. HistoryRoutes.All, .. DepositRoutes.All, .. WithdrawalRoutes.All,
-        .. EpochRoutes.All, .. OperatorRoutes.All, .. HealthRoutes.All, .. PublicRoutes.All,
+        .. WalletRoutes.All, .. WalletControlRoutes.All, .. TransferRoutes.All, .. SplitRoutes.All, .. HoldRoutes.All, .. BatchRoutes.All,
+        .. HistoryRoutes.All, .. DepositRoutes.All, .. WithdrawalRoutes.All, .. EpochRoutes.All, .. OperatorRoutes.All, .. FeeRoutes.All,
+        .. HealthRoutes.All, .. PublicRoutes.All,
     ];
 }

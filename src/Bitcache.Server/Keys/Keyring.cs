@@ -37,8 +37,9 @@ public sealed class Keyring
 
     /// <param name="Bytes">The file; null where there was none yet.</param>
     /// <param name="Keys">Null when the file cannot be used.</param>
+    /// <param name="Tenants">Empty when the file cannot be used.</param>
     /// <param name="Trouble">Why it cannot be used.</param>
-    private sealed record Snapshot(byte[]? Bytes, FrozenDictionary<Hash256, Known>? Keys, string? Trouble = null);
+    private sealed record Snapshot(byte[]? Bytes, FrozenDictionary<Hash256, Known>? Keys, IReadOnlyList<Tenant> Tenants, string? Trouble = null);
 
     private readonly string _path;
     private readonly string _prefix;
@@ -54,12 +55,16 @@ public sealed class Keyring
         (_path, _prefix, _time, _log) = (Path.Combine(dataFolder, KeyFile.Name), ApiKey.Prefix(network), time, log);
         _lookedAt = time.GetTimestamp();
         var bytes = ApiKeyStore.ReadBytes(_path);
-        _snapshot = new Snapshot(bytes, Index(bytes));
+        _snapshot = Read(bytes);
         if (_snapshot.Keys!.Count == 0) _log.NoKeys(_path);
     }
 
     /// <summary>Whether keys can be told apart now; if not, nobody is let in.</summary>
     public bool IsUsable => Current().Keys is not null;
+
+    /// <summary>Everybody who may own wallets.</summary>
+    /// <exception cref="KeyFileException">The file has become unusable.</exception>
+    public IReadOnlyList<Tenant> Tenants() => Current() is { Keys: not null } known ? known.Tenants : throw Unusable();
 
     /// <summary>Finds out whose key this is.</summary>
     /// <exception cref="KeyFileException">The file has become unusable: nobody is let in until it is mended.</exception>
@@ -68,7 +73,7 @@ public sealed class Keyring
         principal = null!;
         if (!ApiKey.IsWellFormed(key)) return KeyRefusal.Malformed;
         if (!key.StartsWith(_prefix, StringComparison.Ordinal)) return KeyRefusal.OtherNetwork;
-        var keys = Current().Keys ?? throw new KeyFileException($"{_path} cannot be used");
+        var keys = Current().Keys ?? throw Unusable();
         var hash = ApiKey.Hash(key);
         Span<byte> presented = stackalloc byte[Hash256.Bytes];
         hash.Write(presented);
@@ -100,15 +105,15 @@ public sealed class Keyring
             var bytes = ApiKeyStore.ReadBytes(_path);
             if (bytes is null && (old.Bytes is not null || old.Keys is null)) return Gone(old);
             if (old.Keys is not null && bytes.AsSpan().SequenceEqual(old.Bytes)) return old;
-            var keys = Index(bytes);
-            _log.KeysRead(keys.Count, _path);
-            return new Snapshot(bytes, keys);
+            var changed = Read(bytes);
+            _log.KeysRead(changed.Keys!.Count, _path);
+            return changed;
         }
         catch (KeyFileException e)
         {
             // Going on with the old keys could let a revoked one in.
             if (old.Trouble != e.Message) _log.KeysUnusable(e.Message);
-            return new Snapshot(null, null, e.Message);
+            return new Snapshot(null, null, [], e.Message);
         }
     }
 
@@ -117,14 +122,16 @@ public sealed class Keyring
     {
         const string Trouble = "gone";
         if (old.Trouble != Trouble) _log.KeysGone(_path);
-        return new Snapshot(null, null, Trouble);
+        return new Snapshot(null, null, [], Trouble);
     }
 
-    private FrozenDictionary<Hash256, Known> Index(byte[]? bytes)
+    private Snapshot Read(byte[]? bytes)
     {
         var file = bytes is null ? KeyFile.Empty : ApiKeyStore.Parse(_path, bytes);
-        return file.Keys.Select(ToKnown).ToFrozenDictionary(k => Hash256.Read(k.Hash));
+        return new Snapshot(bytes, file.Keys.Select(ToKnown).ToFrozenDictionary(k => Hash256.Read(k.Hash)), file.Tenants);
     }
+
+    private KeyFileException Unusable() => new($"{_path} cannot be used");
 
     private static Known ToKnown(KeyRecord key)
     {

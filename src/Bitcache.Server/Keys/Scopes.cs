@@ -7,11 +7,12 @@ public enum Scopes
     None = 0,
     /// <summary>See the wallets of its own tenant.</summary>
     Read = 1,
-    /// <summary>Make wallets and deposit addresses, and pay.</summary>
+    /// <summary>Make wallets and deposit addresses, and pay in every way.</summary>
     Pay = 2,
-    /// <summary>Send money out to Bitcoin addresses.</summary>
+    /// <summary>Send money out to Bitcoin addresses; freeze wallets and set their limits.</summary>
     Withdraw = 4,
-    /// <summary>Act for the operator: top-up addresses, epochs, the clock. Of the operator's keys only.</summary>
+    /// <summary>Act for the operator: top-up addresses, epochs, fees, the clock; freeze any wallet and set its limits. Of the
+    /// operator's keys only.</summary>
     Admin = 8,
     /// <summary>See everything, do nothing. Of the operator's keys only.</summary>
     Audit = 16,

@@ -20,12 +20,11 @@ public sealed class LostAnswerTests(ApiFixture api)
     {
         var route = Route.All.Single(r => r.TakesId && r.Path == pattern);
         var (wallet, payee) = (await api.NewWalletAsync(api.Shop, 10_000), await api.NewWalletAsync(api.Shop));
+        var target = new RouteTarget(wallet, payee, ApiFixture.NewId(), ApiFixture.NewId());
+        await PrepareAsync(target);
         var path = pattern.Replace("{wallet}", wallet, StringComparison.Ordinal);
         var key = (route.Scopes & ScopeNames.OperatorOnly) == 0 ? api.Shop : api.Admin;
-        var terms = "\"id\":\"" + ApiFixture.NewId() + "\"";
-        if (route.Request == ApiJson.Default.TransferRequest) terms += $",\"payer\":\"{wallet}\",\"payee\":\"{payee}\",\"amountMsat\":7";
-        if (route.Request == ApiJson.Default.WithdrawalRequest) terms += $",\"address\":\"{OfflineNode.NewAddress()}\",\"amountSat\":700";
-        var body = "{" + terms + "}";
+        var body = target.Body(route);
 
         var before = await api.EntriesAsync();
         await SendAndHangUpAsync(path, key, body, before);
@@ -35,8 +34,24 @@ public sealed class LostAnswerTests(ApiFixture api)
         var third = await api.PostAsync(key, path, body);
         Assert.Equal((again.Status, again.Text), (third.Status, third.Text));
         Assert.Equal(applied, await api.EntriesAsync());
-        if (route.Request == ApiJson.Default.TransferRequest) Assert.Equal(7, await api.AvailableAsync(api.Shop, payee));
-        if (route.Request == ApiJson.Default.WithdrawalRequest) Assert.Equal(9_300_000, await api.AvailableAsync(api.Shop, wallet));
+        Assert.Equal(PayeesChange(route), await api.AvailableAsync(api.Shop, payee) - 7);
+        if (route.Request == ApiJson.Default.WithdrawalRequest) Assert.Equal(9_299_973, await api.AvailableAsync(api.Shop, wallet));
+    }
+
+    /// <summary>By how much the request, done once, moves what the payee has.</summary>
+    private static long PayeesChange(Route route)
+    {
+        var json = ApiJson.Default;
+        if (route.Request == json.RefundRequest) return -7;
+        return route.Request == json.TransferRequest || route.Request == json.SplitRequest || route.Request == json.CaptureRequest ? 7 : 0;
+    }
+
+    /// <summary>A transfer of 7 msat that can be refunded, and a hold of 20 that can be captured and released.</summary>
+    private async Task PrepareAsync(RouteTarget target)
+    {
+        Assert.Equal(201, (await api.TransferAsync(api.Shop, target.Transfer, target.Payer, target.Payee, 7)).Status);
+        var hold = $$"""{"id":"{{target.Hold}}","payer":"{{target.Payer}}","payee":"{{target.Payee}}","amountMsat":20,"expires":"{{RouteTarget.InAnHour()}}"}""";
+        Assert.Equal(201, (await api.PostAsync(api.Shop, "/v1/holds", hold)).Status);
     }
 
     /// <summary>Sends a request, waits until its effect is on the disk, and goes without reading the answer.</summary>

@@ -109,7 +109,7 @@ public sealed class OperatorApiTests(ApiFixture api)
         var amount = schemas.GetProperty("TransferRequest").GetProperty("properties").GetProperty("amountMsat");
         Assert.Equal(("integer", 1), (amount.GetProperty("type").GetString(), amount.GetProperty("minimum").GetInt32()));
         Assert.False(schemas.GetProperty("TransferRequest").GetProperty("additionalProperties").GetBoolean());
-        Assert.False(schemas.GetProperty("TransferReply").TryGetProperty("additionalProperties", out _));
+        Assert.False(schemas.GetProperty("PaymentReply").TryGetProperty("additionalProperties", out _));
     }
 
     private static IEnumerable<JsonElement> Operations(JsonElement document) =>

@@ -59,7 +59,7 @@ public sealed class PaymentHistoryTests(ApiFixture api)
         Assert.Equal(
             [
                 ("transfer", "out", 721, 0), ("transfer", "out", 10, 724), ("refund", "in", 40, 737), ("hold_released", "in", 53, 697),
-                ("hold_placed", "out", 50, 644), ("hold_captured", "in", 100, 697), ("hold_placed", "out", 500, 497),
+                ("hold_placed", "out", 50, 644), ("hold_captured", "in", 200, 697), ("hold_placed", "out", 500, 497),
                 ("deposit_credited", "in", 1_000, 1_000), ("wallet_created", "in", 0, 0),
             ],
             await HistoryAsync(Key, a));
