@@ -83,6 +83,9 @@ internal static class CommandLine
         WalletCommands.Create(),
         WalletCommands.CreateBalance(),
         PayCommand.Create(),
+        SplitCommand.Create(),
+        HoldCommands.Create(),
+        RefundCommand.Create(),
         IdCommand.Create(),
         HistoryCommand.Create(),
         DepositCommands.CreateAddress(),
@@ -93,6 +96,7 @@ internal static class CommandLine
         ReceiptCommand.Create(),
         VerifyCommand.Create(),
         KeyCommands.Create(),
+        FeeCommands.Create(),
         OperatorCommands.Create(),
         HealthCommand.Create(),
     ];

@@ -5,7 +5,7 @@ using Bitcache.Server.Api;
 namespace Bitcache.Cli.Client;
 
 /// <summary>The routes of the API, one method each. The caller makes the ids, so that it can ask again under the same one.</summary>
-public sealed class ApiClient(ApiConnection connection) : IDisposable
+public sealed partial class ApiClient(ApiConnection connection) : IDisposable
 {
     private static ClientJson Json => ClientJson.Default;
 
@@ -17,15 +17,12 @@ public sealed class ApiClient(ApiConnection connection) : IDisposable
     public Task<Reply<WalletReply>> GetWalletAsync(WalletId wallet, CancellationToken cancel) =>
         connection.GetAsync($"/v1/wallets/{wallet}", Json.WalletReply, cancel);
 
-    public Task<Reply<PaymentReply>> PayAsync(Transfer transfer, CancellationToken cancel) => connection.PostAsync(
-        "/v1/transfers",
-        new TransferRequest(
-            transfer.Id.ToString(), transfer.Payer.ToString(), transfer.Payee.ToString(), transfer.Amount.Value, transfer.Code,
-            transfer.Reference.ToUtf8()),
-        Json.TransferRequest, Json.PaymentReply, cancel);
-
     public Task<Reply<ReceiptReply>> GetReceiptAsync(WalletId wallet, OperationId id, CancellationToken cancel) =>
         connection.GetAsync($"/v1/wallets/{wallet}/transfers/{id}/receipt", Json.ReceiptReply, cancel);
+
+    /// <param name="part">Of a split: which part, from 0.</param>
+    public Task<Reply<ReceiptReply>> GetReceiptAsync(WalletId wallet, OperationId id, int part, CancellationToken cancel) =>
+        connection.GetAsync(string.Create(CultureInfo.InvariantCulture, $"/v1/wallets/{wallet}/splits/{id}/receipt?part={part}"), Json.ReceiptReply, cancel);
 
     public Task<Reply<Page<HistoryReply>>> GetHistoryAsync(WalletId wallet, Paging paging, CancellationToken cancel) =>
         connection.GetAsync($"/v1/wallets/{wallet}/history{paging}", Json.PageHistoryReply, cancel);

@@ -4,6 +4,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using Bitcache.Cli.Client;
 using Bitcache.Core;
 
@@ -11,6 +12,9 @@ namespace Bitcache.Cli.Commands;
 
 /// <summary>An amount in whole satoshis; null stands for all that is available.</summary>
 internal sealed record SatsOrMax(Sats? Amount);
+
+/// <summary>One payee of a split.</summary>
+internal readonly record struct PartOfSplit(WalletId Payee, Msat Amount);
 
 internal static class Inputs
 {
@@ -37,7 +41,7 @@ internal static class Inputs
         CustomParser = result => ReadId(result),
     };
 
-    public static Argument<OperationId> IdArgument(string description) => new("id")
+    public static Argument<OperationId> IdArgument(string description, string name = "id") => new(name)
     {
         Description = description,
         CustomParser = ReadId,
@@ -47,6 +51,43 @@ internal static class Inputs
     {
         Description = "What to pay: " + UnitsHelp + ".",
         CustomParser = result => ReadAmount(result, Text(result)),
+    };
+
+    public static Option<Msat?> AmountOption(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "amount",
+        CustomParser = result => ReadAmount(result, Text(result)),
+    };
+
+    public static Option<uint> Code() => new("--code") { Description = "A number of your choice, kept with the payment." };
+
+    public static Option<string> Reference() => new("--reference")
+    {
+        Description = $"A text of your choice, kept with the payment: at most {Limits.ReferenceBytesMax} bytes.",
+        DefaultValueFactory = _ => "",
+    };
+
+    /// <summary>The payees of a split and what each is paid.</summary>
+    public static Argument<PartOfSplit[]> Parts() => new("part")
+    {
+        Description = $"A payee and what it is paid, as bcw1…=0.25Bits; from 1 to {Limits.SplitPayeesMax} of them.",
+        Arity = new ArgumentArity(1, Limits.SplitPayeesMax),
+        CustomParser = result => [.. result.Tokens.Select(token => ReadPart(result, token.Value))],
+    };
+
+    /// <summary>For how long a hold is open.</summary>
+    public static Option<TimeSpan> HoldTime() => new("--for")
+    {
+        Description = "For how long: 90s, 15m, 24h or 7d, at most 31d.",
+        HelpName = "time",
+        DefaultValueFactory = _ => TimeSpan.FromDays(1),
+        CustomParser = result =>
+        {
+            if (TryReadTime(Text(result), out var time) && time > TimeSpan.Zero && time.TotalMilliseconds <= Limits.HoldMillisecondsMax) return time;
+            result.AddError($"'{Text(result)}' is no time that a hold may be open: 90s, 15m, 24h or 7d, at most 31d");
+            return default;
+        },
     };
 
     public static Argument<SatsOrMax> SatsOrMax() => new("amount")
@@ -85,6 +126,31 @@ internal static class Inputs
     public static Paging Paging(this Session session, Option<long?> before, Option<int?> limit) => new(session.Get(before), session.Get(limit));
 
     private delegate bool Reader<T>(ReadOnlySpan<char> text, out T value);
+
+    private static PartOfSplit ReadPart(ArgumentResult result, string text)
+    {
+        var cut = text.IndexOf('=', StringComparison.Ordinal);
+        if (cut >= 0 && WalletId.TryParse(text.AsSpan(0, cut), out var payee)) return new PartOfSplit(payee, ReadAmount(result, text[(cut + 1)..]));
+        result.AddError($"'{text}' is no part of a split: write bcw1…=0.25Bits, a wallet's name and what it is paid");
+        return default;
+    }
+
+    private static bool TryReadTime(string text, out TimeSpan time)
+    {
+        time = default;
+        if (text.Length < 2 || !int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out var number)) return false;
+        var unit = text[^1] switch
+        {
+            's' => TimeSpan.FromSeconds(1),
+            'm' => TimeSpan.FromMinutes(1),
+            'h' => TimeSpan.FromHours(1),
+            'd' => TimeSpan.FromDays(1),
+            _ => TimeSpan.Zero,
+        };
+        // More than the calendar has is more than a hold may take.
+        time = unit * Math.Min(number, int.MaxValue / 256);
+        return unit > TimeSpan.Zero;
+    }
 
     private static WalletId ReadWallet(ArgumentResult result) =>
         Read<WalletId>(result, WalletId.TryParse, "is no wallet's name: its check characters do not match");

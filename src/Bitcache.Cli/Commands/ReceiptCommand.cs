@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Bitcache.Cli.Verify;
+using Bitcache.Core;
 
 namespace Bitcache.Cli.Commands;
 
@@ -9,14 +10,17 @@ internal static class ReceiptCommand
     {
         var id = Inputs.IdArgument("The payment's id.");
         var wallet = Inputs.WalletOption("The wallet that paid.");
+        var part = new Option<int?>("--part") { Description = "Of a split: the receipt of which part, the first being 0." };
         var folder = new Option<DirectoryInfo>("--out") { Description = "The folder for the receipt's files.", HelpName = "folder", Required = true };
         return ClientCommand.Create(
-            "receipt", "Fetch the receipt of a payment: files that prove it without the server. 'bitcache verify' checks them.", [id, wallet, folder],
+            "receipt", "Fetch the receipt of a payment: files that prove it without the server. 'bitcache verify' checks them.", [id, wallet, part, folder],
             async session =>
             {
-                var receipt = await session.Client.GetReceiptAsync(session.Get(wallet), session.Get(id), session.Cancel);
+                var receipt = session.Get(part) is { } number
+                    ? await session.Client.GetReceiptAsync(session.Get(wallet), session.Get(id), number, session.Cancel)
+                    : await session.Client.GetReceiptAsync(session.Get(wallet), session.Get(id), session.Cancel);
                 var pins = await session.Client.GetPinsAsync(session.Cancel);
-                var leaf = ReceiptFolder.Write(session.Get(folder)!.FullName, session.Get(id), receipt.Value, pins);
+                var leaf = ReceiptFolder.Write(session.Get(folder)!.FullName, Name(session.Get(id), session.Get(part)), receipt.Value, pins);
                 session.Show(receipt, (r, output) =>
                 {
                     output.WriteLine(leaf);
@@ -26,4 +30,7 @@ internal static class ReceiptCommand
                 });
             });
     }
+
+    /// <summary>What the files are called: a split has as many receipts as parts.</summary>
+    private static string Name(OperationId id, int? part) => part is null ? id.ToString() : $"{id}.{part}";
 }

@@ -165,7 +165,7 @@ internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, 
         {
             var receipt = (await stage.User.GetReceiptAsync(transfer.Payer, transfer.Id, cancel)).Value;
             DemoCheck.That(receipt.OpenTimestamps is not null, $"the receipt of {transfer.Id} is not anchored");
-            leaves.Add(ReceiptFolder.Write(Path.Combine(stage.Folder, "receipts"), transfer.Id, receipt, pins));
+            leaves.Add(ReceiptFolder.Write(Path.Combine(stage.Folder, "receipts"), transfer.Id.ToString(), receipt, pins));
         }
         screen.Say($"fetched to {Path.Combine(stage.Folder, "receipts")}");
         return leaves;

@@ -34,7 +34,7 @@ internal static class ReceiptCheck
             ReceiptVerdict.LoggedOnly => trusted.Header is null,
             ReceiptVerdict.AnchoredInBlock => true,
         };
-        return new CheckedReceipt(holds, report.Verdict, report.Steps, report.Verdict == ReceiptVerdict.Invalid ? null : Describe(report.Entry.Span));
+        return new CheckedReceipt(holds, report.Verdict, report.Steps, report.Verdict == ReceiptVerdict.Invalid ? null : StatementText.Describe(report.Entry.Span));
     }
 
     private static byte[] Read(string path, int bytesMax)
@@ -47,23 +47,6 @@ internal static class ReceiptCheck
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new CommandFailedException($"{path} cannot be read: {e.Message}");
-        }
-    }
-
-    /// <summary>The statement in words, as it stands in the log.</summary>
-    private static string Describe(ReadOnlySpan<byte> statement)
-    {
-        try
-        {
-            var entry = Entry.ReadStatement(statement);
-            return entry.Command is Transfer t
-                ? $"entry {entry.Sequence} of {entry.Time}: {t.Payer} paid {Amounts.Format(t.Amount, MoneyUnit.Bits)} to {t.Payee}, id {t.Id}, "
-                    + $"code {t.Code}{(t.Reference.Span.IsEmpty ? "" : $", reference '{t.Reference.ToUtf8()}'")}"
-                : $"entry {entry.Sequence} of {entry.Time}: {entry.Type}";
-        }
-        catch (FormatException e)
-        {
-            return $"a statement that this version cannot read: {e.Message}";
         }
     }
 }

@@ -1,6 +1,5 @@
 // A receipt as files: x.leaf with x.leaf.tlog-proof and, once anchored, x.leaf.ots beside it, and pins.json.
 
-using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Server.Api;
 
@@ -15,14 +14,15 @@ internal static class ReceiptFolder
     public static string PinsBeside(string leaf) => Path.Combine(Path.GetDirectoryName(Path.GetFullPath(leaf))!, PinsName);
 
     /// <summary>Writes the files of a receipt; the result is the path of its leaf.</summary>
+    /// <param name="name">What its files are called, without an ending.</param>
     /// <param name="pins">The pins as the server shows them. Those in the folder already must agree with them.</param>
     /// <exception cref="CommandFailedException">The server shows other pins than before, or the folder cannot be written.</exception>
-    public static string Write(string folder, OperationId id, ReceiptReply receipt, string pins)
+    public static string Write(string folder, string name, ReceiptReply receipt, string pins)
     {
         try
         {
             Directory.CreateDirectory(folder);
-            var leaf = Path.Combine(folder, $"{id}.leaf");
+            var leaf = Path.Combine(folder, name + ".leaf");
             WritePins(Path.Combine(folder, PinsName), pins);
             File.WriteAllBytes(leaf, Convert.FromBase64String(receipt.Leaf));
             File.WriteAllBytes(ProofOf(leaf), Convert.FromBase64String(receipt.TlogProof));

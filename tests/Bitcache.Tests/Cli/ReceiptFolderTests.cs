@@ -54,7 +54,7 @@ public sealed class ReceiptFolderTests : IDisposable
         Assert.Equal(kept, KeptPins());
     }
 
-    private string Write(Pins pins) => ReceiptFolder.Write(_folder.Path, Id, Receipt, pins.Write());
+    private string Write(Pins pins) => ReceiptFolder.Write(_folder.Path, Id.ToString(), Receipt, pins.Write());
 
     private string KeptPins() => File.ReadAllText(Path.Combine(_folder.Path, "pins.json"));
 }

@@ -1,0 +1,68 @@
+// A statement of the log in words: what a receipt proves.
+
+using Bitcache.Core;
+using Bitcache.Server.Api;
+
+namespace Bitcache.Cli.Verify;
+
+internal static class StatementText
+{
+    public static string Describe(ReadOnlySpan<byte> statement)
+    {
+        try
+        {
+            var entry = Entry.ReadStatement(statement);
+            return $"entry {entry.Sequence} of {entry.Time}: {Tell(entry)}";
+        }
+        catch (FormatException e)
+        {
+            return $"a statement that this version cannot read: {e.Message}";
+        }
+    }
+
+    private static string Tell(Entry entry) => entry.Command switch
+    {
+        PaymentCommand or Split or RequestWithdrawal when entry.Outcome != Outcome.Accepted => $"refused ({ProblemType.Of(entry.Outcome)?.Code}): {Asked(entry)}",
+        PaymentCommand or Split or RequestWithdrawal => Asked(entry) + Fee(entry),
+        ExpireHold h => $"hold {h.Hold} of {h.Payer} for {entry.Payee} expired, {Bits(entry.Released)} went back",
+        CreateWallet c => $"wallet {c.Wallet} was made, id {c.Id}",
+        SetFrozen f => $"{f.Wallet} was {(f.Frozen ? "frozen" : "unfrozen")}, id {f.Id}",
+        SetLimits l => $"spending limits of {l.Wallet}: {Limit(l.Limits.PerPayment)} a payment, {Limit(l.Limits.PerHour)} an hour, {Limit(l.Limits.PerDay)} a day, id {l.Id}",
+        SetFees f => $"fees of tenant {f.Tenant}: {Bits(f.Schedule.Flat)} and {f.Schedule.PartsPerMillion} parts per million, at least {Bits(f.Schedule.Minimum)}, id {f.Id}",
+        _ => entry.Type.ToString(),
+    };
+
+    /// <summary>What was done, or asked for.</summary>
+    private static string Asked(Entry entry)
+    {
+        var isDone = entry.Outcome == Outcome.Accepted;
+        return entry.Command switch
+        {
+            Transfer t => $"{t.Payer} {(isDone ? "paid" : "pays")} {Bits(t.Amount)} to {t.Payee}{Terms(t)}",
+            PlaceHold h => $"{h.Payer} {(isDone ? "set" : "sets")} {Bits(h.Amount)} aside for {h.Payee} until {h.Expires}{Terms(h)}",
+            CaptureHold c => $"{c.Payer} {(isDone ? "paid" : "pays")} {Bits(c.Amount)} to {c.Payee} out of hold {c.Hold}"
+                + (entry.Released.IsZero ? "" : $", {Bits(entry.Released)} went back") + Terms(c),
+            ReleaseHold r => $"{r.Payee} {(isDone ? $"gave {Bits(r.Amount)}" : "gives what is left")} of hold {r.Hold} back to {r.Payer}{Terms(r)}",
+            RefundPayment r => $"{r.Payer} {(isDone ? "paid" : "pays")} {Bits(r.Amount)} of payment {r.Original} (entry {r.OriginalSequence}, {Bits(r.OriginalAmount)}) back to {r.Payee}{Terms(r)}",
+            Split s => string.Join("; ", s.Parts.Select(part => $"{s.Payer} {(isDone ? "paid" : "pays")} {Bits(part.Amount)} to {part.Payee} as a part of a split{Terms(s.Id, part.Code, part.Reference)}")),
+            RequestWithdrawal w => $"{w.Wallet} withdraws {Amounts.Format(w.Amount.ToMsat(), MoneyUnit.Sat)} to script {Convert.ToHexStringLower(w.Script.Span)}"
+                + (entry.Payee.IsNone ? "" : $", settled inside to {entry.Payee}") + $", id {w.Id}",
+            _ => entry.Type.ToString(),
+        };
+    }
+
+    private static string Fee(Entry entry) =>
+        entry.Fee.IsZero ? "" : $", {(entry.Type == EntryType.HoldPlaced ? "held for the fee" : "fee")} {Bits(entry.Fee)}";
+
+    private static string Terms(PaymentCommand payment) => Terms(payment.Id, payment.Code, payment.Reference);
+
+    private static string Terms(OperationId id, uint code, ByteString reference) =>
+        $", id {id}, code {code}{(reference.Span.IsEmpty ? "" : $", reference '{Printable(reference.ToUtf8())}'")}";
+
+    /// <summary>A batch's records may hold any bytes: what would act on a terminal is not shown.</summary>
+    private static string Printable(string text) => string.Concat(text.Select(c => char.IsControl(c) ? '\uFFFD' : c));
+
+    private static string Bits(Msat amount) => Amounts.Format(amount, MoneyUnit.Bits);
+
+    private static string Limit(Msat limit) => limit.IsZero ? "no limit" : Bits(limit);
+}

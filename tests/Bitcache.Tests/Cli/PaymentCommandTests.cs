@@ -1,0 +1,97 @@
+// The commands that pay, hold and bound payments, against a running server: what they print, and that the receipts of
+// what they did verify.
+
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Bitcache.Tests.Api;
+
+namespace Bitcache.Tests.Cli;
+
+[Trait("suite", "core")]
+[Collection("api")]
+public sealed class PaymentCommandTests(ApiFixture api) : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private async Task<string> RunAsync(string key, params string[] args)
+    {
+        var run = await CommandLineRun.OfAsync([.. args, "--url", api.Address.ToString(), "--key", key]);
+        Assert.True(run.ExitCode == 0, $"{string.Join(' ', args)}: {run.Error}");
+        return run.Output;
+    }
+
+    private async Task<JsonElement> JsonAsync(string key, params string[] args) => JsonElement.Parse(await RunAsync(key, [.. args, "--json"]));
+
+    [Fact]
+    public async Task Payments_of_every_kind_are_made_shown_and_proven()
+    {
+        var (payer, payee, third) = (await api.NewWalletAsync(api.Shop, 10), await api.NewWalletAsync(api.Other), await api.NewWalletAsync(api.Shop));
+        var paid = (await JsonAsync(api.Shop, "pay", payer, payee, "2sat", "--reference", "song 7")).GetProperty("id").GetString()!;
+        var placed = await JsonAsync(api.Shop, "hold", "place", payer, payee, "3sat", "--for", "15m");
+        var hold = placed.GetProperty("id").GetString()!;
+        Assert.Contains(hold, await RunAsync(api.Other, "hold", "list", payee), StringComparison.Ordinal);
+        Assert.Contains("paid 0.01 Bits to " + payee, await RunAsync(api.Other, "hold", "capture", payer, payee, hold, "1sat"), StringComparison.Ordinal);
+        Assert.Contains("left       0.02 Bits", await RunAsync(api.Shop, "hold", "show", payer, hold), StringComparison.Ordinal);
+        var capture = await RunAsync(api.Shop, "hold", "capture", payer, payee, hold, "500msat", "--close");
+        Assert.Contains("0.015 Bits went back to the payer", capture, StringComparison.Ordinal);
+        Assert.StartsWith("closed: 0.03 Bits", await RunAsync(api.Other, "hold", "show", payer, hold), StringComparison.Ordinal);
+        var second = (await JsonAsync(api.Shop, "hold", "place", payer, payee, "1sat")).GetProperty("id").GetString()!;
+        var released = await RunAsync(api.Other, "hold", "release", payer, payee, second);
+        Assert.Contains("gave 0.01 Bits back to " + payer, released, StringComparison.Ordinal);
+        var refund = await RunAsync(api.Other, "refund", payee, payer, paid, "1sat");
+        Assert.Contains("paid 0.01 Bits back to " + payer, refund, StringComparison.Ordinal);
+        var split = await RunAsync(api.Shop, "split", payer, payee + "=1sat", third + "=2sat", "--reference", "parts");
+        Assert.Contains($"paid 0.02 Bits to {third}", split, StringComparison.Ordinal);
+        var rest = await RunAsync(api.Shop, "pay", payer, payee, "1BTC", "--up-to");
+        Assert.Contains("0 Bits are left", rest, StringComparison.Ordinal);
+
+        await api.Engine.SettleAsync(TestContext.Current.CancellationToken);
+        foreach (var (key, id, wallet, part, words) in new[]
+        {
+            (api.Shop, paid, payer, "", $"{payer} paid 0.02 Bits to {payee}, id {paid}, code 0, reference 'song 7'"),
+            (api.Shop, hold, payer, "", $"{payer} set 0.03 Bits aside for {payee} until {placed.GetProperty("expires").GetString()}"),
+            (api.Shop, IdIn(capture), payer, "", $"{payer} paid 0.005 Bits to {payee} out of hold {hold}, 0.015 Bits went back"),
+            (api.Shop, IdIn(released), payer, "", $"{payee} gave 0.01 Bits of hold {second} back to {payer}"),
+            (api.Other, IdIn(refund), payee, "", $"{payee} paid 0.01 Bits of payment {paid} ("),
+            (api.Shop, IdIn(split), payer, "1", $"{payer} paid 0.02 Bits to {third} as a part of a split, id {IdIn(split)}, code 0, reference 'parts'"),
+        })
+        {
+            string[] which = part.Length == 0 ? [] : ["--part", part];
+            var leaf = (await RunAsync(key, ["receipt", id, "--wallet", wallet, "--out", _folder.Path, .. which])).Split('\n')[0];
+            var verified = await CommandLineRun.OfAsync("verify", leaf);
+            Assert.Equal(0, verified.ExitCode);
+            Assert.Contains(words, verified.Output, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_hold_that_is_placed_again_with_its_id_is_the_same_hold()
+    {
+        var (payer, payee, id) = (await api.NewWalletAsync(api.Shop, 1), await api.NewWalletAsync(api.Shop), ApiFixture.NewId());
+        var first = await RunAsync(api.Shop, "hold", "place", payer, payee, "1msat", "--for", "1h", "--id", id);
+        Assert.Equal(first, await RunAsync(api.Shop, "hold", "place", payer, payee, "1msat", "--for", "1h", "--id", id));
+    }
+
+    [Fact]
+    public async Task Wallets_are_frozen_and_limited_and_fees_are_set()
+    {
+        var wallet = await api.NewWalletAsync(api.Shop, 1);
+        Assert.Contains("frozen by the owner", await RunAsync(api.Shop, "wallet", "freeze", wallet), StringComparison.Ordinal);
+        Assert.Contains("frozen by the owner and the operator", await RunAsync(api.Admin, "wallet", "freeze", wallet), StringComparison.Ordinal);
+        Assert.Contains("frozen by the owner and the operator", await RunAsync(api.Shop, "balance", wallet), StringComparison.Ordinal);
+        Assert.Contains("frozen by the operator", await RunAsync(api.Shop, "wallet", "unfreeze", wallet), StringComparison.Ordinal);
+        Assert.StartsWith("not frozen", await RunAsync(api.Admin, "wallet", "unfreeze", wallet), StringComparison.Ordinal);
+
+        Assert.Contains("per day     0.05 Bits", await RunAsync(api.Shop, "wallet", "limits", wallet, "--per-day", "5sat"), StringComparison.Ordinal);
+        Assert.Equal(5_000, (await JsonAsync(api.Shop, "wallet", "limits", wallet)).GetProperty("perDayMsat").GetInt64());
+        Assert.DoesNotContain("Bits", await RunAsync(api.Shop, "wallet", "limits", wallet, "--none"), StringComparison.Ordinal);
+
+        api.Key("fees", Server.Keys.Scopes.Read);
+        Assert.Matches(@"fees\s+0.00002 Bits\s+2500\s+0 Bits", await RunAsync(api.Admin, "fees", "set", "fees", "--flat", "2msat", "--ppm", "2500"));
+        Assert.Matches(@"fees\s+0.00002 Bits\s+2500", await RunAsync(api.Admin, "fees", "show"));
+    }
+
+    private static string IdIn(string output) => Regex.Match(output, "^id ([0-9a-f-]{36})", RegexOptions.Multiline).Groups[1].Value;
+}
