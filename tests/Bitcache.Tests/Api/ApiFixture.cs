@@ -48,6 +48,9 @@ public sealed class ApiFixture : IAsyncLifetime
     /// <summary>Where old segments go; null to keep them.</summary>
     public string? ArchiveFolder { get; init; }
 
+    /// <summary>The ledger's clock. The server has another, <see cref="Time"/>, for its keys.</summary>
+    public TimeProvider EngineTime { get; init; } = TimeProvider.System;
+
     public LedgerEngine Engine { get; private set; } = null!;
     public OfflineNode Node => _node.Offline;
     /// <summary>What the server logged, Kestrel's part included.</summary>
@@ -79,7 +82,7 @@ public sealed class ApiFixture : IAsyncLifetime
             Listen = new IPEndPoint(IPAddress.Loopback, 0),
         };
         Engine = await LedgerEngine.OpenAsync(
-            settings.Engine, _node.Seam, TimeProvider.System, NullLoggerFactory.Instance,
+            settings.Engine, _node.Seam, EngineTime, NullLoggerFactory.Instance,
             (why, cause) => throw new InvalidOperationException(why, cause), Cancel);
         Keys = new ApiKeyStore(new LinuxFileSystem(), _folder.Path, BitcoinNetwork.Regtest, Time);
         _server = await BitcacheServer.StartAsync(settings, Engine, Time, _logs, Cancel);

@@ -7,20 +7,7 @@ namespace Bitcache.Tests.Partitions;
 [Trait("suite", "core")]
 public sealed class BatchClockTests
 {
-    private static readonly DateTimeOffset Start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
-
-    /// <summary>A wall clock and a monotonic clock that move apart.</summary>
-    private sealed class TwoClocks : TimeProvider
-    {
-        private long _ticks;
-        public TimeSpan Jump { get; set; }
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-        public override long GetTimestamp() => _ticks;
-        public override DateTimeOffset GetUtcNow() => Start + TimeSpan.FromTicks(_ticks) + Jump;
-        public void Pass(TimeSpan time) => _ticks += time.Ticks;
-    }
-
-    private static UnixTime At(TimeSpan afterStart) => new((Start + afterStart).ToUnixTimeMilliseconds());
+    private static UnixTime At(TimeSpan afterStart) => new((TwoClocks.Start + afterStart).ToUnixTimeMilliseconds());
 
     [Fact]
     public void Time_follows_the_wall_clock()
