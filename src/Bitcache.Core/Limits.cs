@@ -118,4 +118,9 @@ public static class Limits
     public const int SegmentsScannedMax = 4;
     /// <summary>Closed segments that may be kept from the archive.</summary>
     public const int ArchiveAfterSegmentsMax = 1_000_000;
+
+    /// <summary>A piece of a ledger's state, in a snapshot and on its way there; the longest row fits in half of one.</summary>
+    public const int StatePieceBytesMax = 1 << 20;
+    /// <summary>Snapshots of one partition that may be kept.</summary>
+    public const int SnapshotsKeptMax = 100;
 }

@@ -1,4 +1,4 @@
-// The open holds: structs in one array, found by payer and id through an open-addressing index, and by expiry through
+// The open holds: structs in pages, found by payer and id through an open-addressing index, and by expiry through
 // a heap. A closed hold's slot is used again; once the arrays have grown, nothing is allocated.
 
 namespace Bitcache.Core;
@@ -18,17 +18,17 @@ internal struct Hold
     /// <summary>Slots of the wallets.</summary>
     public int Payer;
     public int Payee;
-    /// <summary>Where it stands in the heap; of a free slot the next free one.</summary>
-    public int Place;
 
     public readonly Msat Held => Left + FeeLeft;
 }
 
-internal sealed class HoldTable
+internal sealed class HoldTable : IStateTable
 {
     private const int CapacityMin = 64;
     private const int None = -1;
-    private Hold[] _holds = new Hold[CapacityMin];
+    private readonly PagedTable<Hold> _holds = new();
+    // Where each hold stands in the heap; of a free slot the next free one.
+    private int[] _places = new int[CapacityMin];
     // Slot + 1, or 0 where free; at most half full.
     private int[] _index = new int[2 * CapacityMin];
     // Slots; the hold that expires first is at the top. Of two that expire together the older one is first, so that
@@ -36,13 +36,14 @@ internal sealed class HoldTable
     private int[] _heap = new int[CapacityMin];
     private readonly HoldLists _ofPayer = new();
     private readonly HoldLists _ofPayee = new();
-    private int _used;
     private int _free = None;
 
     public int Count { get; private set; }
 
     /// <summary>The reference is good until the next <see cref="Add"/>.</summary>
     public ref Hold this[int slot] => ref _holds[slot];
+
+    public ref readonly Hold Peek(int slot) => ref _holds.Peek(slot);
 
     /// <summary>The hold's slot, or -1.</summary>
     public int Find(int payer, OperationId id)
@@ -52,17 +53,17 @@ internal sealed class HoldTable
     }
 
     /// <summary>The slot of the hold that expires first if its time has come, or -1.</summary>
-    public int FirstDue(UnixTime now) => Count > 0 && _holds[_heap[0]].Expires <= now ? _heap[0] : None;
+    public int FirstDue(UnixTime now) => Count > 0 && Peek(_heap[0]).Expires <= now ? _heap[0] : None;
 
     public void Add(in Hold hold)
     {
         if (Count == _heap.Length) Grow();
-        var slot = _free == None ? _used++ : _free;
-        if (_free != None) _free = _holds[slot].Place;
-        _holds[slot] = hold;
+        var slot = _free;
+        if (slot == None) slot = _holds.Add(hold);
+        else (_holds[slot], _free) = (hold, _places[slot]);
         _index[Seek(hold.Payer, hold.Id)] = slot + 1;
         _heap[Count] = slot;
-        _holds[slot].Place = Count;
+        _places[slot] = Count;
         Rise(Count++);
         _ofPayer.Add(hold.Payer, slot);
         _ofPayee.Add(hold.Payee, slot);
@@ -70,23 +71,26 @@ internal sealed class HoldTable
 
     public void Remove(int slot)
     {
-        Unlink(Seek(_holds[slot].Payer, _holds[slot].Id));
-        _ofPayer.Remove(_holds[slot].Payer, slot);
-        _ofPayee.Remove(_holds[slot].Payee, slot);
-        var place = _holds[slot].Place;
+        ref readonly var removed = ref Peek(slot);
+        Unlink(Seek(removed.Payer, removed.Id));
+        _ofPayer.Remove(removed.Payer, slot);
+        _ofPayee.Remove(removed.Payee, slot);
+        var place = _places[slot];
         var last = _heap[--Count];
         if (last != slot)
         {
             Put(last, place);
             Rise(place);
-            Sink(_holds[last].Place);
+            Sink(_places[last]);
         }
-        _holds[slot].Place = _free;
+        // A free slot has no entry: that tells it from an open hold.
+        _holds[slot] = default;
+        _places[slot] = _free;
         _free = slot;
     }
 
     /// <summary>The open holds, the oldest first: the same order on every machine.</summary>
-    public IEnumerable<Hold> InOrder() => _heap.Take(Count).Select(slot => _holds[slot]).OrderBy(hold => hold.Sequence);
+    public IEnumerable<Hold> InOrder() => _heap.Take(Count).Select(slot => Peek(slot)).OrderBy(hold => hold.Sequence);
 
     /// <summary>The slots of one wallet's open holds, whichever side it is on, newest first.</summary>
     public IEnumerable<int> Of(int wallet)
@@ -94,7 +98,7 @@ internal sealed class HoldTable
         var (pays, isPaid) = (_ofPayer.Newest(wallet), _ofPayee.Newest(wallet));
         while (pays != None || isPaid != None)
         {
-            var next = isPaid == None || (pays != None && _holds[pays].Sequence > _holds[isPaid].Sequence) ? pays : isPaid;
+            var next = isPaid == None || (pays != None && Peek(pays).Sequence > Peek(isPaid).Sequence) ? pays : isPaid;
             yield return next;
             if (next == pays) pays = _ofPayer.Older(pays);
             else isPaid = _ofPayee.Older(isPaid);
@@ -103,10 +107,10 @@ internal sealed class HoldTable
 
     private void Grow()
     {
-        Array.Resize(ref _holds, 2 * _holds.Length);
+        Array.Resize(ref _places, 2 * _places.Length);
         Array.Resize(ref _heap, 2 * _heap.Length);
         _index = new int[2 * _index.Length];
-        for (var i = 0; i < Count; i++) _index[Seek(_holds[_heap[i]].Payer, _holds[_heap[i]].Id)] = _heap[i] + 1;
+        for (var i = 0; i < Count; i++) _index[Seek(Peek(_heap[i]).Payer, Peek(_heap[i]).Id)] = _heap[i] + 1;
     }
 
     /// <summary>Where in the index a hold stands, or would stand.</summary>
@@ -114,7 +118,7 @@ internal sealed class HoldTable
     {
         var mask = _index.Length - 1;
         var at = Home(payer, id);
-        while (_index[at] != 0 && (_holds[_index[at] - 1].Id != id || _holds[_index[at] - 1].Payer != payer)) at = (at + 1) & mask;
+        while (_index[at] != 0 && (Peek(_index[at] - 1).Id != id || Peek(_index[at] - 1).Payer != payer)) at = (at + 1) & mask;
         return at;
     }
 
@@ -131,7 +135,7 @@ internal sealed class HoldTable
         var mask = _index.Length - 1;
         for (var at = (gap + 1) & mask; _index[at] != 0; at = (at + 1) & mask)
         {
-            var hold = _holds[_index[at] - 1];
+            ref readonly var hold = ref Peek(_index[at] - 1);
             // It may move into the gap if its home does not lie between the gap and its place.
             if (((at - Home(hold.Payer, hold.Id)) & mask) < ((at - gap) & mask)) continue;
             _index[gap] = _index[at];
@@ -164,10 +168,66 @@ internal sealed class HoldTable
     private void Put(int slot, int place)
     {
         _heap[place] = slot;
-        _holds[slot].Place = place;
+        _places[slot] = place;
     }
 
-    private bool IsBefore(int a, int b) => _holds[a].Expires != _holds[b].Expires
-        ? _holds[a].Expires < _holds[b].Expires
-        : _holds[a].Sequence < _holds[b].Sequence;
+    private bool IsBefore(int a, int b) => Peek(a).Expires != Peek(b).Expires
+        ? Peek(a).Expires < Peek(b).Expires
+        : Peek(a).Sequence < Peek(b).Sequence;
+
+    public IStateRows View(bool hold) => new HoldRows(hold ? _holds.Capture() : _holds.View());
+
+    public void Release() => _holds.Release();
+
+    public void Read(StateReader reader)
+    {
+        for (var left = reader.Section(StateSection.Holds); left > 0; left--)
+        {
+            var row = reader.Begin();
+            Add(HoldRows.Read(ref row));
+            reader.End(row);
+        }
+    }
+}
+
+/// <summary>The open holds at one moment, the oldest first.</summary>
+internal sealed class HoldRows(PagedRows<Hold> holds) : IStateRows
+{
+    private const int RowBytes = OperationId.Bytes + (4 * sizeof(long)) + (2 * sizeof(uint));
+
+    public void Write(StateWriter writer)
+    {
+        var open = new List<(long Sequence, int Slot)>();
+        for (var slot = 0; slot < holds.Count; slot++)
+        {
+            if (holds[slot].Sequence > 0) open.Add((holds[slot].Sequence, slot));
+        }
+        open.Sort();
+        writer.Section(StateSection.Holds, open.Count);
+        foreach (var (_, slot) in open) Write(writer, holds[slot]);
+    }
+
+    private static void Write(StateWriter writer, in Hold hold)
+    {
+        var row = writer.Begin(RowBytes);
+        row.I64(hold.Sequence);
+        row.Id(hold.Id);
+        row.Time(hold.Expires);
+        row.Amount(hold.Left);
+        row.Amount(hold.FeeLeft);
+        row.U32((uint)hold.Payer);
+        row.U32((uint)hold.Payee);
+        writer.End(row);
+    }
+
+    public static Hold Read(ref ByteReader row) => new()
+    {
+        Sequence = row.I64(),
+        Id = row.Id(),
+        Expires = row.Time(),
+        Left = row.Msat(),
+        FeeLeft = row.Msat(),
+        Payer = (int)row.U32(),
+        Payee = (int)row.U32(),
+    };
 }

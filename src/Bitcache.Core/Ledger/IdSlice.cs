@@ -21,8 +21,11 @@ internal sealed class IdSlice
         if (expected >= ChunkIds) _chunks[0] = pool.TakeChunk();
     }
 
-    public int Count { get; private set; }
-    public int ForEverCount { get; private set; }
+    /// <summary>Read by other threads, too: what is counted is there.</summary>
+    private int _count;
+
+    public int Count => Volatile.Read(ref _count);
+    public int ForEverCount { get; set; }
 
     public long Bytes => _index.Bytes + (_chunks.AsSpan(0, _chunkCount).ToArray().Sum(c => (long)c.Length) * Unsafe.SizeOf<UsedId>());
 
@@ -42,8 +45,9 @@ internal sealed class IdSlice
     public void Add(uint hash, in UsedId used, bool forEver)
     {
         MakeRoom();
-        this[Count] = used;
-        _index.Add(hash, Count++);
+        this[_count] = used;
+        _index.Add(hash, _count);
+        Volatile.Write(ref _count, _count + 1);
         if (forEver) ForEverCount++;
     }
 
@@ -52,6 +56,29 @@ internal sealed class IdSlice
     public IEnumerable<UsedId> All()
     {
         for (var at = 0; at < Count; at++) yield return this[at];
+    }
+
+    /// <summary>The sequence of the one that was added last.</summary>
+    public long Newest => this[_count - 1].Sequence;
+
+    /// <summary>How many were added before the entry of a sequence was written: they are in the order of their entries.</summary>
+    public int CountBefore(long sequence)
+    {
+        var (low, high) = (0, Count);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (this[middle].Sequence < sequence) low = middle + 1;
+            else high = middle;
+        }
+        return low;
+    }
+
+    /// <summary>The used ids from one on, up to an end or less; more in the next call.</summary>
+    public ReadOnlySpan<UsedId> Some(int from, int end)
+    {
+        var start = from & (ChunkIds - 1);
+        return _chunks[from >> ChunkBits].AsSpan(start, Math.Min(ChunkIds - start, end - from));
     }
 
     /// <summary>Gives the memory back.</summary>
@@ -64,7 +91,7 @@ internal sealed class IdSlice
     private void MakeRoom()
     {
         ref var last = ref _chunks[_chunkCount - 1];
-        if (Count - ((_chunkCount - 1) << ChunkBits) < last.Length) return;
+        if (_count - ((_chunkCount - 1) << ChunkBits) < last.Length) return;
         // A quiet second has a few ids only: the first chunk grows, the others are whole.
         if (last.Length < ChunkIds)
         {

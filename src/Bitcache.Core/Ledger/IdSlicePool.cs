@@ -13,6 +13,8 @@ internal sealed class IdSlicePool
 
     private readonly Stack<ulong[]>[] _cells = [.. Enumerable.Range(0, 32).Select(_ => new Stack<ulong[]>())];
     private readonly Stack<UsedId[]> _chunks = new();
+    private readonly Stack<UsedId[]> _held = new();
+    private bool _isHeld;
 
     /// <summary>An array of zeros of that length, a power of two.</summary>
     public ulong[] TakeCells(int length)
@@ -33,6 +35,16 @@ internal sealed class IdSlicePool
 
     public void Return(UsedId[] chunk)
     {
-        if (chunk.Length == IdSlice.ChunkIds && _chunks.Count < ChunksMax) _chunks.Push(chunk);
+        if (chunk.Length == IdSlice.ChunkIds && _chunks.Count + _held.Count < ChunksMax) (_isHeld ? _held : _chunks).Push(chunk);
+    }
+
+    /// <summary>From now on no chunk that is given back is used again: somebody may still read it.</summary>
+    public void Hold() => _isHeld = true;
+
+    /// <summary>Nobody does any more.</summary>
+    public void Release()
+    {
+        _isHeld = false;
+        while (_held.TryPop(out var chunk)) _chunks.Push(chunk);
     }
 }

@@ -9,10 +9,11 @@ namespace Bitcache.Core;
 internal readonly record struct UsedId(OperationId Id, long Owner, long Sequence);
 
 /// <summary>The used ids of one partition. Owned by its thread.</summary>
-internal sealed class IdWindow(ulong secret)
+internal sealed class IdWindow(ulong secret) : IStateTable
 {
     /// <summary>A slice holds the ids of 1,024 milliseconds.</summary>
     public const int SliceBits = 10;
+    private const int ReadAhead = 32;
 
     private readonly IdSlicePool _pool = new();
     private readonly Dictionary<long, IdSlice> _slices = [];
@@ -23,6 +24,8 @@ internal sealed class IdWindow(ulong secret)
     private int _expected;
     private int _count;
     private UnixTime _floor;
+    /// <summary>The sequence that was remembered last.</summary>
+    private long _newest = -1;
 
     /// <summary>How many ids are remembered.</summary>
     public int Count => _count;
@@ -47,6 +50,7 @@ internal sealed class IdWindow(ulong secret)
         var hash = Hash(owner, id);
         (SliceOf(id) ?? NewSlice(id)).Add(hash, used, forEver);
         if (forEver) _forEver.Add(hash, used, forEver);
+        _newest = sequence;
         _count++;
     }
 
@@ -83,11 +87,75 @@ internal sealed class IdWindow(ulong secret)
         return floor;
     }
 
-    /// <summary>Everything in one order, the same on every machine: by slice, then as they were used.</summary>
-    public IEnumerable<UsedId> InOrder() => _slices.OrderBy(s => s.Key).SelectMany(s => s.Value.All());
+    public IStateRows View(bool hold)
+    {
+        if (hold) _pool.Hold();
+        var slices = new KeyValuePair<long, IdSlice>[_slices.Count];
+        ((ICollection<KeyValuePair<long, IdSlice>>)_slices).CopyTo(slices, 0);
+        return new IdRows(slices, _newest + 1);
+    }
 
-    /// <summary>Those kept for ever, as they were used.</summary>
-    public IEnumerable<UsedId> ForEver() => _forEver.All();
+    public void Release() => _pool.Release();
+
+    public void Read(StateReader reader)
+    {
+        for (var left = reader.Section(StateSection.Ids); left > 0; left--)
+        {
+            var (key, ids) = IdRows.ReadHead(reader);
+            var slice = new IdSlice(_pool, ids);
+            _slices.Add(key, slice);
+            ReadIds(reader, slice, ids);
+            _count += ids;
+        }
+    }
+
+    /// <summary>Goes on where the state that was read had come to.</summary>
+    public void Resume(UnixTime floor)
+    {
+        _floor = floor;
+        foreach (var used in _forEver.All())
+        {
+            // Those above the floor stand in a slice as well.
+            if (used.Id.Time >= floor && SliceOf(used.Id) is { } slice) slice.ForEverCount++;
+            else _count++;
+        }
+    }
+
+    private void ReadIds(StateReader reader, IdSlice slice, int count)
+    {
+        Span<UsedId> ids = stackalloc UsedId[ReadAhead];
+        Span<uint> hashes = stackalloc uint[ReadAhead];
+        for (var left = count; left > 0;)
+        {
+            var row = reader.Begin();
+            if (row.Left < IdRows.RowBytes) throw new FormatException("an id that is cut in two");
+            while (left > 0 && row.Left >= IdRows.RowBytes)
+            {
+                var some = Math.Min(Math.Min(ReadAhead, left), row.Left / IdRows.RowBytes);
+                for (var i = 0; i < some; i++)
+                {
+                    ids[i] = IdRows.Read(ref row);
+                    slice.PrefetchCell(hashes[i] = Hash(ids[i].Owner, ids[i].Id));
+                }
+                for (var i = 0; i < some; i++) slice.Add(hashes[i], ids[i], forEver: false);
+                left -= some;
+            }
+            reader.End(row);
+        }
+        if (count > 0) _newest = Math.Max(_newest, slice.Newest);
+    }
+
+    /// <summary>The ids that are kept for ever, as they were used: a part of the state of its own.</summary>
+    public sealed class ForEverTable(IdWindow window) : IStateTable
+    {
+        public IStateRows View(bool hold) => new IdForEverRows(window._forEver, window._newest + 1);
+
+        public void Release()
+        {
+        }
+
+        public void Read(StateReader reader) => window.ReadIds(reader, window._forEver, reader.Rows(StateSection.IdsForEver));
+    }
 
     private uint Hash(long owner, OperationId id) => SlotIndex.Hash(id.Value, secret, unchecked((ulong)owner * 0xBF58476D1CE4E5B9));
 

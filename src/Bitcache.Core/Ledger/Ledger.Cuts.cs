@@ -4,7 +4,7 @@ namespace Bitcache.Core;
 
 public sealed partial class Ledger
 {
-    private readonly List<Epoch> _epochs = [];
+    private readonly RowList<Epoch> _epochs = new(ChainRows.Epochs);
 
     /// <summary>The newest cut of the log, or null before the first.</summary>
     public LogCut? LastLogCut { get; private set; }

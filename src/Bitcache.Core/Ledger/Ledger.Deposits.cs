@@ -5,10 +5,8 @@ namespace Bitcache.Core;
 
 public sealed partial class Ledger
 {
-    private readonly Dictionary<ByteString, DepositAddress> _addresses = [];
-    private readonly Dictionary<WalletId, List<DepositAddress>> _addressesOf = [];
-    private readonly Dictionary<OutPoint, Deposit> _deposits = [];
-    private readonly Dictionary<WalletId, List<OutPoint>> _depositsOf = [];
+    private readonly RecordTable<ByteString, DepositAddress> _addresses = new(ChainRows.Addresses, a => a.Script, a => a.Wallet);
+    private readonly RecordTable<OutPoint, Deposit> _deposits = new(ChainRows.Deposits, d => d.OutPoint, d => d.Wallet);
     private readonly Queue<ChainCursor> _cursors = new();
     private ChainCursor? _cursor;
 
@@ -18,15 +16,13 @@ public sealed partial class Ledger
     /// <summary>Earlier cursors, oldest first, to step back along after a reorganisation.</summary>
     public IReadOnlyList<ChainCursor> CursorRing() => [.. _cursors];
 
-    public DepositAddress? FindAddress(ByteString script) => _addresses.GetValueOrDefault(script);
+    public DepositAddress? FindAddress(ByteString script) => _addresses.Find(script);
 
-    public IReadOnlyList<DepositAddress> AddressesOf(WalletId wallet) =>
-        _addressesOf.TryGetValue(wallet, out var list) ? [.. list] : [];
+    public IReadOnlyList<DepositAddress> AddressesOf(WalletId wallet) => _addresses.Of(wallet);
 
-    public Deposit? FindDeposit(OutPoint outPoint) => _deposits.GetValueOrDefault(outPoint);
+    public Deposit? FindDeposit(OutPoint outPoint) => _deposits.Find(outPoint);
 
-    public IReadOnlyList<Deposit> DepositsOf(WalletId wallet) =>
-        _depositsOf.TryGetValue(wallet, out var list) ? [.. list.Select(o => _deposits[o])] : [];
+    public IReadOnlyList<Deposit> DepositsOf(WalletId wallet) => _deposits.Of(wallet);
 
     /// <summary>Deposits that a reorganisation can still change.</summary>
     public IReadOnlyList<Deposit> OpenDeposits() =>
@@ -36,12 +32,10 @@ public sealed partial class Ledger
     {
         var slot = FindOwn(command.Wallet, context);
         if (slot < 0 || (command.Purpose == AddressPurpose.OperatorTopUp && slot != _operator)) return Refused(Outcome.WalletNotFound);
-        if (_addresses.ContainsKey(command.Script) || command.Script == Genesis!.AnchorScript) return Refused(Outcome.AddressTaken);
+        if (_addresses.Contains(command.Script) || command.Script == Genesis!.AnchorScript) return Refused(Outcome.AddressTaken);
         // After this point the address belongs to the wallet for ever.
         Remember(command, forEver: true);
-        var address = new DepositAddress(command.Wallet, command.Purpose, command.Script, NextSequence);
-        _addresses.Add(command.Script, address);
-        Append(_addressesOf, command.Wallet, address);
+        _addresses.Set(new DepositAddress(command.Wallet, command.Purpose, command.Script, NextSequence));
         return Write(EntryType.AddressAssigned, command, context, record).Finish();
     }
 
@@ -57,7 +51,7 @@ public sealed partial class Ledger
 
     private ApplyResult ApplyChangeDeposit(ChangeDeposit command, in ApplyContext context, Span<byte> record)
     {
-        var deposit = _deposits.GetValueOrDefault(command.OutPoint) ?? Discover(command);
+        var deposit = _deposits.Find(command.OutPoint) ?? Discover(command);
         Assert(deposit.Script == command.Script && deposit.Amount == command.Amount, "an output keeps its script and its amount");
         Assert(!deposit.Booked || deposit.Suspense == command.Suspense, "a booked deposit stays where it was booked");
         if (!CanBecome(deposit, command)) return Refused(Outcome.Unchanged);
@@ -73,8 +67,7 @@ public sealed partial class Ledger
             DepositState.Reversed => Reverse(deposit),
             DepositState.None => throw new LedgerInvariantException("a deposit cannot become nothing"),
         };
-        if (_deposits.TryAdd(deposit.OutPoint, deposit)) Append(_depositsOf, deposit.Wallet, deposit.OutPoint);
-        _deposits[deposit.OutPoint] = deposit with { State = command.To };
+        _deposits.Set(deposit with { State = command.To });
         var entry = Write(EntryType.DepositChanged, command, context, record);
         if (command.IsInHistory) entry.Link(ref WalletOf(deposit));
         return entry.Finish();
@@ -82,7 +75,7 @@ public sealed partial class Ledger
 
     private Deposit Discover(ChangeDeposit command)
     {
-        var address = _addresses.GetValueOrDefault(command.Script);
+        var address = _addresses.Find(command.Script);
         Assert(address is not null, "deposits are reported for our own addresses only");
         return new Deposit(
             command.OutPoint, command.Script, address!.Wallet, address.Purpose, command.Amount, DepositState.None,
@@ -182,10 +175,4 @@ public sealed partial class Ledger
     }
 
     private ref Wallet WalletOf(Deposit deposit) => ref _wallets[_wallets.Find(deposit.Wallet)];
-
-    private static void Append<T>(Dictionary<WalletId, List<T>> lists, WalletId wallet, T item)
-    {
-        if (!lists.TryGetValue(wallet, out var list)) lists.Add(wallet, list = []);
-        list.Add(item);
-    }
 }

@@ -31,14 +31,14 @@ public sealed partial class Ledger
 
     /// <summary>An open hold, by the wallet that pays and the id of the hold; null once it is closed.</summary>
     public OpenHold? FindHold(WalletId payer, OperationId id) =>
-        _wallets.Find(payer) is var slot and >= 0 && _holds.Find(slot, id) is var hold and >= 0 ? Show(_holds[hold]) : null;
+        _wallets.Find(payer) is var slot and >= 0 && _holds.Find(slot, id) is var hold and >= 0 ? Show(_holds.Peek(hold)) : null;
 
     /// <summary>The hold that is due to be given back, the one that expired first before the others; null when none is.
     /// Costs nothing then.</summary>
     public ExpireHold? NextHoldToExpire(UnixTime now)
     {
         if (_holds.FirstDue(now) is not (var slot and >= 0)) return null;
-        ref readonly var hold = ref _holds[slot];
+        ref readonly var hold = ref _holds.Peek(slot);
         return new ExpireHold(_wallets[hold.Payer].Id, hold.Id);
     }
 
@@ -76,7 +76,7 @@ public sealed partial class Ledger
     private PaymentResult ApplyCapture(in Payment payment, int payer, int payee, in ApplyContext context, Span<byte> record)
     {
         var slot = _holds.Find(payer, payment.Target);
-        if (slot < 0 || _holds[slot].Payee != payee) return Result(Refused(Outcome.HoldNotFound));
+        if (slot < 0 || _holds.Peek(slot).Payee != payee) return Result(Refused(Outcome.HoldNotFound));
         _ids.Add(payer, payment.Id, NextSequence, forEver: false);
         ref var hold = ref _holds[slot];
         if (payment.Amount > hold.Left) return Refuse(payment, Outcome.HoldExceeded, payer, payee, context, record);
@@ -105,7 +105,7 @@ public sealed partial class Ledger
     private PaymentResult ApplyRelease(in Payment payment, int payer, int payee, in ApplyContext context, Span<byte> record)
     {
         var slot = _holds.Find(payer, payment.Target);
-        if (slot < 0 || _holds[slot].Payee != payee) return Result(Refused(Outcome.HoldNotFound));
+        if (slot < 0 || _holds.Peek(slot).Payee != payee) return Result(Refused(Outcome.HoldNotFound));
         if (!IsOwn(payee, context)) return Result(Refused(Outcome.PayeeOnly));
         _ids.Add(payer, payment.Id, NextSequence, forEver: false);
         var released = Close(slot);
@@ -120,8 +120,8 @@ public sealed partial class Ledger
     {
         var payer = _wallets.Find(command.Payer);
         var slot = payer < 0 ? -1 : _holds.Find(payer, command.Hold);
-        Assert(slot >= 0 && _holds[slot].Expires <= context.Time, "what expires is an open hold whose time is over");
-        var payee = _wallets[_holds[slot].Payee].Id;
+        Assert(slot >= 0 && _holds.Peek(slot).Expires <= context.Time, "what expires is an open hold whose time is over");
+        var payee = _wallets[_holds.Peek(slot).Payee].Id;
         var released = Close(slot);
         var entry = Begin(EntryType.HoldExpired, context, record);
         command.WriteBody(ref entry.Body);
@@ -134,7 +134,7 @@ public sealed partial class Ledger
     /// <summary>Gives back what is left of a hold.</summary>
     private Msat Close(int slot)
     {
-        var (payer, left) = (_holds[slot].Payer, _holds[slot].Held);
+        var (payer, left) = (_holds.Peek(slot).Payer, _holds.Peek(slot).Held);
         _holds.Remove(slot);
         TakeHeld(ref _wallets[payer], left);
         Credit(ref _wallets[payer], left);

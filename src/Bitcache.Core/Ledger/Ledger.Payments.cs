@@ -55,15 +55,15 @@ public sealed partial class Ledger
         return (payer, payee);
     }
 
-    private readonly Dictionary<uint, FeeSchedule> _fees = [];
+    private readonly FeeTable _fees = new();
     private readonly SpendingTable _spending = new();
 
     /// <summary>What a tenant's wallets pay for their payments.</summary>
-    public FeeSchedule FeesOf(uint tenant) => _fees.GetValueOrDefault(tenant);
+    public FeeSchedule FeesOf(uint tenant) => _fees.Of(tenant);
 
     /// <summary>A wallet's spending limits; all zero if it has none.</summary>
     public SpendingLimits LimitsOf(WalletId id) =>
-        _wallets.Find(id) is var slot and >= 0 && _wallets[slot].Spending is var number and > 0 ? _spending[number].Limits : default;
+        _wallets.Find(id) is var slot and >= 0 && _wallets[slot].Spending is var number and > 0 ? _spending.Peek(number).Limits : default;
 
     /// <summary>Applies a payment and writes its record to <paramref name="record"/>, as <see cref="Apply(Command, in ApplyContext, Span{byte})"/>
     /// does for commands.</summary>
@@ -204,7 +204,7 @@ public sealed partial class Ledger
     private Outcome CheckSpending(in Wallet wallet, long msat, long fee, UnixTime now)
     {
         if (CheckState(wallet) is var refusal and not Outcome.None) return refusal;
-        if (wallet.Spending > 0 && _spending[wallet.Spending].Room(now) < msat) return Outcome.LimitExceeded;
+        if (wallet.Spending > 0 && _spending.Peek(wallet.Spending).Room(now) < msat) return Outcome.LimitExceeded;
         return wallet.Available.Value < msat + fee ? Outcome.InsufficientFunds : Outcome.None;
     }
 
@@ -212,7 +212,7 @@ public sealed partial class Ledger
     private Outcome FindMost(in Wallet wallet, in FeeSchedule fees, UnixTime now, ref Msat amount)
     {
         if (CheckState(wallet) is var refusal and not Outcome.None) return refusal;
-        if (wallet.Spending > 0) amount = new Msat(Math.Min(amount.Value, _spending[wallet.Spending].Room(now)));
+        if (wallet.Spending > 0) amount = new Msat(Math.Min(amount.Value, _spending.Peek(wallet.Spending).Room(now)));
         if (amount.IsZero) return Outcome.LimitExceeded;
         amount = Msat.Min(amount, fees.MostWithin(wallet.Available));
         return amount.IsZero ? Outcome.InsufficientFunds : Outcome.None;
@@ -226,7 +226,7 @@ public sealed partial class Ledger
     private FeeSchedule FeesFor(int payer, int payee)
     {
         var tenant = _wallets[payer].Tenant;
-        return _fees.Count == 0 || tenant == OperatorTenant || payee == _operator ? default : _fees.GetValueOrDefault(tenant);
+        return _fees.Count == 0 || tenant == OperatorTenant || payee == _operator ? default : _fees.Of(tenant);
     }
 
     private static PaymentResult Result(in ApplyResult result) => new(result.Outcome, result.Sequence, result.BytesWritten);

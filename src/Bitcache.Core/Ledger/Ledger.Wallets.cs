@@ -29,8 +29,7 @@ public sealed partial class Ledger
     private ApplyResult ApplySetFees(SetFees command, in ApplyContext context, Span<byte> record)
     {
         Remember(command, forEver: false);
-        if (command.Schedule == default) _fees.Remove(command.Tenant);
-        else _fees[command.Tenant] = command.Schedule;
+        _fees.Set(command.Tenant, command.Schedule);
         return Write(EntryType.FeesSet, command, context, record).Finish();
     }
 }

@@ -5,10 +5,10 @@ namespace Bitcache.Core;
 
 public sealed partial class Ledger
 {
-    private readonly Dictionary<WithdrawalKey, Withdrawal> _withdrawals = [];
-    private readonly Dictionary<WalletId, List<WithdrawalKey>> _withdrawalsOf = [];
+    private readonly RecordTable<WithdrawalKey, Withdrawal> _withdrawals = new(ChainRows.Withdrawals, w => w.Key, w => w.Key.Wallet);
+    private readonly RowList<Family> _families = new(ChainRows.Families);
+    // Those that wait, in the order of their entries.
     private readonly List<WithdrawalKey> _queued = [];
-    private readonly List<Family> _families = [];
 
     public IReadOnlyList<Family> Families() => [.. _families];
     public IReadOnlyList<Family> LiveFamilies() => [.. _families.Where(f => f.IsLive)];
@@ -22,10 +22,9 @@ public sealed partial class Ledger
 
     public long NextFamily => _families.Count + 1;
 
-    public Withdrawal? FindWithdrawal(WithdrawalKey key) => _withdrawals.GetValueOrDefault(key);
+    public Withdrawal? FindWithdrawal(WithdrawalKey key) => _withdrawals.Find(key);
 
-    public IReadOnlyList<Withdrawal> WithdrawalsOf(WalletId wallet) =>
-        _withdrawalsOf.TryGetValue(wallet, out var list) ? [.. list.Select(k => _withdrawals[k])] : [];
+    public IReadOnlyList<Withdrawal> WithdrawalsOf(WalletId wallet) => _withdrawals.Of(wallet);
 
     /// <summary>Withdrawals that may be built now, oldest first; those of wallets that are frozen or owe wait.</summary>
     public IReadOnlyList<Withdrawal> DueWithdrawals() =>
@@ -52,7 +51,7 @@ public sealed partial class Ledger
         if (command.Script == Genesis!.AnchorScript) return Refused(Outcome.AnchorAddress);
         var slot = FindOwn(command.Wallet, context);
         if (slot < 0) return Refused(Outcome.WalletNotFound);
-        if (_addresses.TryGetValue(command.Script, out var own)) return SettleInside(command, slot, own, context, record);
+        if (_addresses.TryFind(command.Script, out var own)) return SettleInside(command, slot, own, context, record);
         var amount = command.Max ? _wallets[slot].Available.RoundDownToSats() : command.Amount;
         if (!command.Max && amount < Dust.Threshold(command.Script)) return Refused(Outcome.BelowDust);
         var refusal = CheckOutflow(_wallets[slot], amount.ToMsat());
@@ -95,8 +94,7 @@ public sealed partial class Ledger
     private void Enter(RequestWithdrawal command, Sats amount, UnixTime time, WithdrawalState state, WalletId payee)
     {
         var key = new WithdrawalKey(command.Wallet, command.Id);
-        _withdrawals.Add(key, new Withdrawal(key, command.Script, amount, time, NextSequence, state, Family: 0, payee));
-        Append(_withdrawalsOf, command.Wallet, key);
+        _withdrawals.Set(new Withdrawal(key, command.Script, amount, time, NextSequence, state, Family: 0, payee));
         if (state == WithdrawalState.Queued) _queued.Add(key);
     }
 
@@ -205,7 +203,7 @@ public sealed partial class Ledger
         family.Anchor is not null && family.State is (FamilyState.Opened or FamilyState.Signed);
 
     private void Bind(WithdrawalKey key, WithdrawalState state, long family) =>
-        _withdrawals[key] = _withdrawals[key] with { State = state, Family = family };
+        _withdrawals.Set(_withdrawals[key] with { State = state, Family = family });
 
     private void Replace(Family family) => _families[(int)family.Number - 1] = family;
 }

@@ -1,47 +1,65 @@
 namespace Bitcache.Core;
 
-/// <summary>What was refunded so far of each payment that was ever refunded, by the sequence of its entry. Kept for
-/// ever: an open-addressing table of two numbers each, in which nothing is removed.</summary>
-internal sealed class RefundTable
+/// <summary>What was refunded so far of one payment.</summary>
+/// <param name="Sequence">Of the payment's entry.</param>
+internal record struct Refunded(long Sequence, Msat Amount);
+
+/// <summary>What was refunded so far of each payment that was ever refunded, in the order of their first refunds. Kept for
+/// ever: nothing is removed.</summary>
+internal sealed class RefundTable : IStateTable
 {
-    private const int CapacityMin = 64;
-    // 0 is free: it is the genesis entry, and no payment. At most half full.
-    private long[] _sequences = new long[CapacityMin];
-    private Msat[] _refunded = new Msat[CapacityMin];
+    private readonly PagedTable<Refunded> _refunds = new();
+    private readonly SlotIndex _index = new();
 
-    public int Count { get; private set; }
+    public int Count => _refunds.Count;
 
-    public Msat Of(long sequence) => _refunded[Seek(sequence)];
+    public Msat Of(long sequence) => Find(sequence) is var slot and >= 0 ? _refunds.Peek(slot).Amount : Msat.Zero;
 
     public void Add(long sequence, Msat amount)
     {
-        if (2 * Count >= _sequences.Length) Grow();
-        var at = Seek(sequence);
-        if (_sequences[at] == 0) Count++;
-        _sequences[at] = sequence;
-        _refunded[at] += amount;
+        var slot = Find(sequence);
+        if (slot < 0) _index.Add(Hash(sequence), slot = _refunds.Add(new Refunded(sequence, Msat.Zero)));
+        _refunds[slot].Amount += amount;
     }
 
-    /// <summary>By sequence: the same order on every machine.</summary>
-    public IEnumerable<(long Sequence, Msat Refunded)> InOrder() => _sequences.Zip(_refunded).Where(r => r.First != 0).OrderBy(r => r.First);
+    public IStateRows View(bool hold) => new Rows(hold ? _refunds.Capture() : _refunds.View());
 
-    private void Grow()
+    public void Release() => _refunds.Release();
+
+    public void Read(StateReader reader)
     {
-        var (sequences, refunded) = (_sequences, _refunded);
-        (_sequences, _refunded) = (new long[2 * sequences.Length], new Msat[2 * sequences.Length]);
-        for (var i = 0; i < sequences.Length; i++)
+        for (var left = reader.Section(StateSection.Refunds); left > 0; left--)
         {
-            if (sequences[i] == 0) continue;
-            var at = Seek(sequences[i]);
-            (_sequences[at], _refunded[at]) = (sequences[i], refunded[i]);
+            var row = reader.Begin();
+            Add(row.I64(), row.Msat());
+            reader.End(row);
         }
     }
 
-    private int Seek(long sequence)
+    private int Find(long sequence)
     {
-        var mask = _sequences.Length - 1;
-        var at = (int)(unchecked((ulong)sequence * 0x9e37_79b9_7f4a_7c15) >> 33) & mask;
-        while (_sequences[at] != 0 && _sequences[at] != sequence) at = (at + 1) & mask;
-        return at;
+        var hash = Hash(sequence);
+        for (var slot = _index.First(hash, out var cursor); ; slot = _index.Next(hash, ref cursor))
+        {
+            if (slot < 0 || _refunds.Peek(slot).Sequence == sequence) return slot;
+        }
+    }
+
+    /// <summary>Sequences are not of clients' choosing: a multiplication with 2^64 / golden ratio spreads them.</summary>
+    private static uint Hash(long sequence) => (uint)(unchecked((ulong)sequence * 0x9e37_79b9_7f4a_7c15) >> 32);
+
+    private sealed class Rows(PagedRows<Refunded> refunds) : IStateRows
+    {
+        public void Write(StateWriter writer)
+        {
+            writer.Section(StateSection.Refunds, refunds.Count);
+            for (var slot = 0; slot < refunds.Count; slot++)
+            {
+                var row = writer.Begin(2 * sizeof(long));
+                row.I64(refunds[slot].Sequence);
+                row.Amount(refunds[slot].Amount);
+                writer.End(row);
+            }
+        }
     }
 }

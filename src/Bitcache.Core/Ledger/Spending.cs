@@ -46,22 +46,63 @@ internal struct Spending
 }
 
 /// <summary>The wallets that were ever given limits, in the order in which they were. Most have none, and are not here.</summary>
-internal sealed class SpendingTable
+internal sealed class SpendingTable : IStateTable
 {
-    private const int CapacityMin = 64;
-    private Spending[] _spending = new Spending[CapacityMin];
+    private readonly PagedTable<Spending> _spending = new();
 
-    public int Count { get; private set; }
-
-    public ReadOnlySpan<Spending> All => _spending.AsSpan(0, Count);
+    public int Count => _spending.Count;
 
     /// <summary>By <see cref="Wallet.Spending"/>, which is 1 or more. The reference is good until the next <see cref="Add"/>.</summary>
     public ref Spending this[int number] => ref _spending[number - 1];
 
-    public int Add(int wallet)
+    /// <summary>The same to read only.</summary>
+    public ref readonly Spending Peek(int number) => ref _spending.Peek(number - 1);
+
+    public int Add(int wallet) => _spending.Add(new Spending { Wallet = wallet }) + 1;
+
+    public IStateRows View(bool hold) => new Rows(hold ? _spending.Capture() : _spending.View());
+
+    public void Release() => _spending.Release();
+
+    public void Read(StateReader reader)
     {
-        if (Count == _spending.Length) Array.Resize(ref _spending, 2 * Count);
-        _spending[Count] = new Spending { Wallet = wallet };
-        return ++Count;
+        for (var left = reader.Section(StateSection.Spending); left > 0; left--)
+        {
+            var row = reader.Begin();
+            _spending.Add(new Spending
+            {
+                Wallet = (int)row.U32(),
+                Limits = new SpendingLimits(row.Msat(), row.Msat(), row.Msat()),
+                Hour = row.I64(),
+                Day = row.I64(),
+                InHour = row.Msat(),
+                InDay = row.Msat(),
+            });
+            reader.End(row);
+        }
+    }
+
+    private sealed class Rows(PagedRows<Spending> spending) : IStateRows
+    {
+        private const int RowBytes = sizeof(uint) + (7 * sizeof(long));
+
+        public void Write(StateWriter writer)
+        {
+            writer.Section(StateSection.Spending, spending.Count);
+            for (var slot = 0; slot < spending.Count; slot++)
+            {
+                ref readonly var spent = ref spending[slot];
+                var row = writer.Begin(RowBytes);
+                row.U32((uint)spent.Wallet);
+                row.Amount(spent.Limits.PerPayment);
+                row.Amount(spent.Limits.PerHour);
+                row.Amount(spent.Limits.PerDay);
+                row.I64(spent.Hour);
+                row.I64(spent.Day);
+                row.Amount(spent.InHour);
+                row.Amount(spent.InDay);
+                writer.End(row);
+            }
+        }
     }
 }

@@ -29,10 +29,11 @@ public struct Wallet
 }
 
 /// <summary>Wallets by id. Slots never move and wallets are never removed.</summary>
-internal sealed class WalletTable(ulong secret)
+internal sealed class WalletTable(ulong secret) : IStateTable
 {
+    private const int ReadAhead = 32;
     private readonly PagedTable<Wallet> _wallets = new();
-    private readonly SlotIndex _index = new();
+    private SlotIndex _index = new();
 
     public int Count => _wallets.Count;
     public long Bytes => _wallets.Bytes + _index.Bytes;
@@ -73,5 +74,74 @@ internal sealed class WalletTable(ulong secret)
         return slot;
     }
 
+    public IStateRows View(bool hold) => new WalletRows(hold ? _wallets.Capture() : _wallets.View());
+
+    public void Release() => _wallets.Release();
+
+    public void Read(StateReader reader)
+    {
+        var count = reader.Rows(StateSection.Wallets);
+        _index = new SlotIndex(TableMemory.Allocate<ulong>(SlotIndex.CellsFor(count)));
+        Span<uint> hashes = stackalloc uint[ReadAhead];
+        while (Count < count)
+        {
+            var first = Count;
+            var some = Math.Min(ReadAhead, count - first);
+            for (var i = 0; i < some; i++)
+            {
+                var row = reader.Begin();
+                var wallet = WalletRows.Read(ref row);
+                reader.End(row);
+                if (wallet.Id.IsNone) throw new FormatException("a wallet without an id");
+                _wallets.Add(wallet);
+                _index.PrefetchCell(hashes[i] = Hash(wallet.Id));
+            }
+            for (var i = 0; i < some; i++) _index.Add(hashes[i], first + i);
+        }
+    }
+
     private uint Hash(WalletId id) => SlotIndex.Hash(id.Value, secret);
+}
+
+/// <summary>All wallets at one moment, in the order in which they were made.</summary>
+internal sealed class WalletRows(PagedRows<Wallet> wallets) : IStateRows
+{
+    private const int RowBytes = WalletId.Bytes + sizeof(uint) + sizeof(byte) + (6 * sizeof(long));
+
+    public void Write(StateWriter writer)
+    {
+        writer.Section(StateSection.Wallets, wallets.Count);
+        for (var slot = 0; slot < wallets.Count; slot++)
+        {
+            ref readonly var wallet = ref wallets[slot];
+            var row = writer.Begin(RowBytes);
+            row.Wallet(wallet.Id);
+            row.U32(wallet.Tenant);
+            row.U8((byte)wallet.Freezes);
+            row.Amount(wallet.Available);
+            row.Amount(wallet.Held);
+            row.Amount(wallet.Frozen);
+            row.Amount(wallet.Owed);
+            row.Amount(wallet.OwedPending);
+            row.I64(wallet.LastSequence);
+            writer.End(row);
+        }
+    }
+
+    public static Wallet Read(ref ByteReader row) => new()
+    {
+        Id = row.Wallet(),
+        Tenant = row.U32(),
+        Freezes = ReadFreezes(row.U8()),
+        Available = row.Msat(),
+        Held = row.Msat(),
+        Frozen = row.Msat(),
+        Owed = row.Msat(),
+        OwedPending = row.Msat(),
+        LastSequence = row.I64(),
+    };
+
+    private static Freezes ReadFreezes(byte value) => value <= (byte)(Freezes.Owner | Freezes.Operator)
+        ? (Freezes)value
+        : throw new FormatException($"a wallet frozen by {value}");
 }

@@ -14,7 +14,7 @@ internal sealed class PagedTable<T>
     private const int SlabPageBits = 12;
     private const int SlabPages = 1 << SlabPageBits;
     /// <summary>Marks a page that a capture holds: it is copied before it is written.</summary>
-    private const int Shared = int.MinValue;
+    internal const int Shared = int.MinValue;
 
     // Which physical page holds a page of rows. Physical pages are carved from slabs, so that pages are made, copied
     // and used again without the collector.
@@ -60,6 +60,9 @@ internal sealed class PagedTable<T>
         return slot;
     }
 
+    /// <summary>All rows as they are now; good until the next change.</summary>
+    public PagedRows<T> View() => new(_slabs, _pages, Count);
+
     /// <summary>All rows as they are now. One at a time; it is given back with <see cref="Release"/>.</summary>
     public PagedRows<T> Capture()
     {
@@ -92,10 +95,12 @@ internal sealed class PagedTable<T>
     {
         var old = _pages[page] & ~Shared;
         var copy = NewPhysical();
-        for (var row = 0; row < PageRows; row++) Row(_slabs, copy, row) = Row(_slabs, old, row);
+        Page(old).CopyTo(Page(copy));
         _retired.Push(old);
         return _pages[page] = copy;
     }
+
+    private Span<T> Page(int physical) => _slabs[physical >> SlabPageBits].AsSpan((physical & (SlabPages - 1)) << RowBits, PageRows);
 
     private int NewPhysical()
     {
@@ -121,5 +126,5 @@ internal readonly struct PagedRows<T>(T[][] slabs, int[] pages, int count)
 {
     public int Count => count;
 
-    public ref readonly T this[int slot] => ref PagedTable<T>.Row(slabs, pages[slot / PagedTable<T>.RowsAPage], slot);
+    public ref readonly T this[int slot] => ref PagedTable<T>.Row(slabs, pages[slot / PagedTable<T>.RowsAPage] & ~PagedTable<T>.Shared, slot);
 }

@@ -1,0 +1,72 @@
+// A family as part of the state: what opened it, where it stands, the proof of its confirmation, and each signed
+// transaction, which may be large, in a row of its own.
+
+namespace Bitcache.Core;
+
+internal static class FamilyRows
+{
+    private const int AttemptHeadBytes = Hash256.Bytes + sizeof(long) + (2 * sizeof(uint));
+
+    public static void Write(StateWriter writer, Family family)
+    {
+        var row = writer.Begin(Limits.StatementBytesMax);
+        new OpenFamily(family.Number, family.FeeCap, family.Anchor, family.Withdrawals).WriteBody(ref row);
+        row.Time(family.Opened);
+        row.U8((byte)family.State);
+        row.Flag(family.Confirmation is not null);
+        if (family.Confirmation is { } c)
+        {
+            row.U16(c.Attempt);
+            row.U32(c.Height);
+            row.Hash(c.Block.Hash);
+            row.Short(c.Header.Span);
+            row.U32(c.Position);
+            row.U8((byte)c.Siblings.Count);
+            foreach (var sibling in c.Siblings) row.Hash(sibling);
+        }
+        row.U32((uint)family.Attempts.Count);
+        writer.End(row);
+        foreach (var attempt in family.Attempts) Write(writer, attempt);
+    }
+
+    private static void Write(StateWriter writer, Attempt attempt)
+    {
+        var row = writer.Begin(AttemptHeadBytes + attempt.Transaction.Length);
+        row.U32((uint)attempt.Number);
+        row.Hash(attempt.Txid.Hash);
+        row.Amount(attempt.Fee);
+        row.Long(attempt.Transaction.Span);
+        writer.End(row);
+    }
+
+    public static Family Read(StateReader reader)
+    {
+        var row = reader.Begin();
+        var open = OpenFamily.Read(ref row);
+        var (opened, state) = (row.Time(), row.U8<FamilyState>());
+        var confirmation = row.Flag() ? ReadConfirmation(ref row) : null;
+        var count = row.U32();
+        reader.End(row);
+        if (count > ushort.MaxValue) throw new FormatException($"{count} attempts");
+        var attempts = new Attempt[count];
+        for (var i = 0; i < attempts.Length; i++) attempts[i] = ReadAttempt(reader);
+        return new Family(open.Family, opened, open.FeeCap, open.Anchor, open.Withdrawals, state, attempts, confirmation);
+    }
+
+    private static Confirmation ReadConfirmation(ref ByteReader row)
+    {
+        var (attempt, height, block) = (row.U16(), row.U32(), new BlockHash(row.Hash()));
+        var (header, position) = (row.Short(Limits.BlockHeaderBytes), row.U32());
+        var siblings = new Hash256[row.Items(row.U8(), Hash256.Bytes, Limits.MerkleSiblingsMax)];
+        for (var i = 0; i < siblings.Length; i++) siblings[i] = row.Hash();
+        return new Confirmation(attempt, height, block, header, position, siblings);
+    }
+
+    private static Attempt ReadAttempt(StateReader reader)
+    {
+        var row = reader.Begin();
+        var attempt = new Attempt((int)row.U32(), new Txid(row.Hash()), row.Sats(), row.Long(Limits.SignedTransactionBytesMax));
+        reader.End(row);
+        return attempt;
+    }
+}

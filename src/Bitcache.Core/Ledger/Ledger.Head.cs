@@ -1,0 +1,87 @@
+// The part of the state that is not a table: a few numbers and records.
+
+namespace Bitcache.Core;
+
+public sealed partial class Ledger
+{
+    private sealed class HeadTable(Ledger ledger) : IStateTable
+    {
+        public IStateRows View(bool hold) => new HeadRow(
+            ledger.Genesis, ledger.Begun, ledger.LastLogCut, ledger.NextSequence, ledger.Time, ledger.Floor, ledger.LastContentSequence,
+            ledger.Totals, [.. ledger._cursors], ledger._cursor);
+
+        public void Release()
+        {
+        }
+
+        public void Read(StateReader reader)
+        {
+            if (reader.Section(StateSection.Head) != 1) throw new FormatException("a state has one head");
+            var row = reader.Begin();
+            ledger.Genesis = row.Flag() ? Genesis.Read(ref row) : null;
+            ledger.Begun = row.Time();
+            ledger.LastLogCut = row.Flag() ? LogCut.Read(ref row) : null;
+            ledger.NextSequence = row.I64();
+            ledger.Time = row.Time();
+            ledger.Floor = row.Time();
+            ledger.LastContentSequence = row.I64();
+            ReadTotals(ref row);
+            for (var left = row.Items(row.U16(), CursorBytes, Limits.CursorRingMax); left > 0; left--) ledger._cursors.Enqueue(ReadCursor(ref row));
+            ledger._cursor = row.Flag() ? ReadCursor(ref row) : null;
+            reader.End(row);
+        }
+
+        private void ReadTotals(ref ByteReader row)
+        {
+            var totals = ledger._totals;
+            totals.Available = row.I64();
+            totals.Held = row.I64();
+            totals.Frozen = row.I64();
+            totals.Suspense = row.I64();
+            totals.Owed = row.I64();
+            totals.Deposited = row.I64();
+            totals.ToppedUp = row.I64();
+            totals.Reversed = row.I64();
+            totals.Withdrawn = row.I64();
+            totals.MiningFees = row.I64();
+        }
+
+        private static ChainCursor ReadCursor(ref ByteReader row) => new(row.U32(), new BlockHash(row.Hash()));
+    }
+
+    private const int CursorBytes = sizeof(uint) + Hash256.Bytes;
+
+    private sealed record HeadRow(
+        Genesis? Genesis, UnixTime Begun, LogCut? LastLogCut, long NextSequence, UnixTime Time, UnixTime Floor, long LastContentSequence,
+        Totals Totals, ChainCursor[] Cursors, ChainCursor? Cursor) : IStateRows
+    {
+        public void Write(StateWriter writer)
+        {
+            writer.Section(StateSection.Head, 1);
+            var row = writer.Begin(Limits.StatePieceBytesMax / 2);
+            row.Flag(Genesis is not null);
+            Genesis?.WriteBody(ref row);
+            row.Time(Begun);
+            row.Flag(LastLogCut is not null);
+            LastLogCut?.WriteBody(ref row);
+            row.I64(NextSequence);
+            row.Time(Time);
+            row.Time(Floor);
+            row.I64(LastContentSequence);
+            foreach (var total in (ReadOnlySpan<long>)[
+                Totals.Available, Totals.Held, Totals.Frozen, Totals.Suspense, Totals.Owed,
+                Totals.Deposited, Totals.ToppedUp, Totals.Reversed, Totals.Withdrawn, Totals.MiningFees]) row.I64(total);
+            row.U16(Cursors.Length);
+            foreach (var cursor in Cursors) WriteCursor(ref row, cursor);
+            row.Flag(Cursor is not null);
+            if (Cursor is not null) WriteCursor(ref row, Cursor);
+            writer.End(row);
+        }
+
+        private static void WriteCursor(ref ByteWriter row, ChainCursor cursor)
+        {
+            row.U32(cursor.Height);
+            row.Hash(cursor.Block.Hash);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Bitcache.Core;
+
+/// <summary>Immutable records in the order of their arrival, found by a key of their own and by the wallet that they
+/// belong to; a changed record takes the old one's place, and none is removed. Owned by one thread.</summary>
+internal sealed class RecordTable<TKey, TRecord>(RowFormat<TRecord> format, Func<TRecord, TKey> keyOf, Func<TRecord, WalletId> walletOf) : IStateTable
+    where TKey : notnull
+    where TRecord : class
+{
+    private readonly RowList<TRecord> _records = new(format);
+    private readonly Dictionary<TKey, int> _slots = [];
+    private readonly Dictionary<WalletId, List<int>> _ofWallet = [];
+
+    public int Count => _records.Count;
+
+    /// <summary>In the order of their arrival.</summary>
+    public IEnumerable<TRecord> Values => _records;
+
+    public TRecord this[TKey key] => _records[_slots[key]];
+
+    public bool Contains(TKey key) => _slots.ContainsKey(key);
+
+    public TRecord? Find(TKey key) => _slots.TryGetValue(key, out var slot) ? _records[slot] : null;
+
+    public bool TryFind(TKey key, [NotNullWhen(true)] out TRecord? record) => (record = Find(key)) is not null;
+
+    /// <summary>Those of one wallet, in the order of their arrival.</summary>
+    public IReadOnlyList<TRecord> Of(WalletId wallet) =>
+        _ofWallet.TryGetValue(wallet, out var slots) ? [.. slots.Select(slot => _records[slot])] : [];
+
+    /// <summary>Adds a record, or puts it in the place of the one with its key.</summary>
+    public void Set(TRecord record)
+    {
+        if (_slots.TryGetValue(keyOf(record), out var slot)) _records[slot] = record;
+        else Index(record, _records.Add(record));
+    }
+
+    public IStateRows View(bool hold) => _records.View(hold);
+
+    public void Release() => _records.Release();
+
+    public void Read(StateReader reader)
+    {
+        _records.Read(reader);
+        _slots.EnsureCapacity(Count);
+        for (var slot = 0; slot < Count; slot++) Index(_records[slot], slot);
+    }
+
+    private void Index(TRecord record, int slot)
+    {
+        _slots.Add(keyOf(record), slot);
+        if (!_ofWallet.TryGetValue(walletOf(record), out var slots)) _ofWallet.Add(walletOf(record), slots = []);
+        slots.Add(slot);
+    }
+}
