@@ -11,6 +11,7 @@ internal sealed class CountingJournal(IJournal journal) : IJournal
     public long Batches { get; private set; }
     public long Bytes { get; private set; }
     public long DurableSequence => journal.DurableSequence;
+    public Hash256 ChainHash => journal.ChainHash;
 
     /// <summary>Leaves what was counted before out of the counts.</summary>
     public void Since(long entries, long batches, long bytes) =>

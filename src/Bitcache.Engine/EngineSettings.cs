@@ -1,6 +1,7 @@
 using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Snapshots;
 
 namespace Bitcache.Engine;
 
@@ -59,6 +60,15 @@ public sealed record EngineSettings
     /// <summary>How many full segments, the newest, stay in the data folder.</summary>
     public int ArchiveAfterSegments { get; init; } = 16;
 
+    /// <summary>After so many entries a snapshot of the ledger is taken, from which the next start goes on.</summary>
+    public long SnapshotEntries { get; init; } = new SnapshotSettings().Entries;
+
+    /// <summary>The same after so much of the journal.</summary>
+    public int SnapshotMebibytes { get; init; } = (int)(new SnapshotSettings().JournalBytes >> 20);
+
+    /// <summary>How many snapshots, the newest, are kept.</summary>
+    public int SnapshotsKept { get; init; } = new SnapshotSettings().Kept;
+
     /// <summary>Confirmations that an amount must have to be credited.</summary>
     public int ConfirmationsFor(Sats amount) => ConfirmationsToCredit.Where(r => amount.Value >= r.FromSat).Max(r => r.Confirmations);
 
@@ -96,6 +106,9 @@ public sealed record EngineSettings
             "archiveFolder must lie outside dataFolder");
         Require(ArchiveAfterSegments is >= 1 and <= Limits.ArchiveAfterSegmentsMax,
             $"archiveAfterSegments must lie between 1 and {Limits.ArchiveAfterSegmentsMax}");
+        Require(SnapshotEntries >= 1, "snapshotEntries must be at least 1");
+        Require(SnapshotMebibytes >= 1, "snapshotMebibytes must be at least 1");
+        Require(SnapshotsKept is >= 1 and <= Limits.SnapshotsKeptMax, $"snapshotsKept must lie between 1 and {Limits.SnapshotsKeptMax}");
         return problems;
     }
 

@@ -10,6 +10,7 @@ using Bitcache.Engine.Files;
 using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
 using Bitcache.Engine.Settlement;
+using Bitcache.Engine.Snapshots;
 using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Engine;
@@ -50,6 +51,9 @@ public sealed class LedgerEngine : IAsyncDisposable
     /// <summary>What recovery found; for the log and the operator.</summary>
     public required RecoveryReport Recovery { get; init; }
 
+    /// <summary>The snapshot that recovery began with; null if it read the whole journal.</summary>
+    public required JournalStart? RecoveredFrom { get; init; }
+
     /// <summary>The newest signed checkpoint (a signed note).</summary>
     public string Checkpoint => _log.Checkpoint;
 
@@ -59,6 +63,7 @@ public sealed class LedgerEngine : IAsyncDisposable
     /// <exception cref="DataFolderInUseException">Another process has the folder.</exception>
     /// <exception cref="JournalCorruptException">What was durable is damaged: nothing is opened.</exception>
     /// <exception cref="HistoryMismatchException">The journal is not the one that was signed for.</exception>
+    /// <exception cref="SnapshotMismatchException">The journal is not the one that the snapshots were taken of.</exception>
     /// <exception cref="NodeUnavailableException">A new ledger, and no node to begin it with.</exception>
     public static async Task<LedgerEngine> OpenAsync(
         EngineSettings settings, IBitcoinNode node, TimeProvider time, ILoggerFactory logs, FatalHandler fatal, CancellationToken cancel)
@@ -75,14 +80,15 @@ public sealed class LedgerEngine : IAsyncDisposable
             var keys = Path.Combine(settings.DataFolder, "keys");
             Directory.CreateDirectory(keys, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             var mark = SignedMark.Open(files, keys);
-            var (ledger, journal, recovery) = Recover(settings, files, mark, logger);
+            var (ledger, journal, snapshots, start) = Recover(settings, files, mark, logger);
             var isNew = ledger.Genesis is null;
             var key = CheckpointKey.Open(files, keys, settings.Origin, mayCreate: isNew);
             if (!isNew) CheckIdentity(settings, ledger.Genesis!, key);
 
             partition = new Partition(
-                ledger, journal, new BatchClock(time, isNew ? null : ledger.Time), logger, fatal);
+                ledger, journal, new BatchClock(time, isNew ? null : ledger.Time), logger, fatal, snapshots: snapshots);
             partition.Start();
+            snapshots.Start(fatal);
             journal.Upkeep.Start(cause => fatal("a closed segment or its folder cannot be relied on; restart to recover from what is durable", cause));
             if (isNew) await BeginAsync(settings, partition, node, key, logger, cancel);
             log = new LogKeeper(partition, key, mark, Path.Combine(settings.DataFolder, "log"));
@@ -90,7 +96,7 @@ public sealed class LedgerEngine : IAsyncDisposable
             var gate = new NodeGate(node, settings.Network.ChainName(), settings.Network.GenesisBlock());
             var settlement = new SettlementLoop(partition, log, node, gate, settings, time, logger, fatal);
             settlement.Start();
-            return new LedgerEngine(settings, folder, partition, key, log, settlement, node, time) { Recovery = recovery };
+            return new LedgerEngine(settings, folder, partition, key, log, settlement, node, time) { Recovery = journal.Recovery, RecoveredFrom = start };
         }
         catch
         {
@@ -158,10 +164,9 @@ public sealed class LedgerEngine : IAsyncDisposable
     private static long NewestAnchored(Ledger ledger) =>
         ledger.Families().LastOrDefault(f => f.Anchor is not null && f.Confirmation is not null)?.Anchor!.Epoch ?? 0;
 
-    private static (Ledger, FileJournal, RecoveryReport) Recover(EngineSettings settings, LinuxFileSystem files, SignedMark mark, ILogger logger)
+    private static RecoveredLedger Recover(EngineSettings settings, LinuxFileSystem files, SignedMark mark, ILogger logger)
     {
         var watch = Stopwatch.StartNew();
-        var ledger = new Ledger(partition: 0, secret: ClientIds.DrawSecret());
         var layout = new FileJournalSettings
         {
             SegmentBytes = settings.SegmentMebibytes << 20,
@@ -169,16 +174,11 @@ public sealed class LedgerEngine : IAsyncDisposable
             ArchiveFolder = settings.ArchiveFolder,
             ArchiveAfterSegments = settings.ArchiveAfterSegments,
         };
-        using var replay = new ReplayPipeline(ledger);
-        var journal = FileJournal.Open(files, settings.DataFolder, layout, replay.Add, logger, sequences =>
-        {
-            replay.Finish();
-            mark.CheckReaches(sequences);
-        });
-        if (ledger.Genesis is null) return (ledger, journal, journal.Recovery);
-        ledger.CheckEveryBalance();
-        logger.LedgerRecovered(ledger.NextSequence, ledger.WalletCount, ledger.Time, watch.ElapsedMilliseconds);
-        return (ledger, journal, journal.Recovery);
+        var policy = new SnapshotSettings { Entries = settings.SnapshotEntries, JournalBytes = (long)settings.SnapshotMebibytes << 20, Kept = settings.SnapshotsKept };
+        var recovered = LedgerRecovery.Open(files, settings.DataFolder, layout, policy, ClientIds.DrawSecret(), logger, mark.CheckReaches);
+        var ledger = recovered.Ledger;
+        if (ledger.Genesis is not null) logger.LedgerRecovered(ledger.NextSequence, ledger.WalletCount, ledger.Time, watch.ElapsedMilliseconds);
+        return recovered;
     }
 
     private static void CheckIdentity(EngineSettings settings, Genesis genesis, CheckpointKey key)

@@ -58,6 +58,25 @@ internal static partial class LogMessages
     [LoggerMessage(EventId = 112, Level = LogLevel.Warning, Message = "Id filters without their segment could not be removed: {Reason} They do no harm")]
     public static partial void FiltersNotSwept(this ILogger logger, string reason);
 
+    [LoggerMessage(EventId = 120, Level = LogLevel.Information,
+        Message = "Snapshot {File} of {Entries} entries is written and verified: {Bytes} bytes in {Milliseconds} ms")]
+    public static partial void SnapshotTaken(this ILogger logger, string file, long entries, long bytes, long milliseconds);
+
+    [LoggerMessage(EventId = 121, Level = LogLevel.Error,
+        Message = "No snapshot of {Entries} entries was taken: {Reason} Payments go on; a start takes longer until there is a new one")]
+    public static partial void SnapshotNotTaken(this ILogger logger, long entries, string reason);
+
+    [LoggerMessage(EventId = 122, Level = LogLevel.Information, Message = "Snapshot {File} of {Entries} entries is loaded, in {Milliseconds} ms")]
+    public static partial void SnapshotLoaded(this ILogger logger, string file, long entries, long milliseconds);
+
+    [LoggerMessage(EventId = 123, Level = LogLevel.Error,
+        Message = "Snapshot {File} cannot be used, and an older one or the whole journal is read instead: {Reason} Nothing is lost, but check the disk")]
+    public static partial void SnapshotPassedOver(this ILogger logger, string file, string reason);
+
+    [LoggerMessage(EventId = 124, Level = LogLevel.Error,
+        Message = "{File} is not as it was written: the snapshots beside it are tried without it. Nothing is lost, but check the disk")]
+    public static partial void SnapshotManifestRefused(this ILogger logger, string file);
+
     [LoggerMessage(1001, LogLevel.Warning,
         "{Ids} client ids are remembered, which is the bound: ids made before {Floor} are refused from now on")]
     public static partial void WindowFull(this ILogger log, int ids, UnixTime floor);

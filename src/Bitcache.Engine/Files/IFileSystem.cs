@@ -29,6 +29,10 @@ public interface IFileSystem
     /// <summary>Gives a file another name in the same folder, which must be free.</summary>
     void Rename(string from, string to);
 
+    /// <summary>Gives a file another name in the same folder, in the place of the file that has it: after a crash one of the
+    /// two has the name.</summary>
+    void Replace(string from, string to);
+
     /// <summary>Removes a file's name; none of that name is no failure.</summary>
     void Delete(string path);
 

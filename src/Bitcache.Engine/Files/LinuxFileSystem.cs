@@ -33,6 +33,11 @@ public sealed class LinuxFileSystem : IFileSystem
         if (Libc.Rename(from, to) != 0) throw Libc.Error("rename", from);
     }
 
+    public void Replace(string from, string to)
+    {
+        if (Libc.Rename(from, to) != 0) throw Libc.Error("rename", from);
+    }
+
     public void Delete(string path) => File.Delete(path);
 
     public void SyncFolder(string folder)

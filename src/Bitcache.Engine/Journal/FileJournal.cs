@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using Bitcache.Core;
 using Bitcache.Engine.Files;
+using Bitcache.Engine.Snapshots;
 using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Engine.Journal;
@@ -59,7 +60,7 @@ public sealed class FileJournal : IJournal
     {
         (_files, _folder, _settings, _logger, Recovery) = (files, folder, settings, logger, report);
         (_active, _activePath, _position) = (recovered.Active, recovered.ActivePath, recovered.Position);
-        (_chain, _next) = (recovered.Chain, recovered.NextSequence);
+        (_chain, _next, ChainHash) = (recovered.Chain, recovered.NextSequence, recovered.LastEntryChain);
         (_endsWithSeal, _segments, _durable) = (recovered.EndsWithSeal, new SegmentList(files, recovered.Segments), recovered.NextSequence - 1);
         (_capacity, _zeroedTo) = ((int)(_active?.Length ?? 0), _position);
         _reserve = new SegmentReserve(files, folder, settings.SegmentBytes);
@@ -80,6 +81,8 @@ public sealed class FileJournal : IJournal
 
     public long DurableSequence => Volatile.Read(ref _durable);
 
+    public Hash256 ChainHash { get; private set; }
+
     /// <summary>
     /// Opens a partition's journal, verifies every byte of it, replays its batches in order, and repairs what a crash
     /// left at its end. When this returns, all that was replayed is durable. The caller holds the data folder's
@@ -94,8 +97,12 @@ public sealed class FileJournal : IJournal
     /// <param name="logger">Takes what is found and done.</param>
     /// <param name="accept">Called with the number of sequences when all is verified and nothing is repaired yet;
     /// throws to refuse the journal and leave it as it is.</param>
+    /// <param name="start">Where to begin to replay; null for the beginning. Then what stands before is not verified now, but
+    /// for the ends of its segments, and each segment when it is first read.</param>
+    /// <exception cref="SnapshotMismatchException">The journal is not the one that <paramref name="start"/> stands in.</exception>
     public static FileJournal Open(
-        IFileSystem files, string dataFolder, FileJournalSettings settings, ReplayBatch replay, ILogger logger, Action<long>? accept = null)
+        IFileSystem files, string dataFolder, FileJournalSettings settings, ReplayBatch replay, ILogger logger, Action<long>? accept = null,
+        JournalStart? start = null)
     {
         settings.Check();
         var journals = Path.Combine(dataFolder, "journal");
@@ -103,7 +110,7 @@ public sealed class FileJournal : IJournal
         EnsureFolder(files, journals, dataFolder);
         EnsureFolder(files, folder, journals);
         if (settings.ArchiveFolder is { } archive) EnsureFolder(files, Path.Combine(archive, settings.FolderName), archive);
-        using var recovery = new JournalRecovery(files, folder, settings, logger);
+        using var recovery = new JournalRecovery(files, folder, settings, logger, start);
         try
         {
             var report = recovery.Run(replay, accept);
@@ -115,6 +122,15 @@ public sealed class FileJournal : IJournal
             recovery.Active?.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Verifies a partition's whole journal and replays its batches in order, and changes nothing.</summary>
+    /// <exception cref="JournalCorruptException">It is damaged.</exception>
+    public static RecoveryReport Read(IFileSystem files, string dataFolder, FileJournalSettings settings, ReplayBatch replay, ILogger logger)
+    {
+        settings.Check();
+        using var recovery = new JournalRecovery(files, Path.Combine(dataFolder, "journal", settings.FolderName), settings, logger);
+        return recovery.Read(replay);
     }
 
     private static void EnsureFolder(IFileSystem files, string folder, string parent)
@@ -232,6 +248,7 @@ public sealed class FileJournal : IJournal
         _position += frame.Length;
         _chain = header.ChainHash;
         _endsWithSeal = header.IsSeal;
+        if (!header.IsSeal) ChainHash = header.ChainHash;
         _next += header.Sequences;
         Volatile.Write(ref _durable, _next - 1);
     }

@@ -14,6 +14,10 @@ public interface IJournal : IDisposable
     /// <summary>The last sequence that no crash can take back; -1 while there is none.</summary>
     long DurableSequence { get; }
 
+    /// <summary>The chain hash of the frame that holds the last durable sequence: it names all that is durable. Only for the
+    /// partition's thread.</summary>
+    Hash256 ChainHash { get; }
+
     /// <summary>Makes room for a batch of at most that many bytes. False if there is no space for it now: nothing is
     /// harmed, reads go on, and a later call may succeed.</summary>
     /// <exception cref="JournalFailedException">As for <see cref="Append"/>.</exception>

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using Bitcache.Core;
 using Bitcache.Engine.Files;
+using Bitcache.Engine.Snapshots;
 using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Engine.Journal;
@@ -14,7 +15,9 @@ namespace Bitcache.Engine.Journal;
 /// sequence e is a torn tail unless something written later says that e was durable: a frame header with
 /// durableSeq >= e, or a later segment that is in use. Then it is damage, and the journal is refused.
 /// </summary>
-internal sealed class JournalRecovery(IFileSystem files, string folder, FileJournalSettings settings, ILogger logger) : IDisposable
+/// <param name="start">Where the state of what is replayed stands; null for nothing. Segments that end before it are taken by
+/// their first page and their closing frame, which are checked to follow one another; they are read when they are asked for.</param>
+internal sealed class JournalRecovery(IFileSystem files, string folder, FileJournalSettings settings, ILogger logger, JournalStart? start = null) : IDisposable
 {
     private const string TornExtension = ".torn";
 
@@ -32,9 +35,12 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
     private bool _closed;
     private long _epochSeen;
     private long _frames;
+    private bool _startFound = start is null;
 
     internal List<SegmentIndex> Segments { get; } = [];
     internal Hash256 Chain { get; private set; }
+    /// <summary>The chain hash of the frame that holds the last entry.</summary>
+    internal Hash256 LastEntryChain { get; private set; }
     internal long NextSequence { get; private set; }
     internal bool EndsWithSeal { get; private set; } = true;
     /// <summary>The segment to append to, open, and where; null if there is none yet.</summary>
@@ -44,12 +50,30 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
 
     internal RecoveryReport Run(ReplayBatch replay, Action<long>? accept)
     {
-        FindSegments();
-        for (var i = 0; i < _found.Count; i++) Verify(i, replay);
-        if (_closed) throw Missing("no file");
+        Verify(replay);
         accept?.Invoke(NextSequence);
         var tornFile = Repair();
-        return new RecoveryReport(Segments.Count, _frames, NextSequence, _epochSeen + 1, _torn.Length, tornFile, _unused);
+        return Report(tornFile);
+    }
+
+    /// <summary>The same without the repair: nothing on disk is changed.</summary>
+    internal RecoveryReport Read(ReplayBatch replay)
+    {
+        Verify(replay);
+        return Report(null);
+    }
+
+    private RecoveryReport Report(string? tornFile) =>
+        new(Segments.Count, _frames, NextSequence, _epochSeen + 1, _torn.Length, tornFile, _unused);
+
+    private void Verify(ReplayBatch replay)
+    {
+        FindSegments();
+        var last = start is null ? 0 : Math.Max(0, _found.FindLastIndex(segment => segment.FirstSequence < start.NextSequence));
+        for (var i = 0; i < last; i++) PassOver(i);
+        for (var i = last; i < _found.Count; i++) Verify(i, replay);
+        if (_closed) throw Missing("no file");
+        if (!_startFound) throw new SnapshotMismatchException(start!.Name, $"it holds {start.NextSequence} entries, and the journal ends after {NextSequence}");
     }
 
     private void FindSegments()
@@ -96,6 +120,19 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
         }
     }
 
+    /// <summary>Takes a segment that ends before the start by its two ends.</summary>
+    private void PassOver(int number)
+    {
+        var path = _found[number].Path;
+        using var file = files.Open(path);
+        var page = new byte[SegmentHeader.Bytes];
+        CheckHeader(number, page.AsSpan(0, file.Read(0, page)));
+        if (SegmentCheck.ReadClosing(file) is not { } closing)
+            throw Corrupt(path, file.Length, $"a closing frame at its end, for {_found[number + 1].Path} came after it", "none");
+        Segments.Add(SegmentIndex.Unread(path, NextSequence, closing.Header, closing.Offset));
+        (NextSequence, Chain, _epochSeen, _closed) = (closing.Header.FirstSequence, closing.Header.ChainHash, closing.Header.WriterEpoch, true);
+    }
+
     /// <summary>Verifies one segment and replays its frames.</summary>
     private void Verify(int number, ReplayBatch replay)
     {
@@ -130,11 +167,7 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
     private bool TryContinue(int number, ReadOnlySpan<byte> bytes)
     {
         var (path, named) = _found[number];
-        // A segment gets its name only when its header is durable: no crash explains a bad one.
-        if (!SegmentHeader.TryRead(bytes, out var header, out var problem)) throw Corrupt(path, 0, "a segment's header", problem);
-        if (header.Partition != settings.Partition)
-            throw Corrupt(path, 0, $"a segment of partition {settings.Partition}", $"one of partition {header.Partition}");
-        if (header.FirstSequence != named) throw Corrupt(path, 0, $"the segment from sequence {named}", $"the one from {header.FirstSequence}");
+        var header = ReadHeader(number, bytes);
         if (!_closed && number == _found.Count - 1 && named == NextSequence && !bytes[SegmentHeader.Bytes..].ContainsAnyExcept((byte)0))
         {
             _unused = path;
@@ -142,9 +175,28 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
         }
         if (!_closed && number > 0)
             throw Corrupt(ActivePath, Position, $"the frame with sequence {NextSequence}, or a closing frame", $"neither, though {path} came after it");
+        CheckHeader(number, bytes);
+        return true;
+    }
+
+    private SegmentHeader ReadHeader(int number, ReadOnlySpan<byte> bytes)
+    {
+        var (path, named) = _found[number];
+        // A segment gets its name only when its header is durable: no crash explains a bad one.
+        if (!SegmentHeader.TryRead(bytes, out var header, out var problem)) throw Corrupt(path, 0, "a segment's header", problem);
+        if (header.Partition != settings.Partition)
+            throw Corrupt(path, 0, $"a segment of partition {settings.Partition}", $"one of partition {header.Partition}");
+        if (header.FirstSequence != named) throw Corrupt(path, 0, $"the segment from sequence {named}", $"the one from {header.FirstSequence}");
+        return header;
+    }
+
+    /// <summary>A segment follows the one before without a gap.</summary>
+    private void CheckHeader(int number, ReadOnlySpan<byte> bytes)
+    {
+        var (path, named) = _found[number];
+        var header = ReadHeader(number, bytes);
         if (named != NextSequence) throw Missing($"no file; the next one is {path}");
         if (header.PreviousChainHash != Chain) throw Corrupt(path, 0, $"chain hash {Chain} in its header", $"{header.PreviousChainHash}");
-        return true;
     }
 
     private ReadOnlySpan<byte> Load(string path)
@@ -179,13 +231,27 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
     private void Accept(ReadOnlySpan<byte> frame, in FrameHeader header, ReplayBatch replay)
     {
         if (!header.IsSeal)
-            replay(new RecoveredBatch(header.FirstSequence, header.Sequences, frame.Slice(FrameHeader.Bytes, header.PayloadBytes)));
+        {
+            if (_startFound) replay(new RecoveredBatch(header.FirstSequence, header.Sequences, frame.Slice(FrameHeader.Bytes, header.PayloadBytes)));
+            else LookForStart(header);
+            LastEntryChain = header.ChainHash;
+        }
         NextSequence += header.Sequences;
         Chain = header.ChainHash;
         EndsWithSeal = header.IsSeal;
         _epochSeen = header.WriterEpoch;
         _closed = header.IsClosing;
         _frames++;
+    }
+
+    /// <summary>The frame that ends where the replay is to begin must be the one that the kept state was taken behind.</summary>
+    private void LookForStart(in FrameHeader header)
+    {
+        var end = header.FirstSequence + header.Sequences;
+        if (end < start!.NextSequence) return;
+        if (end > start.NextSequence || header.ChainHash != start.ChainHash)
+            throw new SnapshotMismatchException(start.Name, $"the journal's first {start.NextSequence} entries are not those that it holds the state of");
+        _startFound = true;
     }
 
     /// <summary>A bad frame is damage if a later one in the segment calls its sequence durable.</summary>

@@ -1,6 +1,4 @@
 using System.Buffers;
-using System.Security.Cryptography;
-using Bitcache.Core;
 using Bitcache.Engine.Files;
 
 namespace Bitcache.Engine.Journal;
@@ -45,8 +43,8 @@ internal sealed class SegmentArchive(IFileSystem files, FolderSync journal, stri
             target.Preallocate(length);
             CopyBytesOf(source, target, length);
             target.SyncData();
-            if (!isSegment || FirstDamage(target, segment) is not { } damage) return;
-            if (FirstDamage(source, segment) is { } at)
+            if (!isSegment || SegmentCheck.FirstDamage(target, segment) is not { } damage) return;
+            if (SegmentCheck.FirstDamage(source, segment) is { } at)
                 throw new JournalCorruptException(from, at, "what its closing frame vouches for", "other bytes");
             throw new IOException($"The copy of {from} holds other bytes at {damage}.");
         });
@@ -62,34 +60,5 @@ internal sealed class SegmentArchive(IFileSystem files, FolderSync journal, stri
             target.Write(at, chunk[..source.Read(at, chunk)]);
         }
         ArrayPool<byte>.Shared.Return(buffer);
-    }
-
-    /// <summary>Where a file stops being the segment, by its checksums and its hash chain; null if it is all of it.</summary>
-    private static long? FirstDamage(IFile file, SegmentIndex segment)
-    {
-        using var sha256 = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var page = new byte[SegmentHeader.Bytes];
-        if (file.Read(0, page) < page.Length || !SegmentHeader.TryRead(page, out var first, out _)) return 0;
-        var (chain, next, frame) = (first.PreviousChainHash, segment.FirstSequence, page);
-        for (long at = SegmentHeader.Bytes; ;)
-        {
-            var head = frame.AsSpan(0, FrameHeader.Bytes);
-            if (file.Read(at, head) < head.Length || !FrameHeader.TryRead(head, out var header)) return at;
-            if (FrameHeader.Problem(head, header, next, epoch: 0) is not null) return at;
-            var size = FrameHeader.FrameBytes(header.PayloadBytes);
-            if (frame.Length < size) frame = new byte[size];
-            if (file.Read(at, frame.AsSpan(0, size)) < size || !IsWhole(frame.AsSpan(0, size), header, chain, sha256)) return at;
-            (chain, next) = (header.ChainHash, next + header.Sequences);
-            at += size;
-            if (header.IsClosing) return chain == segment.ClosingHash && at == segment.Bytes ? null : at;
-        }
-    }
-
-    private static bool IsWhole(ReadOnlySpan<byte> frame, in FrameHeader header, in Hash256 chain, IncrementalHash sha256)
-    {
-        var payload = frame.Slice(FrameHeader.Bytes, header.PayloadBytes);
-        return Crc32C.Compute(payload) == header.PayloadCrc
-            && !frame[(FrameHeader.Bytes + payload.Length)..].ContainsAnyExcept((byte)0)
-            && FrameHeader.Chain(frame, payload, chain, sha256) == header.ChainHash;
     }
 }

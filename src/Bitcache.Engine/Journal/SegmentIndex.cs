@@ -12,7 +12,7 @@ namespace Bitcache.Engine.Journal;
 /// Owned by <see cref="SegmentList"/>, which serialises <see cref="Add"/> and <see cref="Locate"/>; a closed one changes
 /// only its folder and its filter.
 /// </summary>
-internal sealed class SegmentIndex(string path, long firstSequence)
+internal sealed class SegmentIndex
 {
     private const int ChunkBytes = 64 << 10;
 
@@ -28,13 +28,33 @@ internal sealed class SegmentIndex(string path, long firstSequence)
     private uint[] _crcs = new uint[16];
     private int _count;
     private int _end;
-    private volatile string _path = path;
+    private volatile string _path;
     private volatile IdFilter? _filter;
+    private readonly Lock _reading = new();
+    private volatile bool _isRead = true;
 
-    internal long FirstSequence { get; } = firstSequence;
+    internal SegmentIndex(string path, long firstSequence)
+    {
+        _path = path;
+        (FirstSequence, NextSequence) = (firstSequence, firstSequence);
+    }
+
+    /// <summary>A closed segment that is known by its ends alone: it is read when somebody asks for what is in it.</summary>
+    internal static SegmentIndex Unread(string path, long firstSequence, in FrameHeader closing, int closingOffset) => new(path, firstSequence)
+    {
+        _isRead = false,
+        _end = closingOffset + FrameHeader.Bytes,
+        NextSequence = closing.FirstSequence,
+        ClosingHash = closing.ChainHash,
+    };
+
+    internal long FirstSequence { get; }
 
     /// <summary>The sequence after its last.</summary>
-    internal long NextSequence { get; private set; } = firstSequence;
+    internal long NextSequence { get; private set; }
+
+    /// <summary>Whether it is known where its records stand.</summary>
+    internal bool IsRead => _isRead;
 
     /// <summary>Of a closed one: the chain hash of its closing frame, which names all its bytes.</summary>
     internal Hash256 ClosingHash { get; private set; }
@@ -62,6 +82,22 @@ internal sealed class SegmentIndex(string path, long firstSequence)
             {
                 // It was moved to the archive meanwhile.
             }
+        }
+    }
+
+    /// <summary>Reads and verifies it, if that was not done yet.</summary>
+    /// <exception cref="JournalCorruptException">It is damaged.</exception>
+    internal void EnsureRead(IFileSystem files)
+    {
+        lock (_reading)
+        {
+            if (_isRead) return;
+            var read = new SegmentIndex(_path, FirstSequence);
+            using var file = Open(files);
+            if (SegmentCheck.FirstDamage(file, this, read.Add) is { } at)
+                throw new JournalCorruptException(_path, at, "what its closing frame vouches for", "other bytes");
+            (_chunks, _crcs, _count) = (read._chunks, read._crcs, read._count);
+            _isRead = true;
         }
     }
 

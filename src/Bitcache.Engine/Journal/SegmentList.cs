@@ -50,17 +50,27 @@ internal sealed class SegmentList(IFileSystem files, List<SegmentIndex> segments
 
     private SegmentIndex.Place Locate(long sequence)
     {
+        SegmentIndex segment;
         lock (_lock)
         {
-            var (low, high) = (0, segments.Count - 1);
-            while (low < high)
-            {
-                var middle = (low + high + 1) / 2;
-                if (segments[middle].FirstSequence <= sequence) low = middle;
-                else high = middle - 1;
-            }
-            return segments[low].Locate(sequence);
+            segment = Find(sequence);
+            if (segment.IsRead) return segment.Locate(sequence);
         }
+        // It is closed and takes no frame any more; the others go on meanwhile.
+        segment.EnsureRead(files);
+        return segment.Locate(sequence);
+    }
+
+    private SegmentIndex Find(long sequence)
+    {
+        var (low, high) = (0, segments.Count - 1);
+        while (low < high)
+        {
+            var middle = (low + high + 1) / 2;
+            if (segments[middle].FirstSequence <= sequence) low = middle;
+            else high = middle - 1;
+        }
+        return segments[low];
     }
 }
 

@@ -17,6 +17,8 @@ internal sealed class Batch(int bytes, SaltSource drawSalts)
     private int _length;
 
     public List<WorkItem> Items { get; } = [];
+    /// <summary>The state after the batch, where a snapshot of it is to be written; null as a rule.</summary>
+    public LedgerCapture? Capture { get; set; }
     public UnixTime Time { get; private set; }
     public bool ClockTrusted { get; private set; }
     /// <summary>What was durable when the batch was begun.</summary>
@@ -35,6 +37,7 @@ internal sealed class Batch(int bytes, SaltSource drawSalts)
     public void Begin(UnixTime time, bool clockTrusted, long durableSequence)
     {
         Items.Clear();
+        Capture = null;
         (_length, Entries, FirstSequence) = (0, 0, -1);
         (Time, ClockTrusted, DurableSequence) = (time, clockTrusted, durableSequence);
     }

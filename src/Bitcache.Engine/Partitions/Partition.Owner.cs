@@ -102,8 +102,9 @@ public sealed partial class Partition
     private void HandOver()
     {
         _ledger.CheckConservation();
+        _filling!.Capture = _snapshots?.EndBatch(_ledger, _filling.Payload.Length);
         Interlocked.Increment(ref _batchesInSync);
-        _filled.Add(_filling!);
+        _filled.Add(_filling);
         _filling = null;
     }
 

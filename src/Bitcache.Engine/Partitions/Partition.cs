@@ -10,6 +10,7 @@
 using System.Collections.Concurrent;
 using Bitcache.Core;
 using Bitcache.Engine.Journal;
+using Bitcache.Engine.Snapshots;
 using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Engine.Partitions;
@@ -34,6 +35,7 @@ public sealed partial class Partition : IAsyncDisposable
     private readonly SaltSource _drawSalts;
     private readonly int _batchBytes;
     private readonly int _windowIdsMax;
+    private readonly SnapshotKeeper? _snapshots;
     private readonly WorkQueue _queue = new(Limits.QueueItemsMax);
     private readonly BlockingCollection<Batch> _free = [];
     private readonly BlockingCollection<Batch> _filled = [];
@@ -58,11 +60,13 @@ public sealed partial class Partition : IAsyncDisposable
     /// <param name="drawSalts">Where salts come from; the system's generator unless a simulation gives its own.</param>
     /// <param name="batchBytes">The size of a batch; the journal must have room for two of them.</param>
     /// <param name="windowIdsMax">How many client ids are remembered before the floor rises early.</param>
+    /// <param name="snapshots">Takes snapshots as it goes on; null for none. Its thread is the caller's to start.</param>
     public Partition(
         Ledger ledger, IJournal journal, BatchClock clock, ILogger log, FatalHandler fatal,
-        SaltSource? drawSalts = null, int batchBytes = Limits.BatchBytesMax, int windowIdsMax = Limits.WindowIdsMax)
+        SaltSource? drawSalts = null, int batchBytes = Limits.BatchBytesMax, int windowIdsMax = Limits.WindowIdsMax,
+        SnapshotKeeper? snapshots = null)
     {
-        (_batchBytes, _windowIdsMax) = (batchBytes, windowIdsMax);
+        (_batchBytes, _windowIdsMax, _snapshots) = (batchBytes, windowIdsMax, snapshots);
         (_ledger, _journal, _clock, _log, _fatal, _drawSalts) = (ledger, journal, clock, log, fatal, drawSalts ?? ClientIds.DrawSalts);
         for (var i = 0; i < BatchesMax; i++) _free.Add(new Batch(batchBytes, _drawSalts));
         _storageFull = !Reserve();
@@ -235,6 +239,7 @@ public sealed partial class Partition : IAsyncDisposable
             _ownerThread?.Join();
             _syncThread?.Join();
         });
+        _snapshots?.Dispose();
         _journal.Dispose();
         _free.Dispose();
         _filled.Dispose();

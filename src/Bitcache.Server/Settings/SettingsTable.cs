@@ -42,6 +42,9 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
         ForEngine("segmentMebibytes", "The size of a journal segment.", (e, t) => e with { SegmentMebibytes = Integer(t) }),
         ForEngine("archiveFolder", "An existing folder, on a slower disk, that old journal segments are moved to and read from.", (e, t) => e with { ArchiveFolder = t }),
         ForEngine("archiveAfterSegments", "How many full segments, the newest, stay in the data folder.", (e, t) => e with { ArchiveAfterSegments = Integer(t) }),
+        ForEngine("snapshotEntries", "After so many entries a snapshot is taken, from which the next start goes on.", (e, t) => e with { SnapshotEntries = Integer(t) }),
+        ForEngine("snapshotMebibytes", "The same after so much of the journal.", (e, t) => e with { SnapshotMebibytes = Integer(t) }),
+        ForEngine("snapshotsKept", "How many snapshots, the newest, are kept.", (e, t) => e with { SnapshotsKept = Integer(t) }),
     ];
 
     private static Setting ForEngine(string name, string help, Func<EngineSettings, string, EngineSettings> apply) =>

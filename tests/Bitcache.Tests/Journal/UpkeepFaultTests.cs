@@ -177,6 +177,8 @@ internal sealed class BuggyUpkeepFiles(IFileSystem inner, UpkeepBug bug) : IFile
 
     public void Rename(string from, string to) => inner.Rename(from, to);
 
+    public void Replace(string from, string to) => inner.Replace(from, to);
+
     public void Delete(string path)
     {
         var isOriginal = !path.StartsWith(UpkeepSimulation.Archive, StringComparison.Ordinal) && path.EndsWith(SegmentHeader.Extension, StringComparison.Ordinal);

@@ -20,6 +20,7 @@ internal sealed class GatedJournal : IJournal
     public int Seals { get; private set; }
     public int Appends { get; private set; }
     public long DurableSequence => Volatile.Read(ref _durable);
+    public Hash256 ChainHash => default;
 
     public void Close() => _open.Reset();
     public void Open() => _open.Set();

@@ -40,6 +40,12 @@ internal sealed class HookedFiles(IFileSystem inner) : IFileSystem
         Changed();
     }
 
+    public void Replace(string from, string to)
+    {
+        inner.Replace(from, to);
+        Changed();
+    }
+
     public void Delete(string path)
     {
         inner.Delete(path);

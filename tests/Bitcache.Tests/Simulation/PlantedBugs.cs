@@ -31,6 +31,8 @@ internal sealed class BuggyFileSystem(IFileSystem inner, PlantedBug bug) : IFile
 
     public void Rename(string from, string to) => inner.Rename(from, to);
 
+    public void Replace(string from, string to) => inner.Replace(from, to);
+
     public void Delete(string path) => inner.Delete(path);
 
     public void SyncFolder(string folder)

@@ -130,6 +130,12 @@ internal sealed class SimDisk(int seed) : IFileSystem
         Unsee(from);
     });
 
+    public void Replace(string from, string to) => Operate(() =>
+    {
+        See(to, File(from));
+        Unsee(from);
+    });
+
     public void Delete(string path) => Operate(() => Unsee(path));
 
     public void SyncFolder(string folder) => Sync(

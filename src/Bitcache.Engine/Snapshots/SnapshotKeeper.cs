@@ -1,0 +1,138 @@
+// Takes snapshots of one partition while it goes on:
+//
+//   owner thread: is one due? hold the state -> sync thread: what it holds is durable -> this thread: write, verify, name
+//
+// The owner's part takes less than a millisecond; from then on it copies a page of rows before the first change to it.
+
+using System.Diagnostics;
+using Bitcache.Core;
+using Bitcache.Engine.Files;
+using Bitcache.Engine.Partitions;
+using Microsoft.Extensions.Logging;
+
+namespace Bitcache.Engine.Snapshots;
+
+/// <summary>When snapshots are taken, and the thread that writes them.</summary>
+public sealed class SnapshotKeeper : IDisposable
+{
+    private readonly SnapshotFolder _folder;
+    private readonly SnapshotSettings _settings;
+    private readonly ILogger _logger;
+    private readonly AutoResetEvent _wake = new(false);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Stopwatch _watch = new();
+    private Thread? _thread;
+    private long _paced;
+    // Owned by the owner thread: the state that is held, and what was written to the journal since the last one.
+    private LedgerCapture? _held;
+    private long _lastSequence;
+    private long _bytes;
+    // Handed from thread to thread.
+    private Job? _job;
+    private volatile bool _isDone;
+
+    private sealed record Job(LedgerCapture Capture, Hash256 ChainHash);
+
+    internal SnapshotKeeper(SnapshotFolder folder, SnapshotSettings settings, long startedAt, ILogger logger)
+    {
+        settings.Check();
+        (_folder, _settings, _lastSequence, _logger) = (folder, settings, startedAt, logger);
+    }
+
+    /// <summary>Snapshots that were taken since the start.</summary>
+    public int Taken { get; private set; }
+
+    /// <summary>Whether one is being written.</summary>
+    public bool IsWriting => Volatile.Read(ref _job) is not null;
+
+    /// <summary>Starts the thread.</summary>
+    /// <param name="fatal">Told when the process must end.</param>
+    public void Start(FatalHandler fatal)
+    {
+        _thread = new Thread(() => Run(fatal)) { Name = "snapshots" };
+        _thread.Start();
+    }
+
+    /// <summary>Ends the thread; a snapshot that is being written is given up.</summary>
+    public void Dispose()
+    {
+        _stop.Cancel();
+        _wake.Set();
+        _thread?.Join();
+        _wake.Dispose();
+        _stop.Dispose();
+    }
+
+    /// <summary>On the owner thread, at the end of a batch: holds the ledger's state if a snapshot is due.</summary>
+    /// <param name="bytes">Of the batch.</param>
+    /// <returns>What is to be given to <see cref="Write"/> once the batch is durable; null as a rule.</returns>
+    internal LedgerCapture? EndBatch(Ledger ledger, int bytes)
+    {
+        _bytes += bytes;
+        if (_held is not null && _isDone)
+        {
+            ledger.Release(_held);
+            (_held, _isDone) = (null, false);
+        }
+        var entries = ledger.NextSequence - _lastSequence;
+        if (_held is not null || entries == 0 || (entries < _settings.Entries && _bytes < _settings.JournalBytes)) return null;
+        (_lastSequence, _bytes) = (ledger.NextSequence, 0);
+        return _held = ledger.Capture();
+    }
+
+    /// <summary>On the sync thread: everything that was captured is durable.</summary>
+    /// <param name="chainHash">Of the journal's frame that holds the last of it.</param>
+    internal void Write(LedgerCapture capture, Hash256 chainHash)
+    {
+        Volatile.Write(ref _job, new Job(capture, chainHash));
+        _wake.Set();
+    }
+
+    /// <summary>Writes the snapshot that is due; false if none is.</summary>
+    internal bool TakeTurn()
+    {
+        if (Volatile.Read(ref _job) is not { } job) return false;
+        try
+        {
+            _watch.Restart();
+            _paced = 0;
+            var name = _folder.Save(job.Capture, job.ChainHash, _settings.Kept, Pace);
+            Taken++;
+            _logger.SnapshotTaken(_folder.PathOf(name), name.NextSequence, name.Bytes, _watch.ElapsedMilliseconds);
+        }
+        catch (IOException e) when (e is NoSpaceException or SnapshotDamagedException)
+        {
+            _logger.SnapshotNotTaken(job.Capture.NextSequence, e.Message);
+        }
+        // Whoever sees that it is done may release it.
+        Volatile.Write(ref _job, null);
+        _isDone = true;
+        return true;
+    }
+
+    private void Run(FatalHandler fatal)
+    {
+        try
+        {
+            while (_wake.WaitOne() && !_stop.IsCancellationRequested) TakeTurn();
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+        }
+#pragma warning disable CA1031 // A disk that fails here is not to be trusted elsewhere.
+        catch (Exception e)
+        {
+            fatal("a snapshot could not be written because the disk failed; restart to recover from what is durable", e);
+        }
+#pragma warning restore CA1031
+    }
+
+    private void Pace(int bytes)
+    {
+        _paced += bytes;
+        if (_settings.BytesPerSecond == 0) return;
+        var ahead = TimeSpan.FromSeconds((double)_paced / _settings.BytesPerSecond) - _watch.Elapsed;
+        if (ahead > TimeSpan.Zero) _stop.Token.WaitHandle.WaitOne(ahead);
+        _stop.Token.ThrowIfCancellationRequested();
+    }
+}
