@@ -66,9 +66,36 @@ micro.SetAction((parsed, _) =>
     return Task.CompletedTask;
 });
 
+var entries = new Option<long>("--entries") { Description = "Transfers in the journal that is replayed", DefaultValueFactory = _ => 20_000_000 };
+var snapshotWallets = new Option<int>("--snapshot-wallets") { Description = "Wallets of the ledger that is opened from a snapshot; 0 for no such run", DefaultValueFactory = _ => 5_000_000 };
+var recovery = new Command("recovery", "Entries a second replayed from a journal, and the seconds to open a large ledger from its snapshot")
+{
+    wallets, entries, snapshotWallets, window,
+};
+recovery.SetAction(async (parsed, _) =>
+{
+    var result = await RecoveryBench.RunAsync(new RecoveryBenchOptions(
+        parsed.GetValue(wallets), parsed.GetValue(entries), parsed.GetValue(snapshotWallets), parsed.GetValue(window),
+        parsed.GetValue(runs), parsed.GetValue(folder)!));
+    result.Print(parsed.GetValue(json));
+});
+
+var pace = new Option<int>("--mebibytes-per-second") { Description = "How fast a snapshot is written; 0 for as fast as it can be", DefaultValueFactory = _ => (int)(new Bitcache.Engine.Snapshots.SnapshotSettings().BytesPerSecond >> 20) };
+var snapshot = new Command("snapshot", "Throughput while a snapshot is written, as a part of that without one")
+{
+    wallets, window, blockPayments, blocks, pace,
+};
+snapshot.SetAction(async (parsed, _) =>
+{
+    var result = await SnapshotBench.RunAsync(new SnapshotBenchOptions(
+        parsed.GetValue(wallets), parsed.GetValue(window), parsed.GetValue(blockPayments), parsed.GetValue(blocks),
+        parsed.GetValue(pace), parsed.GetValue(runs), parsed.GetValue(folder)!));
+    result.Print(parsed.GetValue(json));
+});
+
 var root = new RootCommand("Bitcache benchmarks. Figures are of this machine, beside floors and peers measured in the same run.")
 {
-    json, runs, seconds, folder, engine, http, peers, micro, EmptyEndpoint.Create(),
+    json, runs, seconds, folder, engine, http, peers, recovery, snapshot, micro, EmptyEndpoint.Create(),
 };
 using var signals = new StopSignals();
 // Signals are ours: the library would end a benchmark before it has removed what it started.

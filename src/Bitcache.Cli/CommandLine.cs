@@ -79,6 +79,7 @@ internal static class CommandLine
     private static IEnumerable<Command> Commands() =>
     [
         ServeCommand.Create(),
+        ReplayCommand.Create(),
         DemoCommand.Create(),
         WalletCommands.Create(),
         WalletCommands.CreateBalance(),

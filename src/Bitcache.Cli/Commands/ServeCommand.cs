@@ -57,6 +57,7 @@ internal static class ServeCommand
             await using var engine = await LedgerEngine.OpenAsync(
                 settings.Engine, new BitcoinRpcNode(rpc, settings.Node.Wallet), TimeProvider.System, logs, Die, stop);
             output.WriteLine($"data folder {Path.GetFullPath(settings.Engine.DataFolder)}");
+            if (engine.RecoveredFrom is { } snapshot) output.WriteLine($"state of {snapshot.NextSequence} entries loaded from {snapshot.Name}");
             output.WriteLine(Describe(engine.Recovery));
             await using var server = await BitcacheServer.StartAsync(settings, engine, TimeProvider.System, logs, stop);
             output.WriteLine($"{ListeningLine}{server.Address}");

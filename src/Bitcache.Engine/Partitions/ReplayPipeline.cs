@@ -1,5 +1,6 @@
 // Recovery on two threads: while the journal's reader verifies the next frames, the batches before them are replayed.
 
+using System.Buffers;
 using System.Collections.Concurrent;
 using Bitcache.Core;
 using Bitcache.Engine.Journal;
@@ -15,12 +16,15 @@ public sealed class ReplayPipeline : IDisposable
     private readonly BlockingCollection<byte[]> _free = [];
     private readonly BlockingCollection<(byte[] Buffer, int Length)> _filled = [];
     private readonly Ledger _ledger;
+    private readonly Action<Ledger>? _afterBatch;
     private readonly Thread _thread;
     private Exception? _failure;
 
-    public ReplayPipeline(Ledger ledger)
+    /// <param name="ledger">Where the first batch goes on.</param>
+    /// <param name="afterBatch">Called on the pipeline's thread after each batch; what it throws ends the replay.</param>
+    public ReplayPipeline(Ledger ledger, Action<Ledger>? afterBatch = null)
     {
-        _ledger = ledger;
+        (_ledger, _afterBatch) = (ledger, afterBatch);
         for (var i = 0; i < BuffersMax; i++) _free.Add([]);
         _thread = new Thread(Loop) { Name = "replay", IsBackground = true };
         _thread.Start();
@@ -58,12 +62,13 @@ public sealed class ReplayPipeline : IDisposable
 
     private void Loop()
     {
-        var scratch = new byte[Limits.RecordBytesMax];
+        var scratch = ArrayPool<byte>.Shared.Rent(Limits.RecordBytesMax);
         foreach (var (buffer, length) in _filled.GetConsumingEnumerable())
         {
             if (_failure is null) Replay(buffer.AsSpan(0, length), scratch);
             _free.Add(buffer);
         }
+        ArrayPool<byte>.Shared.Return(scratch);
     }
 
     private void Replay(ReadOnlySpan<byte> records, Span<byte> scratch)
@@ -71,6 +76,7 @@ public sealed class ReplayPipeline : IDisposable
         try
         {
             _ledger.ReplayBatch(records, scratch);
+            _afterBatch?.Invoke(_ledger);
         }
 #pragma warning disable CA1031 // Thrown again on the thread that recovers.
         catch (Exception e)

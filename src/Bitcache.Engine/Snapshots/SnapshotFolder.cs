@@ -67,7 +67,7 @@ internal sealed class SnapshotFolder
 
     /// <summary>Reads a snapshot and keeps nothing of it.</summary>
     /// <exception cref="SnapshotDamagedException">It is not what was written, or not the one that the manifest names.</exception>
-    internal SnapshotName Verify(SnapshotName named)
+    internal void Verify(SnapshotName named)
     {
         var path = PathOf(named);
         using var file = Open(path);
@@ -75,7 +75,6 @@ internal sealed class SnapshotFolder
         CheckHeader(reader, path);
         reader.Verify(_ => { });
         CheckName(reader, reader.StateHash, path, named);
-        return named;
     }
 
     /// <summary>Writes a snapshot, and removes those that are no longer kept.</summary>

@@ -7,6 +7,7 @@
 using System.Diagnostics;
 using Bitcache.Core;
 using Bitcache.Engine.Files;
+using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
 using Microsoft.Extensions.Logging;
 
@@ -23,6 +24,7 @@ public sealed class SnapshotKeeper : IDisposable
     private readonly Stopwatch _watch = new();
     private Thread? _thread;
     private long _paced;
+    private int _taken;
     // Owned by the owner thread: the state that is held, and what was written to the journal since the last one.
     private LedgerCapture? _held;
     private long _lastSequence;
@@ -30,6 +32,7 @@ public sealed class SnapshotKeeper : IDisposable
     // Handed from thread to thread.
     private Job? _job;
     private volatile bool _isDone;
+    private volatile bool _isRequested;
 
     private sealed record Job(LedgerCapture Capture, Hash256 ChainHash);
 
@@ -40,10 +43,22 @@ public sealed class SnapshotKeeper : IDisposable
     }
 
     /// <summary>Snapshots that were taken since the start.</summary>
-    public int Taken { get; private set; }
+    public int Taken => Volatile.Read(ref _taken);
 
     /// <summary>Whether one is being written.</summary>
     public bool IsWriting => Volatile.Read(ref _job) is not null;
+
+    /// <summary>Has one taken at the end of the next batch, although none is due.</summary>
+    public void Request() => _isRequested = true;
+
+    /// <summary>Takes one now, for whoever has the ledger and its journal to himself.</summary>
+    public void TakeNow(Ledger ledger, IJournal journal)
+    {
+        Request();
+        if (EndBatch(ledger, 0) is not { } capture) return;
+        Write(capture, journal.ChainHash);
+        TakeTurn();
+    }
 
     /// <summary>Starts the thread.</summary>
     /// <param name="fatal">Told when the process must end.</param>
@@ -74,9 +89,8 @@ public sealed class SnapshotKeeper : IDisposable
             ledger.Release(_held);
             (_held, _isDone) = (null, false);
         }
-        var entries = ledger.NextSequence - _lastSequence;
-        if (_held is not null || entries == 0 || (entries < _settings.Entries && _bytes < _settings.JournalBytes)) return null;
-        (_lastSequence, _bytes) = (ledger.NextSequence, 0);
+        if (_held is not null || !IsDue(ledger.NextSequence - _lastSequence)) return null;
+        (_lastSequence, _bytes, _isRequested) = (ledger.NextSequence, 0, false);
         return _held = ledger.Capture();
     }
 
@@ -97,7 +111,7 @@ public sealed class SnapshotKeeper : IDisposable
             _watch.Restart();
             _paced = 0;
             var name = _folder.Save(job.Capture, job.ChainHash, _settings.Kept, Pace);
-            Taken++;
+            Volatile.Write(ref _taken, _taken + 1);
             _logger.SnapshotTaken(_folder.PathOf(name), name.NextSequence, name.Bytes, _watch.ElapsedMilliseconds);
         }
         catch (IOException e) when (e is NoSpaceException or SnapshotDamagedException)
@@ -109,6 +123,9 @@ public sealed class SnapshotKeeper : IDisposable
         _isDone = true;
         return true;
     }
+
+    private bool IsDue(long entries) =>
+        entries > 0 && (entries >= _settings.Entries || _bytes >= _settings.JournalBytes || _isRequested);
 
     private void Run(FatalHandler fatal)
     {

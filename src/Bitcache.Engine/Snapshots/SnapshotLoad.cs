@@ -1,5 +1,6 @@
 // Builds a ledger from a snapshot with two threads: one reads and verifies the next pieces, one builds.
 
+using System.Buffers;
 using System.Collections.Concurrent;
 using Bitcache.Core;
 using Bitcache.Engine.Files;
@@ -30,8 +31,15 @@ internal static class SnapshotLoad
 
     private static Ledger LoadAlone(SnapshotReader reader, ulong secret)
     {
-        var buffer = new byte[SnapshotReader.BufferBytes];
-        return Ledger.Load(reader.Header.Partition, secret, () => reader.Next(buffer));
+        var buffer = ArrayPool<byte>.Shared.Rent(SnapshotReader.BufferBytes);
+        try
+        {
+            return Ledger.Load(reader.Header.Partition, secret, () => reader.Next(buffer));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
     }
 
     private static Ledger LoadAhead(SnapshotReader reader, ulong secret)

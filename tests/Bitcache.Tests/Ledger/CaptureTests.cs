@@ -66,7 +66,7 @@ public sealed class CaptureTests
             ledger.Replay(records[i], scratch);
             var loaded = KeptState.Of(ledger).Load();
             foreach (var later in records[(i + 1)..]) loaded.Replay(later, scratch);
-            Assert.Equal(GoldenJournal.ExpectedState, loaded.StateHash());
+            Assert.Equal(Book.Replay(records).StateHash(), loaded.StateHash());
         }
     }
 
@@ -76,19 +76,16 @@ public sealed class CaptureTests
         var kept = KeptState.Of(Book.Replay(GoldenJournal.Read()));
         // Sections begin with their number and their rows: without rows the ids are gone, and all else is as it was.
         var state = kept.Pieces.Single();
-        var (ids, forEver) = (SectionAt(state, 3), SectionAt(state, 4));
+        var ids = SectionAt(state, 3, from: 0);
+        var forEver = SectionAt(state, 4, ids);
         byte[] without = [.. state[..ids], 0, 3, .. new byte[sizeof(long)], .. state[forEver..]];
         var loaded = new KeptState(default, [without]).Load();
         Assert.True(loaded.WindowIds < kept.Load().WindowIds);
         Assert.NotEqual(kept.Hash, loaded.StateHash());
     }
 
-    /// <summary>Where a section begins: behind the number only a plausible count of rows can stand.</summary>
-    private static int SectionAt(byte[] state, byte number)
-    {
-        byte[] head = [0, number, 0, 0, 0, 0, 0, 0, 0];
-        return state.AsSpan().IndexOf(head);
-    }
+    /// <summary>Where a section begins: its number in two bytes, and a small number of rows in eight.</summary>
+    private static int SectionAt(byte[] state, byte number, int from) => from + state.AsSpan(from).IndexOf((byte[])[0, number, 0, 0, 0, 0, 0, 0, 0]);
 
     [Fact]
     public void A_capture_of_many_ids_leaves_out_those_that_came_later_and_keeps_those_that_went()

@@ -1,12 +1,14 @@
 // Goal: whatever the machine does, every payment that was answered is there after recovery with the answer that was
 // given (P1), a retry has no second effect (P5), and the ledger is what a naive book of accounts says (P6, P7, P13).
 // Method: one thread takes the partition's turns in an order drawn from the seed, over a journal on SimDisk that
-// loses power at a random operation; clients pay, overspend, retry and ask, and retry everything after each crash.
+// loses power at a random operation, with snapshots that are taken at random turns and recovered from; clients pay,
+// overspend, retry and ask, and retry everything after each crash.
 
 using Bitcache.Core;
 using Bitcache.Engine.Files;
 using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
+using Bitcache.Engine.Snapshots;
 using Bitcache.Tests.Simulation;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -28,7 +30,9 @@ internal sealed class PartitionSimulation : IDisposable
     private readonly List<Payment> _payments = [];
     private readonly List<WalletId> _wallets = [];
     private readonly SimulatedTime _time = new();
+    private readonly Func<IJournal, IJournal> _plantJournal;
     private FileJournal? _journal;
+    private SnapshotKeeper? _snapshots;
     private Ledger _ledger = new(0);
 #pragma warning disable CA2213 // It has no threads here, and its journal is closed at each end of a life.
     private Partition _partition = null!;
@@ -49,8 +53,9 @@ internal sealed class PartitionSimulation : IDisposable
         public override DateTimeOffset GetUtcNow() => DateTimeOffset.FromUnixTimeMilliseconds(Milliseconds);
     }
 
-    public PartitionSimulation(int seed, Func<IFileSystem, IFileSystem>? plant = null)
+    public PartitionSimulation(int seed, Func<IFileSystem, IFileSystem>? plant = null, Func<IJournal, IJournal>? plantJournal = null)
     {
+        _plantJournal = plantJournal ?? (journal => journal);
         SynchronizationContext.SetSynchronizationContext(_scheduler);
         _random = new Random(seed);
         _disk = new SimDisk(_random.Next());
@@ -62,6 +67,8 @@ internal sealed class PartitionSimulation : IDisposable
     public int Crashes { get; private set; }
     public int Retries { get; private set; }
     public int Unanswered { get; private set; }
+    public int Snapshots { get; private set; }
+    public int FromSnapshots { get; private set; }
 
     public void Run()
     {
@@ -83,29 +90,39 @@ internal sealed class PartitionSimulation : IDisposable
         Open();
         Require(_ledger.StateHash() == state, "A second recovery gave another state.");
         Close();
+        Require(Replayed().StateHash() == state, "P13: a replay from the first entry gave another state.");
     }
 
     private void Open()
     {
-        var ledger = new Ledger(0);
-        var scratch = new byte[Limits.RecordBytesMax];
-        _journal = FileJournal.Open(
-            _files, DataFolder, new FileJournalSettings { SegmentBytes = SegmentBytes },
-            batch => ledger.ReplayBatch(batch.Payload, scratch), NullLogger.Instance);
+        var log = new EventLog();
+        var settings = new SnapshotSettings { Entries = 1 + _random.Next(30), BytesPerSecond = 0 };
+        (var ledger, _journal, _snapshots, var start) = LedgerRecovery.Open(
+            _files, DataFolder, new FileJournalSettings { SegmentBytes = SegmentBytes }, settings, (ulong)_random.NextInt64(), log);
+        Require(!log.Events.Contains(EventLog.SnapshotPassedOver), "A snapshot that the manifest names is not good.");
+        if (start is not null) FromSnapshots++;
         _ledger = ledger;
-        if (ledger.Genesis is not null) ledger.CheckEveryBalance();
         _stopped = false;
         _partition = new Partition(
-            ledger, _journal, new BatchClock(_time, ledger.Genesis is null ? null : ledger.Time), NullLogger.Instance,
+            ledger, _plantJournal(_journal), new BatchClock(_time, ledger.Genesis is null ? null : ledger.Time), NullLogger.Instance,
             (_, _) => _stopped = true, salts =>
             {
                 foreach (ref var salt in salts) salt = (UInt128)_random.NextInt64();
             },
-            BatchBytes);
+            BatchBytes, snapshots: _snapshots);
+    }
+
+    private Ledger Replayed()
+    {
+        var ledger = new Ledger(0);
+        var scratch = new byte[Limits.RecordBytesMax];
+        FileJournal.Read(_files, DataFolder, new FileJournalSettings(), batch => ledger.ReplayBatch(batch.Payload, scratch), NullLogger.Instance);
+        return ledger;
     }
 
     private void Close()
     {
+        _snapshots!.Dispose();
         _journal!.Dispose();
         _scheduler.Drain();
     }
@@ -139,7 +156,7 @@ internal sealed class PartitionSimulation : IDisposable
     {
         while (steps-- > 0 && !_stopped)
         {
-            switch (_random.Next(6))
+            switch (_random.Next(7))
             {
                 case 0 or 1:
                     Pay(NewPayment());
@@ -151,12 +168,28 @@ internal sealed class PartitionSimulation : IDisposable
                 case 3:
                     _partition.TakeOwnerTurn();
                     break;
+                case 6:
+                    TakeSnapshotTurn();
+                    break;
                 default:
                     _time.Milliseconds += _random.Next(50);
                     _partition.TakeSyncTurn(TimeSpan.Zero);
                     break;
             }
             _scheduler.Drain();
+        }
+    }
+
+    private void TakeSnapshotTurn()
+    {
+        try
+        {
+            if (_snapshots!.TakeTurn()) Snapshots++;
+        }
+        catch (Exception e) when (e is MachineStoppedException or IOException)
+        {
+            // The process ends.
+            _stopped = true;
         }
     }
 

@@ -1,3 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
+using Bitcache.Core;
+using Bitcache.Engine.Journal;
 using Bitcache.Tests.Simulation;
 
 namespace Bitcache.Tests.Partitions;
@@ -11,7 +14,7 @@ public sealed class PartitionSimulationTests
     [Fact]
     public void Every_answered_payment_survives_and_a_retry_has_no_second_effect()
     {
-        int crashes = 0, retries = 0, unanswered = 0;
+        int crashes = 0, retries = 0, unanswered = 0, snapshots = 0, fromSnapshots = 0;
         Seeds.Run(SeedsInAll, seed =>
         {
             using var simulation = new PartitionSimulation(seed);
@@ -19,9 +22,12 @@ public sealed class PartitionSimulationTests
             Interlocked.Add(ref crashes, simulation.Crashes);
             Interlocked.Add(ref retries, simulation.Retries);
             Interlocked.Add(ref unanswered, simulation.Unanswered);
+            Interlocked.Add(ref snapshots, simulation.Snapshots);
+            Interlocked.Add(ref fromSnapshots, simulation.FromSnapshots);
         });
         if (Seeds.Only is not null) return;
         Assert.True(crashes >= SeedsInAll && retries >= SeedsInAll && unanswered >= SeedsInAll, $"{crashes} crashes, {retries} retries, {unanswered} unanswered");
+        Assert.True(snapshots >= SeedsInAll / 2 && fromSnapshots >= SeedsInAll / 2, $"{snapshots} snapshots, {fromSnapshots} recoveries from one");
     }
 
     [Theory]
@@ -32,4 +38,31 @@ public sealed class PartitionSimulationTests
         using var simulation = new PartitionSimulation(seed, files => new BuggyFileSystem(files, Enum.Parse<PlantedBug>(bug)));
         simulation.Run();
     }));
+
+    [Fact]
+    public void A_snapshot_with_the_hash_of_another_batch_is_found() => Assert.NotNull(Seeds.FirstFailing(1_000, seed =>
+    {
+        using var simulation = new PartitionSimulation(seed, plantJournal: journal => new StaleChain(journal));
+        simulation.Run();
+    }));
+
+    /// <summary>The plausible mistake: the hash is read before the batch is appended.</summary>
+    private sealed class StaleChain(IJournal journal) : IJournal
+    {
+        public long DurableSequence => journal.DurableSequence;
+        public Hash256 ChainHash { get; private set; }
+        public bool TryReserve(int payloadBytes) => journal.TryReserve(payloadBytes);
+
+        public void Append(ReadOnlySpan<byte> payload, long firstSequence, int sequences)
+        {
+            ChainHash = journal.ChainHash;
+            journal.Append(payload, firstSequence, sequences);
+        }
+
+        public void Seal() => journal.Seal();
+        public bool TryReadRecord(long sequence, [NotNullWhen(true)] out byte[]? record) => journal.TryReadRecord(sequence, out record);
+        public void ReadRecords(long first, long count, RecordReader reader) => journal.ReadRecords(first, count, reader);
+        public long? FindId(WalletId owner, OperationId id) => journal.FindId(owner, id);
+        public void Dispose() => journal.Dispose();
+    }
 }

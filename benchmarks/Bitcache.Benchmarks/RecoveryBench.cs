@@ -1,0 +1,111 @@
+// How long a start takes: entries replayed a second, from a journal of transfers, and the seconds until a large ledger
+// is there again from its snapshot. Both are checked against the state that was in memory.
+
+using System.Diagnostics;
+using Bitcache.Core;
+using Bitcache.Engine.Files;
+using Bitcache.Engine.Journal;
+using Bitcache.Engine.Partitions;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Bitcache.Benchmarks;
+
+/// <param name="Wallets">Of the journal that is replayed.</param>
+/// <param name="Entries">Transfers in it.</param>
+/// <param name="SnapshotWallets">Of the ledger that is opened from a snapshot; 0 to leave that out.</param>
+/// <param name="SnapshotIds">Client ids that it remembers.</param>
+internal sealed record RecoveryBenchOptions(int Wallets, long Entries, int SnapshotWallets, int SnapshotIds, int Runs, string Folder);
+
+internal static class RecoveryBench
+{
+    private const int BlockPayments = 4_096;
+    private const int Blocks = 6;
+
+    public static async Task<BenchResult> RunAsync(RecoveryBenchOptions options)
+    {
+        var rates = await LedgerBook.InFolderAsync(options.Folder, folder => ReplayAsync(options, folder));
+        var details = new Dictionary<string, object> { ["wallets"] = options.Wallets, ["entries"] = options.Entries, ["replayedEqual"] = true };
+        if (options.SnapshotWallets > 0)
+            foreach (var (name, value) in await LedgerBook.InFolderAsync(options.Folder, folder => OpenAsync(options, folder))) details[name] = value;
+        return new BenchResult("recovery", "entries/s replayed", rates, new Dictionary<string, double>(), details);
+    }
+
+    private static async Task<List<double>> ReplayAsync(RecoveryBenchOptions options, string folder)
+    {
+        var (beginning, hash) = await FillAsync(folder, options.Wallets, Limits.WindowIdsMax, load => load.Accepted < options.Entries);
+        var rates = new List<double>();
+        for (var run = 0; run < options.Runs; run++)
+        {
+            rates.Add(Replay(folder, beginning, hash));
+            await Console.Error.WriteLineAsync($"run {run + 1} of {options.Runs}: {rates[^1]:N0} entries/s replayed");
+        }
+        return rates;
+    }
+
+    /// <summary>Replays the whole journal, and measures from the first transfer on.</summary>
+    private static double Replay(string folder, long beginning, Hash256 hash)
+    {
+        var ledger = new Ledger(0, (ulong)Random.Shared.NextInt64());
+        var watch = new Stopwatch();
+        using var replay = new ReplayPipeline(ledger);
+        using var journal = FileJournal.Open(new LinuxFileSystem(), folder, new FileJournalSettings(), batch =>
+        {
+            if (batch.FirstSequence >= beginning) watch.Start();
+            replay.Add(batch);
+        }, NullLogger.Instance, _ => replay.Finish());
+        watch.Stop();
+        if (ledger.StateHash() != hash) throw new InvalidOperationException("the journal does not replay to the state that was in memory");
+        return (ledger.NextSequence - beginning) / watch.Elapsed.TotalSeconds;
+    }
+
+    private static async Task<Dictionary<string, object>> OpenAsync(RecoveryBenchOptions options, string folder)
+    {
+        var written = Stopwatch.StartNew();
+        var (_, hash) = await FillAsync(folder, options.SnapshotWallets, options.SnapshotIds, takesSnapshot: true);
+        await Console.Error.WriteLineAsync($"{options.SnapshotWallets:N0} wallets and their ids after {written.Elapsed.TotalSeconds:0} s");
+        var seconds = new List<double>();
+        var (wallets, ids) = (0, 0);
+        for (var run = 0; run < options.Runs; run++)
+        {
+            GC.Collect();
+            var watch = Stopwatch.StartNew();
+            var book = LedgerBook.Open(folder);
+            seconds.Add(watch.Elapsed.TotalSeconds);
+            (wallets, ids) = (book.Ledger.WalletCount, book.Ledger.WindowIds);
+            if (book.Start is null || book.Ledger.StateHash() != hash) throw new InvalidOperationException("the snapshot does not hold the state that was in memory");
+            book.Journal.Dispose();
+            book.Snapshots.Dispose();
+            await Console.Error.WriteLineAsync($"run {run + 1} of {options.Runs}: {seconds[^1]:0.00} s from the snapshot");
+        }
+        var bytes = new DirectoryInfo(Path.Combine(folder, "snapshots", "p0000")).GetFiles("*.snapshot").Max(file => file.Length);
+        return new Dictionary<string, object>
+        {
+            ["snapshotSeconds"] = BenchResult.Median(seconds),
+            ["snapshotWallets"] = wallets,
+            ["snapshotIds"] = ids,
+            ["snapshotBytes"] = bytes,
+            ["snapshotEqual"] = true,
+        };
+    }
+
+    /// <summary>Makes the wallets and pays until the window is as full as it becomes, or while <paramref name="goesOn"/>.
+    /// Returns the sequence of the first payment between wallets and the state at the end.</summary>
+    private static async Task<(long Beginning, Hash256 State)> FillAsync(
+        string folder, int wallets, int windowIds, Func<EngineLoad, bool>? goesOn = null, bool takesSnapshot = false)
+    {
+        var book = LedgerBook.Open(folder);
+        long beginning;
+        await using (var partition = LedgerBook.Start(book, windowIds))
+        {
+            var load = new EngineLoad(partition, await EngineLoad.FillAsync(partition, wallets), BlockPayments, Blocks);
+            beginning = await partition.QueryAsync(ledger => ledger.NextSequence);
+            await load.RunAsync(() => goesOn?.Invoke(load) ?? book.Ledger.WindowIds < windowIds - (windowIds / 16));
+            if (takesSnapshot)
+            {
+                book.Snapshots.Request();
+                while (book.Snapshots.Taken == 0) await partition.QueryAsync(ledger => ledger.NextSequence);
+            }
+        }
+        return (beginning, book.Ledger.StateHash());
+    }
+}
