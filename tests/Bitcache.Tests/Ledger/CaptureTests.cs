@@ -24,17 +24,26 @@ public sealed class CaptureTests
         run => Check(StoryRun.Journal(run.story).Records, new Random(run.seed), releaseEarly),
         Runs);
 
+    private sealed record Held(LedgerCapture Capture, Hash256 Hash, int Next);
+
     private static void Check(List<byte[]> records, Random random, bool releaseEarly)
     {
         var scratch = new byte[Limits.RecordBytesMax];
         var ledger = new Ledger(0, 7);
         var followers = new List<Ledger>();
-        (LedgerCapture Capture, Hash256 Hash)? held = null;
-        foreach (var record in records)
+        Held? held = null;
+        for (var next = 1; next <= records.Count; next++)
         {
+            var record = records[next - 1];
             ledger.Replay(record, scratch);
             foreach (var follower in followers) follower.Replay(record, scratch);
-            if (held is { } was && random.Next(10) == 0)
+            if (random.Next(10) != 0) continue;
+            if (held is not { } was)
+            {
+                held = new Held(ledger.Capture(), ledger.StateHash(), next);
+                if (releaseEarly) ledger.Release(held.Capture);
+            }
+            else
             {
                 var kept = KeptState.Of(was.Capture);
                 if (!releaseEarly) ledger.Release(was.Capture);
@@ -42,14 +51,9 @@ public sealed class CaptureTests
                 Assert.Equal(was.Hash, kept.Hash);
                 var loaded = kept.Load();
                 Assert.Equal(was.Capture.NextSequence, loaded.NextSequence);
-                foreach (var later in records[(int)loaded.NextSequence..(int)ledger.NextSequence]) loaded.Replay(later, scratch);
+                foreach (var later in records[was.Next..next]) loaded.Replay(later, scratch);
                 if (followers.Count < 3) followers.Add(loaded);
                 Assert.Equal(ledger.StateHash(), loaded.StateHash());
-            }
-            else if (held is null && random.Next(10) == 0)
-            {
-                held = (ledger.Capture(), ledger.StateHash());
-                if (releaseEarly) ledger.Release(held.Value.Capture);
             }
         }
         foreach (var follower in followers) Assert.Equal(ledger.StateHash(), follower.StateHash());

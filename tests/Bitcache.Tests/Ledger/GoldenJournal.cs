@@ -109,8 +109,8 @@ public sealed class GoldenJournal
 
     private static readonly Version[] Versions =
     [
-        new("ledger-v1.golden", "20b1421537ed6b78c08921657edcd0b018eff328803e1eb5cae3211b9a527988", EntryType.ClockConfirmed, Beginning + End),
-        new("ledger-v2.golden", "f2d1c862125bbf47adae83b6a750110e0beaed7d0309f1904f36957d910a50f0", Enum.GetValues<EntryType>().Max(), Beginning + Payments + End),
+        new("ledger-v1.golden", "72e3fb8fa791b9e6cae9faeb7688f0fb585c649d2ee274a1103f14a3c1844f6a", EntryType.ClockConfirmed, Beginning + End),
+        new("ledger-v2.golden", "fe2a319b6aaca6aae81a9ed15abd40e28d6f3247c5bdc1a242368df8e8e3005b", Enum.GetValues<EntryType>().Max(), Beginning + Payments + End),
     ];
 
     public static TheoryData<int> Numbers => [.. Enumerable.Range(1, Versions.Length)];

@@ -20,10 +20,16 @@ internal static class SnapshotBooks
     public static readonly FileJournalSettings JournalSettings = new() { SegmentBytes = 8 << 10 };
     public static readonly SnapshotSettings Settings = new() { BytesPerSecond = 0, Entries = 1 };
     private static readonly List<byte[]> Records = GoldenJournal.Read();
-    /// <summary>The state hash after so many entries.</summary>
+    /// <summary>The sequence of each record, and the one after the last; a record may cover several.</summary>
+    private static readonly long[] Starts = [.. Enumerable.Range(0, Records.Count + 1).Select(n => Book.Replay(Records[..n]).NextSequence)];
+    /// <summary>The state hash before each record, and after the last.</summary>
     private static readonly Hash256[] States = [.. Enumerable.Range(0, Records.Count + 1).Select(n => Book.Replay(Records[..n]).StateHash())];
 
-    public static int Entries => Records.Count;
+    /// <summary>How many records there are.</summary>
+    public static int All => Records.Count;
+
+    /// <summary>How many entries they cover.</summary>
+    public static long Entries => Starts[^1];
 
     public static SimDisk NewDisk(int seed)
     {
@@ -35,19 +41,19 @@ internal static class SnapshotBooks
     public static RecoveredLedger Open(IFileSystem files, EventLog log) =>
         LedgerRecovery.Open(files, DataFolder, JournalSettings, Settings, secret: 1, log);
 
-    /// <summary>Goes on with the journal up to an entry, with a snapshot now and then; tells what is acknowledged.</summary>
+    /// <summary>Goes on with the journal up to a record, with a snapshot now and then; tells what is acknowledged.</summary>
     public static void Live(RecoveredLedger book, int end, Action<long> acknowledged)
     {
         var scratch = new byte[Limits.RecordBytesMax];
-        while (book.Ledger.NextSequence < end)
+        for (var at = RecordAt(book.Ledger); at < end; at = RecordAt(book.Ledger))
         {
-            var first = (int)book.Ledger.NextSequence;
-            var some = Records[first..Math.Min(first + BatchRecords, end)];
+            var some = Records[at..Math.Min(at + BatchRecords, end)];
+            var first = book.Ledger.NextSequence;
             foreach (var record in some) book.Ledger.Replay(record, scratch);
             var payload = TestBatch.Payload([.. some]);
-            var capture = first / SnapshotEvery != (first + some.Count) / SnapshotEvery ? book.Snapshots.EndBatch(book.Ledger, payload.Length) : null;
+            var capture = at / SnapshotEvery != (at + some.Count) / SnapshotEvery ? book.Snapshots.EndBatch(book.Ledger, payload.Length) : null;
             Require(book.Journal.TryReserve(payload.Length), "There was space, and none was found.");
-            book.Journal.Append(payload, first, some.Count);
+            book.Journal.Append(payload, first, (int)(book.Ledger.NextSequence - first));
             acknowledged(book.Ledger.NextSequence);
             if (capture is null) continue;
             book.Snapshots.Write(capture, book.Journal.ChainHash);
@@ -57,13 +63,13 @@ internal static class SnapshotBooks
 
     /// <summary>P13: the state is that of a replay from the first entry on.</summary>
     public static void RequireState(Ledger ledger) =>
-        Require(ledger.StateHash() == States[ledger.NextSequence], $"P13: another state after {ledger.NextSequence} entries.");
+        Require(ledger.StateHash() == States[RecordAt(ledger)], $"P13: another state after {ledger.NextSequence} entries.");
 
     /// <summary>Every record reads as it was written, those of segments that recovery passed over, too.</summary>
     public static void RequireRecords(FileJournal journal)
     {
-        for (var i = 0; i <= journal.DurableSequence; i++)
-            Require(journal.TryReadRecord(i, out var record) && record.AsSpan().SequenceEqual(Records[i]), $"Record {i} reads otherwise.");
+        for (var i = 0; Starts[i] <= journal.DurableSequence; i++)
+            Require(journal.TryReadRecord(Starts[i], out var record) && record.AsSpan().SequenceEqual(Records[i]), $"Record {i} reads otherwise.");
     }
 
     public static void Close(RecoveredLedger book)
@@ -72,12 +78,14 @@ internal static class SnapshotBooks
         book.Journal.Dispose();
     }
 
+    private static int RecordAt(Ledger ledger) => Array.BinarySearch(Starts, ledger.NextSequence);
+
     /// <summary>The disk after all entries, with two snapshots.</summary>
     public static SortedDictionary<string, byte[]?> WholeImage()
     {
         var disk = NewDisk(1);
         var book = Open(disk, new EventLog());
-        Live(book, Entries, _ => { });
+        Live(book, All, _ => { });
         book.Journal.Seal();
         Close(book);
         return disk.Image();

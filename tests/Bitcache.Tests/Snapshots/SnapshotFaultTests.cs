@@ -60,7 +60,7 @@ public sealed class SnapshotFaultTests
         Assert.Contains(EventLog.SnapshotNotTaken, log.Events);
         Assert.Equal(0, book.Snapshots.Taken);
         disk.Full = false;
-        SnapshotBooks.Live(book, SnapshotBooks.Entries, _ => { });
+        SnapshotBooks.Live(book, SnapshotBooks.All, _ => { });
         Assert.True(book.Snapshots.Taken > 1);
         SnapshotBooks.Close(book);
         disk.PowerLoss();
@@ -71,7 +71,7 @@ public sealed class SnapshotFaultTests
     {
         var disk = SnapshotBooks.NewDisk(seed);
         var book = SnapshotBooks.Open(disk, new EventLog());
-        SnapshotBooks.Live(book, SnapshotBooks.Entries, _ => { });
+        SnapshotBooks.Live(book, SnapshotBooks.All, _ => { });
         SnapshotBooks.Close(book);
         return disk;
     }
@@ -85,7 +85,7 @@ public sealed class SnapshotFaultTests
         try
         {
             var book = SnapshotBooks.Open(files, new EventLog());
-            SnapshotBooks.Live(book, SnapshotBooks.Entries, through => acknowledged = through);
+            SnapshotBooks.Live(book, SnapshotBooks.All, through => acknowledged = through);
         }
         catch (Exception e) when (e is MachineStoppedException or (IOException and not JournalCorruptException))
         {
@@ -108,7 +108,7 @@ public sealed class SnapshotFaultTests
             SnapshotBooks.Require(!log.Events.Contains(EventLog.ManifestRefused), "The manifest is half written.");
             SnapshotBooks.RequireState(book.Ledger);
             SnapshotBooks.RequireRecords(book.Journal);
-            SnapshotBooks.Live(book, SnapshotBooks.Entries, through => acknowledged = through);
+            SnapshotBooks.Live(book, SnapshotBooks.All, through => acknowledged = through);
             SnapshotBooks.RequireState(book.Ledger);
             SnapshotBooks.Close(book);
             disk.PowerLoss();
