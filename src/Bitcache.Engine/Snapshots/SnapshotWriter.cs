@@ -11,8 +11,9 @@ namespace Bitcache.Engine.Snapshots;
 /// give up.</param>
 internal sealed class SnapshotWriter(IFile file, Action<int> pace)
 {
-    /// <summary>Space is taken this much ahead, so that a full disk is noticed before it is written to.</summary>
-    private const int AheadBytes = 64 << 20;
+    /// <summary>Space is taken ahead, so that a full disk is noticed before it is written to: as much again as there is.</summary>
+    private const int AheadBytesMin = 64 << 10;
+    private const int AheadBytesMax = 64 << 20;
     /// <summary>Synced in parts: one sync of gigabytes would hold up the journal's.</summary>
     private const int UnsyncedBytesMax = 8 << 20;
 
@@ -54,7 +55,7 @@ internal sealed class SnapshotWriter(IFile file, Action<int> pace)
 
     private void Append(ReadOnlySpan<byte> bytes)
     {
-        if (_length + bytes.Length > _allocated) Allocate(_length + AheadBytes);
+        if (_length + bytes.Length > _allocated) Allocate(_length + bytes.Length + Math.Clamp(_length, AheadBytesMin, AheadBytesMax));
         file.Write(_length, bytes);
         _length += bytes.Length;
         if (_length - _synced >= UnsyncedBytesMax)
