@@ -63,7 +63,7 @@ public sealed class IdWindowTests
     public void The_hash_of_the_state_does_not_depend_on_the_secret()
     {
         var records = RuleTable.Run(TransferRules.Funded).Book.Records;
-        var hashes = new[] { 0UL, 1, ulong.MaxValue }.Select(secret =>
+        var hashes = new ulong[] { 0, 1, ulong.MaxValue }.Select(secret =>
         {
             var ledger = new Ledger(0, secret);
             foreach (var record in records) ledger.Replay(record, new byte[Limits.RecordBytesMax]);
