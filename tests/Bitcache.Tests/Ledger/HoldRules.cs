@@ -178,6 +178,12 @@ public sealed class HoldRules
         }
         Assert.Equal(open.Select(h => h.Hold.Id), ledger.OpenHolds().Select(h => h.Id));
         Assert.All(open, h => Assert.Equal(h.Hold.Amount, ledger.FindHold(a, h.Hold.Id)!.Value.Left));
+        // Both sides list them, newest first, and as many of them as are asked for.
+        foreach (var side in new[] { a, b })
+        {
+            Assert.Equal(ledger.OpenHolds().Reverse(), ledger.HoldsOf(side, long.MaxValue, int.MaxValue));
+            Assert.Equal(ledger.OpenHolds().Where(h => h.Sequence < open[100].Sequence).Reverse().Take(7), ledger.HoldsOf(side, open[100].Sequence, 7));
+        }
         ledger.CheckEveryBalance();
         var later = new UnixTime(Book.Start.Milliseconds + 100);
         var due = open.OrderBy(h => h.Hold.Expires.Milliseconds).ThenBy(h => h.Sequence).Select(h => h.Hold.Id).ToList();
@@ -189,6 +195,8 @@ public sealed class HoldRules
         }
         Assert.Null(ledger.NextHoldToExpire(later));
         Assert.Equal((0, Msat.Zero), (ledger.OpenHoldCount, ledger.FindWallet(a)!.Value.Held));
+        Assert.Empty(ledger.HoldsOf(a, long.MaxValue, 1));
+        Assert.Empty(ledger.HoldsOf(b, long.MaxValue, 1));
     }
 
     [Fact]

@@ -28,6 +28,7 @@ internal static class Invariants
             var caps = id == Book.Operator ? SumOf(ledger.LiveFamilies(), f => f.FeeCap.ToMsat().Value) : 0;
             var onHold = SumOf(holds.Where(h => h.Payer == id), h => h.Left.Value + h.FeeLeft.Value);
             Assert.Equal(waiting + caps + onHold, wallet.Held.Value);
+            Assert.Equal(holds.Where(h => h.Payer == id || h.Payee == id).Reverse(), ledger.HoldsOf(id, long.MaxValue, int.MaxValue));
             // What is owed for good is repaid with whatever there is.
             Assert.True(wallet.Owed.IsZero || wallet.Available.IsZero);
             Assert.InRange(wallet.LastSequence, 0, ledger.NextSequence - 1);
