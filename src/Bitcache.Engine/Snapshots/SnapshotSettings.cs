@@ -15,7 +15,7 @@ public sealed record SnapshotSettings
     public int Kept { get; init; } = 2;
 
     /// <summary>How fast one is written and read back, so that payments keep disk and processor; 0 for as fast as it can be.</summary>
-    public long BytesPerSecond { get; init; } = 128L << 20;
+    public long BytesPerSecond { get; init; } = 64L << 20;
 
     internal void Check()
     {
