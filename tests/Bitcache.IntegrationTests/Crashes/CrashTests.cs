@@ -94,7 +94,7 @@ public sealed class CrashTests(RegtestFixture regtest) : IClassFixture<RegtestFi
         Assert.Equal(0, await server.TerminateAsync());
 
         var journal = Path.Combine(server.DataFolder, "journal", "p0000");
-        var segment = Assert.Single(Directory.GetFiles(journal));
+        var segment = Assert.Single(Directory.GetFiles(journal, "*.segment"));
         if (gone) Directory.Move(journal, journal + ".away");
         else Cut(segment, 5_000);
         var left = gone ? [] : await File.ReadAllBytesAsync(segment, ServerProcess.Cancel);
