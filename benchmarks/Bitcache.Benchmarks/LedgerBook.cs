@@ -35,7 +35,7 @@ internal static class LedgerBook
     {
         var partition = new Partition(
             book.Ledger, book.Journal, new BatchClock(TimeProvider.System, book.Ledger.Genesis is null ? null : book.Ledger.Time),
-            NullLogger.Instance, Fail, windowIdsMax: windowIds, snapshots: book.Snapshots);
+            NullLogger.Instance, Fail, bounds: new PartitionBounds { WindowIds = windowIds }, snapshots: book.Snapshots);
         partition.Start();
         book.Snapshots.Start(Fail);
         return partition;

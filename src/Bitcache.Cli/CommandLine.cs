@@ -81,6 +81,7 @@ internal static class CommandLine
         ServeCommand.Create(),
         ReplayCommand.Create(),
         DemoCommand.Create(),
+        SimulateCommand.Create(),
         WalletCommands.Create(),
         WalletCommands.CreateBalance(),
         PayCommand.Create(),

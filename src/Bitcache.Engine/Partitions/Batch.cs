@@ -7,12 +7,12 @@ public delegate void SaltSource(Span<UInt128> salts);
 
 /// <summary>Commands applied together: one frame in the journal, one sync. Owned by the owner thread while it is
 /// filled and by the sync thread from then until it is handed back.</summary>
-/// <param name="bytes">Its size; it is full when the largest record may no longer fit.</param>
+/// <param name="bounds">Its size; it is full when the largest record may no longer fit.</param>
 /// <param name="drawSalts">Fills a span with fresh salts.</param>
-internal sealed class Batch(int bytes, SaltSource drawSalts)
+internal sealed class Batch(PartitionBounds bounds, SaltSource drawSalts)
 {
-    private readonly byte[] _payload = new byte[bytes];
-    private readonly UInt128[] _salts = new UInt128[Limits.BatchEntriesMax];
+    private readonly byte[] _payload = new byte[bounds.BatchBytes];
+    private readonly UInt128[] _salts = new UInt128[bounds.BatchEntries];
     private int _saltsLeft;
     private int _length;
 
@@ -28,11 +28,11 @@ internal sealed class Batch(int bytes, SaltSource drawSalts)
     public int Entries { get; private set; }
 
     public ReadOnlySpan<byte> Payload => _payload.AsSpan(0, _length);
-    public Span<byte> Free => _payload.AsSpan(_length, Limits.RecordBytesMax);
+    public Span<byte> Free => _payload.AsSpan(_length, bounds.RecordBytes);
     /// <summary>Room for records of payments, which are far smaller than the largest.</summary>
     public Span<byte> Space => _payload.AsSpan(_length);
-    public int EntriesFree => Limits.BatchEntriesMax - Entries;
-    public bool IsFull => Entries >= Limits.BatchEntriesMax || Items.Count >= Limits.BatchEntriesMax || _length > bytes - Limits.RecordBytesMax;
+    public int EntriesFree => bounds.BatchEntries - Entries;
+    public bool IsFull => Entries >= bounds.BatchEntries || Items.Count >= bounds.BatchEntries || _length > bounds.BatchBytes - bounds.RecordBytes;
 
     public void Begin(UnixTime time, bool clockTrusted, long durableSequence)
     {

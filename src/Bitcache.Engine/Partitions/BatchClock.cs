@@ -34,6 +34,9 @@ public sealed class BatchClock
 
     public bool IsTrusted => _trusted;
 
+    /// <summary>The monotonic clock, from an unknown beginning. May be read by any thread.</summary>
+    internal long MonotonicMilliseconds => (long)_time.GetElapsedTime(0).TotalMilliseconds;
+
     public UnixTime Next()
     {
         var wall = Wall();

@@ -9,7 +9,6 @@ public sealed partial class Partition
     /// <summary>The floor of the id window moves in steps, so that raising it is a rare entry. A step is a whole number
     /// of slices of the window, which are then dropped and not cut.</summary>
     private const long FloorStepMilliseconds = 1_024 * 3_600;
-    private const int ExpiriesPerBatchMax = 256;
     /// <summary>Which part of the window is given up at a time when it is full, and how far it may pass its bound while
     /// the floor cannot rise.</summary>
     private const int WindowReserve = 8;
@@ -62,8 +61,7 @@ public sealed partial class Partition
         Volatile.Write(ref _batchMilliseconds, batch.Time.Milliseconds);
         if (_storageFull || _ledger.Genesis is null || !batch.ClockTrusted) return batch;
         if (FloorToRaise(batch) is { } floor) new CommandItem(new RaiseFloor(floor), Ledger.OperatorTenant).Run(_ledger, batch);
-        // Each expiry is an entry; many at once are spread over batches, so that payments go on between them.
-        for (var i = 0; i < ExpiriesPerBatchMax && _ledger.NextHoldToExpire(batch.Time) is { } expiry; i++)
+        for (var i = 0; i < _bounds.BatchExpiries && _ledger.NextHoldToExpire(batch.Time) is { } expiry; i++)
             new CommandItem(expiry, Ledger.OperatorTenant).Run(_ledger, batch);
         return batch;
     }
@@ -93,7 +91,7 @@ public sealed partial class Partition
     {
         if (_goesOn || item is not (CommandItem or PaymentItem or PaymentBlock)) return null;
         // Seen here at the latest when the batch before the last that fits was appended.
-        if (!_storageFull && _ledger.WindowIds < _windowIdsMax + (_windowIdsMax / WindowReserve)) return null;
+        if (!_storageFull && _ledger.WindowIds < _bounds.WindowIds + (_bounds.WindowIds / WindowReserve)) return null;
         if (item is CommandItem { Command: ClientCommand named } && _ledger.FindId(named.Owner, named.Id) is not null) return null;
         if (item is PaymentItem single && _ledger.FindId(single.Payment.Payer, single.Payment.Id) is not null) return null;
         return _storageFull ? Unavailable.StorageFull : Unavailable.Busy;
@@ -111,7 +109,7 @@ public sealed partial class Partition
     /// <summary>Where the floor of the id window should stand, or null to leave it.</summary>
     private UnixTime? FloorToRaise(Batch batch)
     {
-        if (_ledger.WindowIds >= _windowIdsMax && _ledger.FloorFor(_windowIdsMax - (_windowIdsMax / WindowReserve)) is { } early)
+        if (_ledger.WindowIds >= _bounds.WindowIds && _ledger.FloorFor(_bounds.WindowIds - (_bounds.WindowIds / WindowReserve)) is { } early)
         {
             // Memory is finite: give up the oldest part of what is left of the window, and say so.
             if (early > batch.Time) early = batch.Time;

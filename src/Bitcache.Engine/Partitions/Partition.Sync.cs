@@ -26,7 +26,7 @@ public sealed partial class Partition
     {
         _journal.Seal();
         if (_storageFull) _storageFull = !Reserve();
-        _lastAppend = Environment.TickCount64;
+        _lastAppend = _clock.MonotonicMilliseconds;
     }
 
     private void Sync(Batch batch)
@@ -35,9 +35,9 @@ public sealed partial class Partition
         {
             _journal.Append(batch.Payload, batch.FirstSequence, batch.Entries);
             _storageFull = !Reserve();
-            _lastAppend = Environment.TickCount64;
+            _lastAppend = _clock.MonotonicMilliseconds;
         }
-        else if (Environment.TickCount64 - _lastAppend >= (long)IdleBeforeSeal.TotalMilliseconds)
+        else if (_clock.MonotonicMilliseconds - _lastAppend >= (long)IdleBeforeSeal.TotalMilliseconds)
         {
             // Questions alone keep this thread busy, but not the journal.
             RestJournal();
@@ -70,8 +70,8 @@ public sealed partial class Partition
     /// is room for one only, that one may be filled already and is the last.</summary>
     private bool Reserve()
     {
-        if (_journal.TryReserve(2 * _batchBytes)) return true;
-        _journal.TryReserve(_batchBytes);
+        if (_journal.TryReserve(2 * _bounds.BatchBytes)) return true;
+        _journal.TryReserve(_bounds.BatchBytes);
         return false;
     }
 }

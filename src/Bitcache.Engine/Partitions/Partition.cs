@@ -33,10 +33,9 @@ public sealed partial class Partition : IAsyncDisposable
     private readonly ILogger _log;
     private readonly FatalHandler _fatal;
     private readonly SaltSource _drawSalts;
-    private readonly int _batchBytes;
-    private readonly int _windowIdsMax;
+    private readonly PartitionBounds _bounds;
     private readonly SnapshotKeeper? _snapshots;
-    private readonly WorkQueue _queue = new(Limits.QueueItemsMax);
+    private readonly WorkQueue _queue;
     private readonly BlockingCollection<Batch> _free = [];
     private readonly BlockingCollection<Batch> _filled = [];
     private Thread? _ownerThread;
@@ -47,7 +46,7 @@ public sealed partial class Partition : IAsyncDisposable
     private WorkItem? _current;
     private bool _goesOn;
     private long _batchMilliseconds;
-    // Owned by the sync thread, in the system's milliseconds.
+    // Owned by the sync thread, on the monotonic clock.
     private long _lastAppend;
     private int _batchesInSync;
     private volatile bool _storageFull;
@@ -58,17 +57,16 @@ public sealed partial class Partition : IAsyncDisposable
     /// <param name="ledger">Recovered from the journal; owned by the partition from here on.</param>
     /// <param name="journal">Open, and positioned behind the ledger's last entry.</param>
     /// <param name="drawSalts">Where salts come from; the system's generator unless a simulation gives its own.</param>
-    /// <param name="batchBytes">The size of a batch; the journal must have room for two of them.</param>
-    /// <param name="windowIdsMax">How many client ids are remembered before the floor rises early.</param>
+    /// <param name="bounds">How much it takes; null for the bounds of production.</param>
     /// <param name="snapshots">Takes snapshots as it goes on; null for none. Its thread is the caller's to start.</param>
     public Partition(
         Ledger ledger, IJournal journal, BatchClock clock, ILogger log, FatalHandler fatal,
-        SaltSource? drawSalts = null, int batchBytes = Limits.BatchBytesMax, int windowIdsMax = Limits.WindowIdsMax,
-        SnapshotKeeper? snapshots = null)
+        SaltSource? drawSalts = null, PartitionBounds? bounds = null, SnapshotKeeper? snapshots = null)
     {
-        (_batchBytes, _windowIdsMax, _snapshots) = (batchBytes, windowIdsMax, snapshots);
+        (_bounds, _snapshots) = (bounds ?? new PartitionBounds(), snapshots);
+        _queue = new WorkQueue(_bounds.QueueItems);
         (_ledger, _journal, _clock, _log, _fatal, _drawSalts) = (ledger, journal, clock, log, fatal, drawSalts ?? ClientIds.DrawSalts);
-        for (var i = 0; i < BatchesMax; i++) _free.Add(new Batch(batchBytes, _drawSalts));
+        for (var i = 0; i < BatchesMax; i++) _free.Add(new Batch(_bounds, _drawSalts));
         _storageFull = !Reserve();
     }
 
@@ -85,7 +83,7 @@ public sealed partial class Partition : IAsyncDisposable
     public bool IsStorageFull => _storageFull;
     public int QueuedItems => _queue.Cost;
     /// <summary>Whether the queue takes nothing more now.</summary>
-    public bool IsBusy => _queue.Cost >= Limits.QueueItemsMax;
+    public bool IsBusy => _queue.Cost >= _bounds.QueueItems;
     public bool IsClockTrusted => _clock.IsTrusted;
 
     /// <summary>The time of the newest batch, whether or not it holds entries.</summary>

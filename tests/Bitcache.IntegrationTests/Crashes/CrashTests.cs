@@ -13,7 +13,7 @@ public sealed class CrashTests(RegtestFixture regtest) : IClassFixture<RegtestFi
     private const int AbortedExitCode = 134;
 
     private static readonly Sats Funds = new(50_000_000);
-    private static readonly int Rounds = Environment.GetEnvironmentVariable("BITCACHE_FULL") == "1" ? 100 : 5;
+    private static readonly int Rounds = Environment.GetEnvironmentVariable("BITCACHE_FULL") == "1" ? 500 : 20;
 
     [Fact]
     public async Task A_failed_sync_stops_the_server_and_no_acknowledged_payment_is_lost()

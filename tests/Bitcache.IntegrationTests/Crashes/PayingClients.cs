@@ -1,7 +1,9 @@
-// Clients that pay as fast as they are answered, and write down what they were told: the supervisor's view of what
+// Clients that pay as fast as they are answered, some one at a time and some in batches, and write down what they were told: the supervisor's view of what
 // was acknowledged, held against the server after it was killed.
 
+using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json;
 using Bitcache.Core;
 using Bitcache.Engine.Partitions;
@@ -10,6 +12,9 @@ namespace Bitcache.IntegrationTests.Crashes;
 
 internal sealed class PayingClients : IDisposable
 {
+    private const int BatchMax = 50;
+    private const int CheckedAtOnce = 2_000;
+
     private readonly HttpClient _http = new(new SocketsHttpHandler { PooledConnectionIdleTimeout = TimeSpan.FromSeconds(1) });
     private readonly List<Sent> _sent = [];
 
@@ -40,18 +45,20 @@ internal sealed class PayingClients : IDisposable
 
     /// <summary>Pays with so many clients until the server no longer answers.</summary>
     public Task PayUntilItEndsAsync(ServerProcess server, int clients) =>
-        Task.WhenAll(Enumerable.Range(0, clients).Select(_ => PayUntilItEndsAsync(server)));
+        Task.WhenAll(Enumerable.Range(0, clients).Select(client => PayUntilItEndsAsync(server, inBatches: client % 4 == 3)));
 
     /// <summary>Everything acknowledged is there as it was told; everything, sent again, has one effect.</summary>
     public async Task CheckAsync(ServerProcess server)
     {
-        foreach (var sent in _sent)
+        foreach (var some in _sent.Chunk(CheckedAtOnce))
         {
-            var first = sent.Sequence;
-            var again = await PayAsync(server, sent);
-            Assert.True(again is not null, $"the server does not answer payment {sent.Id}");
-            if (first is not null) Assert.Equal(first, again);
-            sent.Sequence = again;
+            var again = await PayAsync(server, some);
+            for (var i = 0; i < some.Length; i++)
+            {
+                Assert.True(again[i] is not null, $"the server does not answer payment {some[i].Id}");
+                if (some[i].Sequence is { } first) Assert.Equal(first, again[i]);
+                some[i].Sequence = again[i];
+            }
         }
         Assert.Equal(_sent.Count, _sent.Select(s => s.Sequence).Distinct().Count());
         Assert.Equal(_sent.Sum(s => s.Amount), await BalanceAsync(server, Payee));
@@ -78,16 +85,45 @@ internal sealed class PayingClients : IDisposable
         return await response.Content.ReadFromJsonAsync<JsonElement>(ServerProcess.Cancel);
     }
 
-    private async Task PayUntilItEndsAsync(ServerProcess server)
+    private async Task PayUntilItEndsAsync(ServerProcess server, bool inBatches)
     {
+        bool answered;
         do
         {
-            var sent = new Sent(NewId(), 1 + Random.Shared.Next(1_000));
-            lock (_sent) _sent.Add(sent);
-            sent.Sequence = await PayAsync(server, sent);
-            if (sent.Sequence is null) return;
+            var count = inBatches ? 1 + Random.Shared.Next(BatchMax) : 1;
+            var sent = Enumerable.Range(0, count).Select(_ => new Sent(NewId(), 1 + Random.Shared.Next(100))).ToArray();
+            lock (_sent) _sent.AddRange(sent);
+            var sequences = inBatches ? await PayAsync(server, sent) : [await PayAsync(server, sent[0])];
+            for (var i = 0; i < count; i++) sent[i].Sequence = sequences[i];
+            answered = sequences.All(s => s is not null);
         }
-        while (true);
+        while (answered);
+    }
+
+    /// <summary>The same for many payments in one request, in their order.</summary>
+    private async Task<long?[]> PayAsync(ServerProcess server, Sent[] batch)
+    {
+        var sequences = new long?[batch.Length];
+        var lines = batch.Select(s => JsonSerializer.Serialize(new { id = s.Id, payer = Payer, payee = Payee, amountMsat = s.Amount }));
+        using var body = new StringContent(string.Join('\n', lines), Encoding.UTF8);
+        body.Headers.ContentType = new MediaTypeHeaderValue("application/x-ndjson");
+        try
+        {
+            using var response = await _http.PostAsync(new Uri(server.Url, "/v1/transfers:batch"), body, ServerProcess.Cancel);
+            if (!response.IsSuccessStatusCode) return sequences;
+            var answers = (await response.Content.ReadAsStringAsync(ServerProcess.Cancel)).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            Assert.Equal(batch.Length, answers.Length);
+            for (var i = 0; i < sequences.Length; i++)
+            {
+                using var answer = JsonDocument.Parse(answers[i]);
+                if (answer.RootElement.GetProperty("outcome").GetString() == "accepted") sequences[i] = answer.RootElement.GetProperty("sequence").GetInt64();
+            }
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            // Nobody was told anything.
+        }
+        return sequences;
     }
 
     /// <summary>The sequence that was acknowledged, or null when there was no answer or one that promises nothing.</summary>

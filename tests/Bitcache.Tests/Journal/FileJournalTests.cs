@@ -2,7 +2,6 @@
 
 using Bitcache.Engine.Files;
 using Bitcache.Engine.Journal;
-using Bitcache.Tests.Simulation;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Tests.Journal;

@@ -4,7 +4,6 @@
 using Bitcache.Core;
 using Bitcache.Engine.Journal;
 using Bitcache.Tests.Ledgers;
-using Bitcache.Tests.Simulation;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Tests.Journal;

@@ -1,7 +1,6 @@
 using Bitcache.Core;
 using Bitcache.Engine.Files;
 using Bitcache.Engine.Journal;
-using Bitcache.Tests.Simulation;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Tests.Journal;

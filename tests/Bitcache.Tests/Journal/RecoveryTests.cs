@@ -3,7 +3,6 @@
 using System.Security.Cryptography;
 using Bitcache.Core;
 using Bitcache.Engine.Journal;
-using Bitcache.Tests.Simulation;
 using Microsoft.Extensions.Logging.Abstractions;
 using Image = System.Collections.Generic.SortedDictionary<string, byte[]?>;
 

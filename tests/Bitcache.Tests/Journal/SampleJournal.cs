@@ -1,6 +1,5 @@
 using Bitcache.Engine.Files;
 using Bitcache.Engine.Journal;
-using Bitcache.Tests.Simulation;
 using Microsoft.Extensions.Logging.Abstractions;
 using Image = System.Collections.Generic.SortedDictionary<string, byte[]?>;
 

@@ -15,7 +15,7 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
     private sealed record Paid(WalletId Payer, WalletId Payee, OperationId Id, Msat Amount, long Sequence);
     private Book _book = new(checks);
     private Subject _subject = null!;
-    private Model _model = Model.Empty;
+    private Model _model = Model.After(Book.GenesisCommand, Book.Start);
 
     public static void Check(Story story) => new StoryRun(book => new Subject(book)).Run(story);
 

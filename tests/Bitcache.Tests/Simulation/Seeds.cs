@@ -47,5 +47,3 @@ internal static class Seeds
         }
     }
 }
-
-internal sealed class SimulationFailedException(string message, Exception? inner = null) : Exception(message, inner);

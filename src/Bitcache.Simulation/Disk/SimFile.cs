@@ -1,4 +1,4 @@
-namespace Bitcache.Tests.Simulation;
+namespace Bitcache.Simulation;
 
 /// <summary>One file of a <see cref="SimDisk"/>: the bytes that the process sees, those on the disk, and which sectors
 /// differ in a way that the kernel knows of.</summary>

@@ -2,7 +2,7 @@
 
 using Bitcache.Engine.Files;
 
-namespace Bitcache.Tests.Simulation;
+namespace Bitcache.Simulation;
 
 /// <summary>
 /// Three states of every file: what the disk holds, what was written since the last sync, and what the process sees.
@@ -36,6 +36,16 @@ internal sealed class SimDisk(int seed) : IFileSystem
     /// <summary>The number of the sync that fails; 0 for none.</summary>
     public long FailSyncAt { get; set; }
 
+    /// <summary>The number of the operation that fails if it is a write: some of its bytes are written, and there is no room
+    /// for the rest; 0 for none.</summary>
+    public long ShortWriteAt { get; set; }
+
+    /// <summary>Whether a sync or a write failed since the process was started.</summary>
+    public bool HasFailed { get; private set; }
+
+    /// <summary>From now on nothing fails.</summary>
+    public void CalmDown() => (HaltAt, FailSyncAt, ShortWriteAt, Full) = (0, 0, 0, false);
+
     /// <summary>Whether the sync that failed was a folder's.</summary>
     public bool FolderSyncFailed { get; private set; }
 
@@ -64,7 +74,7 @@ internal sealed class SimDisk(int seed) : IFileSystem
         foreach (var file in AllFiles()) file.DropCleanPages(_random);
         _locks.Clear();
         _halted = false;
-        (HaltAt, FailSyncAt) = (0, 0);
+        (HaltAt, FailSyncAt, ShortWriteAt, HasFailed) = (0, 0, 0, false);
     }
 
     /// <summary>The bytes of a file as the process sees them.</summary>
@@ -204,7 +214,7 @@ internal sealed class SimDisk(int seed) : IFileSystem
         _pendingNames.Clear();
         _locks.Clear();
         _halted = false;
-        (HaltAt, FailSyncAt, Full) = (0, 0, false);
+        (HaltAt, FailSyncAt, ShortWriteAt, Full, HasFailed) = (0, 0, 0, false, false);
     }
 
     private void Running()
@@ -214,10 +224,20 @@ internal sealed class SimDisk(int seed) : IFileSystem
 
     private void Operate(Action operation)
     {
+        BeginOperation();
+        operation();
+        EndOperation();
+    }
+
+    private void BeginOperation()
+    {
         Running();
         Operations++;
         if (_random.Next(8) == 0) WriteBackUnasked();
-        operation();
+    }
+
+    private void EndOperation()
+    {
         if (Operations == HaltAt) Halt();
     }
 
@@ -230,6 +250,7 @@ internal sealed class SimDisk(int seed) : IFileSystem
         if (Operations == HaltAt && _random.Next(2) == 0) Halt();
         if (Syncs == FailSyncAt)
         {
+            HasFailed = true;
             fail();
             throw new IOException("Input/output error (errno 5).");
         }
@@ -275,8 +296,15 @@ internal sealed class SimDisk(int seed) : IFileSystem
 
         public void Write(long offset, ReadOnlySpan<byte> bytes)
         {
-            var copy = bytes.ToArray();
-            disk.Operate(() => file.Write((int)offset, copy));
+            disk.BeginOperation();
+            if (disk.Operations == disk.ShortWriteAt)
+            {
+                disk.HasFailed = true;
+                file.Write((int)offset, bytes[..disk._random.Next(bytes.Length)]);
+                throw new IOException("No space left on device (errno 28).");
+            }
+            file.Write((int)offset, bytes);
+            disk.EndOperation();
         }
 
         public void SyncData() => disk.Sync(file.Sync, () => file.FailSync(disk._random));
@@ -302,4 +330,4 @@ internal sealed class SimDisk(int seed) : IFileSystem
 
 /// <summary>The machine has no power: nothing that was running goes on. Not an IOException, so that no error handling
 /// of the code under test takes it for a failed call.</summary>
-internal sealed class MachineStoppedException() : Exception("The simulated machine has stopped.");
+public sealed class MachineStoppedException() : Exception("The simulated machine has stopped.");

@@ -1,21 +1,10 @@
 // The mistakes that a journal's author makes, each as a file system that makes it for a sound journal.
 
+using System.Buffers.Binary;
 using Bitcache.Engine.Files;
+using Bitcache.Engine.Journal;
 
-namespace Bitcache.Tests.Simulation;
-
-internal enum PlantedBug
-{
-    /// <summary>The answer leaves before the sync: the sync does nothing.</summary>
-    NoDataSync,
-    NoFolderSync,
-    /// <summary>A failed sync is tried again, and the second one believed.</summary>
-    RetriedSync,
-    /// <summary>Recovery trusts a frame that it can read, without writing it again.</summary>
-    NoRewrite,
-    /// <summary>Cut bytes stay on disk under the next frames.</summary>
-    NoZeroing,
-}
+namespace Bitcache.Simulation;
 
 internal sealed class BuggyFileSystem(IFileSystem inner, PlantedBug bug) : IFileSystem
 {
@@ -65,7 +54,17 @@ internal sealed class BuggyFileSystem(IFileSystem inner, PlantedBug bug) : IFile
         {
             if (bug == PlantedBug.NoZeroing && !bytes.ContainsAnyExcept((byte)0)) return;
             if (bug == PlantedBug.NoRewrite && Holds(offset, bytes)) return;
+            if (bug == PlantedBug.DurableTooHigh && FrameHeader.TryRead(bytes, out var header)) bytes = CallDurable(bytes, header);
             inner.Write(offset, bytes);
+        }
+
+        private static byte[] CallDurable(ReadOnlySpan<byte> frame, in FrameHeader header)
+        {
+            const int durableAt = 24, crcAt = 76;
+            var changed = frame.ToArray();
+            BinaryPrimitives.WriteInt64BigEndian(changed.AsSpan(durableAt), header.FirstSequence + header.Sequences - 1);
+            BinaryPrimitives.WriteUInt32BigEndian(changed.AsSpan(crcAt), Crc32C.Compute(changed.AsSpan(0, crcAt)));
+            return changed;
         }
 
         private bool Holds(long offset, ReadOnlySpan<byte> bytes)

@@ -4,7 +4,7 @@
 using System.Collections.Immutable;
 using Bitcache.Core;
 
-namespace Bitcache.Tests.Ledgers;
+namespace Bitcache.Simulation;
 
 internal sealed record ModelWallet(uint Tenant, long Available = 0, long Held = 0, long Frozen = 0, long Owed = 0, long Pending = 0, Freezes Freezes = Freezes.None)
 {
@@ -36,11 +36,22 @@ internal sealed partial record Model(
     private const long FiveMinutes = 300_000;
     private const long TaprootDust = 330;
 
-    public static Model Empty { get; } = new(
-        Book.Start, ClockTrusted: true, default, Entries: 1,
-        ImmutableDictionary<WalletId, ModelWallet>.Empty.Add(Book.Operator, new ModelWallet(0)),
+    /// <summary>The operator's own wallet.</summary>
+    public required WalletId Operator { get; init; }
+
+    /// <summary>The script that every anchor pays and nothing else may.</summary>
+    public required ByteString AnchorScript { get; init; }
+
+    /// <summary>What there is after the genesis entry.</summary>
+    public static Model After(Genesis genesis, UnixTime time) => new(
+        time, ClockTrusted: true, default, Entries: 1,
+        ImmutableDictionary<WalletId, ModelWallet>.Empty.Add(genesis.Operator, new ModelWallet(0)),
         ImmutableDictionary<(WalletId, OperationId), bool>.Empty, ImmutableDictionary<ByteString, WalletId>.Empty,
-        ImmutableDictionary<OutPoint, ModelDeposit>.Empty, ImmutableDictionary<WithdrawalKey, ModelWithdrawal>.Empty, [], 0);
+        ImmutableDictionary<OutPoint, ModelDeposit>.Empty, ImmutableDictionary<WithdrawalKey, ModelWithdrawal>.Empty, [], 0)
+    {
+        Operator = genesis.Operator,
+        AnchorScript = genesis.AnchorScript,
+    };
 
     public IEnumerable<WithdrawalKey> Queued => Withdrawals.Where(w => w.Value.State == WithdrawalState.Queued).OrderBy(w => w.Value.Order).Select(w => w.Key);
     public IEnumerable<WithdrawalKey> Due => Queued.Where(k => Wallets[k.Wallet].Stopped is null);
@@ -73,6 +84,8 @@ internal sealed partial record Model(
             AbandonFamily c => Abandon(c.Family),
             ExpireHold c => Expire(c),
             RaiseFloor c => c.Floor <= Floor ? (Outcome.Unchanged, this) : c.Floor > Now ? (null, this) : (Outcome.Accepted, Raise(c.Floor)),
+            // What the operator's side writes down: it moves nothing.
+            LogCut or MoveCursor or ConfirmClock => (Outcome.Accepted, this),
             _ => throw new ArgumentOutOfRangeException(nameof(command)),
         };
         return decided.Item1 == Outcome.Accepted ? (Outcome.Accepted, decided.Item2 with { Entries = Entries + 1 }) : (decided.Item1, this);
@@ -101,7 +114,7 @@ internal sealed partial record Model(
         SetFees c => (Outcome.Accepted, this with { Fees = Fees.SetItem(c.Tenant, c.Schedule) }),
         SetFrozen c => !Wallets.ContainsKey(c.Wallet) ? (Outcome.WalletNotFound, this) : (Outcome.Accepted, With(c.Wallet, w => Freeze(w, c.Frozen, tenant))),
         AssignAddress c => !IsOwn(c.Wallet, tenant) ? (Outcome.WalletNotFound, this)
-            : Addresses.ContainsKey(c.Script) || c.Script == Book.AnchorScript ? (Outcome.AddressTaken, this)
+            : Addresses.ContainsKey(c.Script) || c.Script == AnchorScript ? (Outcome.AddressTaken, this)
             : (Outcome.Accepted, this with { Addresses = Addresses.Add(c.Script, c.Wallet) }),
         RequestWithdrawal c => Withdraw(c, tenant),
         _ => throw new ArgumentOutOfRangeException(nameof(command)),
@@ -120,7 +133,7 @@ internal sealed partial record Model(
     private (Outcome, Model) Withdraw(RequestWithdrawal c, uint tenant)
     {
         if (!c.Max && c.Amount.Value == 0) return (Outcome.AmountZero, this);
-        if (c.Script == Book.AnchorScript) return (Outcome.AnchorAddress, this);
+        if (c.Script == AnchorScript) return (Outcome.AnchorAddress, this);
         if (!IsOwn(c.Wallet, tenant)) return (Outcome.WalletNotFound, this);
         var wallet = Wallets[c.Wallet];
         var inside = Addresses.TryGetValue(c.Script, out var payee);
@@ -195,10 +208,10 @@ internal sealed partial record Model(
         if (c.Family != Families.Count + 1 || !each || c.Withdrawals.Distinct().Count() != c.Withdrawals.Count) return (null, this);
         if (StoppedOf(c.Withdrawals) is { } stopped) return (stopped, this);
         if (c.Anchor is not null && Families.Any(f => f.Anchor && f.State is (FamilyState.Opened or FamilyState.Signed))) return (Outcome.AnchorPending, this);
-        var (purse, cap) = (Wallets[Book.Operator], c.FeeCap.ToMsat().Value);
+        var (purse, cap) = (Wallets[Operator], c.FeeCap.ToMsat().Value);
         if (purse.Stopped is not null || purse.Available < cap) return (Outcome.OperatorFundsLow, this);
         var family = new ModelFamily(cap, c.Anchor is not null, [.. c.Withdrawals], FamilyState.Opened, [], 0, default);
-        return (Outcome.Accepted, (this with { Families = Families.Add(family) }).Move(family, WithdrawalState.InFamily, c.Family).With(Book.Operator, w => w.Hold(cap)));
+        return (Outcome.Accepted, (this with { Families = Families.Add(family) }).Move(family, WithdrawalState.InFamily, c.Family).With(Operator, w => w.Hold(cap)));
     }
 
     private Outcome? StoppedOf(IEnumerable<WithdrawalKey> keys) => keys.Select(k => Wallets[k.Wallet].Stopped).FirstOrDefault(s => s is not null);
@@ -239,7 +252,7 @@ internal sealed partial record Model(
         var family = after.Families[(int)number - 1];
         after = after.Move(family, WithdrawalState.Paid, number);
         foreach (var key in family.Pays) after = after.With(key.Wallet, w => w.Unhold(Withdrawals[key].Msat));
-        return (outcome, after.With(Book.Operator, w => w.Unhold(family.Cap).Credit(family.Cap - family.Fees[family.Attempt - 1])));
+        return (outcome, after.With(Operator, w => w.Unhold(family.Cap).Credit(family.Cap - family.Fees[family.Attempt - 1])));
     }
 
     private (Outcome?, Model) Abandon(long number)
@@ -247,7 +260,7 @@ internal sealed partial record Model(
         var (outcome, after) = OnFamily(number, f => f.State == FamilyState.Opened ? f with { State = FamilyState.Abandoned } : null);
         if (outcome is null) return (null, this);
         var family = after.Families[(int)number - 1];
-        return (outcome, after.Move(family, WithdrawalState.Queued, 0).With(Book.Operator, w => w.Unhold(family.Cap).Credit(family.Cap)));
+        return (outcome, after.Move(family, WithdrawalState.Queued, 0).With(Operator, w => w.Unhold(family.Cap).Credit(family.Cap)));
     }
 
     private Model Raise(UnixTime floor) => this with

@@ -1,4 +1,4 @@
-namespace Bitcache.Tests.Partitions;
+namespace Bitcache.Simulation;
 
 /// <summary>Runs everything that callers go on with on the simulation's own thread, when it says so: with it a seed
 /// decides the whole order of events.</summary>

@@ -5,7 +5,7 @@ using System.Collections.Immutable;
 using System.Numerics;
 using Bitcache.Core;
 
-namespace Bitcache.Tests.Ledgers;
+namespace Bitcache.Simulation;
 
 internal sealed record ModelHold(WalletId Payee, long Left, long Fee, UnixTime Expires, long Order);
 
@@ -56,7 +56,7 @@ internal sealed partial record Model
         if (msat > Room(c.Payer)) return (Outcome.LimitExceeded, this);
         if (msat + Fee(c.Payer, c.Payee, msat) > payer.Available) return (Outcome.InsufficientFunds, this);
         var fee = (long)Fee(c.Payer, c.Payee, msat);
-        return (Outcome.Accepted, Spend(c.Payer, msat).With(c.Payer, w => w.Debit(msat + fee)).With(c.Payee, w => w.Credit(msat)).With(Book.Operator, w => w.Credit(fee)));
+        return (Outcome.Accepted, Spend(c.Payer, msat).With(c.Payer, w => w.Debit(msat + fee)).With(c.Payee, w => w.Credit(msat)).With(Operator, w => w.Credit(fee)));
     }
 
     private (Outcome, Model) PayAll(Split c)
@@ -71,7 +71,7 @@ internal sealed partial record Model
         var fees = c.Parts.Aggregate(BigInteger.Zero, (s, p) => s + Fee(c.Payer, p.Payee, p.Amount.Value));
         if (sum > Room(c.Payer)) return (Outcome.LimitExceeded, this);
         if (sum + fees > payer.Available) return (Outcome.InsufficientFunds, this);
-        var after = Spend(c.Payer, (long)sum).With(c.Payer, w => w.Debit((long)(sum + fees))).With(Book.Operator, w => w.Credit((long)fees));
+        var after = Spend(c.Payer, (long)sum).With(c.Payer, w => w.Debit((long)(sum + fees))).With(Operator, w => w.Credit((long)fees));
         return (Outcome.Accepted, c.Parts.Aggregate(after, (m, p) => m.With(p.Payee, w => w.Credit(p.Amount.Value))));
     }
 
@@ -92,7 +92,7 @@ internal sealed partial record Model
         if (!Holds.TryGetValue(key, out var hold) || hold.Payee != c.Payee) return (Outcome.HoldNotFound, this);
         if (msat > hold.Left) return (Outcome.HoldExceeded, this);
         var fee = (long)BigInteger.Min(hold.Fee, Fee(c.Payer, c.Payee, msat));
-        var after = With(c.Payer, w => w.Unhold(msat + fee)).With(c.Payee, w => w.Credit(msat)).With(Book.Operator, w => w.Credit(fee));
+        var after = With(c.Payer, w => w.Unhold(msat + fee)).With(c.Payee, w => w.Credit(msat)).With(Operator, w => w.Credit(fee));
         hold = hold with { Left = hold.Left - msat, Fee = hold.Fee - fee };
         return (Outcome.Accepted, c.Close || hold.Left == 0 ? after.Close(key, hold) : after with { Holds = Holds.SetItem(key, hold) });
     }
@@ -137,7 +137,7 @@ internal sealed partial record Model
 
     private BigInteger Fee(WalletId payer, WalletId payee, BigInteger msat)
     {
-        if (Wallets[payer].Tenant == 0 || payee == Book.Operator || !Fees.TryGetValue(Wallets[payer].Tenant, out var fees)) return 0;
+        if (Wallets[payer].Tenant == 0 || payee == Operator || !Fees.TryGetValue(Wallets[payer].Tenant, out var fees)) return 0;
         return BigInteger.Max(fees.Minimum.Value, fees.Flat.Value + (msat * fees.PartsPerMillion / 1_000_000));
     }
 

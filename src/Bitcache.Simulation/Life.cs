@@ -1,0 +1,151 @@
+using Bitcache.Core;
+using Bitcache.Engine.Files;
+using Bitcache.Engine.Journal;
+using Bitcache.Engine.Partitions;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Bitcache.Simulation;
+
+/// <summary>One life of the server's process, from the opening of the journal to a crash or an orderly end. The
+/// simulation takes the turns of both of the partition's threads.</summary>
+internal sealed class Life : IDisposable
+{
+    private readonly SimClock _clock;
+    private readonly Oracle _oracle;
+    private readonly Ledger _ledger;
+    private readonly FileJournal _journal;
+#pragma warning disable CA2213 // It has no threads here, and its journal is closed below.
+    private readonly Partition _partition;
+#pragma warning restore CA2213
+    // Where entries were decided while the clock was known to be wrong.
+    private readonly List<(long From, long To)> _distrusted = [];
+    private readonly int _queueItems;
+    private bool _beganRight;
+    private bool _isOver;
+    private bool _trusted;
+
+    private Life(EpisodeSettings settings, SimClock clock, Oracle oracle, Planter bugs, Ledger ledger, FileJournal journal, SaltSource salts)
+    {
+        (_clock, _oracle, _ledger, _journal, _queueItems) = (clock, oracle, ledger, journal, settings.Bounds.QueueItems);
+        UnixTime? newest = ledger.Genesis is null ? null : ledger.Time;
+        var gap = clock.Wall - (newest?.Milliseconds ?? clock.Wall);
+        _beganRight = clock.IsRight && gap is >= 0 and <= Limits.TimeGapMillisecondsMax;
+        _partition = new Partition(
+            ledger, bugs.In(journal), new BatchClock(clock, newest), NullLogger.Instance, (_, cause) => StoppedBy ??= cause, salts, settings.Bounds);
+        _trusted = _partition.IsClockTrusted;
+        Subject = bugs.In(_partition, ledger);
+    }
+
+    public Subject Subject { get; }
+    public Partition Partition => _partition;
+    public FileJournal Journal => _journal;
+
+    /// <summary>Why the partition stopped, if it has.</summary>
+    public Exception? StoppedBy { get; private set; }
+
+    /// <summary>What was durable when the newest batch was answered: before its own sync.</summary>
+    public long DurableBefore { get; private set; }
+
+    /// <summary>The same for the newest batch that had entries: the batch that is being filled was begun then at the earliest.</summary>
+    public long DurableBeforeEntries { get; private set; }
+
+    /// <summary>Whether the partition must trust its clock now; null where that depends on earlier lives.</summary>
+    public bool? MustTrust => _beganRight ? Math.Abs(_clock.Wall - _clock.Now) <= SimClock.NoticedMilliseconds : null;
+
+    /// <summary>Whether the disk was full at some time of this life, and whether the queue was.</summary>
+    public bool HasBeenFull { get; set; }
+    public bool QueueWasFull { get; private set; }
+
+    /// <summary>How often the partition has begun or ceased to trust its clock.</summary>
+    public int TrustChanges { get; private set; }
+
+    public Hash256 State => _ledger.StateHash();
+
+    /// <summary>Opens the journal, replays it, and holds it against what is known of it: everything acknowledged is there as
+    /// it was (P1), and behind it only what was asked for and not yet answered (P2).</summary>
+    public static Life Open(EpisodeSettings settings, IFileSystem files, SimClock clock, Oracle oracle, Planter bugs, SaltSource salts)
+    {
+        // Here a newest good snapshot would be loaded first, and only the journal behind it replayed.
+        var ledger = new Ledger(0);
+        var scratch = new byte[Limits.RecordBytesMax];
+        long next = 0;
+        var unacknowledged = new List<byte[]>();
+        var journal = FileJournal.Open(files, EpisodeSettings.DataFolder, settings.Journal, batch =>
+        {
+            bugs.Replay(ledger, batch.Payload, scratch);
+            for (var at = 0; at < batch.Payload.Length;)
+            {
+                Must.Hold(JournalRecord.TryReadHeader(batch.Payload[at..], out var length, out var covers), "A frame holds what is no record.");
+                var record = batch.Payload.Slice(at, length);
+                at += length;
+                if (next < oracle.Next) Must.Hold(oracle.Holds(next, record), $"P1: sequence {next} is not what was acknowledged.");
+                else unacknowledged.Add(record.ToArray());
+                next += covers;
+            }
+        }, NullLogger.Instance);
+        try
+        {
+            Must.Hold(next >= oracle.Next, $"P1: {oracle.Next} entries were acknowledged, {next} are there.");
+            // Now that it has returned, nothing of it can be lost any more.
+            foreach (var record in unacknowledged) oracle.Take(record);
+            var life = new Life(settings, clock, oracle, bugs, ledger, journal, salts);
+            if (oracle.Next > 0) Comparison.Require(ledger, oracle.Latest);
+            return life;
+        }
+        catch
+        {
+            journal.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>So much is about to be put into the queue.</summary>
+    public void Sending(int cost) => QueueWasFull |= _partition.QueuedItems + cost > _queueItems;
+
+    public void TakeOwnerTurn()
+    {
+        var from = _ledger.NextSequence;
+        try
+        {
+            Subject.TakeOwnerTurn();
+        }
+        catch (Exception e) when (e is OutcomeUnknownException or OperationCanceledException)
+        {
+            Must.Hold(StoppedBy is not null, "The outcome is unknown, and the partition goes on.");
+        }
+        // Batches that are begun in one turn are begun at one time.
+        if (_partition.IsClockTrusted != _trusted) TrustChanges++;
+        _trusted = _partition.IsClockTrusted;
+        if (MustTrust == false && _ledger.NextSequence > from) _distrusted.Add((from, _ledger.NextSequence));
+    }
+
+    /// <summary>Takes the sync thread's turn, and lets the oracle see what is durable now.</summary>
+    public void TakeSyncTurn()
+    {
+        DurableBefore = _journal.DurableSequence;
+        _partition.TakeSyncTurn(TimeSpan.Zero);
+        if (StoppedBy is not null) return;
+        var durable = _partition.DurableSequence;
+        if (durable > DurableBefore) DurableBeforeEntries = DurableBefore;
+        if (durable >= _oracle.Next) _partition.ReadRecords(_oracle.Next, durable + 1 - _oracle.Next, record => _oracle.Take(record.ToArray()));
+    }
+
+    /// <summary>Nothing expires and no floor rises while the clock is known to be wrong.</summary>
+    public void RequireTrust(Entry entry) =>
+        Must.Hold(!_distrusted.Exists(d => entry.Sequence >= d.From && entry.Sequence < d.To), $"P12: {entry.Command} with a clock that is wrong.");
+
+    /// <summary>Whether the operator has confirmed the clock in this life: the batch that was being filled then goes on as it
+    /// was begun.</summary>
+    public bool WasConfirmed { get; private set; }
+
+    /// <summary>From now on time is the operator's word.</summary>
+    public void ClockConfirmed() => (WasConfirmed, _beganRight) = (true, false);
+
+    /// <summary>Ends the process's hold on its files; once is enough.</summary>
+    public void Dispose()
+    {
+        if (_isOver) return;
+        _isOver = true;
+        _journal.Dispose();
+    }
+}

@@ -1,0 +1,89 @@
+using Bitcache.Core;
+
+namespace Bitcache.Simulation;
+
+/// <summary>The operator's side: deposits, withdrawals and cuts, one command at a time as the settlement loop sends them.
+/// After a crash it looks at what there is and goes on from there.</summary>
+internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
+{
+    private Command? _pending;
+    private LogCut? _lastCut;
+    private readonly List<(OutPoint OutPoint, ByteString Script, Sats Amount)> _outputs = [];
+    private uint _height = 100;
+
+    private static BlockHash Block(int number) => new(new Hash256(0, (UInt128)(number + 1)));
+
+    public bool IsIdle => _pending is null;
+
+    /// <summary>The next command, or null where none would be in order.</summary>
+    public Command? Next()
+    {
+        var command = Draw();
+        if (command is null) return null;
+        // Whatever a caller must not send is not sent: it would stop the process.
+        var (outcome, _) = (oracle.Latest with { Now = new UnixTime(clock.Now) }).Apply(command, Ledger.OperatorTenant);
+        return outcome is null ? null : _pending = command;
+    }
+
+    public Command Deposit(ByteString script, Sats amount) =>
+        _pending = NewOutput(script, amount, DepositState.Credited, suspense: false);
+
+    /// <summary>The command was answered, or is lost with its process.</summary>
+    public void End() => _pending = null;
+
+    /// <summary>Takes an entry of the operator's.</summary>
+    public void Admit(Entry entry)
+    {
+        Must.Hold(_pending is not null && _pending.GetType() == entry.Command.GetType(), $"Nobody asked for {entry.Command}.");
+        if (entry.Command is LogCut cut) _lastCut = cut;
+    }
+
+    private Command? Draw()
+    {
+        var model = oracle.Latest;
+        switch (random.Next(12))
+        {
+            case 0 or 1:
+                var state = random.Next(3) == 0 ? DepositState.Seen : DepositState.Credited;
+                return NewOutput(oracle.Scripts[random.Next(oracle.Scripts.Count)], new Sats(1 + random.Next(2_000)), state, random.Next(8) == 0);
+            case 2 or 3:
+                return ChangeDeposit(model);
+            case 4:
+                var due = model.Due.Take(random.Next(4)).ToArray();
+                var anchor = random.Next(4) == 0 ? new AnchorTerms(1, 1, default) : null;
+                return new OpenFamily(model.Families.Count + 1, new Sats(200 + random.Next(800)), anchor, due);
+            case 5 or 6 when model.Families.Count > 0:
+                var signed = Family(model);
+                return new SignAttempt(signed, model.Families[(int)signed - 1].Fees.Count + 1, default, new Sats(random.Next(400)), ByteString.Empty);
+            case 7 when model.Families.Count > 0:
+                var confirmed = Family(model);
+                return new ConfirmFamily(confirmed, Math.Max(1, model.Families[(int)confirmed - 1].Fees.Count), 6, Block(random.Next(2)), ByteString.Empty, 0, []);
+            case 8 when model.Families.Count > 0:
+                return random.Next(3) == 0 ? new UnconfirmFamily(Family(model)) : new FinishFamily(Family(model));
+            case 9 when model.Families.Count > 0:
+                return new AbandonFamily(Family(model));
+            case 10:
+                return new MoveCursor(++_height, Block((int)_height));
+            default:
+                return new LogCut((_lastCut?.Round ?? 0) + 1, [oracle.Next - 1]);
+        }
+    }
+
+    private ChangeDeposit NewOutput(ByteString script, Sats amount, DepositState state, bool suspense)
+    {
+        var output = new OutPoint(default, (uint)_outputs.Count);
+        _outputs.Add((output, script, amount));
+        return new ChangeDeposit(output, state, suspense, script, amount, Block(0), 1);
+    }
+
+    private ChangeDeposit ChangeDeposit(Model model)
+    {
+        var (output, script, amount) = _outputs[^(1 + random.Next(Math.Min(20, _outputs.Count)))];
+        // A booked deposit stays where it was booked.
+        var suspense = model.Deposits.TryGetValue(output, out var deposit) && deposit.Suspense;
+        return new ChangeDeposit(output, (DepositState)(1 + random.Next(5)), suspense, script, amount, Block(random.Next(2)), 5);
+    }
+
+    /// <summary>One of the newest.</summary>
+    private long Family(Model model) => model.Families.Count - random.Next(Math.Min(3, model.Families.Count));
+}
