@@ -109,7 +109,7 @@ internal sealed class PartitionSimulation : IDisposable
             {
                 foreach (ref var salt in salts) salt = (UInt128)_random.NextInt64();
             },
-            new PartitionBounds { BatchBytes = BatchBytes },  _snapshots);
+            new PartitionBounds { BatchBytes = BatchBytes }, _snapshots);
     }
 
     private Ledger Replayed()
