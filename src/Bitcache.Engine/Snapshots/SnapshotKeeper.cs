@@ -2,7 +2,7 @@
 //
 //   owner thread: is one due? hold the state -> sync thread: what it holds is durable -> this thread: write, verify, name
 //
-// The owner's part takes less than a millisecond; from then on it copies a page of rows before the first change to it.
+// The owner's part is one pass over the pages' numbers; from then on it copies a page of rows before the first change to it.
 
 using System.Diagnostics;
 using Bitcache.Core;
