@@ -40,7 +40,7 @@ internal sealed class HoldTable : IStateTable
 
     public int Count { get; private set; }
 
-    /// <summary>The reference is good until the next <see cref="Add"/>.</summary>
+    /// <summary>To read or to write; see <see cref="PagedTable{T}"/>.</summary>
     public ref Hold this[int slot] => ref _holds[slot];
 
     public ref readonly Hold Peek(int slot) => ref _holds.Peek(slot);

@@ -38,7 +38,7 @@ internal sealed class WalletTable(ulong secret) : IStateTable
     public int Count => _wallets.Count;
     public long Bytes => _wallets.Bytes + _index.Bytes;
 
-    /// <summary>The reference is good until the next <see cref="Add"/>.</summary>
+    /// <summary>To read or to write; see <see cref="PagedTable{T}"/>.</summary>
     public ref Wallet this[int slot] => ref _wallets[slot];
 
     public ref readonly Wallet Peek(int slot) => ref _wallets.Peek(slot);

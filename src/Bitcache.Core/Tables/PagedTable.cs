@@ -13,15 +13,18 @@ internal sealed class PagedTable<T>
     private const int PageRows = 1 << RowBits;
     private const int SlabPageBits = 12;
     private const int SlabPages = 1 << SlabPageBits;
+    private const int FirstSlabPages = 4;
+    private const int SlabGrowth = 4;
     /// <summary>Marks a page that a capture holds: it is copied before it is written.</summary>
     internal const int Shared = int.MinValue;
 
-    // Which physical page holds a page of rows. Physical pages are carved from slabs, so that pages are made, copied
-    // and used again without the collector.
+    // Which physical page holds a page of rows: the number of its slab and, in the lower bits, its place there. Physical
+    // pages are carved from slabs, so that pages are made, copied and used again without the collector.
     private int[] _pages = new int[16];
     private int _pageCount;
-    private T[][] _slabs = [[]];
-    private int _physicalCount;
+    private T[][] _slabs = [];
+    // Of the last slab; the others are full.
+    private int _usedPages;
     private readonly Stack<int> _free = new();
     private readonly Stack<int> _retired = new();
     private int _captures;
@@ -31,7 +34,8 @@ internal sealed class PagedTable<T>
     /// <summary>Memory that the rows take, pages of a capture included.</summary>
     public long Bytes => (_slabs.Sum(s => (long)s.Length) * Unsafe.SizeOf<T>()) + ((long)_pages.Length * sizeof(int));
 
-    /// <summary>A row to read or to write. Good until the next <see cref="Add"/> or <see cref="Capture"/>.</summary>
+    /// <summary>A row to read or to write. Good until the next <see cref="Capture"/>: neither <see cref="Add"/> nor the copy of
+    /// another row's page moves it.</summary>
     public ref T this[int slot]
     {
         get
@@ -105,19 +109,15 @@ internal sealed class PagedTable<T>
     private int NewPhysical()
     {
         if (_free.TryPop(out var free)) return free;
-        var physical = _physicalCount++;
-        var slab = physical >> SlabPageBits;
-        if (slab == _slabs.Length) _slabs = [.. _slabs, TableMemory.Allocate<T>(SlabPages * PageRows)];
-        // The first slab begins small and grows: most ledgers of a test have few rows.
-        var needed = ((physical & (SlabPages - 1)) + 1) * PageRows;
-        if (_slabs[slab].Length < needed)
+        // The first slabs are small: most ledgers of a test have few rows. A slab is never replaced, so that whoever
+        // holds a row may go on with it while another row's page is copied.
+        if (_slabs.Length == 0 || _usedPages == _slabs[^1].Length / PageRows)
         {
-            var larger = TableMemory.Allocate<T>(Math.Min(SlabPages * PageRows, 4 * needed));
-            _slabs[slab].CopyTo(larger, 0);
-            // A capture keeps the slabs that it was made with.
-            _slabs = [.. _slabs[..slab], larger, .. _slabs[(slab + 1)..]];
+            var pages = _slabs.Length == 0 ? FirstSlabPages : Math.Min(SlabPages, SlabGrowth * _usedPages);
+            _slabs = [.. _slabs, TableMemory.Allocate<T>(pages * PageRows)];
+            _usedPages = 0;
         }
-        return physical;
+        return ((_slabs.Length - 1) << SlabPageBits) | _usedPages++;
     }
 }
 

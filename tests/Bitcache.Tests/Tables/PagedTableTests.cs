@@ -34,6 +34,37 @@ public sealed class PagedTableTests
         table.Release();
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(19)]
+    [InlineData(20)]
+    [InlineData(83)]
+    [InlineData(84)]
+    [InlineData(339)]
+    [InlineData(340)]
+    [InlineData(1_363)]
+    [InlineData(1_364)]
+    [InlineData(5_460)]
+    public void A_reference_to_a_row_is_good_while_the_page_of_another_is_copied_and_the_table_grows(int pages)
+    {
+        var table = new PagedTable<long>();
+        for (var i = 0; i < 32 * pages; i++) table.Add(i);
+        var capture = table.Capture();
+        for (var page = 0; page + 1 < pages; page += 2)
+        {
+            ref var payer = ref table[32 * page];
+            ref var payee = ref table[32 * (page + 1)];
+            table.Add(0);
+            (payer, payee) = (payer - 1, payee + 1);
+            Assert.Equal(((32L * page) - 1, (32L * (page + 1)) + 1), (table.Peek(32 * page), table.Peek(32 * (page + 1))));
+        }
+        Assert.Equal(Enumerable.Range(0, 32 * pages).Sum(i => (long)i), Enumerable.Range(0, table.Count).Sum(i => table.Peek(i)));
+        Assert.Equal(0, capture[0]);
+        table.Release();
+    }
+
     [Fact]
     public void Pages_of_a_released_capture_are_used_again()
     {
