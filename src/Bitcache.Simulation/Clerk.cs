@@ -17,7 +17,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
     private readonly record struct Attempt(Request Request, ClientCommand Command, uint Tenant, Moment Sent, bool IsAlone);
 
     /// <summary>A moment: what is durable, and the time that the partition shows.</summary>
-    private readonly record struct Moment(long Next, UnixTime Time, bool Trusted, int TrustChanges, bool MayDiffer, long InFlightFrom);
+    private readonly record struct Moment(long Next, UnixTime Time, bool Trusted, int TrustChanges, bool MayDiffer);
 
     /// <summary>Attempts on their way.</summary>
     public int Outstanding { get; private set; }
@@ -178,7 +178,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
         }
         else if (outcome == Outcome.IdInFlight)
         {
-            Must.Hold(!attempt.IsAlone || oracle.Find(command) > attempt.Sent.InFlightFrom, $"{command} is called in flight, and nothing of it was.");
+            Must.Hold(!attempt.IsAlone || oracle.Find(command) >= attempt.Sent.Next, $"{command} is called in flight, and nothing of it was.");
         }
         else if (sequence is { } at)
         {
@@ -226,7 +226,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
             (model with { Now = time, ClockTrusted = trusted }).Apply(command, tenant).Outcome == outcome;
     }
 
-    private Moment MomentOf(Life life) => new(oracle.Next, life.Partition.BatchTime, life.Partition.IsClockTrusted, life.TrustChanges, life.WasConfirmed, life.DurableBeforeEntries);
+    private Moment MomentOf(Life life) => new(oracle.Next, life.Partition.BatchTime, life.Partition.IsClockTrusted, life.TrustChanges, life.WasConfirmed);
 
     private static bool Shows(Model model, WalletId id, Wallet? wallet) =>
         wallet is { } there ? model.Wallets.TryGetValue(id, out var by) && by == Comparison.Of(there) : !model.Wallets.ContainsKey(id);

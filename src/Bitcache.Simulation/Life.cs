@@ -46,9 +46,6 @@ internal sealed class Life : IDisposable
     /// <summary>What was durable when the newest batch was answered: before its own sync.</summary>
     public long DurableBefore { get; private set; }
 
-    /// <summary>The same for the newest batch that had entries: the batch that is being filled was begun then at the earliest.</summary>
-    public long DurableBeforeEntries { get; private set; }
-
     /// <summary>Whether the partition must trust its clock now; null where that depends on earlier lives.</summary>
     public bool? MustTrust => _beganRight ? Math.Abs(_clock.Wall - _clock.Now) <= SimClock.NoticedMilliseconds : null;
 
@@ -126,7 +123,6 @@ internal sealed class Life : IDisposable
         _partition.TakeSyncTurn(TimeSpan.Zero);
         if (StoppedBy is not null) return;
         var durable = _partition.DurableSequence;
-        if (durable > DurableBefore) DurableBeforeEntries = DurableBefore;
         if (durable >= _oracle.Next) _partition.ReadRecords(_oracle.Next, durable + 1 - _oracle.Next, record => _oracle.Take(record.ToArray()));
     }
 

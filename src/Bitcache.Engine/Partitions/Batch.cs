@@ -1,4 +1,5 @@
 using Bitcache.Core;
+using Bitcache.Engine.Journal;
 
 namespace Bitcache.Engine.Partitions;
 
@@ -8,8 +9,9 @@ public delegate void SaltSource(Span<UInt128> salts);
 /// <summary>Commands applied together: one frame in the journal, one sync. Owned by the owner thread while it is
 /// filled and by the sync thread from then until it is handed back.</summary>
 /// <param name="bounds">Its size; it is full when the largest record may no longer fit.</param>
+/// <param name="journal">What it will be appended to.</param>
 /// <param name="drawSalts">Fills a span with fresh salts.</param>
-internal sealed class Batch(PartitionBounds bounds, SaltSource drawSalts)
+internal sealed class Batch(PartitionBounds bounds, IJournal journal, SaltSource drawSalts)
 {
     private readonly byte[] _payload = new byte[bounds.BatchBytes];
     private readonly UInt128[] _salts = new UInt128[bounds.BatchEntries];
@@ -21,8 +23,6 @@ internal sealed class Batch(PartitionBounds bounds, SaltSource drawSalts)
     public LedgerCapture? Capture { get; set; }
     public UnixTime Time { get; private set; }
     public bool ClockTrusted { get; private set; }
-    /// <summary>What was durable when the batch was begun.</summary>
-    public long DurableSequence { get; private set; }
     public long FirstSequence { get; private set; }
     /// <summary>Sequences taken: a split takes several.</summary>
     public int Entries { get; private set; }
@@ -34,13 +34,17 @@ internal sealed class Batch(PartitionBounds bounds, SaltSource drawSalts)
     public int EntriesFree => bounds.BatchEntries - Entries;
     public bool IsFull => Entries >= bounds.BatchEntries || Items.Count >= bounds.BatchEntries || _length > bounds.BatchBytes - bounds.RecordBytes;
 
-    public void Begin(UnixTime time, bool clockTrusted, long durableSequence)
+    public void Begin(UnixTime time, bool clockTrusted)
     {
         Items.Clear();
         Capture = null;
         (_length, Entries, FirstSequence) = (0, 0, -1);
-        (Time, ClockTrusted, DurableSequence) = (time, clockTrusted, durableSequence);
+        (Time, ClockTrusted) = (time, clockTrusted);
     }
+
+    /// <summary>Whether an entry is on the disk now. The batch may have been begun long before: while it is filled the one
+    /// before it becomes durable and is answered, and a retry of what that one holds comes into this one.</summary>
+    public bool IsDurable(long sequence) => sequence <= journal.DurableSequence;
 
     /// <summary>Salts that nothing had before.</summary>
     public ReadOnlySpan<UInt128> Salts(int count)
@@ -63,7 +67,7 @@ internal sealed class Batch(PartitionBounds bounds, SaltSource drawSalts)
             {
                 if (Entries++ == 0) FirstSequence = result.Sequence;
             }
-            else if (result.Outcome == Outcome.Known && result.Sequence > DurableSequence)
+            else if (result.Outcome == Outcome.Known && !IsDurable(result.Sequence))
             {
                 result = new PaymentResult(Outcome.IdInFlight, 0, 0);
             }

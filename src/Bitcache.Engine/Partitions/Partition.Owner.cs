@@ -57,7 +57,7 @@ public sealed partial class Partition
     private Batch BeginBatch()
     {
         var batch = _free.Take(_stopped.Token);
-        batch.Begin(_clock.Next(), _clock.IsTrusted, _journal.DurableSequence);
+        batch.Begin(_clock.Next(), _clock.IsTrusted);
         Volatile.Write(ref _batchMilliseconds, batch.Time.Milliseconds);
         if (_storageFull || _ledger.Genesis is null || !batch.ClockTrusted) return batch;
         if (FloorToRaise(batch) is { } floor) new CommandItem(new RaiseFloor(floor), Ledger.OperatorTenant).Run(_ledger, batch);

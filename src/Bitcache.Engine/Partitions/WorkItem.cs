@@ -38,7 +38,7 @@ internal sealed class CommandItem(Command command, uint tenant) : WorkItem
     {
         var context = new ApplyContext(batch.Time, tenant, batch.Salts(1)[0], batch.ClockTrusted);
         var result = ledger.Apply(command, context, batch.Free);
-        if (result.Outcome == Outcome.Known && result.Sequence > batch.DurableSequence)
+        if (result.Outcome == Outcome.Known && !batch.IsDurable(result.Sequence))
         {
             // The first request under this id is still on its way to the disk.
             result = new ApplyResult(Outcome.IdInFlight, 0, 0);
