@@ -91,7 +91,7 @@ public sealed class LedgerEngine : IAsyncDisposable
             snapshots.Start(fatal);
             journal.Upkeep.Start(cause => fatal("a closed segment or its folder cannot be relied on; restart to recover from what is durable", cause));
             if (isNew) await BeginAsync(settings, partition, node, key, logger, cancel);
-            log = new LogKeeper(partition, key, mark, Path.Combine(settings.DataFolder, "log"));
+            log = new LogKeeper(partition, key, mark, files, Path.Combine(settings.DataFolder, "log"));
             await log.ResumeAsync();
             var gate = new NodeGate(node, settings.Network.ChainName(), settings.Network.GenesisBlock());
             var settlement = new SettlementLoop(partition, log, node, gate, settings, time, logger, fatal);

@@ -1,36 +1,59 @@
 // The log that receipts are proven against: an append-only Merkle tree (RFC 6962) of which only every eighth
 // level is kept, as C2SP tlog-tiles lays it out. Level 0 holds the leaf hashes; entry i of level L+1 is the root
 // of entries 256i..256i+255 of level L. What lies between is hashed again when a proof asks for it.
+//
+// The store may lose hashes or give wrong ones. The unfinished tile of each level, which is all that new roots are made
+// of, stays in memory; a full tile that is read counts only if it leads to the hash above it, which is believed by the
+// same rule, up to an unfinished tile. One that does not is made again from what lies below it.
+
+using System.Runtime.InteropServices;
 
 namespace Bitcache.Core.Audit;
 
+/// <summary>Makes leaf hashes again from what they are the hashes of.</summary>
+/// <returns><paramref name="count"/> leaf hashes from <paramref name="first"/> on.</returns>
+public delegate Hash256[] LeafReader(long first, int count);
+
 /// <summary>An append-only Merkle tree over a <see cref="IHashStore"/>. It has one owner and is not safe for use
-/// by several threads at once. A root or proof at millions of leaves reads at most two tiles of each level.</summary>
+/// by several threads at once. A root or proof at millions of leaves reads at most two tiles of each level. After an
+/// exception out of the store it must be opened anew.</summary>
 public sealed class MerkleLog
 {
-    public const int TileWidth = 256;
+    public const int TileWidth = MerkleTile.Width;
     private const int LevelBits = 8;
     private const int LevelsMax = 8;
     private const int CachedTilesMax = 64;
 
     private readonly IHashStore _store;
-    private Reader _reader;
+    private readonly LeafReader? _leaves;
+    // The unfinished tile of each level; never full.
+    private readonly MerkleTile[] _edge = new MerkleTile[LevelsMax];
+    // Full tiles that lead to the hashes above them.
+    private readonly Dictionary<(int Level, long Number), MerkleTile> _tiles = [];
 
-    /// <summary>Opens the tree whose leaves the store holds, and completes the levels above: a crash may have come
-    /// between the append of a leaf and the append of the tile root that it completed.</summary>
-    /// <exception cref="InvalidOperationException">A level holds more hashes than the leaves account for.</exception>
-    public MerkleLog(IHashStore store)
+    /// <summary>Begins an empty log, whatever the store holds.</summary>
+    /// <param name="leaves">For tiles that the store gives wrongly; null where it is trusted.</param>
+    public MerkleLog(IHashStore store, LeafReader? leaves = null)
     {
-        _store = store;
-        _reader = new Reader(store, 0);
-        Size = store.Count(0);
-        for (var level = 1; level < LevelsMax; level++)
+        (_store, _leaves) = (store, leaves);
+        for (var level = 0; level < LevelsMax; level++) _edge[level] = new MerkleTile();
+    }
+
+    /// <summary>Goes on from the first <paramref name="size"/> leaves of what an earlier log left in the store; null if it
+    /// does not hold them. Nothing of it is verified yet: that is done by whoever knows the root at this size or, after more
+    /// leaves were appended, at a later one.</summary>
+    public static MerkleLog? Open(IHashStore store, LeafReader leaves, long size)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(size);
+        var log = new MerkleLog(store, leaves) { Size = size };
+        for (var level = 0; level < LevelsMax; level++)
         {
-            var due = EntriesAt(level, Size);
-            if (store.Count(level) > due)
-                throw new InvalidOperationException($"tile level {level} of the log has {store.Count(level)} hashes, but its {Size} leaves give {due}");
-            while (store.Count(level) < due) CloseTile(level - 1, store.Count(level));
+            var end = EntriesAt(level, size);
+            var hashes = new Hash256[end % TileWidth];
+            if (!store.TryRead(level, end - hashes.Length, hashes)) return null;
+            foreach (var hash in hashes) log._edge[level].Add(hash);
         }
+        return log;
     }
 
     /// <summary>The number of leaves.</summary>
@@ -41,19 +64,12 @@ public sealed class MerkleLog
     /// <summary>Adds leaf hashes in order.</summary>
     public void Append(ReadOnlySpan<Hash256> leaves)
     {
-        while (!leaves.IsEmpty)
-        {
-            var run = Math.Min(leaves.Length, TileWidth - (int)(Size % TileWidth));
-            _store.Append(0, leaves[..run]);
-            Size += run;
-            leaves = leaves[run..];
-            var count = Size;
-            for (var level = 0; count % TileWidth == 0; level++)
-            {
-                count /= TileWidth;
-                CloseTile(level, count - 1);
-            }
-        }
+        var before = Size;
+        var above = new List<Hash256>?[LevelsMax];
+        foreach (var leaf in leaves) Append(0, leaf, above);
+        _store.Write(0, before, leaves);
+        for (var level = 1; level < LevelsMax && above[level] is { } hashes; level++)
+            _store.Write(level, EntriesAt(level, before), CollectionsMarshal.AsSpan(hashes));
     }
 
     public Hash256 Root() => Root(Size);
@@ -62,7 +78,7 @@ public sealed class MerkleLog
     public Hash256 Root(long size)
     {
         CheckSize(size);
-        return size == 0 ? Rfc6962.EmptyRoot : ReaderAt(size).Root(0, size);
+        return size == 0 ? Rfc6962.EmptyRoot : Root(0, size);
     }
 
     /// <summary>The hashes from the leaf's sibling up to the root's child (RFC 6962, section 2.1.1).</summary>
@@ -71,7 +87,6 @@ public sealed class MerkleLog
         CheckSize(size);
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, size);
-        var reader = ReaderAt(size);
         var path = new List<Hash256>();
         long start = 0, end = size;
         while (end - start > 1)
@@ -79,12 +94,12 @@ public sealed class MerkleLog
             var middle = start + SplitPoint(end - start);
             if (index < middle)
             {
-                path.Add(reader.Root(middle, end));
+                path.Add(Root(middle, end));
                 end = middle;
             }
             else
             {
-                path.Add(reader.Root(start, middle));
+                path.Add(Root(start, middle));
                 start = middle;
             }
         }
@@ -100,7 +115,6 @@ public sealed class MerkleLog
         ArgumentOutOfRangeException.ThrowIfNegative(oldSize);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(oldSize, size);
         if (oldSize == 0 || oldSize == size) return [];
-        var reader = ReaderAt(size);
         var path = new List<Hash256>();
         long start = 0, end = size;
         while (end != oldSize)
@@ -108,17 +122,17 @@ public sealed class MerkleLog
             var middle = start + SplitPoint(end - start);
             if (oldSize <= middle)
             {
-                path.Add(reader.Root(middle, end));
+                path.Add(Root(middle, end));
                 end = middle;
             }
             else
             {
-                path.Add(reader.Root(start, middle));
+                path.Add(Root(start, middle));
                 start = middle;
             }
         }
         // A subtree that begins at 0 is the whole old tree, whose root the verifier has.
-        if (start != 0) path.Add(reader.Root(start, end));
+        if (start != 0) path.Add(Root(start, end));
         path.Reverse();
         return path;
     }
@@ -129,69 +143,96 @@ public sealed class MerkleLog
         ArgumentOutOfRangeException.ThrowIfGreaterThan(size, Size);
     }
 
-    /// <summary>Receipts are proven many at a time under one root: the tiles read for one serve the next.</summary>
-    private Reader ReaderAt(long size) => _reader.Size == size ? _reader : _reader = new Reader(_store, size);
+    /// <summary>The root over leaves start to end, a subtree of RFC 6962: perfect subtrees from the left, joined from the
+    /// right.</summary>
+    private Hash256 Root(long start, long end)
+    {
+        var height = (int)long.Log2(end - start);
+        var left = Perfect(start, height);
+        start += 1L << height;
+        return start == end ? left : Rfc6962.NodeHash(left, Root(start, end));
+    }
 
-    private void CloseTile(int level, long tile)
+    private Hash256 Perfect(long start, int height)
+    {
+        var (level, row) = Math.DivRem(height, LevelBits);
+        var first = EntriesAt(level, start);
+        return Tile(level, first / TileWidth).Node(row, (int)(first % TileWidth) >> row);
+    }
+
+    private void Append(int level, Hash256 hash, List<Hash256>?[] above)
+    {
+        if (level == 0) Size++;
+        else (above[level] ??= []).Add(hash);
+        _edge[level].Add(hash);
+        if (!_edge[level].IsFull) return;
+        // What was booked last is asked for most.
+        var full = Remember(level, (EntriesAt(level, Size) - 1) / TileWidth, _edge[level]);
+        _edge[level] = new MerkleTile();
+        Append(level + 1, full.Root, above);
+    }
+
+    /// <summary>A tile of which everything can be believed.</summary>
+    private MerkleTile Tile(int level, long number)
+    {
+        if (number == EntriesAt(level, Size) / TileWidth) return _edge[level];
+        if (_tiles.TryGetValue((level, number), out var known)) return known;
+        var root = Tile(level + 1, number / TileWidth).Node(0, (int)(number % TileWidth));
+        if (Read(level, number) is not { } tile || tile.Root != root)
+        {
+            tile = Mend(level, number, root);
+            _store.Write(level, number * TileWidth, tile.Hashes);
+        }
+        return Remember(level, number, tile);
+    }
+
+    private MerkleTile Remember(int level, long number, MerkleTile tile)
+    {
+        if (_tiles.Count == CachedTilesMax) _tiles.Clear();
+        return _tiles[(level, number)] = tile;
+    }
+
+    private MerkleTile? Read(int level, long number)
     {
         var hashes = new Hash256[TileWidth];
-        _store.Read(level, tile * TileWidth, hashes);
-        _store.Append(level + 1, Rows(hashes)[^1]);
+        return _store.TryRead(level, number * TileWidth, hashes) ? new MerkleTile(hashes) : null;
+    }
+
+    /// <summary>Makes a tile again whose root is known: from the tiles below it as they are stored or, where they are wrong
+    /// as well, from the leaves.</summary>
+    /// <exception cref="LedgerInvariantException">The leaves are others than were appended.</exception>
+    private MerkleTile Mend(int level, long number, Hash256 root)
+    {
+        if (FromBelow(level, number) is { } tile && tile.Root == root) return tile;
+        tile = FromLeaves(level, number);
+        return tile.Root == root
+            ? tile
+            : throw new LedgerInvariantException($"tile {number} at level {level} of the log is not over the entries that the log was made of");
+    }
+
+    private MerkleTile? FromBelow(int level, long number)
+    {
+        if (level == 0) return null;
+        var tile = new MerkleTile();
+        for (var i = 0; i < TileWidth; i++)
+        {
+            if (Read(level - 1, (number * TileWidth) + i) is not { } below) return null;
+            tile.Add(below.Root);
+        }
+        return tile;
+    }
+
+    private MerkleTile FromLeaves(int level, long number)
+    {
+        if (_leaves is null) throw new LedgerInvariantException($"tile {number} at level {level} of the log is damaged");
+        if (level == 0) return new MerkleTile(_leaves(number * TileWidth, TileWidth));
+        var tile = new MerkleTile();
+        for (var i = 0; i < TileWidth; i++) tile.Add(FromLeaves(level - 1, (number * TileWidth) + i).Root);
+        return tile;
     }
 
     private static long EntriesAt(int level, long size) => size >> (LevelBits * level);
 
     /// <summary>The largest power of two below n: how many leaves the left child of n leaves has.</summary>
     private static long SplitPoint(long n) => 1L << (int)long.Log2(n - 1);
-
-    /// <summary>The rows of nodes over a tile, up to the highest that has one: row h holds the roots of each 2^h
-    /// hashes, as far as they are complete.</summary>
-    private static Hash256[][] Rows(Hash256[] hashes)
-    {
-        var rows = new Hash256[1 + (int)long.Log2(hashes.Length)][];
-        rows[0] = hashes;
-        for (var height = 1; height < rows.Length; height++)
-        {
-            var below = rows[height - 1];
-            var row = new Hash256[below.Length / 2];
-            for (var i = 0; i < row.Length; i++) row[i] = Rfc6962.NodeHash(below[2 * i], below[(2 * i) + 1]);
-            rows[height] = row;
-        }
-        return rows;
-    }
-
-    /// <summary>Computes subtrees of the tree at one size, and remembers the tiles it has read and hashed.</summary>
-    private sealed class Reader(IHashStore store, long size)
-    {
-        private readonly Dictionary<(int Level, long Tile), Hash256[][]> _tiles = [];
-
-        public long Size => size;
-
-        /// <summary>The root over leaves start to end, a subtree of RFC 6962: perfect subtrees from the left,
-        /// joined from the right.</summary>
-        public Hash256 Root(long start, long end)
-        {
-            var height = (int)long.Log2(end - start);
-            var left = Perfect(start, height);
-            start += 1L << height;
-            return start == end ? left : Rfc6962.NodeHash(left, Root(start, end));
-        }
-
-        private Hash256 Perfect(long start, int height)
-        {
-            var (level, row) = Math.DivRem(height, LevelBits);
-            var first = EntriesAt(level, start);
-            return Tile(level, first / TileWidth)[row][(int)(first % TileWidth) >> row];
-        }
-
-        private Hash256[][] Tile(int level, long tile)
-        {
-            if (_tiles.TryGetValue((level, tile), out var rows)) return rows;
-            var start = tile * TileWidth;
-            var hashes = new Hash256[Math.Min(TileWidth, EntriesAt(level, size) - start)];
-            store.Read(level, start, hashes);
-            if (_tiles.Count == CachedTilesMax) _tiles.Clear();
-            return _tiles[(level, tile)] = Rows(hashes);
-        }
-    }
 }

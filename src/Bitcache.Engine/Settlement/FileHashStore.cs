@@ -1,56 +1,61 @@
-// The log's hashes in flat files, one for each tile level. They are derived from the journal and rebuilt from it
-// at every start, so they are never synced and a damaged one heals itself.
+// The log's hashes in flat files, one for each tile level. They are derived from the journal and never synced: after a
+// crash a file may be short, torn or old. The log believes none of it without a proof.
 
+using System.Globalization;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
+using Bitcache.Engine.Files;
 
 namespace Bitcache.Engine.Settlement;
 
 /// <summary>Owned by <see cref="LogKeeper"/>, under its lock.</summary>
 internal sealed class FileHashStore : IHashStore, IDisposable
 {
+    private readonly IFileSystem _files;
     private readonly string _folder;
-    private readonly List<Level> _levels = [];
+    private readonly SortedDictionary<int, IFile> _levels = [];
 
-    private sealed record Level(FileStream File)
+    /// <param name="folder">Made if it is not there, in a folder that is.</param>
+    public FileHashStore(IFileSystem files, string folder)
     {
-        public long Count { get; set; }
+        (_files, _folder) = (files, folder);
+        files.CreateFolder(folder);
     }
 
-    /// <param name="folder">Emptied of what an earlier start left.</param>
-    public FileHashStore(string folder)
+    public void Write(int level, long start, ReadOnlySpan<Hash256> hashes)
     {
-        _folder = folder;
-        Directory.CreateDirectory(folder);
-        foreach (var old in Directory.GetFiles(folder, "level-*")) File.Delete(old);
-    }
-
-    public long Count(int level) => level < _levels.Count ? _levels[level].Count : 0;
-
-    public void Append(int level, ReadOnlySpan<Hash256> hashes)
-    {
-        while (_levels.Count <= level)
-        {
-            var path = Path.Combine(_folder, $"level-{_levels.Count:00}");
-            _levels.Add(new Level(new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0)));
-        }
         var bytes = new byte[hashes.Length * Hash256.Bytes];
         for (var i = 0; i < hashes.Length; i++) hashes[i].Write(bytes.AsSpan(i * Hash256.Bytes));
-        var target = _levels[level];
-        RandomAccess.Write(target.File.SafeFileHandle, bytes, target.Count * Hash256.Bytes);
-        target.Count += hashes.Length;
+        Level(level).Write(start * Hash256.Bytes, bytes);
     }
 
-    public void Read(int level, long start, Span<Hash256> hashes)
+    public bool TryRead(int level, long start, Span<Hash256> hashes)
     {
+        if (hashes.IsEmpty) return true;
         var bytes = new byte[hashes.Length * Hash256.Bytes];
-        var read = RandomAccess.Read(_levels[level].File.SafeFileHandle, bytes, start * Hash256.Bytes);
-        if (read != bytes.Length) throw new IOException($"level {level} of the log ends at hash {start + (read / Hash256.Bytes)}");
+        try
+        {
+            if (Level(level).Read(start * Hash256.Bytes, bytes) != bytes.Length) return false;
+        }
+        catch (IOException)
+        {
+            // A sector that cannot be read is one more way of being damaged.
+            return false;
+        }
         for (var i = 0; i < hashes.Length; i++) hashes[i] = Hash256.Read(bytes.AsSpan(i * Hash256.Bytes));
+        return true;
     }
 
     public void Dispose()
     {
-        foreach (var level in _levels) level.File.Dispose();
+        foreach (var file in _levels.Values) file.Dispose();
+    }
+
+    private IFile Level(int level)
+    {
+        if (_levels.TryGetValue(level, out var open)) return open;
+        var name = string.Create(CultureInfo.InvariantCulture, $"level-{level:00}");
+        var path = Path.Combine(_folder, name);
+        return _levels[level] = _files.List(_folder).Contains(name) ? _files.Open(path) : _files.Create(path);
     }
 }

@@ -46,12 +46,12 @@ internal sealed class SignedMark
         if (entries < Size) throw new HistoryMismatchException($"The journal ends after {entries} entries, but {Size} were signed for with the key in {_folder}.");
     }
 
+    /// <summary>Whether the log that was signed had this root at <see cref="Size"/>; any root will do where nothing was.</summary>
+    public bool IsRoot(Hash256 root) => Size == 0 || root == _root;
+
     /// <summary>Refuses a journal with another history.</summary>
-    /// <exception cref="HistoryMismatchException">The log's root at the signed size is not the one that was signed.</exception>
-    public void CheckRoot(Hash256 root)
-    {
-        if (root != _root) throw new HistoryMismatchException($"The first {Size} entries of the journal are not those that were signed for with the key in {_folder}.");
-    }
+    public HistoryMismatchException Mismatch() =>
+        new($"The first {Size} entries of the journal are not those that were signed for with the key in {_folder}.");
 
     /// <summary>Makes it durable that a checkpoint of this size is about to be signed.</summary>
     public void Advance(long size, Hash256 root)

@@ -20,7 +20,8 @@ internal sealed class SimFile(byte[] bytes)
     public int Read(int offset, Span<byte> target)
     {
         var count = Math.Clamp(SeenLength - offset, 0, target.Length);
-        Seen.AsSpan(offset, count).CopyTo(target);
+        // Behind the end there is nothing to read, however far behind.
+        if (count > 0) Seen.AsSpan(offset, count).CopyTo(target);
         return count;
     }
 

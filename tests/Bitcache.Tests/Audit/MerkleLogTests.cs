@@ -109,9 +109,9 @@ public sealed class MerkleLogTests
         // The example of C2SP tlog-tiles: a tree of 70,000 leaves.
         Assert.Equal([70_000, 273, 1, 0], Enumerable.Range(0, 4).Select(store.Count));
         var tile = new Hash256[17];
-        store.Read(1, 256, tile);
+        Assert.True(store.TryRead(1, 256, tile));
         Assert.Equal(Enumerable.Range(256, 17).Select(i => reference.Root(i * 256, (i + 1) * 256)), tile);
-        store.Read(2, 0, tile.AsSpan(0, 1));
+        Assert.True(store.TryRead(2, 0, tile.AsSpan(0, 1)));
         Assert.Equal(reference.Root(0, 65_536), tile[0]);
     }
 
@@ -140,37 +140,94 @@ public sealed class MerkleLogTests
     }
 
     [Theory]
-    [InlineData(65_535, 0)]
-    [InlineData(65_536, 254)]
-    [InlineData(65_536, 255)]
-    [InlineData(65_537, 256)]
-    public void Opening_completes_levels_that_a_crash_left_behind(int size, int tileRootsWritten)
+    [InlineData(0)]
+    [InlineData(255)]
+    [InlineData(256)]
+    [InlineData(65_535)]
+    [InlineData(65_536)]
+    [InlineData(65_793)]
+    public void A_log_goes_on_from_what_an_earlier_one_left(int size)
     {
-        var leaves = ReferenceTree.Leaves(size);
-        var whole = new MemoryHashStore();
+        var leaves = ReferenceTree.Leaves(LargeSize);
+        var (whole, left) = (new MemoryHashStore(), new MemoryHashStore());
         var log = new MerkleLog(whole);
         log.Append(leaves);
-        var torn = new MemoryHashStore();
-        torn.Append(0, leaves);
-        var tileRoots = new Hash256[tileRootsWritten];
-        whole.Read(1, 0, tileRoots);
-        torn.Append(1, tileRoots);
+        new MerkleLog(left).Append(leaves.AsSpan(0, size));
 
-        var opened = new MerkleLog(torn);
-
-        Assert.Equal(size, opened.Size);
+        var opened = MerkleLog.Open(left, NoLeaves, size)!;
+        Assert.Equal((size, log.Root(size)), (opened.Size, opened.Root()));
+        opened.Append(leaves.AsSpan(size));
         Assert.Equal(log.Root(), opened.Root());
-        for (var level = 0; level < 4; level++) Assert.Equal(whole.Count(level), torn.Count(level));
+        Assert.Equal(log.InclusionProof(3, LargeSize), opened.InclusionProof(3, LargeSize));
+        for (var level = 0; level < 4; level++) Assert.Equal(Stored(whole, level), Stored(left, level));
+    }
+
+    [Theory]
+    [InlineData(0, 257, 257)]
+    [InlineData(1, 512, 1)]
+    [InlineData(2, 65_536, 0)]
+    public void A_log_whose_newest_hashes_are_missing_is_not_opened(int level, int size, int there)
+    {
+        var leaves = ReferenceTree.Leaves(size);
+        var (whole, short1) = (new MemoryHashStore(), new MemoryHashStore());
+        new MerkleLog(whole).Append(leaves);
+        for (var l = 0; l < 3; l++) short1.Write(l, 0, Stored(whole, l).AsSpan(0, l == level ? Math.Max(0, there - 1) : (int)whole.Count(l)));
+        Assert.Null(MerkleLog.Open(short1, NoLeaves, size));
+        Assert.NotNull(MerkleLog.Open(whole, NoLeaves, size));
+    }
+
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(0, 255)]
+    [InlineData(0, 40_000)]
+    [InlineData(0, 65_791)]
+    [InlineData(1, 0)]
+    [InlineData(1, 156)]
+    [InlineData(1, 255)]
+    public void A_wrong_hash_inside_gives_no_wrong_root_or_proof_and_is_mended(int level, int index)
+    {
+        var (leaves, store, reference) = Large();
+        var right = Stored(store, level);
+        store.Write(level, index, [Rfc6962.EmptyRoot]);
+        var log = MerkleLog.Open(store, Of(leaves), LargeSize)!;
+        CheckProofs(log, leaves, reference, index << (8 * level));
+        Assert.Equal(right, Stored(store, level));
     }
 
     [Fact]
-    public void Opening_refuses_a_level_with_more_hashes_than_the_leaves_give()
+    public void Where_the_tiles_below_are_wrong_as_well_the_leaves_are_asked()
     {
-        var store = new MemoryHashStore();
-        store.Append(0, ReferenceTree.Leaves(511));
-        store.Append(1, ReferenceTree.Leaves(2));
-        var refusal = Assert.Throws<InvalidOperationException>(() => new MerkleLog(store));
-        Assert.Contains("level 1", refusal.Message, StringComparison.Ordinal);
+        var (leaves, store, reference) = Large();
+        store.Write(0, 700, [Rfc6962.EmptyRoot]);
+        store.Write(1, 100, [Rfc6962.EmptyRoot]);
+        CheckProofs(MerkleLog.Open(store, Of(leaves), LargeSize)!, leaves, reference, 700);
+        // And once more with every full tile gone.
+        store.Write(0, 0, new Hash256[65_792]);
+        store.Write(1, 0, new Hash256[256]);
+        CheckProofs(MerkleLog.Open(store, Of(leaves), LargeSize)!, leaves, reference, 700);
+    }
+
+    [Theory]
+    [InlineData(0, 66_048)]
+    [InlineData(1, 256)]
+    [InlineData(1, 257)]
+    [InlineData(2, 0)]
+    public void A_wrong_hash_among_the_newest_shows_in_the_root_before_anything_is_proven(int level, int index)
+    {
+        var (leaves, store, reference) = Large();
+        store.Write(level, index, [Rfc6962.EmptyRoot]);
+        Assert.NotEqual(reference.Root(0, LargeSize), MerkleLog.Open(store, Of(leaves), LargeSize)!.Root());
+    }
+
+    [Fact]
+    public void Leaves_that_are_others_than_were_appended_are_refused()
+    {
+        var (leaves, store, _) = Large();
+        store.Write(0, 700, [Rfc6962.EmptyRoot]);
+        leaves[701] = Rfc6962.EmptyRoot;
+        var log = MerkleLog.Open(store, Of(leaves), LargeSize)!;
+        Assert.Throws<LedgerInvariantException>(() => log.InclusionProof(700, LargeSize));
+        Assert.Throws<LedgerInvariantException>(() => MerkleLog.Open(store, NoLeaves, LargeSize)!.InclusionProof(700, LargeSize));
     }
 
     [Fact]
@@ -194,19 +251,47 @@ public sealed class MerkleLogTests
         return log;
     }
 
+    private static (Hash256[] Leaves, MemoryHashStore Store, ReferenceTree Reference) Large()
+    {
+        var leaves = ReferenceTree.Leaves(LargeSize);
+        var store = new MemoryHashStore();
+        new MerkleLog(store).Append(leaves);
+        return (leaves, store, new ReferenceTree([.. leaves]));
+    }
+
+    private static void CheckProofs(MerkleLog log, Hash256[] leaves, ReferenceTree reference, int around)
+    {
+        foreach (var size in new[] { LargeSize, around + 1, LargeSize - 1 })
+        {
+            Assert.Equal(reference.Root(0, size), log.Root(size));
+            foreach (var index in new[] { 0, around - 1, around, around + 1, 50_000, 65_900 }.Where(i => i >= 0 && i < size))
+                Assert.True(MerkleProof.VerifyInclusion(index, size, leaves[index], log.InclusionProof(index, size), reference.Root(0, size)));
+        }
+    }
+
+    private static LeafReader Of(Hash256[] leaves) => (first, count) => leaves.AsSpan((int)first, count).ToArray();
+
+    private static Hash256[] NoLeaves(long first, int count) => throw new LedgerInvariantException("no leaf is needed");
+
+    private static Hash256[] Stored(MemoryHashStore store, int level)
+    {
+        var hashes = new Hash256[store.Count(level)];
+        Assert.True(store.TryRead(level, 0, hashes));
+        return hashes;
+    }
+
     private sealed class CountingStore : IHashStore
     {
         private readonly MemoryHashStore _store = new();
 
         public List<(int Level, long Start)> Reads { get; } = [];
 
-        public long Count(int level) => _store.Count(level);
-        public void Append(int level, ReadOnlySpan<Hash256> hashes) => _store.Append(level, hashes);
+        public void Write(int level, long start, ReadOnlySpan<Hash256> hashes) => _store.Write(level, start, hashes);
 
-        public void Read(int level, long start, Span<Hash256> hashes)
+        public bool TryRead(int level, long start, Span<Hash256> hashes)
         {
             Reads.Add((level, start));
-            _store.Read(level, start, hashes);
+            return _store.TryRead(level, start, hashes);
         }
     }
 }

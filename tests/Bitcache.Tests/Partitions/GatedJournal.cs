@@ -11,6 +11,17 @@ internal sealed class GatedJournal : IJournal
     private readonly ManualResetEventSlim _open = new(true);
     private long _durable = -1;
 
+    public GatedJournal()
+    {
+    }
+
+    /// <summary>One that holds records from the start on.</summary>
+    public GatedJournal(IEnumerable<byte[]> records)
+    {
+        _records.AddRange(records);
+        _durable = _records.Count - 1;
+    }
+
     /// <summary>Set when an append has begun.</summary>
     public ManualResetEventSlim AppendBegun { get; } = new(false);
     public bool IsFull { get; set; }
@@ -19,6 +30,9 @@ internal sealed class GatedJournal : IJournal
     public Exception? Failure { get; set; }
     public int Seals { get; private set; }
     public int Appends { get; private set; }
+
+    /// <summary>Records that were read in order.</summary>
+    public long RecordsRead { get; private set; }
     public long DurableSequence => Volatile.Read(ref _durable);
     public Hash256 ChainHash => default;
 
@@ -54,6 +68,7 @@ internal sealed class GatedJournal : IJournal
     public void ReadRecords(long first, long count, RecordReader reader)
     {
         if (IsDamaged) throw new JournalCorruptException("planted", 0, "a record", "another one");
+        RecordsRead += count;
         for (var i = first; i < first + count; i++) reader(TryReadRecord(i, out var record) ? record : throw new ArgumentOutOfRangeException(nameof(count)));
     }
 

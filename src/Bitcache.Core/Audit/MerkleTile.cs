@@ -1,0 +1,42 @@
+namespace Bitcache.Core.Audit;
+
+/// <summary>Up to 256 hashes of one level of a <see cref="MerkleLog"/>, and the nodes over them, as far as these are
+/// complete: row 0 holds the hashes, row h the roots of each 2^h of them.</summary>
+internal sealed class MerkleTile
+{
+    public const int Width = 256;
+    private const int Heights = 8;
+
+    // One row after the other.
+    private readonly Hash256[] _nodes = new Hash256[(2 * Width) - 1];
+
+    public MerkleTile()
+    {
+    }
+
+    public MerkleTile(ReadOnlySpan<Hash256> hashes)
+    {
+        foreach (var hash in hashes) Add(hash);
+    }
+
+    public int Count { get; private set; }
+    public bool IsFull => Count == Width;
+    public ReadOnlySpan<Hash256> Hashes => _nodes.AsSpan(0, Count);
+
+    /// <summary>Of a full tile: its entry in the level above.</summary>
+    public Hash256 Root => Node(Heights, 0);
+
+    public Hash256 Node(int height, int index) => _nodes[RowStart(height) + index];
+
+    public void Add(Hash256 hash)
+    {
+        _nodes[Count++] = hash;
+        for (var height = 1; height <= Heights && Count % (1 << height) == 0; height++)
+        {
+            var index = (Count >> height) - 1;
+            _nodes[RowStart(height) + index] = Rfc6962.NodeHash(Node(height - 1, 2 * index), Node(height - 1, (2 * index) + 1));
+        }
+    }
+
+    private static int RowStart(int height) => (2 * Width) - ((2 * Width) >> height);
+}
