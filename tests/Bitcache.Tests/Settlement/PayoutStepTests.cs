@@ -1,0 +1,233 @@
+using System.Security.Cryptography;
+using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine;
+using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Partitions;
+using Bitcache.Engine.Settlement;
+using Bitcache.Tests.Partitions;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Bitcache.Tests.Settlement;
+
+/// <summary>Single steps of families, with a node that refuses, lies, or must not be asked. What a real node does is tested
+/// with one.</summary>
+[Trait("suite", "core")]
+public sealed class PayoutStepTests : IAsyncLifetime
+{
+    private static readonly Sats FeeCap = new(100);
+    private readonly GatedJournal _journal = new();
+    private readonly Partition _partition;
+    private readonly Payouts _payouts;
+    private readonly NodeOfCalls _node;
+    private readonly List<(WalletId Wallet, ChangeDeposit Deposit)> _users = [];
+    private readonly List<WithdrawalKey> _withdrawals = [];
+    private WalletId _operator;
+    private byte _scripts;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public PayoutStepTests()
+    {
+        _partition = new Partition(
+            new Ledger(0), _journal, new BatchClock(TimeProvider.System, null), NullLogger.Instance, (why, cause) => throw new InvalidOperationException(why, cause));
+        _partition.Start();
+        (var seam, _node) = NodeOfCalls.Create();
+        _payouts = new Payouts(_partition, seam, new EngineSettings { DataFolder = "/nowhere", Origin = "ledger.test/log" }, NullLogger.Instance);
+    }
+
+    /// <summary>An operator with money for fees, and two users, each with a withdrawal of 400 of 1,000 satoshis in a family of
+    /// its own.</summary>
+    public async ValueTask InitializeAsync()
+    {
+        _operator = ClientIds.NextWallet();
+        await DoAsync(new Genesis("ledger.test/log", 3, 1, _operator, new ByteString([0x51]), []));
+        await DepositAsync(_operator, AddressPurpose.OperatorTopUp, Ledger.OperatorTenant);
+        for (var family = 1; family <= 2; family++)
+        {
+            var wallet = ClientIds.NextWallet();
+            await DoAsync(new CreateWallet(NewId(), 1, wallet), tenant: 1);
+            _users.Add((wallet, await DepositAsync(wallet, AddressPurpose.Deposit, tenant: 1)));
+            var id = NewId();
+            await DoAsync(new RequestWithdrawal(id, wallet, NewScript(), new Sats(400), false), tenant: 1);
+            _withdrawals.Add(new WithdrawalKey(wallet, id));
+            await DoAsync(new OpenFamily(family, FeeCap, null, [_withdrawals[^1]]));
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _partition.DisposeAsync();
+        _journal.Dispose();
+    }
+
+    [Theory]
+    [InlineData(nameof(IBitcoinNode.GetTransactionAsync))]
+    [InlineData(nameof(IBitcoinNode.SendRawTransactionAsync))]
+    public async Task What_the_node_refuses_of_one_family_does_not_stop_the_others(string refused)
+    {
+        var (first, second) = (await SignAsync(1), await SignAsync(2));
+        var sent = new List<string>();
+        _node.On(nameof(IBitcoinNode.GetTransactionAsync), (Txid txid) =>
+            txid == first && refused == nameof(IBitcoinNode.GetTransactionAsync) ? throw Refusal() : (WalletTransaction?)null);
+        _node.On(nameof(IBitcoinNode.SendRawTransactionAsync), (byte[] transaction) =>
+        {
+            if (transaction[0] == 1) throw Refusal();
+            sent.Add(Convert.ToHexString(transaction));
+            return new BroadcastResult(BroadcastOutcome.Accepted, null);
+        });
+        await _payouts.DriveAsync(mayPay: true, Cancel);
+
+        Assert.Equal(["02"], sent);
+        Assert.Equal([(1, Refusal().Message), (2, $"{second} waits for a block")], _payouts.Waiting.Select(w => (w.Key, w.Value)).Order());
+        Assert.Equal([FamilyState.Signed, FamilyState.Signed], await StatesAsync());
+    }
+
+    [Fact]
+    public async Task A_node_that_cannot_be_asked_ends_the_turn()
+    {
+        await SignAsync(1);
+        await SignAsync(2);
+        _node.On(nameof(IBitcoinNode.GetTransactionAsync), (Txid _) => (WalletTransaction?)null);
+        _node.On(nameof(IBitcoinNode.SendRawTransactionAsync), (byte[] _) =>
+            (BroadcastResult?)null ?? throw new NodeException(NodeFailure.Unknown, "the answer was lost"));
+        var failure = await Assert.ThrowsAsync<NodeException>(() => _payouts.DriveAsync(mayPay: true, Cancel));
+        Assert.Equal(NodeFailure.Unknown, failure.Failure);
+        Assert.Single(_node.Calls, nameof(IBitcoinNode.SendRawTransactionAsync));
+    }
+
+    [Fact]
+    public async Task A_block_that_holds_the_transaction_confirms_its_family()
+    {
+        var txid = await SignAsync(1);
+        await SignAsync(2);
+        Mine([NewTxid(), txid, NewTxid()], seen: txid);
+        await _payouts.DriveAsync(mayPay: true, Cancel);
+        Assert.Equal([FamilyState.Confirmed, FamilyState.Signed], await StatesAsync());
+        var family = await FamilyAsync(1);
+        Assert.Equal((1, 7u, 1u), (family.Confirmation!.Attempt, family.Confirmation.Height, family.Confirmation.Position));
+    }
+
+    [Theory]
+    [InlineData(Lie.TxidMissing)]
+    [InlineData(Lie.OtherRoot)]
+    [InlineData(Lie.OtherHeader)]
+    [InlineData(Lie.ShortHeader)]
+    public async Task A_block_that_does_not_hold_the_transaction_confirms_nothing(Lie lie)
+    {
+        var txid = await SignAsync(1);
+        var inBlock = new List<Txid> { NewTxid(), txid, NewTxid() };
+        var block = Mine(inBlock, seen: txid);
+        if (lie == Lie.TxidMissing) inBlock[1] = NewTxid();
+        if (lie == Lie.OtherRoot) inBlock[2] = NewTxid();
+        if (lie == Lie.OtherHeader) block[70]++;
+        if (lie == Lie.ShortHeader) _node.On(nameof(IBitcoinNode.GetBlockHeaderAsync), (BlockHash _) => (byte[]?)block[..79]);
+        var entries = _partition.DurableSequence;
+        var failure = await Assert.ThrowsAsync<NodeException>(() => _payouts.DriveAsync(mayPay: true, Cancel));
+        Assert.Equal(NodeFailure.Unknown, failure.Failure);
+        Assert.Equal((FamilyState.Signed, entries), ((await FamilyAsync(1)).State, _partition.DurableSequence));
+    }
+
+    [Fact]
+    public async Task A_block_that_the_node_does_not_know_any_more_confirms_nothing_and_the_transaction_is_sent_again()
+    {
+        var txid = await SignAsync(1);
+        await DoAsync(new AbandonFamily(2));
+        Mine([txid], seen: txid);
+        _node.On(nameof(IBitcoinNode.GetBlockTxidsAsync), (BlockHash _) => (IReadOnlyList<Txid>?)null);
+        await _payouts.DriveAsync(mayPay: true, Cancel);
+        Assert.Equal(FamilyState.Signed, (await FamilyAsync(1)).State);
+        Assert.Single(_node.Calls, nameof(IBitcoinNode.SendRawTransactionAsync));
+    }
+
+    [Theory]
+    [InlineData(Stop.Owes)]
+    [InlineData(Stop.Frozen)]
+    [InlineData(Stop.ReservesShort)]
+    public async Task A_family_that_may_not_be_paid_any_more_is_given_up_before_anything_is_asked_of_the_node(Stop stop)
+    {
+        var (wallet, deposit) = _users[0];
+        // Of the deposit that leaves the chain 400 are on their way out: they are owed.
+        if (stop == Stop.Owes) await DoAsync(deposit with { To = DepositState.Frozen });
+        if (stop == Stop.Frozen) await DoAsync(new SetFrozen(NewId(), wallet, true), Ledger.OperatorTenant);
+        if (stop != Stop.ReservesShort) await SignAsync(2);
+        _node.On(nameof(IBitcoinNode.GetTransactionAsync), (Txid _) => (WalletTransaction?)null);
+        _node.On(nameof(IBitcoinNode.SendRawTransactionAsync), (byte[] _) => new BroadcastResult(BroadcastOutcome.Accepted, null));
+        await _payouts.DriveAsync(mayPay: stop != Stop.ReservesShort, Cancel);
+
+        var others = stop == Stop.ReservesShort ? FamilyState.Abandoned : FamilyState.Signed;
+        Assert.Equal([FamilyState.Abandoned, others], await StatesAsync());
+        Assert.Equal(stop == Stop.ReservesShort, _node.Calls.Count == 0);
+        Assert.DoesNotContain(1, _payouts.Waiting.Keys);
+        var (withdrawal, due, held) = await _partition.QueryAsync(ledger => (
+            ledger.FindWithdrawal(_withdrawals[0])!, ledger.DueWithdrawals(), ledger.OperatorWallet.Held));
+        Assert.Equal(WithdrawalState.Queued, withdrawal.State);
+        // It leaves when its payer may pay again.
+        Assert.Equal(stop == Stop.ReservesShort, due.Any(w => w.Key == _withdrawals[0]));
+        Assert.Equal(others == FamilyState.Abandoned ? Msat.Zero : FeeCap.ToMsat(), held);
+        if (stop != Stop.Owes) return;
+        await DoAsync(deposit with { To = DepositState.Credited });
+        Assert.Contains(await _partition.QueryAsync(ledger => ledger.DueWithdrawals()), w => w.Key == _withdrawals[0]);
+    }
+
+    public enum Lie
+    {
+        TxidMissing,
+        OtherRoot,
+        OtherHeader,
+        ShortHeader,
+    }
+
+    public enum Stop
+    {
+        Owes,
+        Frozen,
+        ReservesShort,
+    }
+
+    /// <summary>A block at height 7 of which the node says that it holds a transaction. Returns its header.</summary>
+    private byte[] Mine(List<Txid> txids, Txid seen)
+    {
+        var header = new byte[80];
+        BlockProof.MerkleRoot(txids).Write(header.AsSpan(36));
+        Assert.True(BlockHeader.TryParse(header, out var parsed));
+        _node.On(nameof(IBitcoinNode.GetTransactionAsync), (Txid txid) =>
+            txid == seen ? new WalletTransaction(txid, 1, parsed.Hash, 7, null, [], [], []) : null);
+        _node.On(nameof(IBitcoinNode.GetBlockHeaderAsync), (BlockHash _) => (byte[]?)header);
+        _node.On(nameof(IBitcoinNode.GetBlockTxidsAsync), (BlockHash _) => (IReadOnlyList<Txid>?)txids);
+        _node.On(nameof(IBitcoinNode.SendRawTransactionAsync), (byte[] _) => new BroadcastResult(BroadcastOutcome.Accepted, null));
+        return header;
+    }
+
+    /// <summary>Signs a family; its transaction is its number.</summary>
+    private async Task<Txid> SignAsync(int family)
+    {
+        var txid = NewTxid();
+        await DoAsync(new SignAttempt(family, 1, txid, new Sats(50), new ByteString([(byte)family])));
+        return txid;
+    }
+
+    private async Task<ChangeDeposit> DepositAsync(WalletId wallet, AddressPurpose purpose, uint tenant)
+    {
+        var script = NewScript();
+        await DoAsync(new AssignAddress(NewId(), wallet, purpose, script), tenant);
+        var deposit = new ChangeDeposit(new OutPoint(NewTxid(), 0), DepositState.Credited, false, script, new Sats(1_000), default, 1);
+        await DoAsync(deposit);
+        return deposit;
+    }
+
+    private async Task DoAsync(Command command, uint tenant = Ledger.OperatorTenant) =>
+        Assert.Equal(Outcome.Accepted, (await _partition.SubmitAsync(command, tenant)).Outcome);
+
+    private Task<Family> FamilyAsync(long number) => _partition.QueryAsync(ledger => ledger.FindFamily(number));
+
+    private Task<FamilyState[]> StatesAsync() => _partition.QueryAsync(ledger => ledger.Families().Select(f => f.State).ToArray());
+
+    private static NodeException Refusal() => new(RpcError.WalletError, "planted");
+
+    private ByteString NewScript() => new([0, 20, .. new byte[19], ++_scripts]);
+
+    private static Txid NewTxid() => new(Hash256.Read(RandomNumberGenerator.GetBytes(Hash256.Bytes)));
+
+    private static OperationId NewId() => ClientIds.Next(TimeProvider.System);
+}
