@@ -17,7 +17,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
     private readonly record struct Attempt(Request Request, ClientCommand Command, uint Tenant, Moment Sent, bool IsAlone);
 
     /// <summary>A moment: what is durable, and the time that the partition shows.</summary>
-    private readonly record struct Moment(long Next, UnixTime Time, bool Trusted, int TrustChanges, bool MayDiffer);
+    private readonly record struct Moment(long Next, UnixTime Time, bool Trusted, int TrustChanges);
 
     /// <summary>Attempts on their way.</summary>
     public int Outstanding { get; private set; }
@@ -216,7 +216,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
             if (!shows(model)) continue;
             // Between the two the time and the trust in it may have changed.
             if (Gives(model, answered.Time, answered.Trusted) || Gives(model, sent.Time, sent.Trusted)) return;
-            if ((answered.MayDiffer || sent.TrustChanges != answered.TrustChanges) && (Gives(model, answered.Time, !answered.Trusted) || Gives(model, sent.Time, !sent.Trusted))) return;
+            if (sent.TrustChanges != answered.TrustChanges && (Gives(model, answered.Time, !answered.Trusted) || Gives(model, sent.Time, !sent.Trusted))) return;
         }
         var last = oracle.Before(answered.Next);
         var now = (last with { Now = answered.Time, ClockTrusted = answered.Trusted }).Apply(command, tenant).Outcome;
@@ -226,7 +226,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
             (model with { Now = time, ClockTrusted = trusted }).Apply(command, tenant).Outcome == outcome;
     }
 
-    private Moment MomentOf(Life life) => new(oracle.Next, life.Partition.BatchTime, life.Partition.IsClockTrusted, life.TrustChanges, life.WasConfirmed);
+    private Moment MomentOf(Life life) => new(oracle.Next, life.Partition.BatchTime, life.Partition.IsClockTrusted, life.TrustChanges);
 
     private static bool Shows(Model model, WalletId id, Wallet? wallet) =>
         wallet is { } there ? model.Wallets.TryGetValue(id, out var by) && by == Comparison.Of(there) : !model.Wallets.ContainsKey(id);

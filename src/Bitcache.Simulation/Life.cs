@@ -130,12 +130,8 @@ internal sealed class Life : IDisposable
     public void RequireTrust(Entry entry) =>
         Must.Hold(!_distrusted.Exists(d => entry.Sequence >= d.From && entry.Sequence < d.To), $"P12: {entry.Command} with a clock that is wrong.");
 
-    /// <summary>Whether the operator has confirmed the clock in this life: the batch that was being filled then goes on as it
-    /// was begun.</summary>
-    public bool WasConfirmed { get; private set; }
-
     /// <summary>From now on time is the operator's word.</summary>
-    public void ClockConfirmed() => (WasConfirmed, _beganRight) = (true, false);
+    public void ClockConfirmed() => _beganRight = false;
 
     /// <summary>Ends the process's hold on its files; once is enough.</summary>
     public void Dispose()

@@ -52,8 +52,11 @@ internal sealed class HoldTable : IStateTable
         return _index[at] - 1;
     }
 
+    /// <summary>When the hold expires that does so first; null without holds.</summary>
+    public UnixTime? FirstExpiry => Count > 0 ? Peek(_heap[0]).Expires : null;
+
     /// <summary>The slot of the hold that expires first if its time has come, or -1.</summary>
-    public int FirstDue(UnixTime now) => Count > 0 && Peek(_heap[0]).Expires <= now ? _heap[0] : None;
+    public int FirstDue(UnixTime now) => FirstExpiry <= now ? _heap[0] : None;
 
     public void Add(in Hold hold)
     {

@@ -33,6 +33,9 @@ public sealed partial class Ledger
     public OpenHold? FindHold(WalletId payer, OperationId id) =>
         _wallets.Find(payer) is var slot and >= 0 && _holds.Find(slot, id) is var hold and >= 0 ? Show(_holds.Peek(hold)) : null;
 
+    /// <summary>When the open hold expires that does so first; null without one. Costs nothing.</summary>
+    public UnixTime? NextHoldExpiry => _holds.FirstExpiry;
+
     /// <summary>The hold that is due to be given back, the one that expired first before the others; null when none is.
     /// Costs nothing then.</summary>
     public ExpireHold? NextHoldToExpire(UnixTime now)

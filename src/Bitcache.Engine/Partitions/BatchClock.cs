@@ -19,6 +19,7 @@ public sealed class BatchClock
     private long _newest;
     private volatile bool _trusted;
     private bool _confirmed;
+    private bool _confirming;
 
     /// <param name="lastJournaled">The newest time in the journal, or null before the first entry.</param>
     public BatchClock(TimeProvider time, UnixTime? lastJournaled)
@@ -37,24 +38,41 @@ public sealed class BatchClock
     /// <summary>The monotonic clock, from an unknown beginning. May be read by any thread.</summary>
     internal long MonotonicMilliseconds => (long)_time.GetElapsedTime(0).TotalMilliseconds;
 
+    /// <summary>The time of a batch that begins now.</summary>
     public UnixTime Next()
     {
-        var wall = Wall();
-        var expected = _baseMilliseconds + (long)_time.GetElapsedTime(_baseTimestamp).TotalMilliseconds;
+        if (_confirming) BeginAgain();
+        var (wall, expected) = (Wall(), Expected());
         // A gap at the start is never mended by waiting: only an operator knows whether the clock is right.
         if (!_gapAtStart || _confirmed) _trusted = Math.Abs(wall - expected) <= JumpMilliseconds;
-        _newest = Math.Max(_newest, Math.Min(wall, expected + Limits.TimeAheadMillisecondsMax));
+        _newest = TimeAt(wall, expected);
         return new UnixTime(_newest);
     }
 
-    /// <summary>An operator's word that the wall clock is right: time goes on from there, if that is not backwards.</summary>
-    public void Confirm()
+    /// <summary>The time that a batch would have which began now.</summary>
+    public UnixTime Peek() => new(TimeAt(Wall(), Expected()));
+
+    /// <summary>How long at least no batch will have this time, wherever the wall clock is set meanwhile; negative when one
+    /// may have it already.</summary>
+    public TimeSpan TimeBefore(UnixTime time) =>
+        TimeSpan.FromMilliseconds(time.Milliseconds - Limits.TimeAheadMillisecondsMax - Expected());
+
+    /// <summary>An operator's word that the wall clock is right: from the next batch on time goes on from there, if that is
+    /// not backwards. The batch that is being filled keeps the time and the trust that it was begun with.</summary>
+    public void Confirm() => _confirming = true;
+
+    internal Alarm NewAlarm(Action ring) => new(_time, ring);
+
+    private void BeginAgain()
     {
-        _confirmed = true;
+        (_confirming, _confirmed) = (false, true);
         _baseTimestamp = _time.GetTimestamp();
         _baseMilliseconds = Math.Max(_newest, Wall());
-        _trusted = true;
     }
+
+    private long TimeAt(long wall, long expected) => Math.Max(_newest, Math.Min(wall, expected + Limits.TimeAheadMillisecondsMax));
+
+    private long Expected() => _baseMilliseconds + (long)_time.GetElapsedTime(_baseTimestamp).TotalMilliseconds;
 
     private long Wall() => _time.GetUtcNow().ToUnixTimeMilliseconds();
 }

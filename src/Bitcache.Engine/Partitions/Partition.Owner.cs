@@ -1,4 +1,5 @@
-// The owner thread: takes work from the queue, applies it to the ledger in memory, fills batches.
+// The owner thread: takes work from the queue, applies it to the ledger in memory, fills batches. With nothing to do it
+// sleeps until something comes or a hold expires.
 
 using Bitcache.Core;
 
@@ -12,12 +13,16 @@ public sealed partial class Partition
     /// <summary>Which part of the window is given up at a time when it is full, and how far it may pass its bound while
     /// the floor cannot rise.</summary>
     private const int WindowReserve = 8;
+    /// <summary>How long a hold may be late, and how often is looked whether those that are due may expire now.</summary>
+    private static readonly TimeSpan ExpiryLateMax = TimeSpan.FromSeconds(1);
 
     private void OwnerLoop()
     {
+        Func<bool> hasReason = HasReason;
+        Action setAlarm = SetAlarm;
         try
         {
-            while (_queue.Wait(() => _filling is not null && Volatile.Read(ref _batchesInSync) == 0)) TakeOwnerTurn();
+            while (_queue.Wait(hasReason, setAlarm)) TakeOwnerTurn();
             if (_filling is not null) HandOver();
         }
 #pragma warning disable CA1031 // Whatever is thrown here, the ledger in memory can no longer be trusted.
@@ -36,6 +41,7 @@ public sealed partial class Partition
     /// <summary>Applies what is in the queue, and hands over what the disk is free for.</summary>
     internal void TakeOwnerTurn()
     {
+        _alarm?.Stop();
         while (HasBatch() && HasItem())
         {
             var finished = Run(_current!, _filling ??= BeginBatch());
@@ -43,10 +49,33 @@ public sealed partial class Partition
             if (finished) _current = null;
             if (!finished || _filling.IsFull) HandOver();
         }
+        // Holds expire whether or not somebody asks for something.
+        if (_filling is null && HasBatch() && HasDueHold()) _filling = BeginBatch();
         // With the disk busy it is better to gather more than to queue a small batch.
         if (_filling is not null && Volatile.Read(ref _batchesInSync) == 0) HandOver();
         ThrowIfStopped();
     }
+
+    private bool HasReason() => _filling is not null ? Volatile.Read(ref _batchesInSync) == 0 : _alarm!.HasRung;
+
+    /// <summary>A batch that is being filled is handed over soon, and the next one takes what is due.</summary>
+    private void SetAlarm()
+    {
+        if (_filling is null) _alarm!.Set(UntilNextExpiry());
+    }
+
+    /// <summary>How long the owner may sleep for all that holds ask for; null for ever.</summary>
+    private TimeSpan? UntilNextExpiry()
+    {
+        if (_ledger.NextHoldExpiry is not { } expiry) return null;
+        // As far as the monotonic clock is enough; then it depends on the wall clock, which may be set.
+        if (_clock.TimeBefore(expiry) is var surely && surely > TimeSpan.Zero) return surely;
+        var left = TimeSpan.FromMilliseconds(expiry.Milliseconds - _clock.Peek().Milliseconds);
+        if (left <= TimeSpan.Zero && TimeMayAct(_clock.IsTrusted)) return TimeSpan.Zero;
+        return left > TimeSpan.Zero && left < ExpiryLateMax ? left : ExpiryLateMax;
+    }
+
+    private bool HasDueHold() => _ledger.NextHoldExpiry is { } expiry && expiry <= _clock.Peek();
 
     /// <summary>Whether there is a batch to fill. The owner thread waits for one; a simulation, which takes the turns of
     /// both threads, must not.</summary>
@@ -59,12 +88,15 @@ public sealed partial class Partition
         var batch = _free.Take(_stopped.Token);
         batch.Begin(_clock.Next(), _clock.IsTrusted);
         Volatile.Write(ref _batchMilliseconds, batch.Time.Milliseconds);
-        if (_storageFull || _ledger.Genesis is null || !batch.ClockTrusted) return batch;
+        if (!TimeMayAct(batch.ClockTrusted)) return batch;
         if (FloorToRaise(batch) is { } floor) new CommandItem(new RaiseFloor(floor), Ledger.OperatorTenant).Run(_ledger, batch);
         for (var i = 0; i < _bounds.BatchExpiries && _ledger.NextHoldToExpire(batch.Time) is { } expiry; i++)
             new CommandItem(expiry, Ledger.OperatorTenant).Run(_ledger, batch);
         return batch;
     }
+
+    /// <summary>Whether entries that nobody asked for, but time, may be made.</summary>
+    private bool TimeMayAct(bool clockTrusted) => !_storageFull && _ledger.Genesis is not null && clockTrusted;
 
     /// <summary>False if the item goes on in the next batch.</summary>
     private bool Run(WorkItem item, Batch batch)

@@ -38,6 +38,7 @@ public sealed partial class Partition : IAsyncDisposable
     private readonly WorkQueue _queue;
     private readonly BlockingCollection<Batch> _free = [];
     private readonly BlockingCollection<Batch> _filled = [];
+    private Alarm? _alarm;
     private Thread? _ownerThread;
     private Thread? _syncThread;
     // Owned by the owner thread: the batch that is being filled, the item that is being run, and whether it has begun
@@ -73,6 +74,7 @@ public sealed partial class Partition : IAsyncDisposable
     /// <summary>Starts both threads. A simulation takes their turns itself instead.</summary>
     public void Start()
     {
+        _alarm = _clock.NewAlarm(_queue.Wake);
         _ownerThread = new Thread(OwnerLoop) { Name = $"partition {_ledger.Partition} owner" };
         _syncThread = new Thread(SyncLoop) { Name = $"partition {_ledger.Partition} sync" };
         _ownerThread.Start();
@@ -220,7 +222,8 @@ public sealed partial class Partition : IAsyncDisposable
         }
     }
 
-    /// <summary>An operator's word that the clock is right.</summary>
+    /// <summary>An operator's word that the clock is right. It counts from the batch on that follows the one which takes it,
+    /// and has taken effect when this is done.</summary>
     public async Task ConfirmClockAsync()
     {
         await QueryAsync(_ => { _clock.Confirm(); return true; });
@@ -237,6 +240,7 @@ public sealed partial class Partition : IAsyncDisposable
             _ownerThread?.Join();
             _syncThread?.Join();
         });
+        if (_alarm is not null) await _alarm.DisposeAsync();
         _snapshots?.Dispose();
         _journal.Dispose();
         _free.Dispose();

@@ -61,7 +61,9 @@ internal sealed class WorkQueue : IDisposable
     }
 
     /// <summary>Waits until there is something to take or a reason to look; false when there will never be.</summary>
-    public bool Wait(Func<bool> hasReason)
+    /// <param name="hasReason">Looked at again whenever the owner is woken.</param>
+    /// <param name="beforeSleep">Called when waiting takes long enough to sleep.</param>
+    public bool Wait(Func<bool> hasReason, Action beforeSleep)
     {
         var spin = default(SpinWait);
         while (!spin.NextSpinWillYield)
@@ -69,6 +71,7 @@ internal sealed class WorkQueue : IDisposable
             if (!_items.IsEmpty || hasReason()) return true;
             spin.SpinOnce();
         }
+        beforeSleep();
         Volatile.Write(ref _asleep, 1);
         Interlocked.MemoryBarrier();
         while (_items.IsEmpty && !hasReason() && !_completed) _wake.WaitOne();

@@ -82,7 +82,9 @@ public sealed class BatchClockTests
         Assert.True(clock.Next() <= new UnixTime(last.Milliseconds + (2 * 3_600_000) + Limits.TimeAheadMillisecondsMax));
         Assert.False(clock.IsTrusted);
 
+        // A batch that is being filled goes on as it was begun.
         clock.Confirm();
+        Assert.False(clock.IsTrusted);
         Assert.Equal(At(TimeSpan.FromHours(2)), clock.Next());
         Assert.True(clock.IsTrusted);
     }

@@ -31,6 +31,9 @@ internal sealed class GatedJournal : IJournal
     public int Seals { get; private set; }
     public int Appends { get; private set; }
 
+    /// <summary>Sequences that each append brought.</summary>
+    public List<int> Batches { get; } = [];
+
     /// <summary>Records that were read in order.</summary>
     public long RecordsRead { get; private set; }
     public long DurableSequence => Volatile.Read(ref _durable);
@@ -48,6 +51,7 @@ internal sealed class GatedJournal : IJournal
         if (Failure is not null) throw new JournalFailedException("planted", Failure);
         Assert.Equal(DurableSequence + 1, firstSequence);
         Appends++;
+        Batches.Add(sequences);
         while (!payload.IsEmpty)
         {
             var length = (int)new ByteReader(payload).U32();

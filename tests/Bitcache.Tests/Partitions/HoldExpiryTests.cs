@@ -82,10 +82,16 @@ public sealed class HoldExpiryTests : IAsyncLifetime
     {
         const int holds = ExpiriesPerBatchMax + 100;
         await Task.WhenAll(Enumerable.Range(0, holds).Select(i => HoldAsync(TimeSpan.FromSeconds(holds - i), 1)));
+        var placed = _partition.DurableSequence;
+        _journal.Batches.Clear();
         _clocks.Pass(TimeSpan.FromSeconds(holds));
-        // Each look waits for its answer, so that each has a batch of its own.
-        Assert.Equal((holds - ExpiriesPerBatchMax, 1_000 - holds + ExpiriesPerBatchMax), await LookAsync());
+        // With whatever comes next, or with the alarm: a batch takes no more than its share.
+        while ((await LookAsync()).Open > 0)
+        {
+        }
         Assert.Equal((0, 1_000), await LookAsync());
+        Assert.Equal(holds, _partition.DurableSequence - placed);
+        Assert.Equal([ExpiriesPerBatchMax, holds - ExpiriesPerBatchMax], _journal.Batches);
         var times = new List<UnixTime>();
         for (var i = 0; i < holds; i++)
         {
@@ -94,6 +100,88 @@ public sealed class HoldExpiryTests : IAsyncLifetime
         }
         Assert.Equal(times.Order(), times);
         Assert.Equal(holds, times.Distinct().Count());
+    }
+
+    [Fact]
+    public async Task A_hold_expires_though_nobody_asks_for_anything()
+    {
+        await HoldAsync(TimeSpan.FromMinutes(1), 100);
+        var (placed, appends) = (_partition.DurableSequence, _journal.Appends);
+        await PassWhenAsleepAsync(wakes: 58, TimeSpan.FromSeconds(58));
+        await PassWhenAsleepAsync(wakes: 59, TimeSpan.FromSeconds(1));
+        await PassWhenAsleepAsync(wakes: 60, TimeSpan.FromMilliseconds(999));
+        Assert.Equal(appends, _journal.Appends);
+        _clocks.Pass(TimeSpan.FromMilliseconds(1));
+        await DurableAsync(placed + 1);
+        var entry = _partition.ReadEntry(placed + 1);
+        Assert.Equal((EntryType.HoldExpired, At(60)), (entry.Type, entry.Time));
+        // Until the wall clock may show the time, by however little it is set, nobody looks at it.
+        Assert.Equal([58, 59, 60], _clocks.TimersSet.Select(t => t.TotalSeconds).Distinct());
+    }
+
+    [Fact]
+    public async Task Without_holds_nothing_wakes_an_idle_partition()
+    {
+        await LookAsync();
+        Assert.Empty(_clocks.TimersSet);
+        // What is closed in time asks for nothing more: what was set rings once.
+        var hold = await HoldAsync(TimeSpan.FromMinutes(1), 100);
+        await _clocks.TimerSetAsync(TimeSpan.FromSeconds(58));
+        await CaptureAsync(hold, 100);
+        var batches = _journal.Batches.Count;
+        _clocks.Pass(TimeSpan.FromMinutes(2));
+        Assert.Equal((0, 900), await LookAsync());
+        Assert.Equal(batches, _journal.Batches.Count);
+        Assert.Equal([58], _clocks.TimersSet.Select(t => t.TotalSeconds).Distinct());
+    }
+
+    [Fact]
+    public async Task What_is_due_while_the_clock_is_wrong_expires_within_a_second_of_its_being_right()
+    {
+        await HoldAsync(TimeSpan.FromMinutes(1), 100);
+        var placed = _partition.DurableSequence;
+        _clocks.Jump = TimeSpan.FromHours(1);
+        Assert.Equal((1, 900), await LookAsync());
+        await PassWhenAsleepAsync(wakes: 58, TimeSpan.FromSeconds(58));
+        for (var second = 59; second < 65; second++) await PassWhenAsleepAsync(wakes: second, TimeSpan.FromSeconds(1));
+        Assert.Equal(placed, _partition.DurableSequence);
+
+        await _clocks.TimerSetAsync(TimeSpan.FromSeconds(65));
+        _clocks.Jump = TimeSpan.Zero;
+        _clocks.Pass(TimeSpan.FromSeconds(1));
+        await DurableAsync(placed + 1);
+        Assert.Equal(EntryType.HoldExpired, _partition.ReadEntry(placed + 1).Type);
+    }
+
+    [Fact]
+    public async Task What_is_due_while_the_disk_is_full_expires_within_a_second_of_there_being_room()
+    {
+        await HoldAsync(TimeSpan.FromMinutes(1), 100);
+        _journal.IsFull = true;
+        await HoldAsync(TimeSpan.FromMinutes(1), 100);
+        var placed = _partition.DurableSequence;
+        Assert.True(_partition.IsStorageFull);
+        await PassWhenAsleepAsync(wakes: 58, TimeSpan.FromSeconds(58));
+        for (var second = 59; second < 65; second++) await PassWhenAsleepAsync(wakes: second, TimeSpan.FromSeconds(1));
+        Assert.Equal(placed, _partition.DurableSequence);
+
+        await _clocks.TimerSetAsync(TimeSpan.FromSeconds(65));
+        _journal.IsFull = false;
+        while (_partition.IsStorageFull) await Task.Yield();
+        _clocks.Pass(TimeSpan.FromSeconds(1));
+        await DurableAsync(placed + 2);
+    }
+
+    /// <summary>Lets time pass once the partition sleeps until a time, in seconds from the start.</summary>
+    private async Task PassWhenAsleepAsync(int wakes, TimeSpan time)
+    {
+        await _clocks.TimerSetAsync(TimeSpan.FromSeconds(wakes));
+        _clocks.Pass(time);
+    }
+
+    private async Task DurableAsync(long sequence)
+    {
+        while (_partition.DurableSequence < sequence) await Task.Yield();
     }
 
     private static UnixTime At(int seconds) => new(TwoClocks.Start.AddSeconds(seconds).ToUnixTimeMilliseconds());
