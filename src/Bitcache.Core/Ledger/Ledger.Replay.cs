@@ -6,9 +6,16 @@ namespace Bitcache.Core;
 public sealed partial class Ledger
 {
     private const int ReplayRunMax = 512;
-    private readonly Payment[] _replayed = new Payment[ReplayRunMax];
-    private readonly UInt128[] _replayedSalts = new UInt128[ReplayRunMax];
-    private readonly PaymentResult[] _replayedResults = new PaymentResult[ReplayRunMax];
+    // Made when a replay begins: most ledgers of a test never replay anything.
+    private ReplayRun? _replay;
+
+    /// <summary>A run of payments, their salts, and what came of them.</summary>
+    private sealed class ReplayRun
+    {
+        public readonly Payment[] Payments = new Payment[ReplayRunMax];
+        public readonly UInt128[] Salts = new UInt128[ReplayRunMax];
+        public readonly PaymentResult[] Results = new PaymentResult[ReplayRunMax];
+    }
 
     /// <summary>Replays the records of one batch, one after the other.</summary>
     /// <param name="scratch">Room for <see cref="Limits.RecordBytesMax"/> bytes.</param>
@@ -32,18 +39,19 @@ public sealed partial class Ledger
     /// many bytes they take.</summary>
     private int ReplayPayments(ReadOnlySpan<byte> records, Span<byte> scratch)
     {
+        var run = _replay ??= new ReplayRun();
         var (count, end) = (0, 0);
         ApplyContext context = default;
         while (count < ReplayRunMax && end < records.Length
-            && Entry.TryReadPayment(records[end..], out _replayed[count], out var own, out var length)
+            && Entry.TryReadPayment(records[end..], out run.Payments[count], out var own, out var length)
             && (count == 0 || (own.Tenant == context.Tenant && own.Time == context.Time)))
         {
             context = own;
-            _replayedSalts[count++] = own.Salt;
+            run.Salts[count++] = own.Salt;
             end += length;
         }
         if (count == 0) return 0;
-        var applied = Apply(_replayed.AsSpan(0, count), context, _replayedSalts, _replayedResults, scratch, out var bytes);
+        var applied = Apply(run.Payments.AsSpan(0, count), context, run.Salts, run.Results, scratch, out var bytes);
         if (applied != count || !scratch[..bytes].SequenceEqual(records[..end]))
             throw new LedgerInvariantException($"the entries {NextSequence - applied} to {NextSequence - 1} do not follow from the entries before them");
         return end;

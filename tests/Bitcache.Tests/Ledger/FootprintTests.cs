@@ -1,0 +1,32 @@
+using Bitcache.Core;
+
+namespace Bitcache.Tests.Ledgers;
+
+/// <summary>What a ledger takes before it holds anything.</summary>
+[Trait("suite", "core")]
+public sealed class FootprintTests
+{
+    private const long EmptyBytesMax = 64 << 10;
+    private const long ReplayBytesMin = 100 << 10;
+
+    [Fact]
+    public void An_empty_ledger_is_small_and_room_for_a_replay_is_made_by_the_first_one_alone()
+    {
+        _ = new Ledger(0);
+        var ledger = new Ledger(0);
+        Assert.InRange(Allocated(() => ledger = new Ledger(0)), 1, EmptyBytesMax);
+
+        var book = new Book();
+        var (record, scratch) = (book.Records[0], new byte[Limits.RecordBytesMax]);
+        Assert.InRange(Allocated(() => ledger.ReplayBatch(record, scratch)), ReplayBytesMin, 2 * ReplayBytesMin);
+        Assert.Equal(book.Ledger.StateHash(), ledger.StateHash());
+        Assert.Equal(0, Allocated(() => ledger.ReplayBatch([], scratch)));
+    }
+
+    private static long Allocated(Action action)
+    {
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        action();
+        return GC.GetAllocatedBytesForCurrentThread() - before;
+    }
+}
