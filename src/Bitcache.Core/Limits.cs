@@ -57,7 +57,9 @@ public static class Limits
 
     /// <summary>Remembered client ids; above it the floor rises early.</summary>
     public const int WindowIdsMax = 64 << 20;
-    /// <summary>How long an id is remembered at least, unless the bound above is met: one day.</summary>
+    /// <summary>Memory that they may take: 64 bytes each. Above it the floor rises early, too.</summary>
+    public const long WindowBytesMax = 4L << 30;
+    /// <summary>How long an id is remembered at least, unless one of the bounds above is met: one day.</summary>
     public const long WindowMillisecondsMin = 24 * 3_600_000L;
     /// <summary>How far an id's own time may lie ahead of journaled time: five minutes.</summary>
     public const long IdAheadMillisecondsMax = 5 * 60_000L;

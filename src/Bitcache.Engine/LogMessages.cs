@@ -78,8 +78,8 @@ internal static partial class LogMessages
     public static partial void SnapshotManifestRefused(this ILogger logger, string file);
 
     [LoggerMessage(1001, LogLevel.Warning,
-        "{Ids} client ids are remembered, which is the bound: ids made before {Floor} are refused from now on")]
-    public static partial void WindowFull(this ILogger log, int ids, UnixTime floor);
+        "{Ids} client ids are remembered in {Bytes} bytes, and one of the two is the bound: ids made before {Floor} are refused from now on")]
+    public static partial void WindowFull(this ILogger log, int ids, long bytes, UnixTime floor);
 
     [LoggerMessage(1002, LogLevel.Information, "Ledger {Origin} on {Network} begins: genesis entry written, anchor script {Script}")]
     public static partial void LedgerBegun(this ILogger log, string origin, BitcoinNetwork network, ByteString script);

@@ -9,6 +9,8 @@ internal sealed class IdSlice
     private const int ChunkBits = 12;
     public const int ChunkIds = 1 << ChunkBits;
     private const int FirstChunkIds = 4;
+    /// <summary>What a slice takes beside its rows and cells: its objects, and its place among the slices.</summary>
+    public const int OverheadBytes = 256;
 
     private readonly IdSlicePool _pool;
     private readonly SlotIndex _index;
@@ -18,7 +20,7 @@ internal sealed class IdSlice
     public IdSlice(IdSlicePool pool, int expected)
     {
         (_pool, _index) = (pool, new SlotIndex(pool.TakeCells(SlotIndex.CellsFor(expected)), pool));
-        if (expected >= ChunkIds) _chunks[0] = pool.TakeChunk();
+        if (expected >= ChunkIds) _chunks[0] = pool.TakeChunk(ChunkIds);
     }
 
     /// <summary>Read by other threads, too: what is counted is there.</summary>
@@ -27,7 +29,7 @@ internal sealed class IdSlice
     public int Count => Volatile.Read(ref _count);
     public int ForEverCount { get; set; }
 
-    public long Bytes => _index.Bytes + (_chunks.AsSpan(0, _chunkCount).ToArray().Sum(c => (long)c.Length) * Unsafe.SizeOf<UsedId>());
+    public long Bytes => OverheadBytes + _index.Bytes + (_chunks.AsSpan(0, _chunkCount).ToArray().Sum(c => (long)c.Length) * Unsafe.SizeOf<UsedId>());
 
     private ref UsedId this[int at] => ref _chunks[at >> ChunkBits][at & (ChunkIds - 1)];
 
@@ -95,10 +97,13 @@ internal sealed class IdSlice
         // A quiet second has a few ids only: the first chunk grows, the others are whole.
         if (last.Length < ChunkIds)
         {
-            Array.Resize(ref last, Math.Clamp(4 * last.Length, FirstChunkIds, ChunkIds));
+            var larger = _pool.TakeChunk(Math.Max(2 * last.Length, FirstChunkIds));
+            last.CopyTo(larger, 0);
+            _pool.Return(last);
+            last = larger;
             return;
         }
         if (_chunkCount == _chunks.Length) Array.Resize(ref _chunks, 2 * _chunkCount);
-        _chunks[_chunkCount++] = _pool.TakeChunk();
+        _chunks[_chunkCount++] = _pool.TakeChunk(ChunkIds);
     }
 }

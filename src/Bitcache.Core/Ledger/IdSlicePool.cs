@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace Bitcache.Core;
 
@@ -16,25 +17,36 @@ internal sealed class IdSlicePool
     private readonly Stack<UsedId[]> _held = new();
     private bool _isHeld;
 
+    /// <summary>Memory that was taken and not given back.</summary>
+    public long BytesInUse { get; private set; }
+
     /// <summary>An array of zeros of that length, a power of two.</summary>
     public ulong[] TakeCells(int length)
     {
+        BytesInUse += BytesOf(length, sizeof(ulong));
         if (!_cells[BitOperations.Log2((uint)length)].TryPop(out var cells)) return TableMemory.Allocate<ulong>(length);
         Array.Clear(cells);
         return cells;
     }
 
-    /// <summary>A whole chunk, of any content.</summary>
-    public UsedId[] TakeChunk() => _chunks.TryPop(out var chunk) ? chunk : GC.AllocateUninitializedArray<UsedId>(IdSlice.ChunkIds);
+    /// <summary>A chunk for so many ids, of any content.</summary>
+    public UsedId[] TakeChunk(int ids)
+    {
+        BytesInUse += BytesOf(ids, Unsafe.SizeOf<UsedId>());
+        if (ids < IdSlice.ChunkIds) return new UsedId[ids];
+        return _chunks.TryPop(out var chunk) ? chunk : GC.AllocateUninitializedArray<UsedId>(IdSlice.ChunkIds);
+    }
 
     public void Return(ulong[] cells)
     {
+        BytesInUse -= BytesOf(cells.Length, sizeof(ulong));
         var pool = _cells[BitOperations.Log2((uint)cells.Length)];
         if (cells.Length >= CellsMin && pool.Count < CellArraysMax) pool.Push(cells);
     }
 
     public void Return(UsedId[] chunk)
     {
+        BytesInUse -= BytesOf(chunk.Length, Unsafe.SizeOf<UsedId>());
         if (chunk.Length == IdSlice.ChunkIds && _chunks.Count + _held.Count < ChunksMax) (_isHeld ? _held : _chunks).Push(chunk);
     }
 
@@ -47,4 +59,6 @@ internal sealed class IdSlicePool
         _isHeld = false;
         while (_held.TryPop(out var chunk)) _chunks.Push(chunk);
     }
+
+    private static long BytesOf(int length, int each) => (long)length * each;
 }

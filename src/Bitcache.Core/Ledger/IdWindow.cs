@@ -21,17 +21,21 @@ internal sealed class IdWindow(ulong secret) : IStateTable
     // The slice that was used last: most ids are of the present.
     private long _recentKey = -1;
     private IdSlice? _recent;
-    private int _expected;
-    private int _count;
+    // Those that stand in slices, and those kept for ever that do not any more.
+    private int _inSlices;
+    private int _onlyForEver;
     private UnixTime _floor;
     /// <summary>The sequence that was remembered last.</summary>
     private long _newest = -1;
 
     /// <summary>How many ids are remembered.</summary>
-    public int Count => _count;
+    public int Count => _inSlices + _onlyForEver;
 
     /// <summary>Memory that they take.</summary>
-    public long Bytes => _forEver.Bytes + _slices.Values.Sum(s => s.Bytes);
+    public long Bytes => _forEver.Bytes + Use.Bytes;
+
+    /// <summary>The ids above the floor and their memory: what a higher floor gives back.</summary>
+    public (int Ids, long Bytes) Use => (_inSlices, _pool.BytesInUse + ((long)_slices.Count * IdSlice.OverheadBytes));
 
     public int ForEverCount => _forEver.Count;
 
@@ -51,7 +55,7 @@ internal sealed class IdWindow(ulong secret) : IStateTable
         (SliceOf(id) ?? NewSlice(id)).Add(hash, used, forEver);
         if (forEver) _forEver.Add(hash, used, forEver);
         _newest = sequence;
-        _count++;
+        _inSlices++;
     }
 
     public void PrefetchCell(long owner, OperationId id) => SliceOf(id)?.PrefetchCell(Hash(owner, id));
@@ -64,24 +68,25 @@ internal sealed class IdWindow(ulong secret) : IStateTable
         {
             var slice = _slices[key];
             var cut = key == first ? Cut(slice, floor) : null;
-            _count -= slice.Count - slice.ForEverCount - ((cut?.Count ?? 0) - (cut?.ForEverCount ?? 0));
+            _inSlices -= slice.Count - (cut?.Count ?? 0);
+            _onlyForEver += slice.ForEverCount - (cut?.ForEverCount ?? 0);
             slice.Drop();
             if (cut is null) _slices.Remove(key);
             else _slices[key] = cut;
         }
-        _expected = _recent?.Count ?? _expected;
         (_recent, _recentKey) = (null, -1);
     }
 
-    /// <summary>The floor at which at most so many ids are remembered, those kept for ever not counted; null if there are not more.</summary>
-    public UnixTime? FloorFor(int ids)
+    /// <summary>The lowest floor, between two slices, that leaves at most so many ids above it in at most so many bytes;
+    /// null if there are not more now.</summary>
+    public UnixTime? FloorFor(int ids, long bytes)
     {
-        var left = (long)_slices.Values.Sum(s => (long)s.Count);
+        var left = Use;
         UnixTime? floor = null;
         foreach (var key in _slices.Keys.Order())
         {
-            if (left <= ids) break;
-            left -= _slices[key].Count;
+            if (left.Ids <= ids && left.Bytes <= bytes) break;
+            left = (left.Ids - _slices[key].Count, left.Bytes - _slices[key].Bytes);
             floor = new UnixTime((key + 1) << SliceBits);
         }
         return floor;
@@ -111,7 +116,7 @@ internal sealed class IdWindow(ulong secret) : IStateTable
             var slice = new IdSlice(_pool, ids);
             _slices.Add(key, slice);
             ReadIds(reader, slice, ids);
-            _count += ids;
+            _inSlices += ids;
         }
     }
 
@@ -123,7 +128,7 @@ internal sealed class IdWindow(ulong secret) : IStateTable
         {
             // Those above the floor stand in a slice as well.
             if (used.Id.Time >= floor && SliceOf(used.Id) is { } slice) slice.ForEverCount++;
-            else _count++;
+            else _onlyForEver++;
         }
     }
 
@@ -189,9 +194,11 @@ internal sealed class IdWindow(ulong secret) : IStateTable
 
     private IdSlice NewSlice(OperationId id)
     {
-        // As large as the one before: growing means to move what is there.
-        var slice = new IdSlice(_pool, _recent?.Count ?? _expected);
-        _slices.Add(id.Time.Milliseconds >> SliceBits, slice);
+        // As large as the second before it: growing means to move what is there. One apart from all others begins small,
+        // or a client could take megabytes for an id by spreading a few over far seconds.
+        var key = id.Time.Milliseconds >> SliceBits;
+        var slice = new IdSlice(_pool, _slices.GetValueOrDefault(key - 1)?.Count ?? 0);
+        _slices.Add(key, slice);
         return slice;
     }
 }

@@ -46,6 +46,10 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
 
     public int WalletCount => _wallets.Count;
     public int WindowIds => _ids.Count;
+
+    /// <summary>The ids above the floor and the memory that they take: what the window's bounds are about.</summary>
+    public (int Ids, long Bytes) WindowUse => _ids.Use;
+
     /// <summary>Memory of the wallets and of the ids that are remembered.</summary>
     public (long Wallets, long WindowIds) MemoryBytes => (_wallets.Bytes, _ids.Bytes);
     public Totals Totals => _totals with { };
@@ -113,8 +117,8 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
     /// <summary>The sequence of the entry that an id left, or null.</summary>
     public long? FindId(WalletId owner, OperationId id) => _ids.Find(OwnerKey(owner, _wallets.Find(owner)), id);
 
-    /// <summary>The floor at which the window holds at most so many ids, or null if it does not hold more.</summary>
-    public UnixTime? FloorFor(int ids) => _ids.FloorFor(ids);
+    /// <summary>The floor at which <see cref="WindowUse"/> is at most so much, or null if it is not more now.</summary>
+    public UnixTime? FloorFor(int ids, long bytes) => _ids.FloorFor(ids, bytes);
 
     private ApplyResult Identify(ClientCommand command, in ApplyContext context)
     {

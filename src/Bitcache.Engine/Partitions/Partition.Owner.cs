@@ -123,7 +123,7 @@ public sealed partial class Partition
     {
         if (_goesOn || item is not (CommandItem or PaymentItem or PaymentBlock)) return null;
         // Seen here at the latest when the batch before the last that fits was appended.
-        if (!_storageFull && _ledger.WindowIds < _bounds.WindowIds + (_bounds.WindowIds / WindowReserve)) return null;
+        if (!_storageFull && !IsWindowFull(WindowReserve + 1)) return null;
         if (item is CommandItem { Command: ClientCommand named } && _ledger.FindId(named.Owner, named.Id) is not null) return null;
         if (item is PaymentItem single && _ledger.FindId(single.Payment.Payer, single.Payment.Id) is not null) return null;
         return _storageFull ? Unavailable.StorageFull : Unavailable.Busy;
@@ -141,15 +141,27 @@ public sealed partial class Partition
     /// <summary>Where the floor of the id window should stand, or null to leave it.</summary>
     private UnixTime? FloorToRaise(Batch batch)
     {
-        if (_ledger.WindowIds >= _bounds.WindowIds && _ledger.FloorFor(_bounds.WindowIds - (_bounds.WindowIds / WindowReserve)) is { } early)
+        if (IsWindowFull(WindowReserve) && _ledger.FloorFor(LessReserve(_bounds.WindowIds), LessReserve(_bounds.WindowBytes)) is { } early)
         {
             // Memory is finite: give up the oldest part of what is left of the window, and say so.
             if (early > batch.Time) early = batch.Time;
             if (early <= _ledger.Floor) return null;
-            _log.WindowFull(_ledger.WindowIds, early);
+            _log.WindowFull(_ledger.WindowUse.Ids, _ledger.WindowUse.Bytes, early);
             return early;
         }
         var due = batch.Time.Milliseconds - Limits.WindowMillisecondsMin;
         return due - _ledger.Floor.Milliseconds >= FloorStepMilliseconds ? new UnixTime(due - (due % FloorStepMilliseconds)) : null;
     }
+
+    /// <summary>Whether ids or their memory have come to so many parts of their bound.</summary>
+    private bool IsWindowFull(int parts)
+    {
+        var (ids, bytes) = _ledger.WindowUse;
+        return ids >= (long)_bounds.WindowIds * parts / WindowReserve || bytes >= _bounds.WindowBytes / WindowReserve * parts;
+    }
+
+    /// <summary>What is left of a bound when a part of it is given up.</summary>
+    private static int LessReserve(int bound) => bound - (bound / WindowReserve);
+
+    private static long LessReserve(long bound) => bound - (bound / WindowReserve);
 }

@@ -24,4 +24,7 @@ public sealed record PartitionBounds
 
     /// <summary>Client ids that are remembered before the floor rises early.</summary>
     public int WindowIds { get; init; } = Limits.WindowIdsMax;
+
+    /// <summary>Memory that they may take before it rises early.</summary>
+    public long WindowBytes { get; init; } = Limits.WindowBytesMax;
 }

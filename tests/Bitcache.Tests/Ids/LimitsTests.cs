@@ -1,5 +1,6 @@
 // Relations between bounds: what is written under one of them must fit the next.
 
+using System.Runtime.CompilerServices;
 using Bitcache.Core;
 
 namespace Bitcache.Tests.Ids;
@@ -82,6 +83,8 @@ public sealed class LimitsTests
         Assert.True(Limits.TimeAheadMillisecondsMax < Limits.IdAheadMillisecondsMax);
         Assert.True(Limits.BatchEntriesMax <= Limits.QueueItemsMax);
         Assert.True(Limits.QueueItemsMax < Limits.WindowIdsMax);
+        // Row and cells of an id, where the index has just doubled: with busy seconds the count is met first.
+        Assert.True(Limits.WindowBytesMax / Limits.WindowIdsMax > Unsafe.SizeOf<UsedId>() + (sizeof(ulong) * 8 / 3));
         Assert.True(Limits.HistoryPageMax < Limits.BatchEntriesMax);
     }
 }

@@ -51,12 +51,55 @@ public sealed class IdWindowTests
     {
         var window = new IdWindow(1);
         for (var i = 0; i < 10_000; i++) window.Add(0, OperationId.Create(new UnixTime(Start + i), (UInt128)i), i, forEver: false);
-        Assert.Null(window.FloorFor(10_000));
-        var floor = window.FloorFor(6_000)!.Value;
+        Assert.Null(window.FloorFor(10_000, long.MaxValue));
+        var floor = window.FloorFor(6_000, long.MaxValue)!.Value;
         window.ForgetBelow(floor);
         // No more is given up than whole seconds make necessary.
         Assert.InRange(window.Count, 6_000 - 1_024, 6_000);
         Assert.Equal(10_000 - window.Count, floor.Milliseconds - Start);
+    }
+
+    [Fact]
+    public void The_floor_that_gives_memory_back_gives_it_back()
+    {
+        var window = new IdWindow(1);
+        for (var i = 0; i < 100_000; i++) window.Add(i % 7, OperationId.Create(new UnixTime(Start + (37 * i)), (UInt128)i), i, forEver: i % 100 == 0);
+        var bytes = window.Use.Bytes;
+        Assert.Null(window.FloorFor(int.MaxValue, bytes));
+        window.ForgetBelow(window.FloorFor(int.MaxValue, bytes / 2)!.Value);
+        // No more is given up than whole seconds make necessary.
+        Assert.InRange(window.Use.Bytes, (bytes / 2) - 4_096, bytes / 2);
+        window.ForgetBelow(new UnixTime(Start + (37 * 100_000) + 1_024));
+        Assert.Equal((0, 0L), window.Use);
+        Assert.Equal(1_000, window.Count);
+    }
+
+    [Fact]
+    public void Single_ids_of_far_seconds_take_little_memory_beside_a_busy_second()
+    {
+        var window = new IdWindow(1);
+        var sequence = 0;
+        for (var i = 0; i < 200_000; i++) window.Add(0, OperationId.Create(new UnixTime(Start + (i & 1_023)), (UInt128)i), sequence++, forEver: false);
+        var busy = window.Bytes;
+        for (var i = 1; i <= 1_000; i++)
+        {
+            window.Add(0, OperationId.Create(new UnixTime(Start - (2_048 * i)), (UInt128)i), sequence++, forEver: false);
+            window.Add(0, OperationId.Create(new UnixTime(Start + (2_048 * i)), (UInt128)i), sequence++, forEver: false);
+        }
+        Assert.InRange(window.Bytes - busy, 0, 2_000 * 1_000);
+    }
+
+    [Theory]
+    [InlineData(100)]
+    [InlineData(260)]
+    [InlineData(1_100)]
+    [InlineData(5_000)]
+    [InlineData(30_000)]
+    public void An_id_takes_less_than_a_hundred_bytes_whatever_the_rate(int each)
+    {
+        var window = new IdWindow(1);
+        for (var i = 0; i < 20 * each; i++) window.Add(0, OperationId.Create(new UnixTime(Start + (i / each * 1_024)), (UInt128)i), i, forEver: false);
+        Assert.InRange(window.Bytes / window.Count, 40, 100);
     }
 
     [Fact]
@@ -81,7 +124,7 @@ public sealed class IdWindowTests
         {
             for (var i = 0; i < 20_000; i++) window.Add(0, OperationId.Create(new UnixTime(time + (i & 1_023)), (UInt128)i), i, forEver: false);
             time += 1_024;
-            if (window.FloorFor(40_000) is { } floor) window.ForgetBelow(floor);
+            if (window.FloorFor(40_000, long.MaxValue) is { } floor) window.ForgetBelow(floor);
         }
         for (var i = 0; i < 10; i++) Second();
         var before = GC.GetAllocatedBytesForCurrentThread();
