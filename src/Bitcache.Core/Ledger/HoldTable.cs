@@ -22,7 +22,8 @@ internal struct Hold
     public readonly Msat Held => Left + FeeLeft;
 }
 
-internal sealed class HoldTable : IStateTable
+/// <param name="secret">Keys the lists.</param>
+internal sealed class HoldTable(ulong secret) : IStateTable
 {
     private const int CapacityMin = 64;
     private const int None = -1;
@@ -34,11 +35,14 @@ internal sealed class HoldTable : IStateTable
     // Slots; the hold that expires first is at the top. Of two that expire together the older one is first, so that
     // the order does not depend on how the heap came about.
     private int[] _heap = new int[CapacityMin];
-    private readonly HoldLists _ofPayer = new();
-    private readonly HoldLists _ofPayee = new();
+    private readonly HoldLists _ofPayer = new(secret);
+    private readonly HoldLists _ofPayee = new(secret);
     private int _free = None;
 
     public int Count { get; private set; }
+
+    /// <summary>How many a wallet pays for.</summary>
+    public int CountOf(int payer) => _ofPayer.CountOf(payer);
 
     /// <summary>To read or to write; see <see cref="PagedTable{T}"/>.</summary>
     public ref Hold this[int slot] => ref _holds[slot];
@@ -68,8 +72,8 @@ internal sealed class HoldTable : IStateTable
         _heap[Count] = slot;
         _places[slot] = Count;
         Rise(Count++);
-        _ofPayer.Add(hold.Payer, slot);
-        _ofPayee.Add(hold.Payee, slot);
+        _ofPayer.Add(hold.Payer, slot, hold.Sequence);
+        _ofPayee.Add(hold.Payee, slot, hold.Sequence);
     }
 
     public void Remove(int slot)
@@ -95,10 +99,11 @@ internal sealed class HoldTable : IStateTable
     /// <summary>The open holds, the oldest first: the same order on every machine.</summary>
     public IEnumerable<Hold> InOrder() => _heap.Take(Count).Select(slot => Peek(slot)).OrderBy(hold => hold.Sequence);
 
-    /// <summary>The slots of one wallet's open holds, whichever side it is on, newest first.</summary>
-    public IEnumerable<int> Of(int wallet)
+    /// <summary>The slots of one wallet's open holds, whichever side it is on, newest first: those placed by an entry
+    /// before a sequence. Costs what is taken of it.</summary>
+    public IEnumerable<int> Of(int wallet, long before)
     {
-        var (pays, isPaid) = (_ofPayer.Newest(wallet), _ofPayee.Newest(wallet));
+        var (pays, isPaid) = (_ofPayer.NewestBefore(wallet, before), _ofPayee.NewestBefore(wallet, before));
         while (pays != None || isPaid != None)
         {
             var next = isPaid == None || (pays != None && Peek(pays).Sequence > Peek(isPaid).Sequence) ? pays : isPaid;
@@ -184,11 +189,15 @@ internal sealed class HoldTable : IStateTable
 
     public void Read(StateReader reader)
     {
+        long newest = 0;
         for (var left = reader.Section(StateSection.Holds); left > 0; left--)
         {
             var row = reader.Begin();
-            Add(HoldRows.Read(ref row));
+            var hold = HoldRows.Read(ref row);
             reader.End(row);
+            if (hold.Sequence <= newest) throw new FormatException($"the hold of entry {hold.Sequence} behind that of {newest}");
+            Add(hold);
+            newest = hold.Sequence;
         }
     }
 }

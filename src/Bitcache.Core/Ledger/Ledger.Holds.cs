@@ -16,17 +16,17 @@ public readonly record struct OpenHold(
 
 public sealed partial class Ledger
 {
-    private readonly HoldTable _holds = new();
+    private readonly HoldTable _holds = new(secret);
 
     /// <summary>Every open hold, the oldest first. Costs a walk over them.</summary>
     public IReadOnlyList<OpenHold> OpenHolds() => [.. _holds.InOrder().Select(hold => Show(hold))];
 
     public int OpenHoldCount => _holds.Count;
 
-    /// <summary>The open holds that a wallet pays or would be paid by, newest first.</summary>
+    /// <summary>The open holds that a wallet pays or would be paid by, newest first. Costs what it returns.</summary>
     /// <param name="before">Only those placed by an entry before this one.</param>
     public IReadOnlyList<OpenHold> HoldsOf(WalletId wallet, long before, int max) => _wallets.Find(wallet) is var slot and >= 0
-        ? [.. _holds.Of(slot).Where(hold => _holds[hold].Sequence < before).Take(max).Select(hold => Show(_holds[hold]))]
+        ? [.. _holds.Of(slot, before).Take(max).Select(hold => Show(_holds.Peek(hold)))]
         : [];
 
     /// <summary>An open hold, by the wallet that pays and the id of the hold; null once it is closed.</summary>

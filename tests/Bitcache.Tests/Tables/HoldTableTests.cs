@@ -1,0 +1,52 @@
+using Bitcache.Core;
+
+namespace Bitcache.Tests.Tables;
+
+[Trait("suite", "core")]
+public sealed class HoldTableTests
+{
+    /// <summary>Against lists that are searched from end to end.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void A_list_goes_on_from_any_sequence_whatever_was_closed(int seed)
+    {
+        var random = new Random(seed);
+        var table = new HoldTable((ulong)seed);
+        var open = new List<Hold>();
+        for (var sequence = 1; sequence <= 4_000; sequence++)
+        {
+            if (open.Count > 0 && random.Next(5) < (sequence < 2_500 ? 2 : 4))
+            {
+                var closed = open[random.Next(open.Count)];
+                table.Remove(table.Find(closed.Payer, closed.Id));
+                open.Remove(closed);
+            }
+            else
+            {
+                var payer = random.Next(4);
+                var hold = new Hold { Id = new OperationId((UInt128)sequence), Sequence = sequence, Payer = payer, Payee = (payer + 1 + random.Next(3)) % 4, Left = new Msat(1) };
+                table.Add(hold);
+                open.Add(hold);
+            }
+            if (sequence % 10 != 0) continue;
+            var (wallet, before) = (random.Next(5), random.NextInt64(sequence + 2));
+            Assert.Equal(
+                open.Where(h => (h.Payer == wallet || h.Payee == wallet) && h.Sequence < before).Select(h => h.Sequence).Reverse(),
+                table.Of(wallet, before).Select(slot => table.Peek(slot).Sequence));
+            Assert.Equal(open.Count(h => h.Payer == wallet), table.CountOf(wallet));
+        }
+    }
+
+    [Fact]
+    public void A_page_costs_what_it_returns()
+    {
+        const int Holds = 200_000;
+        var table = new HoldTable(3);
+        for (var i = 1; i <= Holds; i++) table.Add(new Hold { Id = new OperationId((UInt128)i), Sequence = i, Payer = i % 9, Payee = 100, Left = new Msat(1) });
+        // A walk from the newest for each would look at ten thousand million.
+        var looked = 0L;
+        for (var before = 2; before <= Holds; before += 2) looked += table.Of(100, before).Take(1).Sum(slot => table.Peek(slot).Sequence);
+        Assert.Equal((long)Holds / 2 * Holds / 2, looked);
+    }
+}
