@@ -30,6 +30,8 @@ public static class Limits
     public const int SplitPayeesMax = 64;
     /// <summary>How far ahead a hold may expire: 31 days.</summary>
     public const long HoldMillisecondsMax = 31 * 24 * 3_600_000L;
+    /// <summary>Open holds of one payer. Each takes about 150 bytes until it is closed.</summary>
+    public const int HoldsOpenPerWalletMax = 10_000;
     /// <summary>The part of an amount that a fee may be: all of it.</summary>
     public const int FeePartsPerMillionMax = 1_000_000;
 

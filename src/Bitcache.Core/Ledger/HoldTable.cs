@@ -22,7 +22,7 @@ internal struct Hold
     public readonly Msat Held => Left + FeeLeft;
 }
 
-/// <param name="secret">Keys the lists.</param>
+/// <param name="secret">Keys the index: clients choose the ids.</param>
 internal sealed class HoldTable(ulong secret) : IStateTable
 {
     private const int CapacityMin = 64;
@@ -43,6 +43,9 @@ internal sealed class HoldTable(ulong secret) : IStateTable
 
     /// <summary>How many a wallet pays for.</summary>
     public int CountOf(int payer) => _ofPayer.CountOf(payer);
+
+    /// <summary>The most places of the index that one search looks at. Costs a walk over all holds.</summary>
+    public int LongestSearch => _heap.Take(Count).Select(slot => Distance(Seek(Peek(slot).Payer, Peek(slot).Id), Peek(slot)) + 1).DefaultIfEmpty().Max();
 
     /// <summary>To read or to write; see <see cref="PagedTable{T}"/>.</summary>
     public ref Hold this[int slot] => ref _holds[slot];
@@ -132,10 +135,13 @@ internal sealed class HoldTable(ulong secret) : IStateTable
 
     private int Home(int payer, OperationId id)
     {
-        // The random part of the id, spread over the upper bits by a multiplication with 2^64 / golden ratio.
-        var mixed = unchecked(((ulong)(id.Value & ulong.MaxValue) ^ (uint)payer) * 0x9e37_79b9_7f4a_7c15);
-        return (int)(mixed >> 33) & (_index.Length - 1);
+        // Spread over all bits by a multiplication with 2^64 / golden ratio.
+        var more = unchecked((uint)payer * 0x9e37_79b9_7f4a_7c15);
+        return (int)(SlotIndex.Hash(id.Value, secret, more) & (uint)(_index.Length - 1));
     }
+
+    /// <summary>How far a place of the index lies behind the home of the hold that stands there.</summary>
+    private int Distance(int at, in Hold hold) => (at - Home(hold.Payer, hold.Id)) & (_index.Length - 1);
 
     /// <summary>Frees a place of the index and closes the gap, so that what was placed behind it is still found.</summary>
     private void Unlink(int gap)
@@ -145,7 +151,7 @@ internal sealed class HoldTable(ulong secret) : IStateTable
         {
             ref readonly var hold = ref Peek(_index[at] - 1);
             // It may move into the gap if its home does not lie between the gap and its place.
-            if (((at - Home(hold.Payer, hold.Id)) & mask) < ((at - gap) & mask)) continue;
+            if (Distance(at, hold) < ((at - gap) & mask)) continue;
             _index[gap] = _index[at];
             gap = at;
         }

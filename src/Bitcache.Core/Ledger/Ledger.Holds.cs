@@ -51,6 +51,7 @@ public sealed partial class Ledger
         if (ahead is <= 0 or > Limits.HoldMillisecondsMax) return Result(Refused(Outcome.ExpiryOutOfRange));
         var charged = FeesFor(payer, payee).Of(payment.Amount);
         var refusal = CheckSpending(_wallets[payer], payment.Amount.Value, charged, context.Time);
+        if (refusal == Outcome.None && _holds.CountOf(payer) >= Limits.HoldsOpenPerWalletMax) refusal = Outcome.TooManyHolds;
         _ids.Add(payer, payment.Id, NextSequence, forEver: false);
         if (refusal != Outcome.None) return Refuse(payment, refusal, payer, payee, context, record);
 

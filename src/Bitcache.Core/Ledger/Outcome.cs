@@ -56,6 +56,8 @@ public enum Outcome : ushort
     HoldExceeded = 44,
     /// <summary>With what was refunded before, more than the original payment moved.</summary>
     RefundExceeds = 45,
+    /// <summary>The payer has as many open holds as a wallet may have.</summary>
+    TooManyHolds = 46,
 
     // The operator's side: nothing was changed, and the caller acts on it.
     OperatorFundsLow = 50,

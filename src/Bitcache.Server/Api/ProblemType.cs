@@ -80,6 +80,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType HoldNotFound = new("hold_not_found", 422, "There is no such open hold between these wallets.");
     public static readonly ProblemType PayeeOnly = new("payee_only", 422, "Only the payee's owner may release a hold before it expires.");
     public static readonly ProblemType HoldExceeded = new("hold_exceeded", 422, "This is more than is left of the hold.");
+    public static readonly ProblemType TooManyHolds = new("too_many_holds", 422, "The payer has 10,000 open holds, which is all that a wallet may have.");
     public static readonly ProblemType RefundExceeds = new("refund_exceeds", 422, "With what was refunded before, this is more than the original payment moved.");
     public static readonly ProblemType ReceiptNotReady = new("receipt_not_ready", 409, "No signed checkpoint covers this entry yet.", 1);
     public static readonly ProblemType NothingToProve = new("transfer_refused", 409, "The transfer was refused: there is no receipt for it.");
@@ -123,6 +124,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         Outcome.OriginalNotFound => OriginalNotFound,
         Outcome.HoldExceeded => HoldExceeded,
         Outcome.RefundExceeds => RefundExceeds,
+        Outcome.TooManyHolds => TooManyHolds,
         // The node gave an address twice; the next one is another.
         Outcome.AddressTaken => NodeUnavailable,
         // No client's command comes to one of these.

@@ -67,7 +67,7 @@ internal sealed partial record Model(
             if (named is EpochCut cut && cut.Epoch > Epochs + 1) return (null, this);
             var (outcome, after) = Decide(named, tenant);
             if (outcome is not (Outcome.Accepted or Outcome.InsufficientFunds or Outcome.WalletOwes or Outcome.WalletFrozen
-                or Outcome.LimitExceeded or Outcome.HoldExceeded or Outcome.RefundExceeds)) return (outcome, this);
+                or Outcome.LimitExceeded or Outcome.HoldExceeded or Outcome.RefundExceeds or Outcome.TooManyHolds)) return (outcome, this);
             var forEver = command is RequestWithdrawal or AssignAddress;
             var taken = outcome == Outcome.Accepted && named is Split split ? split.Parts.Count : 1;
             return (outcome, after with { Ids = after.Ids.Add((named.Owner, named.Id), forEver), Entries = Entries + taken });

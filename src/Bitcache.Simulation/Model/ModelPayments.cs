@@ -15,6 +15,7 @@ internal sealed partial record Model
 {
     private const long Hour = 3_600_000;
     private const long Month = 31 * 24 * Hour;
+    private const int HoldsMax = 10_000;
 
     public ImmutableDictionary<(WalletId Payer, OperationId Id), ModelHold> Holds { get; init; } = ImmutableDictionary<(WalletId, OperationId), ModelHold>.Empty;
     public ImmutableDictionary<long, long> Refunded { get; init; } = ImmutableDictionary<long, long>.Empty;
@@ -81,6 +82,7 @@ internal sealed partial record Model
         if (payer.Stopped is { } stopped) return (stopped, this);
         if (c.Amount.Value > Room(c.Payer)) return (Outcome.LimitExceeded, this);
         if (c.Amount.Value + Fee(c.Payer, c.Payee, c.Amount.Value) > payer.Available) return (Outcome.InsufficientFunds, this);
+        if (Holds.Count(h => h.Key.Payer == c.Payer) >= HoldsMax) return (Outcome.TooManyHolds, this);
         var fee = (long)Fee(c.Payer, c.Payee, c.Amount.Value);
         var hold = new ModelHold(c.Payee, c.Amount.Value, fee, c.Expires, Entries);
         return (Outcome.Accepted, (Spend(c.Payer, c.Amount.Value) with { Holds = Holds.Add((c.Payer, c.Id), hold) }).With(c.Payer, w => w.Hold(c.Amount.Value + fee)));

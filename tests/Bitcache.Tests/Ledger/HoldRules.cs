@@ -67,7 +67,7 @@ public sealed class HoldRules
         """);
 
     [Fact]
-    public void A_hold_is_checked_in_order_id_shape_names_expiry_state_limits_funds() => RuleTable.Run(Held + """
+    public void A_hold_is_checked_in_order_id_shape_names_expiry_state_limits_funds_number() => RuleTable.Run(Held + """
         hold a b 5 id h                    Known
         hold nobody b 0                    AmountZero
         hold a a 5                         SelfTransfer
@@ -197,6 +197,39 @@ public sealed class HoldRules
         Assert.Equal((0, Msat.Zero), (ledger.OpenHoldCount, ledger.FindWallet(a)!.Value.Held));
         Assert.Empty(ledger.HoldsOf(a, long.MaxValue, 1));
         Assert.Empty(ledger.HoldsOf(b, long.MaxValue, 1));
+    }
+
+    [Fact]
+    public void A_wallet_has_so_many_open_holds_and_no_more()
+    {
+        var rules = RuleTable.Run(TransferRules.Funded);
+        var (ledger, record) = (rules.Book.Ledger, new byte[Limits.RecordBytesMax]);
+        var (a, b, expires) = (RuleTable.Wallet("a"), RuleTable.Wallet("b"), new UnixTime(Book.Start.Milliseconds + 1_000));
+        var context = new ApplyContext(Book.Start, 1, 1, ClockTrusted: true);
+        PlaceHold Hold(int i) => new(OperationId.Create(Book.Start, (UInt128)(1_000_000 + i)), a, b, new Msat(1), 0, ByteString.Empty, expires);
+        var model = Model.After(Book.GenesisCommand, Book.Start);
+        model = model with { Wallets = model.Wallets.Add(a, new ModelWallet(1, 1_000_000)).Add(b, new ModelWallet(1)), Now = Book.Start };
+        for (var i = 1; i < Limits.HoldsOpenPerWalletMax; i++)
+        {
+            Assert.Equal(Outcome.Accepted, ledger.Apply(Hold(i), context, record).Outcome);
+            model = model with { Holds = model.Holds.Add((a, Hold(i).Id), new ModelHold(b, 1, 0, expires, i)) };
+        }
+        rules.Continue("""
+            hold a b 1 id last                 Accepted
+            # The funds are looked at first, and the refusal is remembered.
+            hold a b 5000                      InsufficientFunds
+            hold a b 1 id more                 TooManyHolds
+            # Another payer, and the payee of all of them.
+            pay a b 1                          Accepted
+            hold b a 1                         Accepted
+            capture a b last 1                 Accepted
+            hold a b 1 id more                 Known
+            hold a b 1                         Accepted
+            hold a b 1                         TooManyHolds
+            """);
+        (var outcome, model) = model.Apply(Hold(0), 1);
+        Assert.Equal(Outcome.Accepted, outcome);
+        Assert.Equal(Outcome.TooManyHolds, model.Apply(Hold(Limits.HoldsOpenPerWalletMax), 1).Outcome);
     }
 
     [Fact]

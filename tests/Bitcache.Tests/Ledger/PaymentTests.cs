@@ -32,12 +32,11 @@ public sealed class PaymentTests
         var original = ledger.FindId(RuleTable.Wallet("a"), rules.Id("p"))!.Value;
         var context = new ApplyContext(Book.Start, 1, 1, ClockTrusted: true);
         var record = new byte[Limits.RecordBytesMax];
-        // What is captured and released must have been held.
-        if (kind is PaymentKind.Capture or PaymentKind.Release)
-            for (var i = 0; i < BatchesMax * BatchPayments; i++) Assert.Equal(Outcome.Accepted, ledger.Apply(Make(PaymentKind.Hold, i, original), context, record).Outcome);
         var least = long.MaxValue;
         for (var batch = 0; batch < BatchesMax && least > 0; batch++)
         {
+            // What is captured and released must have been held.
+            if (kind is PaymentKind.Capture or PaymentKind.Release) ApplyAll(PaymentKind.Hold);
             var accepted = 0;
             var before = GC.GetAllocatedBytesForCurrentThread();
             for (var i = batch * BatchPayments; i < (batch + 1) * BatchPayments; i++)
@@ -47,6 +46,14 @@ public sealed class PaymentTests
             }
             least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
             Assert.Equal(BatchPayments, accepted);
+            // One wallet may have so many open holds and no more.
+            if (kind is PaymentKind.Capture or PaymentKind.Hold) ApplyAll(PaymentKind.Release);
+
+            void ApplyAll(PaymentKind other)
+            {
+                for (var i = batch * BatchPayments; i < (batch + 1) * BatchPayments; i++)
+                    Assert.Equal(Outcome.Accepted, ledger.Apply(Make(other, i, original), context, record).Outcome);
+            }
         }
         Assert.Equal(0, least);
     }
@@ -77,7 +84,7 @@ public sealed class PaymentTests
             _ => new Payment
             {
                 Kind = kind,
-                Id = OperationId.Create(Book.Start, (UInt128)(3_000_000 + number)),
+                Id = OperationId.Create(Book.Start, (UInt128)(((int)kind + 3) * 1_000_000) + (UInt128)number),
                 Payer = Payer,
                 Payee = Payee,
                 Amount = new Msat(1),

@@ -5,6 +5,28 @@ namespace Bitcache.Tests.Tables;
 [Trait("suite", "core")]
 public sealed class HoldTableTests
 {
+    private const long Start = 1_800_000_000_000;
+
+    [Theory]
+    [InlineData("time")]
+    [InlineData("upper")]
+    [InlineData("lower")]
+    public void Ids_that_were_chosen_to_be_alike_are_spread(string differing)
+    {
+        var table = new HoldTable(0xdead_beef_cafe_babe);
+        for (var i = 0; i < 8_000; i++)
+        {
+            var id = differing switch
+            {
+                "time" => OperationId.Create(new UnixTime(Start + i), 42),
+                "upper" => OperationId.Create(new UnixTime(Start + (i / 4_096)), ((UInt128)(i % 4_096) << 62) | 42),
+                _ => OperationId.Create(new UnixTime(Start), (UInt128)i << 40),
+            };
+            table.Add(new Hold { Id = id, Sequence = i + 1, Payer = 7, Payee = 8, Left = new Msat(1) });
+        }
+        Assert.InRange(table.LongestSearch, 1, 200);
+    }
+
     /// <summary>Against lists that are searched from end to end.</summary>
     [Theory]
     [InlineData(1)]
