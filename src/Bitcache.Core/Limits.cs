@@ -43,6 +43,8 @@ public static class Limits
     public const int RecordBytesMax = 512 << 10;
     /// <summary>The record of one payment, with the longest reference.</summary>
     public const int PaymentRecordBytesMax = 512;
+    /// <summary>That of a plain transfer, without one.</summary>
+    public const int PaymentRecordBytesMin = 143;
     /// <summary>A journal segment: recovery reads one whole into memory.</summary>
     public const int SegmentBytesMax = 1 << 30;
     /// <summary>A segment's first page, and as much again for frames.</summary>

@@ -14,7 +14,7 @@ namespace Bitcache.Engine.Journal;
 /// </summary>
 internal sealed class SegmentIndex
 {
-    private const int ChunkBytes = 64 << 10;
+    internal const int ChunkBytes = 64 << 10;
 
     /// <param name="Sequence">That of the first record in it or after it.</param>
     /// <param name="Offset">In the file.</param>

@@ -18,10 +18,14 @@ public abstract class AwaitedItem : WorkItem, IValueTaskSource
         return new ValueTask(this, _done.Version);
     }
 
+    /// <summary>Whether whoever waits has more to do before he waits again than the others who are answered on the same
+    /// thread should wait for.</summary>
+    private protected abstract bool GoesOnAtLength { get; }
+
     /// <summary>Called where whoever waits may go on at once, on this thread.</summary>
     internal override void Complete()
     {
-        _done.RunContinuationsAsynchronously = false;
+        _done.RunContinuationsAsynchronously = GoesOnAtLength;
         _done.SetResult(true);
     }
 

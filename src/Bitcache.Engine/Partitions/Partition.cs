@@ -23,8 +23,9 @@ public delegate void FatalHandler(string why, Exception cause);
 public sealed partial class Partition : IAsyncDisposable
 {
     private const int BatchesMax = 2;
-    /// <summary>Entries that are read past rather than looked up anew.</summary>
-    private const int RecallGapMax = 64;
+    /// <summary>Entries that are read past rather than looked up anew: as many payments as one chunk of the journal holds at
+    /// most, so that no chunk is read twice.</summary>
+    private const int RecallGapMax = SegmentIndex.ChunkBytes / Limits.PaymentRecordBytesMin;
     private static readonly TimeSpan IdleBeforeSeal = TimeSpan.FromMilliseconds(50);
 
     private readonly Ledger _ledger;

@@ -34,6 +34,9 @@ public sealed class PaymentBlock : AwaitedItem
 
     internal override int Cost => Count;
 
+    /// <summary>Thousands of answers are written, and of retries looked up in the journal.</summary>
+    private protected override bool GoesOnAtLength => true;
+
     internal ValueTask Begin()
     {
         _applied = 0;

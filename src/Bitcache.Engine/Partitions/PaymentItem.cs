@@ -29,6 +29,9 @@ internal sealed class PaymentItem(in Payment payment, uint tenant) : AwaitedItem
     public ref readonly Payment Payment => ref _payment;
     public ref readonly PaymentAnswer Answer => ref _answer;
 
+    /// <summary>A retry is answered from the journal.</summary>
+    private protected override bool GoesOnAtLength => _answer.Outcome == Outcome.Known;
+
     internal override bool Run(Ledger ledger, Batch batch)
     {
         var context = new ApplyContext(batch.Time, tenant, batch.Salts(1)[0], batch.ClockTrusted);

@@ -24,6 +24,8 @@ internal sealed class GatedJournal : IJournal
 
     /// <summary>Set when an append has begun.</summary>
     public ManualResetEventSlim AppendBegun { get; } = new(false);
+    /// <summary>Reads wait while it is not set.</summary>
+    public ManualResetEventSlim ReadsOpen { get; } = new(true);
     public bool IsFull { get; set; }
     public bool IsDamaged { get; set; }
     public bool IsUnindexed { get; set; }
@@ -71,6 +73,7 @@ internal sealed class GatedJournal : IJournal
 
     public void ReadRecords(long first, long count, RecordReader reader)
     {
+        ReadsOpen.Wait();
         if (IsDamaged) throw new JournalCorruptException("planted", 0, "a record", "another one");
         RecordsRead += count;
         for (var i = first; i < first + count; i++) reader(TryReadRecord(i, out var record) ? record : throw new ArgumentOutOfRangeException(nameof(count)));
@@ -93,5 +96,6 @@ internal sealed class GatedJournal : IJournal
     {
         _open.Dispose();
         AppendBegun.Dispose();
+        ReadsOpen.Dispose();
     }
 }

@@ -9,6 +9,9 @@ namespace Bitcache.Tests.Partitions;
 [Trait("suite", "core")]
 public sealed class PartitionTests : IAsyncLifetime
 {
+    /// <summary>How long a test waits for what must come at once, before it fails.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
     private readonly GatedJournal _journal = new();
     private readonly TaskCompletionSource<Exception> _fatal = new();
     private Partition _partition = null!;
@@ -197,6 +200,47 @@ public sealed class PartitionTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Whoever_goes_on_after_a_block_holds_up_nobody_elses_answer()
+    {
+        Close();
+        var first = PayAsync(NewId(), 1);
+        _journal.AppendBegun.Wait(TestContext.Current.CancellationToken);
+        using var held = new ManualResetEventSlim();
+        var block = new PaymentBlock(1) { Count = 1, Tenant = 1 };
+        block.Payments[0] = Transfer(NewId());
+        var behind = HoldUpAsync();
+        var other = _partition.QueryAsync(_ => 0);
+        _journal.Open();
+        await other.WaitAsync(Patience, TestContext.Current.CancellationToken);
+        held.Set();
+        await Task.WhenAll(first, behind);
+
+        async Task HoldUpAsync()
+        {
+            await _partition.SubmitAsync(block).ConfigureAwait(false);
+            held.Wait();
+        }
+    }
+
+    [Fact]
+    public async Task A_retry_that_waits_for_the_disk_holds_up_nobody_elses_answer()
+    {
+        var id = NewId();
+        var paid = await _partition.SubmitAsync(Transfer(id), tenant: 1);
+        Close();
+        var first = PayAsync(NewId(), 1);
+        _journal.AppendBegun.Wait(TestContext.Current.CancellationToken);
+        var again = _partition.SubmitAsync(Transfer(id), tenant: 1).AsTask();
+        var other = _partition.QueryAsync(_ => 0);
+        _journal.ReadsOpen.Reset();
+        _journal.Open();
+        await other.WaitAsync(Patience, TestContext.Current.CancellationToken);
+        _journal.ReadsOpen.Set();
+        Assert.Equal((true, paid.Sequence), ((await again).IsRetry, (await again).Sequence));
+        await first;
+    }
+
+    [Fact]
     public async Task Payments_that_arrive_together_share_a_sync()
     {
         Close();
@@ -246,6 +290,8 @@ public sealed class PartitionTests : IAsyncLifetime
 
     private Task<Answer> PayAsync(OperationId id, long msat) =>
         _partition.SubmitAsync(new Transfer(id, _payer, _payee, new Msat(msat), 0, ByteString.Empty), tenant: 1);
+
+    private Payment Transfer(OperationId id) => new() { Kind = PaymentKind.Transfer, Id = id, Payer = _payer, Payee = _payee, Amount = new Msat(1) };
 
     private static OperationId NewId() => ClientIds.Next(TimeProvider.System);
 }
