@@ -77,8 +77,7 @@ internal sealed partial class Episode
         life.ClockConfirmed();
         try
         {
-            await life.Partition.ConfirmClockAsync();
-            Coverage.Count("clock confirmed");
+            Coverage.Count(await life.Partition.ConfirmClockAsync() ? "clock confirmed" : "clock behind the ledger's time");
             _confirming = false;
         }
         catch (Exception e) when (e is Engine.Partitions.PartitionUnavailableException)

@@ -57,9 +57,10 @@ public sealed class BatchClock
     public TimeSpan TimeBefore(UnixTime time) =>
         TimeSpan.FromMilliseconds(time.Milliseconds - Limits.TimeAheadMillisecondsMax - Expected());
 
-    /// <summary>An operator's word that the wall clock is right: from the next batch on time goes on from there, if that is
-    /// not backwards. The batch that is being filled keeps the time and the trust that it was begun with.</summary>
-    public void Confirm() => _confirming = true;
+    /// <summary>An operator's word that the wall clock is right: from the next batch on time goes on from there. The batch
+    /// that is being filled keeps the time and the trust that it was begun with.</summary>
+    /// <returns>False if that would be backwards by more than counts as a jump: then only waiting helps, or another clock.</returns>
+    public bool Confirm() => _confirming = Wall() >= _newest - JumpMilliseconds;
 
     internal Alarm NewAlarm(Action ring) => new(_time, ring);
 

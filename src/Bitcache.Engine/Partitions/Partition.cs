@@ -225,10 +225,12 @@ public sealed partial class Partition : IAsyncDisposable
 
     /// <summary>An operator's word that the clock is right. It counts from the batch on that follows the one which takes it,
     /// and has taken effect when this is done.</summary>
-    public async Task ConfirmClockAsync()
+    /// <returns>False if it cannot be: see <see cref="BatchClock.Confirm"/>.</returns>
+    public async Task<bool> ConfirmClockAsync()
     {
-        await QueryAsync(_ => { _clock.Confirm(); return true; });
+        if (!await QueryAsync(_ => _clock.Confirm())) return false;
         await SubmitAsync(new ConfirmClock());
+        return true;
     }
 
     /// <summary>Takes no more commands, finishes those it has, seals the journal.</summary>

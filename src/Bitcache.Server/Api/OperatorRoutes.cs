@@ -54,8 +54,9 @@ internal static class OperatorRoutes
 
     private static async Task<IResult> ConfirmClockAsync(Call call)
     {
-        await call.Partition.ConfirmClockAsync();
+        var confirmed = await call.Partition.ConfirmClockAsync();
         var time = await call.Partition.QueryAsync(ledger => ledger.Time);
+        if (!confirmed) return new Problem(ProblemType.ClockBehind) { Detail = $"The ledger's time is {time}." };
         return Replies.Json(new ClockReply(time.ToString()), ApiJson.Default.ClockReply);
     }
 

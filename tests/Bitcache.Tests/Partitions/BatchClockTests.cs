@@ -83,9 +83,24 @@ public sealed class BatchClockTests
         Assert.False(clock.IsTrusted);
 
         // A batch that is being filled goes on as it was begun.
-        clock.Confirm();
+        Assert.True(clock.Confirm());
         Assert.False(clock.IsTrusted);
         Assert.Equal(At(TimeSpan.FromHours(2)), clock.Next());
+        Assert.True(clock.IsTrusted);
+    }
+
+    [Fact]
+    public void A_clock_behind_the_last_entry_is_not_confirmed_before_it_has_caught_up()
+    {
+        var clocks = new TwoClocks();
+        var clock = new BatchClock(clocks, At(TimeSpan.FromHours(1)));
+        Assert.False(clock.Confirm());
+        clock.Next();
+        Assert.False(clock.IsTrusted);
+
+        clocks.Pass(TimeSpan.FromMinutes(59));
+        Assert.True(clock.Confirm());
+        Assert.Equal(At(TimeSpan.FromHours(1)), clock.Next());
         Assert.True(clock.IsTrusted);
     }
 
