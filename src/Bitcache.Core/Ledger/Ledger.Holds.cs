@@ -117,7 +117,7 @@ public sealed partial class Ledger
         PaymentBytes.Write(ref entry.Body, payment, released);
         entry.End(context);
         entry.Link(ref _wallets[payer]);
-        return Result(entry.Finish(), context, payer, payee) with { Amount = released };
+        return Result(entry.Finish(), context, payer, payee) with { Amount = released, Released = released };
     }
 
     private ApplyResult ApplyExpireHold(ExpireHold command, in ApplyContext context, Span<byte> record)

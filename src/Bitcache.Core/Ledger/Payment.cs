@@ -132,7 +132,7 @@ public record struct PaymentResult
     /// <summary>What the payer paid on top, or what is held for that.</summary>
     public Msat Fee { get; internal set; }
 
-    /// <summary>Of a capture: what went back to the payer because it closed the hold.</summary>
+    /// <summary>What went back to the payer because a hold was closed, by its last capture or by its release.</summary>
     public Msat Released { get; internal set; }
 
     /// <summary>The payer's available balance now, if whoever asks owns the wallet.</summary>

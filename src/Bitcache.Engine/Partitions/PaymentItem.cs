@@ -16,7 +16,7 @@ public readonly record struct PaymentAnswer(Outcome Outcome, long Sequence, Unix
     /// <summary>What the payer paid on top, or what is held for that.</summary>
     public Msat Fee { get; init; }
 
-    /// <summary>Of a capture: what went back to the payer because it closed the hold.</summary>
+    /// <summary>What went back to the payer because a hold was closed, by its last capture or by its release.</summary>
     public Msat Released { get; init; }
 }
 

@@ -233,6 +233,22 @@ public sealed class HoldRules
     }
 
     [Fact]
+    public void A_release_says_the_same_when_it_is_asked_for_again()
+    {
+        var rules = RuleTable.Run(Held);
+        var (ledger, record) = (rules.Book.Ledger, new byte[Limits.RecordBytesMax]);
+        var release = new ReleaseHold(
+            rules.Id("r"), RuleTable.Wallet("a"), RuleTable.Wallet("b"), default, 0, ByteString.Empty, rules.Id("h")).ToPayment();
+        var context = new ApplyContext(rules.Book.Now, 1, 1, ClockTrusted: true);
+        var first = ledger.Apply(release, context, record);
+        Assert.Equal((new Msat(600_000), new Msat(600_000)), (first.Amount, first.Released));
+        var entry = Entry.Read(record.AsSpan(0, first.BytesWritten));
+        var again = ledger.Apply(release, context, record);
+        Assert.Equal(Outcome.Known, again.Outcome);
+        Assert.Equal((first.Amount, first.Released), (again.Recalled(entry).Amount, again.Recalled(entry).Released));
+    }
+
+    [Fact]
     public void Everything_that_is_said_of_a_hold_is_part_of_its_terms()
     {
         var (a, b, none) = (RuleTable.Wallet("a"), RuleTable.Wallet("b"), ByteString.Empty);
