@@ -117,17 +117,35 @@ public sealed partial class Partition
         return finished;
     }
 
-    /// <summary>Why nothing can be written now, or null. A retry writes nothing: it is still told what came of the
-    /// first time.</summary>
+    /// <summary>Why an item cannot be run now, or null. A retry writes nothing: it is still told what came of the first
+    /// time, and so is a block of nothing but retries.</summary>
     private Unavailable? Refusal(WorkItem item)
     {
         if (_goesOn || item is not (CommandItem or PaymentItem or PaymentBlock)) return null;
         // Seen here at the latest when the batch before the last that fits was appended.
-        if (!_storageFull && !IsWindowFull(WindowReserve + 1)) return null;
-        if (item is CommandItem { Command: ClientCommand named } && _ledger.FindId(named.Owner, named.Id) is not null) return null;
-        if (item is PaymentItem single && _ledger.FindId(single.Payment.Payer, single.Payment.Id) is not null) return null;
-        return _storageFull ? Unavailable.StorageFull : Unavailable.Busy;
+        if (_goesOn || (!_storageFull && !IsWindowFull(WindowReserve + 1))) return null;
+        var isRefused = item switch
+        {
+            CommandItem { Command: ClientCommand named } sent => IsNew(named.IdOwner(sent.Tenant), named.Id),
+            // It adds no id.
+            CommandItem => _storageFull,
+            PaymentItem { Payment: var payment } => IsNew(payment.Payer, payment.Id),
+            PaymentBlock block => HasNew(block.Payments[..block.Count]),
+            _ => false,
+        };
+        return !isRefused ? null : _storageFull ? Unavailable.StorageFull : Unavailable.Busy;
     }
+
+    private bool HasNew(ReadOnlySpan<Payment> payments)
+    {
+        foreach (ref readonly var payment in payments)
+        {
+            if (payment.IsWellFormed && IsNew(payment.Payer, payment.Id)) return true;
+        }
+        return false;
+    }
+
+    private bool IsNew(WalletId owner, OperationId id) => _ledger.FindId(owner, id) is null;
 
     private void HandOver()
     {

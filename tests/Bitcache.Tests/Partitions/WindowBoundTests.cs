@@ -1,5 +1,4 @@
 using Bitcache.Core;
-using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -51,12 +50,73 @@ public sealed class WindowBoundTests : IAsyncLifetime
         Assert.InRange((await _partition.QueryAsync(ledger => ledger.WindowUse)).Bytes, 1, WindowBytes);
     }
 
+    [Fact]
+    public async Task With_no_room_for_an_id_what_adds_none_goes_on()
+    {
+        var paid = Transfer(NewId());
+        await PayAsync(paid);
+        await FillWhileTheFloorStaysAsync();
+        Assert.Equal(Outcome.Accepted, await DepositAsync());
+        Assert.Equal(Outcome.Accepted, (await _partition.SubmitAsync(new LogCut(1, [_partition.DurableSequence]))).Outcome);
+        Assert.Equal(Outcome.Accepted, (await _partition.SubmitAsync(new ConfirmClock())).Outcome);
+        await Assert.ThrowsAsync<PartitionUnavailableException>(() => _partition.SubmitAsync(new CreateWallet(NewId(), 0, ClientIds.NextWallet())));
+        // A retry writes nothing, alone or among others.
+        Assert.True((await PayAsync(paid)).IsRetry);
+        await AnswerAsync([paid, paid]);
+        await Assert.ThrowsAsync<PartitionUnavailableException>(() => AnswerAsync([paid, Transfer(NewId())]));
+        Assert.Equal(Outcome.Accepted, (await _partition.SubmitAsync(new RaiseFloor(Now))).Outcome);
+        Assert.Equal(Outcome.Accepted, (await PayAsync(Transfer(NewId(TimeSpan.FromMinutes(10))))).Outcome);
+    }
+
+    [Fact]
+    public async Task With_no_room_in_the_journal_a_block_of_retries_is_answered()
+    {
+        var paid = Transfer(NewId());
+        await PayAsync(paid);
+        _journal.IsFull = true;
+        // The batch that finds the disk full was promised its room before.
+        await PayAsync(Transfer(NewId()));
+        await AnswerAsync([paid, paid]);
+        await Assert.ThrowsAsync<PartitionUnavailableException>(() => AnswerAsync([paid, Transfer(NewId())]));
+        _journal.IsFull = false;
+    }
+
+    /// <summary>With a clock that is not trusted the floor does not rise.</summary>
+    private async Task FillWhileTheFloorStaysAsync()
+    {
+        _clocks.Jump = TimeSpan.FromMinutes(-10);
+        for (var i = 0; i <= 2 * WindowIds; i++)
+        {
+            try
+            {
+                await PayAsync(Transfer(NewId(TimeSpan.FromMinutes(9))));
+            }
+            catch (PartitionUnavailableException e)
+            {
+                Assert.Equal(Unavailable.Busy, e.Reason);
+                return;
+            }
+        }
+        Assert.Fail("The window has no end.");
+    }
+
+    private UnixTime Now => new((_clocks.GetUtcNow() - _clocks.Jump).ToUnixTimeMilliseconds());
+
     private OperationId NewId(TimeSpan ahead = default) =>
         OperationId.Create(new UnixTime((_clocks.GetUtcNow() + ahead).ToUnixTimeMilliseconds()), ClientIds.DrawSalt());
 
     private Payment Transfer(OperationId id) => new() { Kind = PaymentKind.Transfer, Id = id, Payer = _payer, Payee = _payee, Amount = new Msat(1) };
 
     private async Task<PaymentAnswer> PayAsync(Payment payment) => await _partition.SubmitAsync(payment, Ledger.OperatorTenant);
+
+    private async Task AnswerAsync(Payment[] payments)
+    {
+        var block = new PaymentBlock(payments.Length) { Count = payments.Length, Tenant = Ledger.OperatorTenant };
+        payments.CopyTo(block.Payments);
+        await _partition.SubmitAsync(block);
+        _partition.Recall(block);
+        foreach (var result in block.Results.ToArray()) Assert.Equal(Outcome.Accepted, result.Outcome);
+    }
 
     private async Task<Outcome> DepositAsync()
     {
