@@ -67,6 +67,11 @@ public static class Limits
     public const long WindowMillisecondsMin = 24 * 3_600_000L;
     /// <summary>How far an id's own time may lie ahead of journaled time: five minutes.</summary>
     public const long IdAheadMillisecondsMax = 5 * 60_000L;
+    /// <summary>How far it may do so without counting as ahead, as clocks of clients do: ten seconds.</summary>
+    public const long IdAheadMillisecondsFree = 10_000;
+    /// <summary>Remembered ids that are farther ahead; more are refused. They could otherwise fill the window, and push
+    /// everybody else's out of it.</summary>
+    public const int AheadIdsMax = WindowIdsMax / 8;
     /// <summary>How far journaled time may run ahead of the process's monotonic clock.</summary>
     public const long TimeAheadMillisecondsMax = 2_000;
     /// <summary>A start later than this after the last journaled time waits for an operator's word.</summary>

@@ -223,7 +223,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
         throw new SimulationFailedException($"{command} was answered {outcome} between {sent} and {answered}; by the rules it is {now}, and the balances that came with it are {(shows(last) ? "right" : "wrong")}.");
 
         bool Gives(Model model, UnixTime time, bool trusted) =>
-            (model with { Now = time, ClockTrusted = trusted }).Apply(command, tenant).Outcome == outcome;
+            (model with { Now = time, ClockTrusted = trusted, AheadIdsMax = settings.Bounds.AheadIds }).Apply(command, tenant).Outcome == outcome;
     }
 
     private Moment MomentOf(Life life) => new(oracle.Next, life.Partition.BatchTime, life.Partition.IsClockTrusted, life.TrustChanges);

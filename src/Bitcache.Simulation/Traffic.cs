@@ -23,6 +23,7 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
         {
             0 => Limits.IdAheadMillisecondsMax + 60_000,
             1 => -2 * Limits.WindowMillisecondsMin,
+            2 => 20_000 + random.Next(200_000),
             _ => random.Next(4_000) - 2_000,
         };
         return OperationId.Create(new UnixTime(clock.Now + skew), new UInt128((ulong)random.NextInt64(), (ulong)random.NextInt64()));

@@ -24,6 +24,9 @@ internal sealed class IdWindow(ulong secret) : IStateTable
     // Those that stand in slices, and those kept for ever that do not any more.
     private int _inSlices;
     private int _onlyForEver;
+    // How many ids stand in slices after one, and which; only counted once somebody has asked.
+    private long _aheadOf = long.MaxValue;
+    private int _ahead;
     private UnixTime _floor;
     /// <summary>The sequence that was remembered last.</summary>
     private long _newest = -1;
@@ -56,14 +59,27 @@ internal sealed class IdWindow(ulong secret) : IStateTable
         if (forEver) _forEver.Add(hash, used, forEver);
         _newest = sequence;
         _inSlices++;
+        if (KeyOf(id.Time) > _aheadOf) _ahead++;
     }
 
     public void PrefetchCell(long owner, OperationId id) => SliceOf(id)?.PrefetchCell(Hash(owner, id));
 
+    /// <summary>How many ids lie ahead of a time by a slice at least. Asked of times that do not run backwards, it costs a
+    /// look at each slice that the time has passed.</summary>
+    public int CountAhead(UnixTime time)
+    {
+        var key = KeyOf(time);
+        if (_aheadOf > key) (_aheadOf, _ahead) = (key, _slices.Sum(s => s.Key > key ? s.Value.Count : 0));
+        while (_aheadOf < key) _ahead -= _slices.GetValueOrDefault(++_aheadOf)?.Count ?? 0;
+        return _ahead;
+    }
+
     public void ForgetBelow(UnixTime floor)
     {
+        // What is dropped is not ahead any more.
+        if (KeyOf(floor) > _aheadOf) CountAhead(floor);
         _floor = floor;
-        var (first, isInside) = (floor.Milliseconds >> SliceBits, (floor.Milliseconds & ((1 << SliceBits) - 1)) != 0);
+        var (first, isInside) = (KeyOf(floor), (floor.Milliseconds & ((1 << SliceBits) - 1)) != 0);
         foreach (var key in _slices.Keys.Where(k => k < first || (isInside && k == first)).ToArray())
         {
             var slice = _slices[key];
@@ -183,9 +199,11 @@ internal sealed class IdWindow(ulong secret) : IStateTable
         return cut;
     }
 
+    private static long KeyOf(UnixTime time) => time.Milliseconds >> SliceBits;
+
     private IdSlice? SliceOf(OperationId id)
     {
-        var key = id.Time.Milliseconds >> SliceBits;
+        var key = KeyOf(id.Time);
         if (key == _recentKey) return _recent;
         if (!_slices.TryGetValue(key, out var slice)) return null;
         (_recentKey, _recent) = (key, slice);
@@ -196,7 +214,7 @@ internal sealed class IdWindow(ulong secret) : IStateTable
     {
         // As large as the second before it: growing means to move what is there. One apart from all others begins small,
         // or a client could take megabytes for an id by spreading a few over far seconds.
-        var key = id.Time.Milliseconds >> SliceBits;
+        var key = KeyOf(id.Time);
         var slice = new IdSlice(_pool, _slices.GetValueOrDefault(key - 1)?.Count ?? 0);
         _slices.Add(key, slice);
         return slice;

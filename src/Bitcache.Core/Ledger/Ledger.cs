@@ -117,6 +117,9 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
     /// <summary>The sequence of the entry that an id left, or null.</summary>
     public long? FindId(WalletId owner, OperationId id) => _ids.Find(OwnerKey(owner, _wallets.Find(owner)), id);
 
+    /// <summary>How many ids may be ahead of time. No part of the state: what is refused for it is not remembered.</summary>
+    public int AheadIdsMax { get; set; } = Limits.AheadIdsMax;
+
     /// <summary>The floor at which <see cref="WindowUse"/> is at most so much, or null if it is not more now.</summary>
     public UnixTime? FloorFor(int ids, long bytes) => _ids.FloorFor(ids, bytes);
 
@@ -134,9 +137,17 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
         // Below the floor ids are forgotten: one that is new and one that was paid long ago look alike. So this holds
         // whether or not the clock is trusted; the floor itself is journaled.
         if (id.Time < Floor) return Refused(Outcome.IdBelowFloor);
-        if (context.ClockTrusted && id.Time.Milliseconds > context.Time.Milliseconds + Limits.IdAheadMillisecondsMax)
-            return Refused(Outcome.IdAhead);
+        if (context.ClockTrusted && IsTooFarAhead(id, context.Time)) return Refused(Outcome.IdAhead);
         return new ApplyResult(Outcome.Accepted, 0, 0);
+    }
+
+    /// <summary>Whether an id's time lies far ahead, or a little, and too many do so already.</summary>
+    private bool IsTooFarAhead(OperationId id, UnixTime now)
+    {
+        var ahead = id.Time.Milliseconds - now.Milliseconds;
+        if (ahead <= Limits.IdAheadMillisecondsFree) return false;
+        return ahead > Limits.IdAheadMillisecondsMax
+            || _ids.CountAhead(new UnixTime(now.Milliseconds + Limits.IdAheadMillisecondsFree)) >= AheadIdsMax;
     }
 
     private ApplyResult ApplyGenesis(Genesis command, in ApplyContext context, Span<byte> record)

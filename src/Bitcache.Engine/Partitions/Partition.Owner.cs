@@ -9,7 +9,8 @@ public sealed partial class Partition
 {
     /// <summary>The floor of the id window moves in steps, so that raising it is a rare entry. A step is a whole number
     /// of slices of the window, which are then dropped and not cut.</summary>
-    private const long FloorStepMilliseconds = 1_024 * 3_600;
+    private const long FloorStepMilliseconds = SliceMilliseconds * 3_600;
+    private const long SliceMilliseconds = 1_024;
     /// <summary>Which part of the window is given up at a time when it is full, and how far it may pass its bound while
     /// the floor cannot rise.</summary>
     private const int WindowReserve = 8;
@@ -121,7 +122,6 @@ public sealed partial class Partition
     /// time, and so is a block of nothing but retries.</summary>
     private Unavailable? Refusal(WorkItem item)
     {
-        if (_goesOn || item is not (CommandItem or PaymentItem or PaymentBlock)) return null;
         // Seen here at the latest when the batch before the last that fits was appended.
         if (_goesOn || (!_storageFull && !IsWindowFull(WindowReserve + 1))) return null;
         var isRefused = item switch
@@ -161,8 +161,9 @@ public sealed partial class Partition
     {
         if (IsWindowFull(WindowReserve) && _ledger.FloorFor(LessReserve(_bounds.WindowIds), LessReserve(_bounds.WindowBytes)) is { } early)
         {
-            // Memory is finite: give up the oldest part of what is left of the window, and say so.
-            if (early > batch.Time) early = batch.Time;
+            // Memory is finite: give up the oldest part of what is left of the window, and say so. Ids that a wrong clock let
+            // in may lie ahead of now; the floor follows the time then, slice by slice and not batch by batch.
+            early = new UnixTime(Math.Min(early.Milliseconds, batch.Time.Milliseconds / SliceMilliseconds * SliceMilliseconds));
             if (early <= _ledger.Floor) return null;
             _log.WindowFull(_ledger.WindowUse.Ids, _ledger.WindowUse.Bytes, early);
             return early;

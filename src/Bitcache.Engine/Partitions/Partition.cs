@@ -66,6 +66,7 @@ public sealed partial class Partition : IAsyncDisposable
         SaltSource? drawSalts = null, PartitionBounds? bounds = null, SnapshotKeeper? snapshots = null)
     {
         (_bounds, _snapshots) = (bounds ?? new PartitionBounds(), snapshots);
+        ledger.AheadIdsMax = _bounds.AheadIds;
         _queue = new WorkQueue(_bounds.QueueItems);
         (_ledger, _journal, _clock, _log, _fatal, _drawSalts) = (ledger, journal, clock, log, fatal, drawSalts ?? ClientIds.DrawSalts);
         for (var i = 0; i < BatchesMax; i++) _free.Add(new Batch(_bounds, _journal, _drawSalts));

@@ -25,6 +25,9 @@ public sealed record PartitionBounds
     /// <summary>Client ids that are remembered before the floor rises early.</summary>
     public int WindowIds { get; init; } = Limits.WindowIdsMax;
 
+    /// <summary>How many of them may be ahead of time: more are refused.</summary>
+    public int AheadIds => WindowIds / (Limits.WindowIdsMax / Limits.AheadIdsMax);
+
     /// <summary>Memory that they may take before it rises early.</summary>
     public long WindowBytes { get; init; } = Limits.WindowBytesMax;
 }

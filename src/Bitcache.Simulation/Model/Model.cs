@@ -34,10 +34,16 @@ internal sealed partial record Model(
     long Epochs)
 {
     private const long FiveMinutes = 300_000;
+    private const long TenSeconds = 10_000;
+    /// <summary>Ids are counted by slices of time of so many milliseconds.</summary>
+    private const long Slice = 1_024;
     private const long TaprootDust = 330;
 
     /// <summary>The operator's own wallet.</summary>
     public required WalletId Operator { get; init; }
+
+    /// <summary>How many ids may be more than ten seconds ahead.</summary>
+    public int AheadIdsMax { get; init; } = 8 << 20;
 
     /// <summary>The script that every anchor pays and nothing else may.</summary>
     public required ByteString AnchorScript { get; init; }
@@ -98,7 +104,9 @@ internal sealed partial record Model(
         if (Wallets.TryGetValue(c.Owner, out var owner) && owner.Tenant != tenant && !forOperator && !forPayee) return Outcome.WalletNotFound;
         if (Ids.ContainsKey((c.Owner, c.Id))) return Outcome.Known;
         if (c.Id.Time < Floor) return Outcome.IdBelowFloor;
-        return ClockTrusted && c.Id.Time.Milliseconds > Now.Milliseconds + FiveMinutes ? Outcome.IdAhead : null;
+        if (!ClockTrusted || c.Id.Time.Milliseconds <= Now.Milliseconds + TenSeconds) return null;
+        var ahead = Ids.Count(i => i.Key.Id.Time.Milliseconds / Slice > (Now.Milliseconds + TenSeconds) / Slice);
+        return c.Id.Time.Milliseconds > Now.Milliseconds + FiveMinutes || ahead >= AheadIdsMax ? Outcome.IdAhead : null;
     }
 
     private (Outcome, Model) Decide(ClientCommand command, uint tenant) => command switch

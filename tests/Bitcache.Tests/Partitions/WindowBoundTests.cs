@@ -81,6 +81,30 @@ public sealed class WindowBoundTests : IAsyncLifetime
         _journal.IsFull = false;
     }
 
+    [Fact]
+    public async Task Ids_that_are_ahead_of_time_push_nobody_elses_out()
+    {
+        var floors = FloorsRaised();
+        var honest = new List<Payment>();
+        var outcomes = new List<Outcome>();
+        for (var i = 0; i < 30; i++)
+        {
+            honest.Add(Transfer(NewId()));
+            Assert.Equal(Outcome.Accepted, (await PayAsync(honest[^1])).Outcome);
+            _clocks.Pass(TimeSpan.FromMilliseconds(300));
+            for (var j = 0; j < 20; j++) outcomes.Add((await PayAsync(Transfer(NewId(TimeSpan.FromSeconds(120 + j))))).Outcome);
+        }
+        Assert.Equal([Outcome.Accepted, Outcome.IdAhead], outcomes.Distinct());
+        Assert.Equal(Outcome.IdAhead, outcomes[^1]);
+        foreach (var payment in honest) Assert.True((await PayAsync(payment)).IsRetry);
+        Assert.Equal(floors, FloorsRaised());
+        // Clocks that are a little fast harm nobody, and are not refused.
+        Assert.Equal(Outcome.Accepted, (await PayAsync(Transfer(NewId(TimeSpan.FromSeconds(5))))).Outcome);
+        // When their time comes there is room again.
+        _clocks.Pass(TimeSpan.FromSeconds(150));
+        Assert.Equal(Outcome.Accepted, (await PayAsync(Transfer(NewId(TimeSpan.FromSeconds(120))))).Outcome);
+    }
+
     /// <summary>With a clock that is not trusted the floor does not rise.</summary>
     private async Task FillWhileTheFloorStaysAsync()
     {
