@@ -48,7 +48,9 @@ public static class Refunds
         return refused;
     }
 
-    /// <summary>In the order of the ledger's own checks: a stranger learns nothing, and a known id is looked at first.</summary>
+    /// <summary>A stranger learns nothing, and a known id is looked at before anything else, as in the ledger. What the ledger
+    /// checks only then (whether the id's time is in bounds, whether there is an amount) it still does when the refund is
+    /// queued: of a refund with several faults, the one that is found here is told.</summary>
     private static Place Find(Ledger ledger, uint tenant, in Payment refund)
     {
         if (ledger.FindWallet(refund.Payer)?.Tenant != tenant) return new Place(Outcome.WalletNotFound, null, null, false);
