@@ -40,8 +40,9 @@ internal sealed class SlotIndex
     {
         unchecked
         {
-            // Multiply and fold, as in wyhash.
-            var high = Math.BigMul((ulong)value ^ secret, (ulong)(value >> 64) ^ more ^ 0x9E3779B97F4A7C15, out var low);
+            // Multiply and fold, as in wyhash. Both factors are keyed: nobody can make one of them 0.
+            var other = BitOperations.RotateLeft(secret, 32) ^ more ^ 0x9E3779B97F4A7C15;
+            var high = Math.BigMul((ulong)value ^ secret, (ulong)(value >> 64) ^ other, out var low);
             return (uint)((high ^ low) >> 32);
         }
     }

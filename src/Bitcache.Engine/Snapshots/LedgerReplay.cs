@@ -30,7 +30,7 @@ public static class LedgerReplay
     {
         var folder = new SnapshotFolder(files, dataFolder, settings.Partition, logger);
         var waiting = new Queue<SnapshotName>(folder.Named.OrderBy(s => s.NextSequence));
-        var ledger = new Ledger(settings.Partition);
+        var ledger = new Ledger(settings.Partition, ClientIds.DrawSecret());
         using var replay = new ReplayPipeline(ledger, after => Compare(after, waiting));
         var report = FileJournal.Read(files, dataFolder, settings, batch =>
         {

@@ -29,6 +29,21 @@ public sealed class SlotIndexTests
 
     [Theory]
     [InlineData(0)]
+    [InlineData(12_345)]
+    public void Whatever_bits_an_attacker_chooses_the_hash_depends_on_all_of_them(long owner)
+    {
+        const ulong Secret = 0xdead_beef_cafe_babe;
+        // The upper half that takes out what is known of the second factor.
+        var more = unchecked((ulong)owner * 0xBF58_476D_1CE4_E5B9);
+        var high = more ^ 0x9E37_79B9_7F4A_7C15;
+        var hashes = Enumerable.Range(1, 1_000).Select(low => SlotIndex.Hash(((UInt128)high << 64) | (ulong)low, Secret, more));
+        Assert.InRange(hashes.Distinct().Count(), 990, 1_000);
+        var others = Enumerable.Range(1, 1_000).Select(other => SlotIndex.Hash((UInt128)(ulong)other << 64, Secret, more));
+        Assert.InRange(others.Distinct().Count(), 990, 1_000);
+    }
+
+    [Theory]
+    [InlineData(0)]
     [InlineData(12)]
     [InlineData(13)]
     [InlineData(1_000_000)]
