@@ -14,8 +14,9 @@ public sealed partial record Entry
         (payment, context, length) = (default, default, 0);
         if (records.Length < RecordHeaderBytes + StatementHeaderBytes) return false;
         if ((EntryType)records[RecordHeaderBytes + 1] is not (EntryType.Transfer or EntryType.TransferRefused)) return false;
-        length = (int)BinaryPrimitives.ReadUInt32BigEndian(records);
-        if (length < RecordHeaderBytes || length > records.Length) return false;
+        var stated = BinaryPrimitives.ReadUInt32BigEndian(records);
+        if (stated < RecordHeaderBytes || stated > records.Length) return false;
+        length = (int)stated;
         // Throws where Read would.
         var statement = StatementOf(records[..length]);
         if (statement.Length < StatementHeaderBytes + SaltBytes) return false;
@@ -31,7 +32,9 @@ public sealed partial record Entry
             Amount = reader.Msat(),
             Code = reader.U32(),
         };
-        payment.SetReference(reader.Take(reader.U8()));
+        int bytes = reader.U8();
+        if (bytes > Limits.ReferenceBytesMax) return false;
+        payment.SetReference(reader.Take(bytes));
         return true;
     }
 }

@@ -28,7 +28,9 @@ public sealed partial class Ledger
             var length = ReplayPayments(records, scratch);
             if (length == 0)
             {
-                length = (int)new ByteReader(records).U32();
+                var stated = new ByteReader(records).U32();
+                if (stated > records.Length) throw new FormatException($"a record of {stated} bytes, of which {records.Length} are there");
+                length = (int)stated;
                 Replay(records[..length], scratch);
             }
             records = records[length..];

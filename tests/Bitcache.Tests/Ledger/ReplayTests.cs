@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Globalization;
 using System.Security.Cryptography;
 using Bitcache.Core;
@@ -66,6 +67,27 @@ public sealed class ReplayTests
     }
 
     private static string Digest(IEnumerable<byte[]> records) => Convert.ToHexString(SHA256.HashData([.. records.SelectMany(r => r)]));
+
+    [Fact]
+    public void Bytes_that_are_no_records_are_refused_as_such_in_a_batch_as_alone()
+    {
+        var rules = RuleTable.Run(TransferRules.Funded);
+        var before = rules.Book.Records.ToArray();
+        rules.Continue("pay a b 1   Accepted");
+        var record = rules.Book.Records[^1];
+        // Of 80 bytes of reference, where 64 are allowed and none were.
+        byte[] longer = [.. record[..94], 80, .. new byte[80], .. record[95..]];
+        BinaryPrimitives.WriteInt32BigEndian(longer, longer.Length);
+        BinaryPrimitives.WriteUInt16BigEndian(longer.AsSpan(12), (ushort)(BinaryPrimitives.ReadUInt16BigEndian(record.AsSpan(12)) + 80));
+        byte[][] broken = [longer, record[..^3], record[..3], record[..20], [255, 255, 255, 255, 0, 0], [0, 0, 0, 0, 0, 0], [0, 0, 0, 4]];
+        foreach (var bytes in broken)
+        {
+            Assert.Throws<FormatException>(() => Book.Replay(before).ReplayBatch(bytes, new byte[Limits.RecordBytesMax]));
+            Assert.Throws<FormatException>(() => Book.Replay(before).Replay(bytes, new byte[Limits.RecordBytesMax]));
+            // Behind a good one, too.
+            Assert.Throws<FormatException>(() => Book.Replay(before).ReplayBatch([.. record, .. bytes], new byte[Limits.RecordBytesMax]));
+        }
+    }
 
     [Fact]
     public void A_changed_byte_is_refused_or_changes_what_is_remembered_or_logged()
