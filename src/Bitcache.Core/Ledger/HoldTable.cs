@@ -100,7 +100,10 @@ internal sealed class HoldTable(ulong secret) : IStateTable
     }
 
     /// <summary>The open holds, the oldest first: the same order on every machine.</summary>
-    public IEnumerable<Hold> InOrder() => _heap.Take(Count).Select(slot => Peek(slot)).OrderBy(hold => hold.Sequence);
+    public IEnumerable<Hold> InOrder() => All().OrderBy(hold => hold.Sequence);
+
+    /// <summary>The open holds in no order.</summary>
+    public IEnumerable<Hold> All() => _heap.Take(Count).Select(slot => Peek(slot));
 
     /// <summary>The slots of one wallet's open holds, whichever side it is on, newest first: those placed by an entry
     /// before a sequence. Costs what is taken of it.</summary>

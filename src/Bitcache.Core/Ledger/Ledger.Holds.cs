@@ -149,8 +149,8 @@ public sealed partial class Ledger
     private void CheckHolds()
     {
         var held = new Dictionary<int, long>();
-        foreach (var hold in _holds.InOrder()) held[hold.Payer] = held.GetValueOrDefault(hold.Payer) + hold.Held.Value;
-        foreach (var (payer, sum) in held) Assert(sum <= _wallets[payer].Held.Value, "what is on hold is held");
+        foreach (var hold in _holds.All()) held[hold.Payer] = held.GetValueOrDefault(hold.Payer) + hold.Held.Value;
+        foreach (var (payer, sum) in held) Assert(sum <= _wallets.Peek(payer).Held.Value, "what is on hold is held");
     }
 
     private OpenHold Show(in Hold hold) => new(
