@@ -42,7 +42,7 @@ public sealed partial class Ledger
     {
         if (_holds.FirstDue(now) is not (var slot and >= 0)) return null;
         ref readonly var hold = ref _holds.Peek(slot);
-        return new ExpireHold(_wallets[hold.Payer].Id, hold.Id);
+        return new ExpireHold(_wallets.Peek(hold.Payer).Id, hold.Id);
     }
 
     private PaymentResult ApplyPlaceHold(in Payment payment, int payer, int payee, in ApplyContext context, Span<byte> record)
@@ -50,7 +50,7 @@ public sealed partial class Ledger
         var ahead = payment.Expires.Milliseconds - context.Time.Milliseconds;
         if (ahead is <= 0 or > Limits.HoldMillisecondsMax) return Result(Refused(Outcome.ExpiryOutOfRange));
         var charged = FeesFor(payer, payee).Of(payment.Amount);
-        var refusal = CheckSpending(_wallets[payer], payment.Amount.Value, charged, context.Time);
+        var refusal = CheckSpending(_wallets.Peek(payer), payment.Amount.Value, charged, context.Time);
         if (refusal == Outcome.None && _holds.CountOf(payer) >= Limits.HoldsOpenPerWalletMax) refusal = Outcome.TooManyHolds;
         _ids.Add(payer, payment.Id, NextSequence, forEver: false);
         if (refusal != Outcome.None) return Refuse(payment, refusal, payer, payee, context, record);
@@ -125,7 +125,7 @@ public sealed partial class Ledger
         var payer = _wallets.Find(command.Payer);
         var slot = payer < 0 ? -1 : _holds.Find(payer, command.Hold);
         Assert(slot >= 0 && _holds.Peek(slot).Expires <= context.Time, "what expires is an open hold whose time is over");
-        var payee = _wallets[_holds.Peek(slot).Payee].Id;
+        var payee = _wallets.Peek(_holds.Peek(slot).Payee).Id;
         var released = Close(slot);
         var entry = Begin(EntryType.HoldExpired, context, record);
         command.WriteBody(ref entry.Body);
@@ -154,5 +154,5 @@ public sealed partial class Ledger
     }
 
     private OpenHold Show(in Hold hold) => new(
-        hold.Id, _wallets[hold.Payer].Id, _wallets[hold.Payee].Id, hold.Left, hold.FeeLeft, hold.Expires, hold.Sequence);
+        hold.Id, _wallets.Peek(hold.Payer).Id, _wallets.Peek(hold.Payee).Id, hold.Left, hold.FeeLeft, hold.Expires, hold.Sequence);
 }

@@ -63,7 +63,7 @@ public sealed partial class Ledger
 
     /// <summary>A wallet's spending limits; all zero if it has none.</summary>
     public SpendingLimits LimitsOf(WalletId id) =>
-        _wallets.Find(id) is var slot and >= 0 && _wallets[slot].Spending is var number and > 0 ? _spending.Peek(number).Limits : default;
+        _wallets.Find(id) is var slot and >= 0 && _wallets.Peek(slot).Spending is var number and > 0 ? _spending.Peek(number).Limits : default;
 
     /// <summary>Applies a payment and writes its record to <paramref name="record"/>, as <see cref="Apply(Command, in ApplyContext, Span{byte})"/>
     /// does for commands.</summary>
@@ -164,8 +164,8 @@ public sealed partial class Ledger
         var fees = FeesFor(payer, payee);
         var amount = payment.Amount;
         var refusal = payment.IsUpTo
-            ? FindMost(_wallets[payer], fees, context.Time, ref amount)
-            : CheckSpending(_wallets[payer], amount.Value, fees.Of(amount), context.Time);
+            ? FindMost(_wallets.Peek(payer), fees, context.Time, ref amount)
+            : CheckSpending(_wallets.Peek(payer), amount.Value, fees.Of(amount), context.Time);
         _ids.Add(payer, payment.Id, NextSequence, forEver: false);
         if (refusal != Outcome.None) return Refuse(payment, refusal, payer, payee, context, record);
 
@@ -225,7 +225,7 @@ public sealed partial class Ledger
 
     private FeeSchedule FeesFor(int payer, int payee)
     {
-        var tenant = _wallets[payer].Tenant;
+        var tenant = _wallets.Peek(payer).Tenant;
         return _fees.Count == 0 || tenant == OperatorTenant || payee == _operator ? default : _fees.Of(tenant);
     }
 

@@ -15,7 +15,7 @@ public sealed partial class Ledger
         Assert(payment.OriginalSequence > 0 && payment.OriginalSequence < NextSequence, "what is refunded was journaled before");
         var refunded = _refunds.Of(payment.OriginalSequence);
         Assert(refunded <= payment.OriginalAmount && !payment.OriginalAmount.IsZero, "what is refunded moved what was read of it");
-        var refusal = CheckRefund(_wallets[payer], payment, refunded);
+        var refusal = CheckRefund(_wallets.Peek(payer), payment, refunded);
         _ids.Add(payer, payment.Id, NextSequence, forEver: false);
         if (refusal != Outcome.None) return Refuse(payment, refusal, payer, payee, context, record);
 

@@ -15,7 +15,7 @@ public sealed partial class Ledger
         var payees = command.Parts.Select(part => _wallets.Find(part.Payee)).ToArray();
         if (payees.Contains(-1)) return Refused(Outcome.PayeeNotFound);
         var charged = command.Parts.Select((part, i) => FeesFor(payer, payees[i]).Of(part.Amount)).ToArray();
-        var refusal = CheckSpending(_wallets[payer], Sum(command.Parts.Select(part => part.Amount.Value)), Sum(charged), context.Time);
+        var refusal = CheckSpending(_wallets.Peek(payer), Sum(command.Parts.Select(part => part.Amount.Value)), Sum(charged), context.Time);
         Remember(command, forEver: false);
         if (refusal != Outcome.None) return Write(EntryType.SplitRefused, command, context, record, refusal).Finish();
         Assert(command.Parts.Skip(1).All(part => part.Salt != 0), "every statement has a salt that was drawn");

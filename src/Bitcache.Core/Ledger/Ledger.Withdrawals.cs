@@ -39,7 +39,7 @@ public sealed partial class Ledger
     private Outcome CheckPayers(IReadOnlyList<WithdrawalKey> withdrawals) =>
         withdrawals.Select(CheckPayer).FirstOrDefault(refusal => refusal != Outcome.None);
 
-    private Outcome CheckPayer(WithdrawalKey key) => CheckState(_wallets[_wallets.Find(key.Wallet)]);
+    private Outcome CheckPayer(WithdrawalKey key) => CheckState(_wallets.Peek(_wallets.Find(key.Wallet)));
 
     /// <summary>Whether a family waits for an earlier anchor, which its own first input must spend.</summary>
     public bool WaitsForAnchor(Family family) =>
@@ -52,9 +52,9 @@ public sealed partial class Ledger
         var slot = FindOwn(command.Wallet, context);
         if (slot < 0) return Refused(Outcome.WalletNotFound);
         if (_addresses.TryFind(command.Script, out var own)) return SettleInside(command, slot, own, context, record);
-        var amount = command.Max ? _wallets[slot].Available.RoundDownToSats() : command.Amount;
+        var amount = command.Max ? _wallets.Peek(slot).Available.RoundDownToSats() : command.Amount;
         if (!command.Max && amount < Dust.Threshold(command.Script)) return Refused(Outcome.BelowDust);
-        var refusal = CheckOutflow(_wallets[slot], amount.ToMsat());
+        var refusal = CheckOutflow(_wallets.Peek(slot), amount.ToMsat());
         if (refusal == Outcome.None && amount < Dust.Threshold(command.Script)) refusal = Outcome.InsufficientFunds;
         Remember(command, forEver: true);
         if (refusal != Outcome.None) return Write(EntryType.WithdrawalRefused, command, context, record, refusal).Finish();
@@ -73,8 +73,8 @@ public sealed partial class Ledger
         RequestWithdrawal command, int slot, DepositAddress own, in ApplyContext context, Span<byte> record)
     {
         if (own.Wallet == command.Wallet) return Refused(Outcome.SelfTransfer);
-        var amount = command.Max ? _wallets[slot].Available.RoundDownToSats() : command.Amount;
-        var refusal = CheckOutflow(_wallets[slot], amount.ToMsat());
+        var amount = command.Max ? _wallets.Peek(slot).Available.RoundDownToSats() : command.Amount;
+        var refusal = CheckOutflow(_wallets.Peek(slot), amount.ToMsat());
         if (refusal == Outcome.None && amount == Sats.Zero) refusal = Outcome.InsufficientFunds;
         Remember(command, forEver: true);
         if (refusal != Outcome.None) return Write(EntryType.WithdrawalRefused, command, context, record, refusal).Finish();

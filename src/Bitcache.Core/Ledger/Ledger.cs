@@ -110,9 +110,9 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
     }
 
     /// <summary>A copy of a wallet, or null.</summary>
-    public Wallet? FindWallet(WalletId id) => _wallets.Find(id) is var slot and >= 0 ? _wallets[slot] : null;
+    public Wallet? FindWallet(WalletId id) => _wallets.Find(id) is var slot and >= 0 ? _wallets.Peek(slot) : null;
 
-    public Wallet OperatorWallet => _wallets[_operator];
+    public Wallet OperatorWallet => _wallets.Peek(_operator);
 
     /// <summary>The sequence of the entry that an id left, or null.</summary>
     public long? FindId(WalletId owner, OperationId id) => _ids.Find(OwnerKey(owner, _wallets.Find(owner)), id);

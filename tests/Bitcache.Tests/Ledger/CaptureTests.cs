@@ -60,6 +60,29 @@ public sealed class CaptureTests
     }
 
     [Fact]
+    public void Reading_copies_nothing_while_the_state_is_held()
+    {
+        // Enough to fill what the table took from the system: a copy would take more.
+        const int Wallets = 4_096 * 32;
+        var book = RuleTable.Run(TransferRules.Funded).Book;
+        var scratch = new byte[Limits.RecordBytesMax];
+        var context = new ApplyContext(book.Now, 1, 5, ClockTrusted: true);
+        for (var i = 1; book.Ledger.WalletCount < Wallets; i++)
+            book.Ledger.Apply(new CreateWallet(OperationId.Create(book.Now, (UInt128)i), 1, new WalletId(((UInt128)7 << 64) | (uint)i)), context, scratch);
+        var capture = book.Ledger.Capture();
+        var before = book.Ledger.MemoryBytes.Wallets;
+        for (var i = 1; i < Wallets; i += 16)
+        {
+            var wallet = new WalletId(((UInt128)7 << 64) | (uint)i);
+            book.Ledger.FindWallet(wallet);
+            book.Ledger.LimitsOf(wallet);
+        }
+        _ = book.Ledger.OperatorWallet;
+        Assert.Equal(before, book.Ledger.MemoryBytes.Wallets);
+        book.Ledger.Release(capture);
+    }
+
+    [Fact]
     public void The_golden_journal_is_kept_and_brought_back_at_every_entry()
     {
         var scratch = new byte[Limits.RecordBytesMax];
