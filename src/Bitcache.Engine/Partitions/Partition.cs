@@ -55,6 +55,8 @@ public sealed partial class Partition : IAsyncDisposable
     private volatile bool _stopping;
     private readonly CancellationTokenSource _stopped = new();
     private Exception? _stoppedBy;
+    // What is told to whoever comes when nobody takes from the queue any more.
+    private volatile Exception? _over;
 
     /// <param name="ledger">Recovered from the journal; owned by the partition from here on.</param>
     /// <param name="journal">Open, and positioned behind the ledger's last entry.</param>
@@ -245,6 +247,7 @@ public sealed partial class Partition : IAsyncDisposable
             _syncThread?.Join();
         });
         if (_alarm is not null) await _alarm.DisposeAsync();
+        TurnAway(new PartitionUnavailableException(Unavailable.Stopping));
         _snapshots?.Dispose();
         _journal.Dispose();
         _free.Dispose();
@@ -263,10 +266,15 @@ public sealed partial class Partition : IAsyncDisposable
             : new Answer(Outcome.IdReused, null, null, null);
     }
 
-    private void Enqueue(WorkItem item)
+    internal void Enqueue(WorkItem item)
     {
         ThrowIfStopped();
-        if (_queue.TryAdd(item)) return;
+        if (_queue.TryAdd(item))
+        {
+            // It may have come in behind the last look of whoever took from the queue: one of the two sees the other.
+            if (_over is not null) FailQueued();
+            return;
+        }
         ThrowIfStopped();
         throw new PartitionUnavailableException(_stopping ? Unavailable.Stopping : Unavailable.Busy);
     }
@@ -281,7 +289,20 @@ public sealed partial class Partition : IAsyncDisposable
         var unknown = new OutcomeUnknownException(cause);
         foreach (var item in batch?.Items ?? []) item.Fail(unknown);
         while (_filled.TryTake(out var waiting)) waiting.Items.ForEach(item => item.Fail(unknown));
-        while (_queue.TryTake(out var item)) item.Fail(unknown);
+        TurnAway(unknown);
+    }
+
+    /// <summary>Nobody takes from the queue any more: what is in it, and what still comes in, fails.</summary>
+    private void TurnAway(Exception reason)
+    {
+        _over ??= reason;
+        Interlocked.MemoryBarrier();
+        FailQueued();
+    }
+
+    private void FailQueued()
+    {
+        while (_queue.TryTake(out var item)) item.Fail(_over!);
     }
 
     private void ThrowIfStopped()

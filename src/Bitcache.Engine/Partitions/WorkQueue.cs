@@ -21,7 +21,8 @@ internal sealed class WorkQueue : IDisposable
     /// <summary>How much waits: payments, commands and questions.</summary>
     public int Cost => Volatile.Read(ref _cost);
 
-    /// <summary>False if the queue is full, or takes no more.</summary>
+    /// <summary>False if the queue is full, or takes no more. True says only that it took the item: one that comes in while
+    /// <see cref="Complete"/> is called may find the owner gone. After it was put in there is a full fence.</summary>
     public bool TryAdd(WorkItem item)
     {
         if (_completed) return false;

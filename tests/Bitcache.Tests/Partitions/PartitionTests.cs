@@ -277,6 +277,37 @@ public sealed class PartitionTests : IAsyncLifetime
         Assert.True(_journal.Seals > 0);
     }
 
+    [Fact]
+    public async Task What_comes_in_behind_the_last_look_of_an_ending_partition_is_told_so()
+    {
+        var late = new LateItem(() => _partition.DisposeAsync().AsTask().Wait(Patience, TestContext.Current.CancellationToken));
+        _partition.Enqueue(late);
+        var told = Assert.IsType<PartitionUnavailableException>(await late.Told.WaitAsync(Patience, TestContext.Current.CancellationToken));
+        Assert.Equal(Unavailable.Stopping, told.Reason);
+    }
+
+    /// <summary>Does something between the queue's look whether it takes anything and its taking of the item.</summary>
+    private sealed class LateItem(Action meanwhile) : WorkItem
+    {
+        private readonly TaskCompletionSource<Exception> _told = new();
+        private Action? _meanwhile = meanwhile;
+
+        public Task<Exception> Told => _told.Task;
+
+        internal override int Cost
+        {
+            get
+            {
+                Interlocked.Exchange(ref _meanwhile, null)?.Invoke();
+                return 1;
+            }
+        }
+
+        internal override bool Run(Ledger ledger, Batch batch) => throw new InvalidOperationException("There is no owner any more.");
+        internal override void Complete() => throw new InvalidOperationException("It was not run.");
+        internal override void Fail(Exception reason) => _told.TrySetResult(reason);
+    }
+
     public async ValueTask DisposeAsync() => await _partition.DisposeAsync();
 
     private void Close()
