@@ -35,7 +35,8 @@ public static class Limits
     /// <summary>The part of an amount that a fee may be: all of it.</summary>
     public const int FeePartsPerMillionMax = 1_000_000;
 
-    /// <summary>Entries in one batch: one frame, one sync.</summary>
+    /// <summary>Entries with which a batch is full: one frame, one sync. A split that begins below may pass it, as each of its
+    /// parts is an entry.</summary>
     public const int BatchEntriesMax = 8_192;
     /// <summary>Bytes of records in one batch; a batch closes before it would pass this.</summary>
     public const int BatchBytesMax = 4 << 20;

@@ -108,12 +108,6 @@ internal sealed class IdWindow(ulong secret) : IStateTable
         return floor;
     }
 
-    /// <summary>Everything in one order, the same on every machine: by slice, then as they were used.</summary>
-    public IEnumerable<UsedId> InOrder() => _slices.OrderBy(s => s.Key).SelectMany(s => s.Value.All());
-
-    /// <summary>Those kept for ever, as they were used.</summary>
-    public IEnumerable<UsedId> ForEver() => _forEver.All();
-
     public IStateRows View(bool hold)
     {
         if (hold) _pool.Hold();

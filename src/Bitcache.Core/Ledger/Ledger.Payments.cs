@@ -12,6 +12,9 @@ public sealed partial class Ledger
     private const int CellsAhead = 16;
     private const int RowsAhead = 8;
 
+    private readonly FeeTable _fees = new();
+    private readonly SpendingTable _spending = new();
+
     /// <summary>Applies payments in order, as far as there is room for their records.</summary>
     /// <param name="salts">One for each payment.</param>
     /// <param name="context">Its salt is not used.</param>
@@ -54,9 +57,6 @@ public sealed partial class Ledger
         if (payer >= 0) _ids.PrefetchCell(payer, payment.Id);
         return (payer, payee);
     }
-
-    private readonly FeeTable _fees = new();
-    private readonly SpendingTable _spending = new();
 
     /// <summary>What a tenant's wallets pay for their payments.</summary>
     public FeeSchedule FeesOf(uint tenant) => _fees.Of(tenant);

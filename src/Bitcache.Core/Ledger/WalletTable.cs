@@ -13,7 +13,7 @@ public struct Wallet
     /// <summary>Who stopped this wallet's outflow. Not to be taken for <see cref="Frozen"/>, which is money.</summary>
     public Freezes Freezes { get; internal set; }
     public Msat Available { get; internal set; }
-    /// <summary>Set aside for withdrawals that were asked for, or for mining fees.</summary>
+    /// <summary>Set aside for withdrawals that were asked for, for open holds and their fees, or for mining fees.</summary>
     public Msat Held { get; internal set; }
     /// <summary>Credited deposits that left the chain, as far as their money was still here.</summary>
     public Msat Frozen { get; internal set; }

@@ -11,12 +11,11 @@ namespace Bitcache.Core;
 internal sealed class SlotIndex
 {
     private const int CellsMin = 16;
+    private readonly IdSlicePool? _pool;
     // Fingerprint above, slot + 1 below; 0 where free.
     private ulong[] _cells;
     private int _shift;
     private int _count;
-
-    private readonly IdSlicePool? _pool;
 
     /// <param name="cells">All zeros; a power of two of them.</param>
     /// <param name="pool">Where larger arrays come from and smaller ones go; null for the collector.</param>
