@@ -126,7 +126,7 @@ public sealed partial class Partition
         if (_goesOn || (!_storageFull && !IsWindowFull(WindowReserve + 1))) return null;
         var isRefused = item switch
         {
-            CommandItem { Command: ClientCommand named } sent => IsNew(named.IdOwner(sent.Tenant), named.Id),
+            CommandItem { Command: ClientCommand named } => IsNew(named.Owner, named.Id),
             // It adds no id.
             CommandItem => _storageFull,
             PaymentItem { Payment: var payment } => IsNew(payment.Payer, payment.Id),
