@@ -25,6 +25,8 @@ public static class Limits
     public const int StatementBytesMax = 65_535;
     public const int OriginBytesMax = 128;
     public const int PartitionsMax = 4_096;
+    /// <summary>Partitions that one process runs: each has two threads and some 40 MB of buffers.</summary>
+    public const int PartitionsOfProcessMax = 64;
 
     /// <summary>Payees of one split.</summary>
     public const int SplitPayeesMax = 64;
@@ -53,6 +55,8 @@ public static class Limits
 
     /// <summary>Commands and questions waiting for a partition; above it callers are told to come back.</summary>
     public const int QueueItemsMax = 65_536;
+    /// <summary>Credits on their way from one partition to another; above it payers are told to come back.</summary>
+    public const int LegsInFlightMax = 65_536;
     /// <summary>Payments that one request may bring.</summary>
     public const int BlockPaymentsMax = 8_192;
     /// <summary>The body of a request with many payments: about 500 bytes of JSON for each.</summary>

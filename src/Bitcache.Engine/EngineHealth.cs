@@ -7,9 +7,14 @@ namespace Bitcache.Engine;
 /// was last seen of the chain.</summary>
 /// <param name="Entries">Entries in the journal.</param>
 /// <param name="CheckpointSize">Statements that the newest signed checkpoint covers.</param>
-/// <param name="Waiting">Why live families wait, by their number.</param>
+/// <param name="Totals">Of all partitions together.</param>
+/// <param name="LegsInFlight">Credits that are on their way from one partition to another.</param>
 /// <param name="EpochsUnanchored">Closed epochs that no anchor in a block covers yet.</param>
 public sealed record EngineHealth(
     ChainHealth Chain, bool StorageFull, bool ClockTrusted, Totals Totals, long Entries, int Wallets, long CheckpointSize,
-    ChainCursor? Cursor, int QueuedWithdrawals, IReadOnlyList<Family> LiveFamilies, IReadOnlyDictionary<long, string> Waiting,
-    bool OperatorFundsLow, Msat OperatorAvailable, Epoch? LastEpoch, long EpochsUnanchored);
+    ChainCursor? Cursor, int QueuedWithdrawals, IReadOnlyList<LiveFamily> LiveFamilies,
+    bool OperatorFundsLow, Msat OperatorAvailable, Epoch? LastEpoch, long EpochsUnanchored, long LegsInFlight);
+
+/// <param name="Partition">Whose withdrawals it pays; families are numbered there.</param>
+/// <param name="Waiting">Why it is not built or sent, if so.</param>
+public sealed record LiveFamily(int Partition, Family Family, string? Waiting);

@@ -15,6 +15,10 @@ public sealed record EngineSettings
     /// <summary>Where the journal, the log and the keys live. One server at a time may use it.</summary>
     public required string DataFolder { get; init; }
 
+    /// <summary>In how many partitions the wallets of a new ledger are kept, for ever. One moves millions of payments a
+    /// second, and a payment is then one entry; several use more processors, and a payment between two is two entries.</summary>
+    public int Partitions { get; init; } = 1;
+
     public BitcoinNetwork Network { get; init; } = BitcoinNetwork.Regtest;
 
     /// <summary>The log's name in checkpoints and anchors, for ever: a host name and a path, without a scheme.</summary>
@@ -85,6 +89,7 @@ public sealed record EngineSettings
         Require(Origin.Length > 0, "origin must be given: the log's name for ever, a host name and a path, such as ledger.example.org/log");
         Require(Origin.Length == 0 || Origin.Length <= Limits.OriginBytesMax && VerifierKey.IsName(Origin),
             $"origin must have 1 to {Limits.OriginBytesMax} characters without spaces or plus signs, such as ledger.example.org/log");
+        Require(Partitions is >= 1 and <= Limits.PartitionsOfProcessMax, $"partitions must lie between 1 and {Limits.PartitionsOfProcessMax}");
         Require(ConfirmationsToCredit.Count > 0 && ConfirmationsToCredit.Any(r => r.FromSat == 0),
             "confirmationsToCredit needs a rule from 0 sat");
         Require(ConfirmationsToCredit.All(r => r.FromSat >= 0 && r.Confirmations >= 1), "confirmationsToCredit: amounts from 0, confirmations from 1");

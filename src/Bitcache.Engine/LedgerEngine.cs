@@ -20,8 +20,6 @@ public sealed class NodeUnavailableException(string reason) : Exception($"the Bi
 
 public sealed class LedgerEngine : IAsyncDisposable
 {
-    /// <summary>A single node keeps all wallets in one partition: a payment is then one entry.</summary>
-    private const int Partitions = 1;
     private static readonly TimeSpan HealthAgeMax = TimeSpan.FromSeconds(1);
 
     private readonly EngineSettings _settings;
@@ -37,22 +35,22 @@ public sealed class LedgerEngine : IAsyncDisposable
     private sealed record Looked(EngineHealth Health, long Timestamp);
 
     private LedgerEngine(
-        EngineSettings settings, DataFolderLock folder, Partition partition, CheckpointKey key, LogKeeper log, SettlementLoop settlement,
+        EngineSettings settings, DataFolderLock folder, PartitionSet partitions, CheckpointKey key, LogKeeper log, SettlementLoop settlement,
         IBitcoinNode node, TimeProvider time)
     {
-        (_settings, _folder, Partition, _key, _log, _settlement, _node, _time) = (settings, folder, partition, key, log, settlement, node, time);
-        _receipts = new Receipts(partition, log, key.Origin);
+        (_settings, _folder, Partitions, _key, _log, _settlement, _node, _time) = (settings, folder, partitions, key, log, settlement, node, time);
+        _receipts = new Receipts(partitions, log, key.Origin);
     }
 
-    public Partition Partition { get; }
+    public PartitionSet Partitions { get; }
     public BitcoinNetwork Network => _settings.Network;
     public EngineSettings Settings => _settings;
 
-    /// <summary>What recovery found; for the log and the operator.</summary>
-    public required RecoveryReport Recovery { get; init; }
+    /// <summary>What recovery found in each partition; for the log and the operator.</summary>
+    public required IReadOnlyList<RecoveryReport> Recovery { get; init; }
 
-    /// <summary>The snapshot that recovery began with; null if it read the whole journal.</summary>
-    public required JournalStart? RecoveredFrom { get; init; }
+    /// <summary>The snapshot that the recovery of each partition began with; null if it read the whole journal.</summary>
+    public required IReadOnlyList<JournalStart?> RecoveredFrom { get; init; }
 
     /// <summary>The newest signed checkpoint (a signed note).</summary>
     public string Checkpoint => _log.Checkpoint;
@@ -72,7 +70,7 @@ public sealed class LedgerEngine : IAsyncDisposable
         var files = new LinuxFileSystem();
         Directory.CreateDirectory(settings.DataFolder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var folder = DataFolderLock.Take(files, settings.DataFolder, settings.ArchiveFolder);
-        Partition? partition = null;
+        PartitionSet? partitions = null;
         LogKeeper? log = null;
         try
         {
@@ -80,28 +78,28 @@ public sealed class LedgerEngine : IAsyncDisposable
             var keys = Path.Combine(settings.DataFolder, "keys");
             Directory.CreateDirectory(keys, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             var mark = SignedMark.Open(files, keys);
-            var (ledger, journal, snapshots, start) = Recover(settings, files, mark, logger);
-            var isNew = ledger.Genesis is null;
-            var key = CheckpointKey.Open(files, keys, settings.Origin, mayCreate: isNew);
-            if (!isNew) CheckIdentity(settings, ledger.Genesis!, key);
+            var recovered = Recover(settings, files, mark, logger);
+            var genesis = recovered[0].Ledger.Genesis;
+            var key = CheckpointKey.Open(files, keys, settings.Origin, mayCreate: genesis is null);
+            if (genesis is not null) CheckIdentity(settings, genesis, key);
 
-            partition = new Partition(
-                ledger, journal, new BatchClock(time, isNew ? null : ledger.Time), logger, fatal, snapshots: snapshots);
-            partition.Start();
-            snapshots.Start(fatal);
-            journal.Upkeep.Start(cause => fatal("a closed segment or its folder cannot be relied on; restart to recover from what is durable", cause));
-            if (isNew) await BeginAsync(settings, partition, node, key, logger, cancel);
-            log = new LogKeeper(partition, key, mark, files, Path.Combine(settings.DataFolder, "log"));
+            partitions = Begin(settings, recovered, time, logger, fatal);
+            await WriteGenesisAsync(settings, recovered, partitions, node, key, logger, cancel);
+            log = new LogKeeper(partitions, key, mark, files, Path.Combine(settings.DataFolder, "log"));
             await log.ResumeAsync();
             var gate = new NodeGate(node, settings.Network.ChainName(), settings.Network.GenesisBlock());
-            var settlement = new SettlementLoop(partition, log, node, gate, settings, time, logger, fatal);
+            var settlement = new SettlementLoop(partitions, log, node, gate, settings, time, logger, fatal);
             settlement.Start();
-            return new LedgerEngine(settings, folder, partition, key, log, settlement, node, time) { Recovery = journal.Recovery, RecoveredFrom = start };
+            return new LedgerEngine(settings, folder, partitions, key, log, settlement, node, time)
+            {
+                Recovery = [.. recovered.Select(r => r.Journal.Recovery)],
+                RecoveredFrom = [.. recovered.Select(r => r.Start)],
+            };
         }
         catch
         {
             log?.Dispose();
-            if (partition is not null) await partition.DisposeAsync();
+            if (partitions is not null) await partitions.DisposeAsync();
             folder.Dispose();
             throw;
         }
@@ -113,10 +111,11 @@ public sealed class LedgerEngine : IAsyncDisposable
         OperationId id, WalletId wallet, uint tenant, AddressPurpose purpose, CancellationToken cancel)
     {
         // A retry does not cost an address: the id is looked up first.
-        var (known, owner) = await Partition.QueryAsync(ledger => (ledger.FindId(wallet, id), ledger.FindWallet(wallet)?.Tenant));
+        var home = Partitions.HomeOf(wallet);
+        var (known, owner) = await home.QueryAsync(ledger => (ledger.FindId(wallet, id), ledger.FindWallet(wallet)?.Tenant));
         if (known is null && owner != tenant) return new Answer(Outcome.WalletNotFound, null, null, null);
         var script = known is null ? await FreshScriptAsync(_node, _settings.Network, cancel) : ByteString.Empty;
-        return await Partition.SubmitAsync(new AssignAddress(id, wallet, purpose, script), tenant);
+        return await home.SubmitAsync(new AssignAddress(id, wallet, purpose, script), tenant);
     }
 
     /// <summary>Closes the epoch now; the same id closes one epoch. The entry's command is an <see cref="EpochCut"/>.</summary>
@@ -126,10 +125,18 @@ public sealed class LedgerEngine : IAsyncDisposable
     public Task SettleAsync(CancellationToken cancel) => _settlement.TakeTurnAsync(cancel);
 
     /// <summary>The receipt of a journaled entry; null while no signed checkpoint covers it.</summary>
-    public Task<Receipt?> FindReceiptAsync(long sequence) => _receipts.FindAsync(sequence);
+    public Task<Receipt?> FindReceiptAsync(int partition, long sequence) => _receipts.FindAsync(partition, sequence);
+
+    /// <summary>Closed epochs, the oldest first, each with the size that the log had behind it: null until it is cut there.</summary>
+    public async Task<IReadOnlyList<(Epoch Epoch, long? TreeSize)>> EpochsAsync()
+    {
+        var epochs = await Partitions.QueryAllAsync(ledger => ledger.Epochs());
+        var closed = epochs.Min(e => e.Count);
+        return [.. epochs[0].Select((epoch, i) => (epoch, i < closed ? _log.FindSize([.. epochs.Select(e => e[i].Entries - 1)]) : null))];
+    }
 
     /// <summary>What an auditor pins: name and key of the log, the anchor script, the first anchor.</summary>
-    public Task<Pins> PinsAsync() => Partition.QueryAsync(ledger => new Pins(
+    public Task<Pins> PinsAsync() => Partitions.First.QueryAsync(ledger => new Pins(
         _key.Verifier, ledger.Genesis!.AnchorScript.Span.ToArray(), AnchorChain.First(ledger.Families()), Network));
 
     /// <summary>How everything was at most a second ago: what anybody may ask at any rate.</summary>
@@ -145,18 +152,25 @@ public sealed class LedgerEngine : IAsyncDisposable
     public async Task<EngineHealth> HealthAsync()
     {
         var chain = _settlement.Chain;
-        return await Partition.QueryAsync(ledger => new EngineHealth(
-            chain, Partition.IsStorageFull, Partition.IsClockTrusted, ledger.Totals, ledger.NextSequence, ledger.WalletCount,
-            _log.CheckpointSize, ledger.Cursor, ledger.QueuedWithdrawals, ledger.LiveFamilies(), _settlement.Payouts.Waiting,
-            _settlement.Payouts.OperatorFundsLow, ledger.OperatorWallet.Available, ledger.LastEpoch,
-            (ledger.LastEpoch?.Number ?? 0) - NewestAnchored(ledger)));
+        var views = await Partitions.QueryAllAsync(ledger => (
+            Totals: ledger.Totals, ledger.NextSequence, ledger.WalletCount, ledger.QueuedWithdrawals, Live: ledger.LiveFamilies(),
+            Operator: ledger.OperatorWallet.Available));
+        var (cursor, epoch, anchored) = await Partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.LastEpoch, NewestAnchored(ledger)));
+        var payouts = _settlement.Payouts;
+        // Each partition has an account of the operator's wallet.
+        return new EngineHealth(
+            chain, Partitions.IsStorageFull, Partitions.IsClockTrusted, Totals.Sum(views.Select(v => v.Totals)), views.Sum(v => v.NextSequence),
+            views.Sum(v => v.WalletCount) - (Partitions.Count - 1), _log.CheckpointSize, cursor, views.Sum(v => v.QueuedWithdrawals),
+            [.. views.SelectMany((v, partition) => v.Live.Select(family => new LiveFamily(partition, family, payouts[partition].Waiting.GetValueOrDefault(family.Number))))],
+            payouts.Any(p => p.OperatorFundsLow), views.Aggregate(Msat.Zero, (sum, v) => sum + v.Operator), epoch, (epoch?.Number ?? 0) - anchored,
+            Partitions.LegsInFlight);
     }
 
     /// <summary>Takes no more work, finishes what was taken, seals the journal, lets the folder go.</summary>
     public async ValueTask DisposeAsync()
     {
         await _settlement.DisposeAsync();
-        await Partition.DisposeAsync();
+        await Partitions.DisposeAsync();
         _log.Dispose();
         _folder.Dispose();
     }
@@ -164,21 +178,65 @@ public sealed class LedgerEngine : IAsyncDisposable
     private static long NewestAnchored(Ledger ledger) =>
         ledger.Families().LastOrDefault(f => f.Anchor is not null && f.Confirmation is not null)?.Anchor!.Epoch ?? 0;
 
-    private static RecoveredLedger Recover(EngineSettings settings, LinuxFileSystem files, SignedMark mark, ILogger logger)
+    /// <summary>Recovers every partition that the settings name. Which ones there must be, the genesis entry says.</summary>
+    private static RecoveredLedger[] Recover(EngineSettings settings, LinuxFileSystem files, SignedMark mark, ILogger logger)
     {
         var watch = Stopwatch.StartNew();
-        var layout = new FileJournalSettings
-        {
-            SegmentBytes = settings.SegmentMebibytes << 20,
-            PreparesSegments = true,
-            ArchiveFolder = settings.ArchiveFolder,
-            ArchiveAfterSegments = settings.ArchiveAfterSegments,
-        };
         var policy = new SnapshotSettings { Entries = settings.SnapshotEntries, JournalBytes = (long)settings.SnapshotMebibytes << 20, Kept = settings.SnapshotsKept };
-        var recovered = LedgerRecovery.Open(files, settings.DataFolder, layout, policy, ClientIds.DrawSecret(), logger, mark.CheckReaches);
-        var ledger = recovered.Ledger;
-        if (ledger.Genesis is not null) logger.LedgerRecovered(ledger.NextSequence, ledger.WalletCount, ledger.Time, watch.ElapsedMilliseconds);
-        return recovered;
+        var recovered = new List<RecoveredLedger>();
+        try
+        {
+            for (var number = 0; number < settings.Partitions; number++)
+            {
+                var layout = new FileJournalSettings
+                {
+                    Partition = number,
+                    SegmentBytes = settings.SegmentMebibytes << 20,
+                    PreparesSegments = true,
+                    ArchiveFolder = settings.ArchiveFolder,
+                    ArchiveAfterSegments = settings.ArchiveAfterSegments,
+                };
+                recovered.Add(LedgerRecovery.Open(
+                    files, settings.DataFolder, layout, policy, ClientIds.DrawSecret(), logger, found => Accept(found, settings, mark)));
+                if (recovered[^1].Ledger is { Genesis: not null } ledger)
+                    logger.LedgerRecovered(number, ledger.NextSequence, ledger.WalletCount, ledger.Time, watch.ElapsedMilliseconds);
+            }
+            if (recovered[0].Ledger.Genesis is null && recovered.Exists(r => r.Ledger.Genesis is not null))
+                throw new HistoryMismatchException($"Partition 0 in {settings.DataFolder} has no journal, and another partition has one.");
+        }
+        catch
+        {
+            foreach (var opened in recovered) opened.Journal.Dispose();
+            throw;
+        }
+        return [.. recovered];
+    }
+
+    /// <summary>What is refused before anything is repaired.</summary>
+    private static void Accept(Ledger found, EngineSettings settings, SignedMark mark)
+    {
+        if (found.Genesis is { } genesis && genesis.Partitions != settings.Partitions)
+            throw new SettingsException([$"the ledger in {settings.DataFolder} has {genesis.Partitions} partitions for ever, the settings say partitions {settings.Partitions}"]);
+        // With one partition its entries are the log's; with several that is seen when all are there (LogKeeper).
+        if (settings.Partitions == 1) mark.CheckReaches(found.NextSequence);
+    }
+
+    private static PartitionSet Begin(EngineSettings settings, RecoveredLedger[] recovered, TimeProvider time, ILogger logger, FatalHandler fatal)
+    {
+        var courier = recovered.Length > 1 ? new LegCourier(time) : null;
+        var bounds = new PartitionBounds { WindowIds = Limits.WindowIdsMax / recovered.Length };
+        var partitions = recovered.Select(r => new Partition(
+            r.Ledger, r.Journal, new BatchClock(time, r.Ledger.Genesis is null ? null : r.Ledger.Time), logger, fatal, bounds: bounds,
+            snapshots: r.Snapshots, courier: courier)).ToArray();
+        courier?.Connect(partitions, [.. recovered.Select(r => r.Ledger)]);
+        for (var number = 0; number < partitions.Length; number++)
+        {
+            partitions[number].Start();
+            recovered[number].Snapshots.Start(fatal);
+            recovered[number].Journal.Upkeep.Start(cause => fatal("a closed segment or its folder cannot be relied on; restart to recover from what is durable", cause));
+        }
+        courier?.Retry();
+        return new PartitionSet(partitions, courier);
     }
 
     private static void CheckIdentity(EngineSettings settings, Genesis genesis, CheckpointKey key)
@@ -188,21 +246,30 @@ public sealed class LedgerEngine : IAsyncDisposable
             problems.Add($"the ledger in {settings.DataFolder} is '{genesis.Origin}', the settings say origin '{settings.Origin}'");
         if (genesis.Network != (byte)settings.Network)
             problems.Add($"the ledger in {settings.DataFolder} is on {(BitcoinNetwork)genesis.Network}, the settings say network {settings.Network}");
-        if (genesis.Partitions != Partitions)
-            problems.Add($"the ledger in {settings.DataFolder} has {genesis.Partitions} partitions, a single node has {Partitions}");
         if (!genesis.Keys.Contains(key.Fingerprint))
             problems.Add("the checkpoint key is not the one that this ledger began with: restore that one from its backup");
         if (problems.Count > 0) throw new SettingsException(problems);
     }
 
-    private static async Task BeginAsync(
-        EngineSettings settings, Partition partition, IBitcoinNode node, CheckpointKey key, ILogger logger, CancellationToken cancel)
+    /// <summary>Begins a new ledger. The first partition's genesis entry says what it is; the others have the same, and those
+    /// that lack it because the process ended in between, get it now.</summary>
+    private static async Task WriteGenesisAsync(
+        EngineSettings settings, RecoveredLedger[] recovered, PartitionSet partitions, IBitcoinNode node, CheckpointKey key, ILogger logger, CancellationToken cancel)
     {
-        await EnsureWalletAsync(node, cancel);
-        var script = await FreshScriptAsync(node, settings.Network, cancel);
-        await partition.SubmitAsync(new Genesis(
-            settings.Origin, (byte)settings.Network, Partitions, ClientIds.NextWallet(), script, [key.Fingerprint]));
-        logger.LedgerBegun(settings.Origin, settings.Network, script);
+        if (recovered[0].Ledger.Genesis is not { } genesis)
+        {
+            await EnsureWalletAsync(node, cancel);
+            var script = await FreshScriptAsync(node, settings.Network, cancel);
+            genesis = new Genesis(
+                settings.Origin, (byte)settings.Network, settings.Partitions, ClientIds.NextWallet(0, settings.Partitions), script, [key.Fingerprint]);
+            await partitions.First.SubmitAsync(genesis);
+            logger.LedgerBegun(settings.Origin, settings.Network, script);
+        }
+        for (var number = 1; number < partitions.Count; number++)
+        {
+            if (await partitions[number].QueryAsync(ledger => ledger.Genesis) is not { } known) await partitions[number].SubmitAsync(genesis);
+            else if (known.Operator != genesis.Operator) throw new HistoryMismatchException($"Partition {number} in {settings.DataFolder} is one of another ledger.");
+        }
     }
 
     /// <summary>Only a new ledger may make a new wallet: later, a missing one is an alarm.</summary>

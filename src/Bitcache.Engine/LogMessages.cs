@@ -85,8 +85,8 @@ internal static partial class LogMessages
     public static partial void LedgerBegun(this ILogger log, string origin, BitcoinNetwork network, ByteString script);
 
     [LoggerMessage(1003, LogLevel.Information,
-        "Recovered {Entries} entries and {Wallets} wallets up to {Time} in {Milliseconds} ms; every balance adds up")]
-    public static partial void LedgerRecovered(this ILogger log, long entries, int wallets, UnixTime time, long milliseconds);
+        "Recovered partition {Partition}: {Entries} entries and {Wallets} wallets up to {Time} in {Milliseconds} ms; every balance adds up")]
+    public static partial void LedgerRecovered(this ILogger log, int partition, long entries, int wallets, UnixTime time, long milliseconds);
 
     [LoggerMessage(1101, LogLevel.Warning, "The node does not know block {Block} at height {Height}: looking from an earlier one")]
     public static partial void CursorUnknown(this ILogger log, uint height, BlockHash block);

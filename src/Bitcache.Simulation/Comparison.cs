@@ -38,6 +38,6 @@ internal static class Comparison
             Must.Hold(there is not null && (there.State, there.Family) == (withdrawal.State, withdrawal.Family), $"The withdrawal {key} is {there}.");
         }
         foreach (var (original, refunded) in model.Refunded)
-            Must.Hold(ledger.RefundedOf(original).Value == refunded, $"{ledger.RefundedOf(original)} of {original} were refunded, by the rules {refunded}.");
+            Must.Hold(ledger.RefundedOf(0, original).Value == refunded, $"{ledger.RefundedOf(0, original)} of {original} were refunded, by the rules {refunded}.");
     }
 }

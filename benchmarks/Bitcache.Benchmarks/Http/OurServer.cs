@@ -44,8 +44,8 @@ internal sealed class OurServer : IAsyncDisposable
         var server = new OurServer(folder);
         await using (var engine = await server.OpenAsync(cancel))
         {
-            var owner = await engine.Partition.QueryAsync(ledger => ledger.OperatorWallet.Id);
-            server._wallets = await FundedWallets.CreateAsync(engine.Partition, owner, server.Tenant, wallets);
+            var owner = await engine.Partitions.First.QueryAsync(ledger => ledger.OperatorWallet.Id);
+            server._wallets = await FundedWallets.CreateAsync(engine.Partitions.First, owner, server.Tenant, wallets);
         }
         server._process = await DotnetProcess.StartAsync("bitcache.dll",
             [
@@ -71,10 +71,10 @@ internal sealed class OurServer : IAsyncDisposable
     {
         await _process.DisposeAsync();
         await using var engine = await OpenAsync(cancel);
-        var (next, totals) = await engine.Partition.QueryAsync(ledger => (ledger.NextSequence, ledger.Totals));
+        var (next, totals) = await engine.Partitions.First.QueryAsync(ledger => (ledger.NextSequence, ledger.Totals));
         // Of an id the 62 bits that are all random are enough to tell two apart.
         var ids = new List<ulong>();
-        engine.Partition.ReadRecords(1, next - 1, record =>
+        engine.Partitions.First.ReadRecords(1, next - 1, record =>
         {
             var isOurs = Entry.StatementOf(record)[1] == (byte)EntryType.Transfer && BinaryPrimitives.ReadUInt32BigEndian(record[8..]) == Tenant;
             if (isOurs && EntryId.TryRead(record, out var identity)) ids.Add(unchecked((ulong)identity.Id.Value));

@@ -31,7 +31,7 @@ internal static class EpochCommands
 
     private static string[] Row(EpochReply epoch) =>
     [
-        Text(epoch.Epoch), epoch.Closed, Text(epoch.TreeSize), epoch.Anchor?.State ?? "waits", epoch.Anchor?.Txid ?? "",
+        Text(epoch.Epoch), epoch.Closed, epoch.TreeSize is { } size ? Text(size) : "", epoch.Anchor?.State ?? "waits", epoch.Anchor?.Txid ?? "",
         epoch.Anchor?.Height is { } height ? Text(height) : "",
     ];
 

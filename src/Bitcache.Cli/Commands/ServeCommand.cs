@@ -57,8 +57,12 @@ internal static class ServeCommand
             await using var engine = await LedgerEngine.OpenAsync(
                 settings.Engine, new BitcoinRpcNode(rpc, settings.Node.Wallet), TimeProvider.System, logs, Die, stop);
             output.WriteLine($"data folder {Path.GetFullPath(settings.Engine.DataFolder)}");
-            if (engine.RecoveredFrom is { } snapshot) output.WriteLine($"state of {snapshot.NextSequence} entries loaded from {snapshot.Name}");
-            output.WriteLine(Describe(engine.Recovery));
+            for (var partition = 0; partition < engine.Partitions.Count; partition++)
+            {
+                if (engine.Partitions.Count > 1) output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"partition {partition}"));
+                if (engine.RecoveredFrom[partition] is { } snapshot) output.WriteLine($"state of {snapshot.NextSequence} entries loaded from {snapshot.Name}");
+                output.WriteLine(Describe(engine.Recovery[partition]));
+            }
             await using var server = await BitcacheServer.StartAsync(settings, engine, TimeProvider.System, logs, stop);
             output.WriteLine($"{ListeningLine}{server.Address}");
             await WaitAsync(stop);

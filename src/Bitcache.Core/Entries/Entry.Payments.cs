@@ -13,7 +13,7 @@ public sealed partial record Entry
     {
         (payment, context, length) = (default, default, 0);
         if (records.Length < RecordHeaderBytes + StatementHeaderBytes) return false;
-        if ((EntryType)records[RecordHeaderBytes + 1] is not (EntryType.Transfer or EntryType.TransferRefused)) return false;
+        if ((EntryType)records[RecordHeaderBytes + 1] is not (EntryType.Transfer or EntryType.TransferRefused) || records[MarksOffset] != 0) return false;
         var stated = BinaryPrimitives.ReadUInt32BigEndian(records);
         if (stated < RecordHeaderBytes || stated > records.Length) return false;
         length = (int)stated;
@@ -26,6 +26,7 @@ public sealed partial record Entry
         payment = new Payment
         {
             Kind = PaymentKind.Transfer,
+            Facts = PayeeFacts.All,
             Id = reader.Id(),
             Payer = reader.Wallet(),
             Payee = reader.Wallet(),

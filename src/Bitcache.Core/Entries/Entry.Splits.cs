@@ -32,14 +32,16 @@ public sealed partial record Entry
             Tenant = tenant,
             Part = wanted,
             PartFees = [.. parts.Select(part => part.Fee)],
-            Command = new Split(first.Id, first.Payer, [.. parts.Select(part => ((Split)part.Command).Parts[0])]),
+            Command = new Split(first.Id, first.Payer, [.. parts.Select(part => ((Split)part.Command).Parts[0])]) { PayeesElsewhereExist = true },
             HasOperatorLink = rest.Flag(),
-            First = new HistoryLink(rest.I64(), rest.Msat()),
         };
+        var departs = record[MarksOffset] == Departs ? rest.I64() : 0;
+        entry = entry with { First = new HistoryLink(rest.I64(), rest.Msat()) };
         for (var i = 0; i < parts.Length; i++)
         {
-            var link = new HistoryLink(rest.I64(), rest.Msat());
-            if (i == wanted) entry = entry with { Second = link };
+            LegName? leg = (departs >> i & 1) == 1 ? new LegName(rest.U16(), rest.I64()) : null;
+            var link = leg is null ? new HistoryLink(rest.I64(), rest.Msat()) : default;
+            if (i == wanted) entry = entry with { Leg = leg, Second = link };
         }
         entry = entry with { Third = ReadLink(entry.Sides & HistorySides.Operator, ref rest) };
         rest.End();

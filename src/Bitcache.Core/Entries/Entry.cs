@@ -3,7 +3,7 @@
 //   record     0  u32  length of the whole record
 //              4  u16  sequences that the record covers: 1, or as many as a split has parts
 //              6  u8   record version (1)
-//              7  u8   0
+//              7  u8   marks: 0, or 1 if a credit went to another partition
 //              8  u32  tenant that the command came from
 //             12  u16  statement length s
 //             14  s    statement; of a split one for each part, each behind its length
@@ -24,7 +24,9 @@
 // Links and balances, where an entry touches a wallet's history: u64 sequence of the wallet's previous entry,
 // u64 msat available afterwards; of a payment the payer's pair, then the payee's, then, if there is a fee, the
 // operator's. A capture has a pair of the payer's only if something went back to it. A split has a byte that says
-// whether there is a pair of the operator's, then the payer's pair, each payee's, and the operator's.
+// whether there is a pair of the operator's, then, if the record is marked, 64 bits that say which parts' credits went to
+// another partition, the first part's the lowest; then the payer's pair, each payee's, and the operator's. Where a credit
+// went to another partition there is in place of the payee's pair: u16 that partition, u64 the leg's number.
 
 namespace Bitcache.Core;
 
@@ -62,6 +64,8 @@ public sealed partial record Entry(
     public const int RecordHeaderBytes = 14;
     public const int StatementHeaderBytes = 20;
     public const int SaltBytes = 16;
+    internal const int MarksOffset = 7;
+    internal const byte Departs = 1;
 
     /// <summary>What the payer paid to the operator on top of the amount, or has held for that.</summary>
     public Msat Fee { get; init; }
@@ -72,15 +76,21 @@ public sealed partial record Entry(
     /// <summary>The operator's link.</summary>
     public HistoryLink Third { get; init; }
 
+    /// <summary>Where the payee's credit went, if that lives in another partition.</summary>
+    public LegName? Leg { get; init; }
+
     /// <summary>Which links there are: of which wallets' histories the entry is part.</summary>
-    public HistorySides Sides => Type switch
+    public HistorySides Sides => Leg is null ? SidesOfType : SidesOfType & ~HistorySides.Payee;
+
+    private HistorySides SidesOfType => Type switch
     {
         EntryType.Transfer or EntryType.WithdrawalSettledInside or EntryType.PaymentRefunded => HistorySides.Payer | HistorySides.Payee,
         EntryType.TransferUpTo or EntryType.TransferCharged => HistorySides.Payer | HistorySides.Payee | OperatorSide,
         EntryType.HoldCaptured => (Released.IsZero ? HistorySides.None : HistorySides.Payer) | HistorySides.Payee | OperatorSide,
         EntryType.SplitPaid => HistorySides.Payer | HistorySides.Payee | (HasOperatorLink ? HistorySides.Operator : HistorySides.None),
         EntryType.HoldPlaced or EntryType.HoldReleased or EntryType.HoldExpired => HistorySides.Payer,
-        EntryType.WalletCreated or EntryType.WithdrawalRequested => HistorySides.Payer,
+        EntryType.WalletCreated or EntryType.WithdrawalRequested or EntryType.OperatorFundsMoved => HistorySides.Payer,
+        EntryType.LegReceived => HistorySides.Payee,
         EntryType.DepositChanged when ((ChangeDeposit)Command).IsInHistory => HistorySides.Payer,
         _ => HistorySides.None,
     };
@@ -92,6 +102,18 @@ public sealed partial record Entry(
             new MovedPayment(p.Id, p.Payer, p.Payee, p.Amount),
         (EntryType.SplitPaid, Split s) => new MovedPayment(s.Id, s.Payer, s.Parts[Part].Payee, s.Parts[Part].Amount),
         _ => null,
+    };
+
+    /// <summary>The credit that went to another partition: see <see cref="Leg"/>.</summary>
+    /// <exception cref="InvalidOperationException">None did.</exception>
+    internal Payment Sent => (Leg, Command) switch
+    {
+        (null, _) => throw new InvalidOperationException($"entry {Sequence} sent nothing to another partition"),
+        (_, PaymentCommand p) => Credit(p.Id, p.Payer, p.Payee, p.Amount, p.Code, p.Reference),
+        (_, Split s) => s.ToPayment(Part),
+        (_, RequestWithdrawal w) => Credit(w.Id, w.Wallet, Payee, w.Amount.ToMsat(), 0, ByteString.Empty),
+        (_, MoveOperatorFunds m) => Credit(m.Id, m.Operator, m.Operator, m.Amount, 0, ByteString.Empty),
+        _ => throw new InvalidOperationException($"an entry of type {Type} sends nothing"),
     };
 
     /// <summary>What a payment moved, held or gave back; zero where it was refused, and for an entry that is none.</summary>
@@ -120,6 +142,9 @@ public sealed partial record Entry(
         return StatementAt(record, (int)(sequence - first), out _);
     }
 
+    /// <summary>Whether a record, which is taken to be whole, is a cut of the log.</summary>
+    public static bool IsLogCut(ReadOnlySpan<byte> record) => record[RecordHeaderBytes + 1] == (byte)EntryType.LogCut;
+
     /// <summary>The sequences that a record covers.</summary>
     public static (long First, int Count) SequencesOf(ReadOnlySpan<byte> record)
     {
@@ -139,9 +164,16 @@ public sealed partial record Entry(
         if (new ByteReader(record[4..]).U16() != 1) throw new FormatException("several statements, and no split");
         var rest = new ByteReader(record[end..]);
         var entry = ReadStatement(statement, tenant, ref rest);
+        var departs = record[MarksOffset] == Departs;
+        if (departs && !entry.MaySend) throw new FormatException($"an entry of type {entry.Type} that sends a credit");
         entry = entry with
         {
             First = ReadLink(entry.Sides & HistorySides.Payer, ref rest),
+            Leg = departs ? new LegName(rest.U16(), rest.I64()) : null,
+            Command = departs && entry.Command is RequestWithdrawal inside ? inside with { OwnerElsewhere = entry.Payee } : entry.Command,
+        };
+        entry = entry with
+        {
             Second = ReadLink(entry.Sides & HistorySides.Payee, ref rest),
             Third = ReadLink(entry.Sides & HistorySides.Operator, ref rest),
         };
@@ -156,7 +188,7 @@ public sealed partial record Entry(
         if (header.U32() != record.Length) throw new FormatException("a record's length does not match its bytes");
         var sequences = header.U16();
         if (header.U8() != RecordVersion) throw new FormatException("a record of an unknown version");
-        if (sequences is < 1 or > Limits.SplitPayeesMax || header.U8() != 0) throw new FormatException("a record with unknown marks");
+        if (sequences is < 1 or > Limits.SplitPayeesMax || header.U8() > Departs) throw new FormatException("a record with unknown marks");
         header.Take(4);
         for (; index > 0; index--) header.Take(header.U16());
         var statement = header.Take(header.U16());
@@ -215,6 +247,9 @@ public sealed partial record Entry(
             EntryType.SplitRefused => Split.Read(ref reader),
             EntryType.LimitsSet => SetLimits.Read(ref reader),
             EntryType.FeesSet => SetFees.Read(ref reader),
+            EntryType.LegReceived => ReceiveLeg.Read(ref reader, partition),
+            EntryType.LegsAcknowledged => AcknowledgeLegs.Read(ref reader),
+            EntryType.OperatorFundsMoved => MoveOperatorFunds.Read(ref reader),
             EntryType.None => throw new FormatException("an entry without a type"),
         };
         var charged = type is EntryType.TransferUpTo or EntryType.TransferCharged or EntryType.HoldPlaced or EntryType.HoldCaptured
@@ -236,6 +271,17 @@ public sealed partial record Entry(
             Fee = fee,
             Released = type == EntryType.HoldReleased ? ((PaymentCommand)command).Amount : released,
         };
+    }
+
+    /// <summary>Whether an entry of this type may credit a wallet of another partition.</summary>
+    private bool MaySend => Type is EntryType.Transfer or EntryType.TransferUpTo or EntryType.TransferCharged or EntryType.HoldCaptured
+        or EntryType.PaymentRefunded or EntryType.WithdrawalSettledInside or EntryType.OperatorFundsMoved;
+
+    private static Payment Credit(OperationId id, WalletId payer, WalletId payee, Msat amount, uint code, ByteString reference)
+    {
+        var credit = new Payment { Kind = PaymentKind.Transfer, Id = id, Payer = payer, Payee = payee, Amount = amount, Code = code };
+        credit.SetReference(reference.Span);
+        return credit;
     }
 
     private static SignAttempt ReadSignAttempt(ref ByteReader body, ref ByteReader rest, bool leafOnly)

@@ -30,8 +30,8 @@ public readonly record struct EntryId(WalletId Owner, OperationId Id)
                     return true;
             }
         }
-        var command = Entry.Read(record).Command as ClientCommand;
-        identity = command is null ? default : new EntryId(command.Owner, command.Id);
-        return command is not null;
+        var command = Entry.Read(record).Command;
+        identity = command is ClientCommand { IsNamed: true } named ? new EntryId(named.Owner, named.Id) : default;
+        return !identity.Id.IsNone;
     }
 }

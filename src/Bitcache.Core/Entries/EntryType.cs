@@ -40,4 +40,10 @@ public enum EntryType : byte
     TransferCharged = 31,
     SplitPaid = 32,
     SplitRefused = 33,
+    /// <summary>A credit that came from another partition.</summary>
+    LegReceived = 34,
+    /// <summary>Credits that were sent to another partition are durable there.</summary>
+    LegsAcknowledged = 35,
+    /// <summary>The operator's money went from its account in one partition to that in another.</summary>
+    OperatorFundsMoved = 36,
 }

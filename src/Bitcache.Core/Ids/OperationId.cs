@@ -11,6 +11,9 @@ public readonly record struct OperationId(UInt128 Value)
     private const int TextLength = 36;
     private static readonly SearchValues<char> TextCharacters = SearchValues.Create("0123456789abcdefABCDEF-");
 
+    /// <summary>Whether it is no id at all.</summary>
+    public bool IsNone => Value == 0;
+
     /// <summary>Whether version and variant are those of a UUIDv7.</summary>
     public bool IsWellFormed => (int)(Value >> 76 & 0xf) == 7 && (int)(Value >> 62 & 3) == 2;
 

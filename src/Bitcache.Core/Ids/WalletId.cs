@@ -15,6 +15,11 @@ public readonly record struct WalletId(UInt128 Value) : IComparable<WalletId>
     /// drawn has such an id, and none is taken from outside.</summary>
     public bool IsReserved => Value <= uint.MaxValue;
 
+    /// <summary>The partition of the ledger that the wallet lives in, for ever. Ids are random, so that their lowest 64
+    /// bits spread wallets evenly.</summary>
+    /// <param name="partitions">How many the ledger has.</param>
+    public int PartitionOf(int partitions) => (int)((ulong)(Value & ulong.MaxValue) % (uint)partitions);
+
     public static WalletId Read(ReadOnlySpan<byte> bytes) => new(BinaryPrimitives.ReadUInt128BigEndian(bytes));
     public void Write(Span<byte> bytes) => BinaryPrimitives.WriteUInt128BigEndian(bytes, Value);
 

@@ -205,8 +205,11 @@ public sealed record LogCut(long Round, IReadOnlyList<long> Through) : Command
 }
 
 /// <summary>The end of an epoch in this partition: balances right here are the epoch's balances.</summary>
+/// <param name="Id">None where the partition follows another one, in which somebody closed the epoch.</param>
 public sealed record EpochCut(OperationId Id, long Epoch) : ClientCommand(Id)
 {
+    public override bool IsNamed => !Id.IsNone;
+
     /// <summary>Epochs belong to the operator, whose ids are unique under its tenant.</summary>
     public override WalletId Owner => new(Ledger.OperatorTenant);
 

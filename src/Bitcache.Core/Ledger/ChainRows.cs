@@ -89,7 +89,7 @@ internal static class ChainRows
         var row = writer.Begin(RowBytesMax);
         row.I64(epoch.Number);
         row.Time(epoch.Closed);
-        row.I64(epoch.TreeSize);
+        row.I64(epoch.Entries);
         writer.End(row);
     }
 

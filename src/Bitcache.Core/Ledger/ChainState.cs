@@ -53,7 +53,7 @@ public sealed record Family(
 }
 
 /// <summary>A closed epoch.</summary>
-/// <param name="TreeSize">The log's size right after the epoch's cut.</param>
-public sealed record Epoch(long Number, UnixTime Closed, long TreeSize);
+/// <param name="Entries">Of this partition, through the epoch's cut. With one partition the log has this size there.</param>
+public sealed record Epoch(long Number, UnixTime Closed, long Entries);
 
 public sealed record ChainCursor(uint Height, BlockHash Block);

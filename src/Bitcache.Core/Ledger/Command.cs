@@ -39,6 +39,9 @@ public abstract record ClientCommand(OperationId Id) : Command
     /// <summary>The debited or owning wallet, under which the id is unique.</summary>
     public abstract WalletId Owner { get; }
 
+    /// <summary>Whether it has an id after all.</summary>
+    public virtual bool IsNamed => true;
+
     /// <summary>Whether the operator, too, may send it for a wallet of any tenant.</summary>
     public virtual bool IsForOperatorToo => false;
 
@@ -152,6 +155,10 @@ public sealed record AssignAddress(OperationId Id, WalletId Wallet, AddressPurpo
 /// <param name="Max">Send all whole satoshis that are available, whatever <paramref name="Amount"/> says.</param>
 public sealed record RequestWithdrawal(OperationId Id, WalletId Wallet, ByteString Script, Sats Amount, bool Max) : ClientCommand(Id)
 {
+    /// <summary>The wallet of another partition that the script belongs to, if it is one's. Whoever queues the command has
+    /// asked there. No part of the terms.</summary>
+    public WalletId OwnerElsewhere { get; init; }
+
     public ByteString Script { get; } = AtMost(Limits.ScriptBytesMax, Script);
 
     public override WalletId Owner => Wallet;

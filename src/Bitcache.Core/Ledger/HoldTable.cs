@@ -15,7 +15,7 @@ internal struct Hold
     public Msat Left;
     /// <summary>What is still set aside for fees.</summary>
     public Msat FeeLeft;
-    /// <summary>Slots of the wallets.</summary>
+    /// <summary>Slots of the wallets; a payee's below zero is that of a stranger (<see cref="StrangerTable"/>).</summary>
     public int Payer;
     public int Payee;
 
@@ -237,7 +237,7 @@ internal sealed class HoldRows(PagedRows<Hold> holds) : IStateRows
         row.Amount(hold.Left);
         row.Amount(hold.FeeLeft);
         row.U32((uint)hold.Payer);
-        row.U32((uint)hold.Payee);
+        row.U32(unchecked((uint)hold.Payee));
         writer.End(row);
     }
 
@@ -249,6 +249,6 @@ internal sealed class HoldRows(PagedRows<Hold> holds) : IStateRows
         Left = row.Msat(),
         FeeLeft = row.Msat(),
         Payer = (int)row.U32(),
-        Payee = (int)row.U32(),
+        Payee = unchecked((int)row.U32()),
     };
 }

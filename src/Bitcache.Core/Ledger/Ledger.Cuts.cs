@@ -30,8 +30,7 @@ public sealed partial class Ledger
         if (command.Epoch <= _epochs.Count) return Refused(Outcome.Unchanged);
         Assert(command.Epoch == _epochs.Count + 1, "epochs are numbered in order");
         CheckEveryBalance();
-        Remember(command, forEver: false);
-        // With one partition the log is the partition's own order, so its size here is known.
+        if (command.IsNamed) Remember(command, forEver: false);
         _epochs.Add(new Epoch(command.Epoch, context.Time, NextSequence + 1));
         return Write(EntryType.EpochCut, command, context, record).Finish();
     }

@@ -56,6 +56,7 @@ public sealed partial class Ledger
         private readonly Span<byte> _record = record;
         private Outcome _outcome = Outcome.Accepted;
         private int _statements;
+        private bool _departs;
         private int _lengthAt;
         public ByteWriter Body = writer;
 
@@ -92,11 +93,20 @@ public sealed partial class Ledger
             wallet.LastSequence = sequence + part;
         }
 
+        /// <summary>Says in place of a link where a credit went.</summary>
+        public void Leg(LegName leg)
+        {
+            _departs = true;
+            Body.U16(leg.Destination);
+            Body.I64(leg.Number);
+        }
+
         public readonly ApplyResult Finish()
         {
             var header = new ByteWriter(_record);
             header.U32((uint)Body.Position);
             header.U16(_statements);
+            if (_departs) _record[Entry.MarksOffset] = Entry.Departs;
             return new ApplyResult(_outcome, sequence, Body.Position, _statements);
         }
     }

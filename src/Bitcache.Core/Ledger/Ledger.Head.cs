@@ -44,6 +44,7 @@ public sealed partial class Ledger
             totals.Reversed = row.I64();
             totals.Withdrawn = row.I64();
             totals.MiningFees = row.I64();
+            totals.FromPartitions = row.I64();
         }
 
         private static ChainCursor ReadCursor(ref ByteReader row) => new(row.U32(), new BlockHash(row.Hash()));
@@ -70,7 +71,7 @@ public sealed partial class Ledger
             row.I64(LastContentSequence);
             foreach (var total in (ReadOnlySpan<long>)[
                 Totals.Available, Totals.Held, Totals.Frozen, Totals.Suspense, Totals.Owed,
-                Totals.Deposited, Totals.ToppedUp, Totals.Reversed, Totals.Withdrawn, Totals.MiningFees]) row.I64(total);
+                Totals.Deposited, Totals.ToppedUp, Totals.Reversed, Totals.Withdrawn, Totals.MiningFees, Totals.FromPartitions]) row.I64(total);
             row.U16(Cursors.Length);
             foreach (var cursor in Cursors) WriteCursor(ref row, cursor);
             row.Flag(Cursor is not null);

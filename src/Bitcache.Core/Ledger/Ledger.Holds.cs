@@ -17,6 +17,7 @@ public readonly record struct OpenHold(
 public sealed partial class Ledger
 {
     private readonly HoldTable _holds = new(secret);
+    private readonly StrangerTable _strangers = new();
 
     /// <summary>Every open hold, the oldest first. Costs a walk over them.</summary>
     public IReadOnlyList<OpenHold> OpenHolds() => [.. _holds.InOrder().Select(hold => Show(hold))];
@@ -25,7 +26,7 @@ public sealed partial class Ledger
 
     /// <summary>The open holds that a wallet pays or would be paid by, newest first. Costs what it returns.</summary>
     /// <param name="before">Only those placed by an entry before this one.</param>
-    public IReadOnlyList<OpenHold> HoldsOf(WalletId wallet, long before, int max) => _wallets.Find(wallet) is var slot and >= 0
+    public IReadOnlyList<OpenHold> HoldsOf(WalletId wallet, long before, int max) => SlotOf(_wallets.Find(wallet), wallet) is var slot and not StrangerTable.None
         ? [.. _holds.Of(slot, before).Take(max).Select(hold => Show(_holds.Peek(hold)))]
         : [];
 
@@ -67,7 +68,7 @@ public sealed partial class Ledger
             Left = payment.Amount,
             FeeLeft = fee,
             Payer = payer,
-            Payee = payee,
+            Payee = payee >= 0 ? payee : _strangers.FindOrAdd(payment.Payee),
         });
         var entry = Begin(EntryType.HoldPlaced, context, record);
         PaymentBytes.Write(ref entry.Body, payment, payment.Amount);
@@ -80,7 +81,7 @@ public sealed partial class Ledger
     private PaymentResult ApplyCapture(in Payment payment, int payer, int payee, in ApplyContext context, Span<byte> record)
     {
         var slot = _holds.Find(payer, payment.Target);
-        if (slot < 0 || _holds.Peek(slot).Payee != payee) return Result(Refused(Outcome.HoldNotFound));
+        if (slot < 0 || _holds.Peek(slot).Payee != SlotOf(payee, payment.Payee)) return Result(Refused(Outcome.HoldNotFound));
         _ids.Add(payer, payment.Id, NextSequence, forEver: false);
         ref var hold = ref _holds[slot];
         if (payment.Amount > hold.Left) return Refuse(payment, Outcome.HoldExceeded, payer, payee, context, record);
@@ -93,7 +94,7 @@ public sealed partial class Ledger
         if (payment.IsClosing || hold.Left.IsZero) _holds.Remove(slot);
         TakeHeld(ref _wallets[payer], payment.Amount + fee + released);
         Credit(ref _wallets[payer], released);
-        Credit(ref _wallets[payee], payment.Amount);
+        var leg = Pay(payee, EntryType.HoldCaptured, payment, payment.Amount, NextSequence);
         if (!fee.IsZero) Credit(ref _wallets[_operator], fee);
         var entry = Begin(EntryType.HoldCaptured, context, record);
         PaymentBytes.Write(ref entry.Body, payment, payment.Amount);
@@ -101,7 +102,7 @@ public sealed partial class Ledger
         entry.Body.Amount(released);
         entry.End(context);
         if (!released.IsZero) entry.Link(ref _wallets[payer]);
-        entry.Link(ref _wallets[payee]);
+        LinkPayee(ref entry, payee, leg);
         if (!fee.IsZero) entry.Link(ref _wallets[_operator]);
         return Result(entry.Finish(), context, payer, payee) with { Amount = payment.Amount, Fee = fee, Released = released };
     }
@@ -109,8 +110,8 @@ public sealed partial class Ledger
     private PaymentResult ApplyRelease(in Payment payment, int payer, int payee, in ApplyContext context, Span<byte> record)
     {
         var slot = _holds.Find(payer, payment.Target);
-        if (slot < 0 || _holds.Peek(slot).Payee != payee) return Result(Refused(Outcome.HoldNotFound));
-        if (!IsOwn(payee, context)) return Result(Refused(Outcome.PayeeOnly));
+        if (slot < 0 || _holds.Peek(slot).Payee != SlotOf(payee, payment.Payee)) return Result(Refused(Outcome.HoldNotFound));
+        if (!IsPayees(payment, payee, context)) return Result(Refused(Outcome.PayeeOnly));
         _ids.Add(payer, payment.Id, NextSequence, forEver: false);
         var released = Close(slot);
         var entry = Begin(EntryType.HoldReleased, context, record);
@@ -125,7 +126,7 @@ public sealed partial class Ledger
         var payer = _wallets.Find(command.Payer);
         var slot = payer < 0 ? -1 : _holds.Find(payer, command.Hold);
         Assert(slot >= 0 && _holds.Peek(slot).Expires <= context.Time, "what expires is an open hold whose time is over");
-        var payee = _wallets.Peek(_holds.Peek(slot).Payee).Id;
+        var payee = WalletAt(_holds.Peek(slot).Payee);
         var released = Close(slot);
         var entry = Begin(EntryType.HoldExpired, context, record);
         command.WriteBody(ref entry.Body);
@@ -153,6 +154,11 @@ public sealed partial class Ledger
         foreach (var (payer, sum) in held) Assert(sum <= _wallets.Peek(payer).Held.Value, "what is on hold is held");
     }
 
+    /// <summary>By which a hold names its payee: a wallet's slot or, below zero, a stranger's.</summary>
+    private int SlotOf(int wallet, WalletId id) => wallet >= 0 ? wallet : _strangers.Find(id);
+
+    private WalletId WalletAt(int slot) => slot >= 0 ? _wallets.Peek(slot).Id : _strangers[slot];
+
     private OpenHold Show(in Hold hold) => new(
-        hold.Id, _wallets.Peek(hold.Payer).Id, _wallets.Peek(hold.Payee).Id, hold.Left, hold.FeeLeft, hold.Expires, hold.Sequence);
+        hold.Id, WalletAt(hold.Payer), WalletAt(hold.Payee), hold.Left, hold.FeeLeft, hold.Expires, hold.Sequence);
 }

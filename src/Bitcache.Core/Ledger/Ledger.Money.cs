@@ -53,10 +53,11 @@ public sealed partial class Ledger
         _totals.Held -= amount.Value;
     }
 
-    /// <summary>Checks after every batch that what is inside is what came from Bitcoin.</summary>
+    /// <summary>Checks after every batch that what is inside is what came from Bitcoin and from other partitions.</summary>
     /// <exception cref="LedgerInvariantException">It is not: the process must stop.</exception>
     public void CheckConservation() => Assert(
-        _totals.IsConserved, $"conservation: {_totals.Inside} msat inside, {_totals.FromBitcoin} msat from Bitcoin");
+        _totals.IsConserved,
+        $"conservation: {_totals.Inside} msat inside, {_totals.FromBitcoin} msat from Bitcoin, {_totals.FromPartitions} msat from other partitions");
 
     /// <summary>Adds every balance up anew and holds the sums against the running totals: after recovery and at
     /// every epoch.</summary>

@@ -88,7 +88,7 @@ public sealed partial class Ledger
         }
         switch (payment.Kind)
         {
-            case PaymentKind.Transfer when payment.IsUpTo || _fees.Count > 0 || _wallets.Peek(payer).Spending > 0:
+            case PaymentKind.Transfer when payment.IsUpTo || payee < 0 || _fees.Count > 0 || _wallets.Peek(payer).Spending > 0:
                 result = ApplySpending(payment, payer, payee, context, record);
                 break;
             case PaymentKind.Transfer:
@@ -116,7 +116,7 @@ public sealed partial class Ledger
     {
         if (!payment.IsWellFormed) return Refused(Outcome.Malformed);
         // As for commands: a stranger learns nothing.
-        var mayAsk = payer < 0 || IsOwn(payer, context) || (payment.IsOnHold && payee >= 0 && IsOwn(payee, context));
+        var mayAsk = payer < 0 || IsOwn(payer, context) || (payment.IsOnHold && IsPayees(payment, payee, context));
         if (!mayAsk) return Refused(Outcome.WalletNotFound);
         var answer = Identify(OwnerKey(payment.Payer, payer), payment.Id, context);
         if (answer.Outcome != Outcome.Accepted) return answer;
@@ -124,13 +124,17 @@ public sealed partial class Ledger
     }
 
     /// <summary>The shape of a payment, then what it names.</summary>
-    private static Outcome CheckNames(in Payment payment, int payer, int payee)
+    private Outcome CheckNames(in Payment payment, int payer, int payee)
     {
         if (payment.Amount.IsZero && payment.Kind != PaymentKind.Release) return Outcome.AmountZero;
         if (payment.Payer == payment.Payee) return Outcome.SelfTransfer;
         if (payer < 0) return Outcome.WalletNotFound;
-        return payee < 0 ? Outcome.PayeeNotFound : Outcome.None;
+        return payee >= 0 || (payment.Facts.HasFlag(PayeeFacts.Exists) && IsElsewhere(payment.Payee)) ? Outcome.None : Outcome.PayeeNotFound;
     }
+
+    /// <summary>Whether the payee belongs to whoever asks.</summary>
+    private bool IsPayees(in Payment payment, int payee, in ApplyContext context) =>
+        payee >= 0 ? IsOwn(payee, context) : payment.Facts.HasFlag(PayeeFacts.IsCallers) && IsElsewhere(payment.Payee);
 
     /// <summary>A transfer to which neither a fee nor a limit applies.</summary>
     private void ApplyTransfer(in Payment payment, int payer, int payee, in ApplyContext context, Span<byte> record, ref PaymentResult result)
@@ -172,17 +176,17 @@ public sealed partial class Ledger
         // After this point the transfer must succeed.
         var fee = new Msat(fees.Of(amount));
         CountSpending(_wallets[payer], amount, context.Time);
-        Debit(ref _wallets[payer], amount + fee);
-        Credit(ref _wallets[payee], amount);
-        if (!fee.IsZero) Credit(ref _wallets[_operator], fee);
         var type = payment.IsUpTo ? EntryType.TransferUpTo : fee.IsZero ? EntryType.Transfer : EntryType.TransferCharged;
+        Debit(ref _wallets[payer], amount + fee);
+        var leg = Pay(payee, type, payment, amount, NextSequence);
+        if (!fee.IsZero) Credit(ref _wallets[_operator], fee);
         var entry = Begin(type, context, record);
         PaymentBytes.Write(ref entry.Body, payment, amount);
         if (type != EntryType.Transfer) entry.Body.Amount(fee);
         entry.End(context);
         PaymentBytes.WritePrivate(ref entry.Body, payment);
         entry.Link(ref _wallets[payer]);
-        entry.Link(ref _wallets[payee]);
+        LinkPayee(ref entry, payee, leg);
         if (!fee.IsZero) entry.Link(ref _wallets[_operator]);
         return Result(entry.Finish(), context, payer, payee) with { Amount = amount, Fee = fee };
     }

@@ -7,13 +7,15 @@ public sealed partial class Ledger
 {
     private readonly RefundTable _refunds = new();
 
-    /// <summary>What was refunded so far of the payment at a sequence.</summary>
-    public Msat RefundedOf(long sequence) => _refunds.Of(sequence);
+    /// <summary>What wallets of this partition paid back so far of the payment at a sequence.</summary>
+    /// <param name="home">The partition of the payment's entry: that of its payer.</param>
+    public Msat RefundedOf(int home, long sequence) => _refunds.Of(home, sequence);
 
     private PaymentResult ApplyRefund(in Payment payment, int payer, int payee, in ApplyContext context, Span<byte> record)
     {
-        Assert(payment.OriginalSequence > 0 && payment.OriginalSequence < NextSequence, "what is refunded was journaled before");
-        var refunded = _refunds.Of(payment.OriginalSequence);
+        var home = payee >= 0 ? partition : HomeOf(payment.Payee);
+        Assert(payment.OriginalSequence > 0 && (home != partition || payment.OriginalSequence < NextSequence), "what is refunded was journaled before");
+        var refunded = _refunds.Of(home, payment.OriginalSequence);
         Assert(refunded <= payment.OriginalAmount && !payment.OriginalAmount.IsZero, "what is refunded moved what was read of it");
         var refusal = CheckRefund(_wallets.Peek(payer), payment, refunded);
         _ids.Add(payer, payment.Id, NextSequence, forEver: false);
@@ -21,13 +23,13 @@ public sealed partial class Ledger
 
         // After this point the refund must succeed.
         Debit(ref _wallets[payer], payment.Amount);
-        Credit(ref _wallets[payee], payment.Amount);
-        _refunds.Add(payment.OriginalSequence, payment.Amount);
+        var leg = Pay(payee, EntryType.PaymentRefunded, payment, payment.Amount, NextSequence);
+        _refunds.Add(home, payment.OriginalSequence, payment.Amount);
         var entry = Begin(EntryType.PaymentRefunded, context, record);
         PaymentBytes.Write(ref entry.Body, payment, payment.Amount);
         entry.End(context);
         entry.Link(ref _wallets[payer]);
-        entry.Link(ref _wallets[payee]);
+        LinkPayee(ref entry, payee, leg);
         return Result(entry.Finish(), context, payer, payee) with { Amount = payment.Amount };
     }
 

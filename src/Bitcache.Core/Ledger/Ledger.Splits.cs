@@ -13,7 +13,7 @@ public sealed partial class Ledger
         var payer = FindOwn(command.Payer, context);
         if (payer < 0) return Refused(Outcome.WalletNotFound);
         var payees = command.Parts.Select(part => _wallets.Find(part.Payee)).ToArray();
-        if (payees.Contains(-1)) return Refused(Outcome.PayeeNotFound);
+        if (command.Parts.Where((part, i) => payees[i] < 0 && !(command.PayeesElsewhereExist && IsElsewhere(part.Payee))).Any()) return Refused(Outcome.PayeeNotFound);
         var charged = command.Parts.Select((part, i) => FeesFor(payer, payees[i]).Of(part.Amount)).ToArray();
         var refusal = CheckSpending(_wallets.Peek(payer), Sum(command.Parts.Select(part => part.Amount.Value)), Sum(charged), context.Time);
         Remember(command, forEver: false);
@@ -24,9 +24,9 @@ public sealed partial class Ledger
         var (amount, fee) = (new Msat(Sum(command.Parts.Select(part => part.Amount.Value))), new Msat(Sum(charged)));
         CountSpending(_wallets[payer], amount, context.Time);
         Debit(ref _wallets[payer], amount + fee);
-        for (var i = 0; i < payees.Length; i++) Credit(ref _wallets[payees[i]], command.Parts[i].Amount);
+        var legs = payees.Select((payee, i) => Pay(payee, EntryType.SplitPaid, command.ToPayment(i), command.Parts[i].Amount, NextSequence + i)).ToArray();
         if (!fee.IsZero) Credit(ref _wallets[_operator], fee);
-        return WriteSplit(command, charged, payer, payees, context, record);
+        return WriteSplit(command, charged, payer, payees, legs, context, record);
     }
 
     private static Outcome CheckShape(Split command)
@@ -38,7 +38,8 @@ public sealed partial class Ledger
 
     /// <summary>A statement for each part, then the links: the payer's, the payees' and, if it received fees and is not
     /// among these, the operator's. Payer and operator find the split at its first sequence, each payee at its own.</summary>
-    private ApplyResult WriteSplit(Split command, long[] fees, int payer, int[] payees, in ApplyContext context, Span<byte> record)
+    private ApplyResult WriteSplit(
+        Split command, long[] fees, int payer, int[] payees, LegName?[] legs, in ApplyContext context, Span<byte> record)
     {
         var entry = Begin(EntryType.SplitPaid, context, record);
         for (var i = 0; i < fees.Length; i++)
@@ -50,8 +51,10 @@ public sealed partial class Ledger
         }
         var forOperator = fees.Any(fee => fee > 0) && !payees.Contains(_operator);
         entry.Body.Flag(forOperator);
+        // One bit for each part, the first part's the lowest: which of them have a leg in place of a link.
+        if (legs.Any(leg => leg is not null)) entry.Body.I64(legs.Select((leg, i) => leg is null ? 0 : 1L << i).Aggregate((a, b) => a | b));
         entry.Link(ref _wallets[payer]);
-        for (var i = 0; i < payees.Length; i++) entry.Link(ref _wallets[payees[i]], part: i);
+        for (var i = 0; i < payees.Length; i++) LinkPayee(ref entry, payees[i], legs[i], part: i);
         if (forOperator) entry.Link(ref _wallets[_operator]);
         return entry.Finish();
     }

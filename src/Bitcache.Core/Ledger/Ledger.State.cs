@@ -12,7 +12,7 @@ public sealed partial class Ledger
     private IStateTable[] StateTables => _stateTables ??=
     [
         new HeadTable(this), _wallets, _ids, new IdWindow.ForEverTable(_ids), _addresses, _deposits, _withdrawals, _families, _epochs,
-        _holds, _refunds, _spending, _fees,
+        _holds, _refunds, _spending, _fees, _strangers, _legs,
     ];
 
     /// <summary>SHA-256 over the whole state: two machines that applied the same entries have the same. Costs a walk over

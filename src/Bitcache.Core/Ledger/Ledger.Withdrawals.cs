@@ -51,7 +51,8 @@ public sealed partial class Ledger
         if (command.Script == Genesis!.AnchorScript) return Refused(Outcome.AnchorAddress);
         var slot = FindOwn(command.Wallet, context);
         if (slot < 0) return Refused(Outcome.WalletNotFound);
-        if (_addresses.TryFind(command.Script, out var own)) return SettleInside(command, slot, own, context, record);
+        if (_addresses.TryFind(command.Script, out var own)) return SettleInside(command, slot, own.Wallet, context, record);
+        if (!command.OwnerElsewhere.IsNone) return SettleInside(command, slot, command.OwnerElsewhere, context, record);
         var amount = command.Max ? _wallets.Peek(slot).Available.RoundDownToSats() : command.Amount;
         if (!command.Max && amount < Dust.Threshold(command.Script)) return Refused(Outcome.BelowDust);
         var refusal = CheckOutflow(_wallets.Peek(slot), amount.ToMsat());
@@ -70,24 +71,27 @@ public sealed partial class Ledger
 
     /// <summary>A withdrawal to one of our own deposit addresses never touches the chain.</summary>
     private ApplyResult SettleInside(
-        RequestWithdrawal command, int slot, DepositAddress own, in ApplyContext context, Span<byte> record)
+        RequestWithdrawal command, int slot, WalletId owner, in ApplyContext context, Span<byte> record)
     {
-        if (own.Wallet == command.Wallet) return Refused(Outcome.SelfTransfer);
+        if (owner == command.Wallet) return Refused(Outcome.SelfTransfer);
+        var payee = _wallets.Find(owner);
+        // A refusal does not tell who owns the script, so that one of another partition is held to the rule for strangers'.
+        var least = payee >= 0 ? new Sats(1) : Dust.Threshold(command.Script);
+        if (!command.Max && command.Amount < least) return Refused(Outcome.BelowDust);
         var amount = command.Max ? _wallets.Peek(slot).Available.RoundDownToSats() : command.Amount;
         var refusal = CheckOutflow(_wallets.Peek(slot), amount.ToMsat());
-        if (refusal == Outcome.None && amount == Sats.Zero) refusal = Outcome.InsufficientFunds;
+        if (refusal == Outcome.None && amount < least) refusal = Outcome.InsufficientFunds;
         Remember(command, forEver: true);
         if (refusal != Outcome.None) return Write(EntryType.WithdrawalRefused, command, context, record, refusal).Finish();
 
         // After this point the payment must succeed.
-        var payee = _wallets.Find(own.Wallet);
         Debit(ref _wallets[slot], amount.ToMsat());
-        Credit(ref _wallets[payee], amount.ToMsat());
-        Enter(command, amount, context.Time, WithdrawalState.SettledInside, own.Wallet);
-        var entry = Write(
-            EntryType.WithdrawalSettledInside, command with { Amount = amount }, context, record, payee: own.Wallet);
+        var payment = new Payment { Kind = PaymentKind.Transfer, Id = command.Id, Payer = command.Wallet, Payee = owner };
+        var leg = Pay(payee, EntryType.WithdrawalSettledInside, payment, amount.ToMsat(), NextSequence);
+        Enter(command, amount, context.Time, WithdrawalState.SettledInside, owner);
+        var entry = Write(EntryType.WithdrawalSettledInside, command with { Amount = amount }, context, record, payee: owner);
         entry.Link(ref _wallets[slot]);
-        entry.Link(ref _wallets[payee]);
+        LinkPayee(ref entry, payee, leg);
         return entry.Finish();
     }
 

@@ -61,9 +61,9 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
         Assert(context.Time >= Time, "time does not run backwards");
         Assert(Genesis is not null || command is Bitcache.Core.Genesis, "the first entry is the genesis entry");
         Assert(
-            command is ClientCommand and not (EpochCut or SetFees) || context.Tenant == OperatorTenant, "the chain, the clock and the cuts are the operator's");
+            command is ClientCommand and not (EpochCut or SetFees or MoveOperatorFunds) || context.Tenant == OperatorTenant, "the chain, the clock and the cuts are the operator's");
         if (command is PaymentCommand payment) return Apply(payment.ToPayment(), context, record).ToApplyResult();
-        if (command is ClientCommand named
+        if (command is ClientCommand { IsNamed: true } named
             && Identify(named, context) is { Outcome: not Outcome.Accepted } known) return known;
         return command switch
         {
@@ -86,6 +86,9 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
             SetFrozen c => ApplySetFrozen(c, context, record),
             SetLimits c => ApplySetLimits(c, context, record),
             SetFees c => ApplySetFees(c, context, record),
+            ReceiveLeg c => Apply(c.Leg, context, record),
+            AcknowledgeLegs c => ApplyAcknowledgeLegs(c, context, record),
+            MoveOperatorFunds c => ApplyMoveOperatorFunds(c, context, record),
             Split c => ApplySplit(c, context, record),
             ExpireHold c => ApplyExpireHold(c, context, record),
             _ => throw new ArgumentException($"unknown command {command.GetType().Name}", nameof(command)),
@@ -101,7 +104,9 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
         var entry = Entry.Read(record);
         // Whatever was journaled had passed the checks of its id's time.
         var context = new ApplyContext(entry.Time, entry.Tenant, entry.Salt, ClockTrusted: false);
-        var result = Apply(entry.Command, context, scratch);
+        var result = entry.Command is PaymentCommand payment
+            ? Apply(payment.ToPayment() with { Facts = PayeeFacts.All }, context, scratch).ToApplyResult()
+            : Apply(entry.Command, context, scratch);
         if (!record.SequenceEqual(scratch[..result.BytesWritten]))
         {
             throw new LedgerInvariantException(

@@ -33,6 +33,19 @@ public enum PaymentFlags : byte
     Close = 2,
 }
 
+/// <summary>What whoever queues a payment has found out about a payee that lives in another partition.</summary>
+[Flags]
+public enum PayeeFacts : byte
+{
+    None = 0,
+    /// <summary>There is such a wallet, and its making is durable.</summary>
+    Exists = 1,
+    /// <summary>It belongs to whoever asks.</summary>
+    IsCallers = 2,
+    /// <summary>What was journaled had found out what it needed.</summary>
+    All = Exists | IsCallers,
+}
+
 /// <summary>The payer's own bytes, inline.</summary>
 [InlineArray(Limits.ReferenceBytesMax)]
 public struct ReferenceBytes
@@ -61,6 +74,8 @@ public struct Payment
     public uint Code { get; init; }
     public PaymentKind Kind { get; init; }
     public PaymentFlags Flags { get; init; }
+    /// <summary>No part of what is asked for; of no meaning for a payee that lives in the payer's partition.</summary>
+    public PayeeFacts Facts { get; init; }
     private byte _referenceLength;
     private ReferenceBytes _reference;
 

@@ -1,8 +1,9 @@
 namespace Bitcache.Core;
 
 /// <summary>What was refunded so far of one payment.</summary>
+/// <param name="Home">The partition of the payment's entry.</param>
 /// <param name="Sequence">Of the payment's entry.</param>
-internal record struct Refunded(long Sequence, Msat Amount);
+internal record struct Refunded(int Home, long Sequence, Msat Amount);
 
 /// <summary>What was refunded so far of each payment that was ever refunded, in the order of their first refunds. Kept for
 /// ever: nothing is removed.</summary>
@@ -13,12 +14,12 @@ internal sealed class RefundTable : IStateTable
 
     public int Count => _refunds.Count;
 
-    public Msat Of(long sequence) => Find(sequence) is var slot and >= 0 ? _refunds.Peek(slot).Amount : Msat.Zero;
+    public Msat Of(int home, long sequence) => Find(home, sequence) is var slot and >= 0 ? _refunds.Peek(slot).Amount : Msat.Zero;
 
-    public void Add(long sequence, Msat amount)
+    public void Add(int home, long sequence, Msat amount)
     {
-        var slot = Find(sequence);
-        if (slot < 0) _index.Add(Hash(sequence), slot = _refunds.Add(new Refunded(sequence, Msat.Zero)));
+        var slot = Find(home, sequence);
+        if (slot < 0) _index.Add(Hash(home, sequence), slot = _refunds.Add(new Refunded(home, sequence, Msat.Zero)));
         _refunds[slot].Amount += amount;
     }
 
@@ -31,22 +32,22 @@ internal sealed class RefundTable : IStateTable
         for (var left = reader.Section(StateSection.Refunds); left > 0; left--)
         {
             var row = reader.Begin();
-            Add(row.I64(), row.Msat());
+            Add(row.U16(), row.I64(), row.Msat());
             reader.End(row);
         }
     }
 
-    private int Find(long sequence)
+    private int Find(int home, long sequence)
     {
-        var hash = Hash(sequence);
+        var hash = Hash(home, sequence);
         for (var slot = _index.First(hash, out var cursor); ; slot = _index.Next(hash, ref cursor))
         {
-            if (slot < 0 || _refunds.Peek(slot).Sequence == sequence) return slot;
+            if (slot < 0 || (_refunds.Peek(slot).Sequence == sequence && _refunds.Peek(slot).Home == home)) return slot;
         }
     }
 
     /// <summary>Sequences are not of clients' choosing: a multiplication with 2^64 / golden ratio spreads them.</summary>
-    private static uint Hash(long sequence) => (uint)(unchecked((ulong)sequence * 0x9e37_79b9_7f4a_7c15) >> 32);
+    private static uint Hash(int home, long sequence) => (uint)(unchecked((ulong)(sequence + home) * 0x9e37_79b9_7f4a_7c15) >> 32);
 
     private sealed class Rows(PagedRows<Refunded> refunds) : IStateRows
     {
@@ -55,7 +56,8 @@ internal sealed class RefundTable : IStateTable
             writer.Section(StateSection.Refunds, refunds.Count);
             for (var slot = 0; slot < refunds.Count; slot++)
             {
-                var row = writer.Begin(2 * sizeof(long));
+                var row = writer.Begin(sizeof(ushort) + (2 * sizeof(long)));
+                row.U16(refunds[slot].Home);
                 row.I64(refunds[slot].Sequence);
                 row.Amount(refunds[slot].Amount);
                 writer.End(row);

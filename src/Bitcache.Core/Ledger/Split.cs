@@ -23,6 +23,10 @@ public sealed record Split(OperationId Id, WalletId Payer, IReadOnlyList<SplitPa
 
     public IReadOnlyList<SplitPart> Parts { get; } = Check(Parts);
 
+    /// <summary>Whether all payees that live in other partitions are there, and their making is durable: whoever queues the
+    /// split has asked. No part of the terms.</summary>
+    public bool PayeesElsewhereExist { get; init; }
+
     public override WalletId Owner => Payer;
 
     public override bool HasSameTerms(ClientCommand other) =>
@@ -60,7 +64,8 @@ public sealed record Split(OperationId Id, WalletId Payer, IReadOnlyList<SplitPa
         if (parts.Length == 0) throw new FormatException("a split without parts");
         for (var i = 0; i < parts.Length; i++)
             parts[i] = new SplitPart(body.Wallet(), body.Msat(), body.U32(), body.Short(Limits.ReferenceBytesMax), Salt: 0);
-        return new Split(id, payer, parts);
+        // What was journaled, a refusal too, had found its payees.
+        return new Split(id, payer, parts) { PayeesElsewhereExist = true };
     }
 
     private static IReadOnlyList<SplitPart> Check(IReadOnlyList<SplitPart> parts)

@@ -17,4 +17,6 @@ internal enum StateSection
     Refunds = 11,
     Spending = 12,
     Fees = 13,
+    Strangers = 14,
+    Legs = 15,
 }

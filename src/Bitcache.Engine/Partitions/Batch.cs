@@ -19,6 +19,10 @@ internal sealed class Batch(PartitionBounds bounds, IJournal journal, SaltSource
     private int _length;
 
     public List<WorkItem> Items { get; } = [];
+    /// <summary>Credits for other partitions that may leave once the batch is durable.</summary>
+    public List<Leg> Legs { get; } = [];
+    /// <summary>How many wallets there were at its end.</summary>
+    public int Wallets { get; set; }
     /// <summary>The state after the batch, where a snapshot of it is to be written; null as a rule.</summary>
     public LedgerCapture? Capture { get; set; }
     public UnixTime Time { get; private set; }
@@ -37,6 +41,7 @@ internal sealed class Batch(PartitionBounds bounds, IJournal journal, SaltSource
     public void Begin(UnixTime time, bool clockTrusted)
     {
         Items.Clear();
+        Legs.Clear();
         Capture = null;
         (_length, Entries, FirstSequence) = (0, 0, -1);
         (Time, ClockTrusted) = (time, clockTrusted);

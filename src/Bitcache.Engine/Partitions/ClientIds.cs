@@ -12,6 +12,15 @@ public static class ClientIds
     /// <summary>A wallet id.</summary>
     public static WalletId NextWallet() => new(Draw128());
 
+    /// <summary>A wallet id of one partition.</summary>
+    public static WalletId NextWallet(int partition, int partitions)
+    {
+        WalletId id;
+        do id = NextWallet();
+        while (id.PartitionOf(partitions) != partition || id.IsReserved);
+        return id;
+    }
+
     /// <summary>The salt of a statement.</summary>
     public static UInt128 DrawSalt() => Draw128();
 

@@ -88,6 +88,7 @@ public sealed partial class Partition
     {
         var batch = _free.Take(_stopped.Token);
         batch.Begin(_clock.Next(), _clock.IsTrusted);
+        if (_courier is not null) _ledger.SendTo(batch.Legs);
         Volatile.Write(ref _batchMilliseconds, batch.Time.Milliseconds);
         if (!TimeMayAct(batch.ClockTrusted)) return batch;
         if (FloorToRaise(batch) is { } floor) new CommandItem(new RaiseFloor(floor), Ledger.OperatorTenant).Run(_ledger, batch);
@@ -131,7 +132,8 @@ public sealed partial class Partition
             CommandItem => _storageFull,
             PaymentItem { Payment: var payment } => IsNew(payment.Payer, payment.Id),
             PaymentBlock block => HasNew(block.Payments[..block.Count]),
-            _ => false,
+            // Credits from other partitions, and their acknowledgements, add no id.
+            _ => item.Writes && _storageFull,
         };
         return !isRefused ? null : _storageFull ? Unavailable.StorageFull : Unavailable.Busy;
     }
@@ -150,7 +152,8 @@ public sealed partial class Partition
     private void HandOver()
     {
         _ledger.CheckConservation();
-        _filling!.Capture = _snapshots?.EndBatch(_ledger, _filling.Payload.Length);
+        _filling!.Wallets = _ledger.WalletCount;
+        _filling.Capture = _snapshots?.EndBatch(_ledger, _filling.Payload.Length);
         Interlocked.Increment(ref _batchesInSync);
         _filled.Add(_filling);
         _filling = null;

@@ -42,6 +42,8 @@ public sealed partial class Partition
             // Questions alone keep this thread busy, but not the journal.
             RestJournal();
         }
+        Volatile.Write(ref _durableWallets, batch.Wallets);
+        if (batch.Legs.Count > 0) _courier!.Depart(batch.Legs);
         if (batch.Capture is not null) _snapshots!.Write(batch.Capture, _journal.ChainHash);
         if (_syncThread is not null) Answers.Hand(batch.Items);
         else batch.Items.ForEach(item => item.Complete());

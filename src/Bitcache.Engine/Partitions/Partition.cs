@@ -36,6 +36,7 @@ public sealed partial class Partition : IAsyncDisposable
     private readonly SaltSource _drawSalts;
     private readonly PartitionBounds _bounds;
     private readonly SnapshotKeeper? _snapshots;
+    private readonly LegCourier? _courier;
     private readonly WorkQueue _queue;
     private readonly BlockingCollection<Batch> _free = [];
     private readonly BlockingCollection<Batch> _filled = [];
@@ -51,6 +52,8 @@ public sealed partial class Partition : IAsyncDisposable
     // Owned by the sync thread, on the monotonic clock.
     private long _lastAppend;
     private int _batchesInSync;
+    // Written by the sync thread, read by the owner: wallets whose making is durable.
+    private int _durableWallets;
     private volatile bool _storageFull;
     private volatile bool _stopping;
     private readonly CancellationTokenSource _stopped = new();
@@ -63,11 +66,13 @@ public sealed partial class Partition : IAsyncDisposable
     /// <param name="drawSalts">Where salts come from; the system's generator unless a simulation gives its own.</param>
     /// <param name="bounds">How much it takes; null for the bounds of production.</param>
     /// <param name="snapshots">Takes snapshots as it goes on; null for none. Its thread is the caller's to start.</param>
+    /// <param name="courier">Carries what is paid to wallets of other partitions; null where there are none.</param>
     public Partition(
         Ledger ledger, IJournal journal, BatchClock clock, ILogger log, FatalHandler fatal,
-        SaltSource? drawSalts = null, PartitionBounds? bounds = null, SnapshotKeeper? snapshots = null)
+        SaltSource? drawSalts = null, PartitionBounds? bounds = null, SnapshotKeeper? snapshots = null,
+        LegCourier? courier = null)
     {
-        (_bounds, _snapshots) = (bounds ?? new PartitionBounds(), snapshots);
+        (_bounds, _snapshots, _courier, _durableWallets) = (bounds ?? new PartitionBounds(), snapshots, courier, ledger.WalletCount);
         ledger.AheadIdsMax = _bounds.AheadIds;
         _queue = new WorkQueue(_bounds.QueueItems);
         (_ledger, _journal, _clock, _log, _fatal, _drawSalts) = (ledger, journal, clock, log, fatal, drawSalts ?? ClientIds.DrawSalts);
@@ -85,6 +90,7 @@ public sealed partial class Partition : IAsyncDisposable
         _syncThread.Start();
     }
 
+    public int Number => _ledger.Partition;
     public long DurableSequence => _journal.DurableSequence;
     public bool IsStorageFull => _storageFull;
     public int QueuedItems => _queue.Cost;
@@ -180,6 +186,14 @@ public sealed partial class Partition : IAsyncDisposable
         return item.Done;
     }
 
+    /// <summary>Who owns wallets: null for one that is not there, or whose making is not durable yet. Answered at once.</summary>
+    public Task<uint?[]> OwnersAsync(WalletId[] wallets)
+    {
+        var item = new FactItem<uint?[]>(ledger => Array.ConvertAll(wallets, wallet => ledger.OwnerOf(wallet, Volatile.Read(ref _durableWallets))));
+        Enqueue(item);
+        return item.Done;
+    }
+
     /// <summary>Reads a durable entry from the journal, on the caller's thread.</summary>
     public Entry ReadEntry(long sequence) => Entry.Read(ReadRecord(sequence), sequence);
 
@@ -266,15 +280,19 @@ public sealed partial class Partition : IAsyncDisposable
             : new Answer(Outcome.IdReused, null, null, null);
     }
 
+    /// <summary>For items that nobody waits for; false if it takes none now.</summary>
+    internal bool TryEnqueue(WorkItem item)
+    {
+        if (Volatile.Read(ref _stoppedBy) is not null || !_queue.TryAdd(item)) return false;
+        // It may have come in behind the last look of whoever took from the queue: one of the two sees the other.
+        if (_over is not null) FailQueued();
+        return true;
+    }
+
     internal void Enqueue(WorkItem item)
     {
         ThrowIfStopped();
-        if (_queue.TryAdd(item))
-        {
-            // It may have come in behind the last look of whoever took from the queue: one of the two sees the other.
-            if (_over is not null) FailQueued();
-            return;
-        }
+        if (TryEnqueue(item)) return;
         ThrowIfStopped();
         throw new PartitionUnavailableException(_stopping ? Unavailable.Stopping : Unavailable.Busy);
     }

@@ -33,6 +33,13 @@ public sealed class PaymentBlock : AwaitedItem
     public UnixTime Time { get; private set; }
 
     internal override int Cost => Count;
+    internal override bool Writes => true;
+
+    /// <summary>Some of the payments were part of a batch of this time. Parts may be answered side by side.</summary>
+    internal void Answered(UnixTime time)
+    {
+        lock (_payments) Time = Time < time ? time : Time;
+    }
 
     /// <summary>Thousands of answers are written, and of retries looked up in the journal.</summary>
     private protected override bool GoesOnAtLength => true;

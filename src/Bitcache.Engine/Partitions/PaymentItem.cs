@@ -32,6 +32,8 @@ internal sealed class PaymentItem(in Payment payment, uint tenant) : AwaitedItem
     /// <summary>A retry is answered from the journal.</summary>
     private protected override bool GoesOnAtLength => _answer.Outcome == Outcome.Known;
 
+    internal override bool Writes => true;
+
     internal override bool Run(Ledger ledger, Batch batch)
     {
         var context = new ApplyContext(batch.Time, tenant, batch.Salts(1)[0], batch.ClockTrusted);

@@ -8,28 +8,32 @@ namespace Bitcache.Engine.Partitions;
 public static class Refunds
 {
     /// <param name="Known">The entry of the refund itself, if its id was used before.</param>
+    private readonly record struct PayerSide(Outcome Outcome, long? Known);
+
     /// <param name="Original">The entry of the original's id, as far as the ledger remembers it.</param>
     /// <param name="IsForgotten">Whether the original's id is older than what the ledger remembers.</param>
-    private readonly record struct Place(Outcome Outcome, long? Known, long? Original, bool IsForgotten);
+    private readonly record struct PayeeSide(bool Exists, long? Original, bool IsForgotten);
 
     /// <summary>Finds the originals of refunds that name them by <see cref="Payment.Target"/>, which an id under the
-    /// refund's payee is, and completes the refunds. All of them cost the ledger one question; the journal is read on
+    /// refund's payee is, and completes the refunds. All of them cost each partition two questions; the journal is read on
     /// the caller's thread.</summary>
     /// <param name="refunds">Changed in place.</param>
     /// <returns>For each <see cref="Outcome.Accepted"/> if it may be queued, or why it is refused.</returns>
     /// <exception cref="PartitionUnavailableException">An original cannot be looked up now; nothing was done.</exception>
-    public static async Task<Outcome[]> CompleteAsync(Partition partition, uint tenant, Payment[] refunds)
+    public static async Task<Outcome[]> CompleteAsync(PartitionSet partitions, uint tenant, Payment[] refunds)
     {
-        var places = await partition.QueryAsync(ledger => Array.ConvertAll(refunds, refund => Find(ledger, tenant, refund)));
+        var payers = partitions.QueryEachAsync(refunds, refund => refund.Payer, (ledger, refund) => FindPayer(ledger, tenant, refund));
+        var payees = partitions.QueryEachAsync(refunds, refund => refund.Payee, FindPayee);
+        await Task.WhenAll(payers, payees);
         var outcomes = new Outcome[refunds.Length];
-        for (var i = 0; i < refunds.Length; i++) outcomes[i] = Complete(partition, places[i], ref refunds[i]);
+        for (var i = 0; i < refunds.Length; i++) outcomes[i] = Complete(partitions, (await payers)[i], (await payees)[i], ref refunds[i]);
         return outcomes;
     }
 
     /// <summary>As above, for the refunds among the payments of a block. One that is refused takes its place as a
     /// payment of no kind.</summary>
     /// <returns>What is refused: its place in the block, and why.</returns>
-    public static async Task<IReadOnlyList<(int Index, Outcome Outcome)>> CompleteAsync(Partition partition, PaymentBlock block)
+    public static async Task<IReadOnlyList<(int Index, Outcome Outcome)>> CompleteAsync(PartitionSet partitions, PaymentBlock block)
     {
         var at = new List<int>();
         for (var i = 0; i < block.Count; i++)
@@ -38,7 +42,7 @@ public static class Refunds
         }
         if (at.Count == 0) return [];
         var refunds = at.Select(i => block.Payments[i]).ToArray();
-        var outcomes = await CompleteAsync(partition, block.Tenant, refunds);
+        var outcomes = await CompleteAsync(partitions, block.Tenant, refunds);
         var refused = new List<(int Index, Outcome Outcome)>();
         for (var i = 0; i < refunds.Length; i++)
         {
@@ -48,25 +52,29 @@ public static class Refunds
         return refused;
     }
 
+    private static PayerSide FindPayer(Ledger ledger, uint tenant, Payment refund) => ledger.FindWallet(refund.Payer)?.Tenant == tenant
+        ? new PayerSide(Outcome.Accepted, ledger.FindId(refund.Payer, refund.Id))
+        : new PayerSide(Outcome.WalletNotFound, null);
+
+    private static PayeeSide FindPayee(Ledger ledger, Payment refund)
+    {
+        var original = ledger.FindId(refund.Payee, refund.Target);
+        return new PayeeSide(ledger.FindWallet(refund.Payee) is not null, original, original is null && refund.Target.Time < ledger.Floor);
+    }
+
     /// <summary>A stranger learns nothing, and a known id is looked at before anything else, as in the ledger. What the ledger
     /// checks only then (whether the id's time is in bounds, whether there is an amount) it still does when the refund is
     /// queued: of a refund with several faults, the one that is found here is told.</summary>
-    private static Place Find(Ledger ledger, uint tenant, in Payment refund)
+    private static Outcome Complete(PartitionSet partitions, in PayerSide payer, in PayeeSide payee, ref Payment refund)
     {
-        if (ledger.FindWallet(refund.Payer)?.Tenant != tenant) return new Place(Outcome.WalletNotFound, null, null, false);
-        var known = ledger.FindId(refund.Payer, refund.Id);
-        if (known is null && refund.Payer == refund.Payee) return new Place(Outcome.SelfTransfer, null, null, false);
-        if (known is null && ledger.FindWallet(refund.Payee) is null) return new Place(Outcome.PayeeNotFound, null, null, false);
-        var original = ledger.FindId(refund.Payee, refund.Target);
-        return new Place(Outcome.Accepted, known, original, original is null && refund.Target.Time < ledger.Floor);
-    }
-
-    private static Outcome Complete(Partition partition, in Place place, ref Payment refund)
-    {
-        if (place.Outcome != Outcome.Accepted) return place.Outcome;
-        if (place.Known is { } known) return Repeat(partition.ReadEntry(known), ref refund);
-        var sequence = place.IsForgotten ? partition.FindForgottenId(refund.Payee, refund.Target) : place.Original;
-        if (sequence is not { } found || FindPaid(partition, found, refund.Payer) is not { Moved: { } moved } original) return Outcome.OriginalNotFound;
+        if (payer.Outcome != Outcome.Accepted) return payer.Outcome;
+        if (payer.Known is { } known) return Repeat(partitions.HomeOf(refund.Payer).ReadEntry(known), ref refund);
+        if (refund.Payer == refund.Payee) return Outcome.SelfTransfer;
+        if (!payee.Exists) return Outcome.PayeeNotFound;
+        // The original was decided where its payer lives, who is the refund's payee.
+        var home = partitions.HomeOf(refund.Payee);
+        var sequence = payee.IsForgotten ? home.FindForgottenId(refund.Payee, refund.Target) : payee.Original;
+        if (sequence is not { } found || FindPaid(home, found, refund.Payer) is not { Moved: { } moved } original) return Outcome.OriginalNotFound;
         // Read and verified: from here on the refund names an entry that paid its payer.
         if (moved.Id != refund.Target || moved.Payer != refund.Payee || moved.Payee != refund.Payer) return Outcome.OriginalNotFound;
         refund = refund with { OriginalSequence = original.Sequence, OriginalAmount = moved.Amount };

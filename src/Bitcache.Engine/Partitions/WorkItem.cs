@@ -15,6 +15,9 @@ public abstract class WorkItem
     /// <summary>What it takes of the queue's bound.</summary>
     internal virtual int Cost => 1;
 
+    /// <summary>Whether running it may write an entry.</summary>
+    internal virtual bool Writes => false;
+
     /// <summary>Runs on the owner thread, in the order of the queue. False if the batch had no room for all of it: it
     /// goes on in the next one.</summary>
     internal abstract bool Run(Ledger ledger, Batch batch);
@@ -32,6 +35,7 @@ internal sealed class CommandItem(Command command, uint tenant) : WorkItem
     private Applied _applied;
 
     public Command Command => command;
+    internal override bool Writes => true;
     public Task<Applied> Done => _done.Task;
 
     internal override bool Run(Ledger ledger, Batch batch)
@@ -59,6 +63,26 @@ internal sealed class CommandItem(Command command, uint tenant) : WorkItem
 
 /// <param name="Record">The journal record that was written, if any.</param>
 internal readonly record struct Applied(Outcome Outcome, long Sequence, byte[]? Record, Wallet? Owner, Wallet? Payee, Wallet?[] Payees);
+
+/// <summary>A question whose answer nothing can take back: it is given at once, not after the next sync.</summary>
+internal sealed class FactItem<T>(Func<Ledger, T> question) : WorkItem
+{
+    private readonly TaskCompletionSource<T> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task<T> Done => _done.Task;
+
+    internal override bool Run(Ledger ledger, Batch batch)
+    {
+        _done.TrySetResult(question(ledger));
+        return true;
+    }
+
+    internal override void Complete()
+    {
+    }
+
+    internal override void Fail(Exception reason) => _done.TrySetException(reason);
+}
 
 internal sealed class QueryItem<T>(Func<Ledger, T> question) : WorkItem
 {

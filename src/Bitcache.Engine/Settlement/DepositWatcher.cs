@@ -11,7 +11,7 @@ using Microsoft.Extensions.Logging;
 namespace Bitcache.Engine.Settlement;
 
 /// <summary>Looks at the chain when told to. Owned by the settlement loop; what it knows is in the ledger.</summary>
-public sealed class DepositWatcher(Partition partition, IBitcoinNode node, EngineSettings settings, ILogger log)
+public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, EngineSettings settings, ILogger log)
 {
     /// <summary>A coinbase output may be spent after so many confirmations.</summary>
     private const int CoinbaseMaturity = 101;
@@ -34,15 +34,17 @@ public sealed class DepositWatcher(Partition partition, IBitcoinNode node, Engin
             if ((await node.GetBlockchainInfoAsync(cancel)).BestBlock != best) continue;
             // Every change was journaled before this is.
             if (await node.GetBlockInfoAsync(next, cancel) is { } block)
-                await partition.SubmitAsync(new MoveCursor((uint)block.Height, block.Hash));
+                await partitions.First.SubmitAsync(new MoveCursor((uint)block.Height, block.Hash));
             return;
         }
     }
 
     private async Task<BlockHash> LookOnceAsync(CancellationToken cancel)
     {
-        var (cursor, ring, open, ours) = await partition.QueryAsync(ledger => (
-            ledger.Cursor, ledger.CursorRing(), ledger.OpenDeposits(), ledger.Families().SelectMany(f => f.Attempts).Select(a => a.Txid).ToHashSet()));
+        var (cursor, ring) = await partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.CursorRing()));
+        var views = await partitions.QueryAllAsync(ledger => (
+            Open: ledger.OpenDeposits(), Ours: ledger.Families().SelectMany(f => f.Attempts).Select(a => a.Txid).ToArray()));
+        var (open, ours) = (views.SelectMany(v => v.Open), views.SelectMany(v => v.Ours).ToHashSet());
         var changes = await ListAsync(cursor, ring, cancel);
         var sightings = new Dictionary<OutPoint, Sighting>();
         foreach (var entry in changes.Entries)
@@ -53,12 +55,13 @@ public sealed class DepositWatcher(Partition partition, IBitcoinNode node, Engin
         {
             if (!sightings.ContainsKey(deposit.OutPoint)) sightings[deposit.OutPoint] = await AskAsync(deposit, cancel);
         }
-        var known = await partition.QueryAsync(ledger => sightings.Values
+        // A script belongs to one wallet, and its deposits are booked where that lives.
+        var known = await partitions.QueryAllAsync(ledger => sightings.Values
             .Where(s => ledger.FindAddress(s.Script) is not null)
             .Select(s => (Sighting: s, Deposit: ledger.FindDeposit(s.OutPoint)))
             .ToArray());
         // Side by side, so that they share syncs; they touch different outputs.
-        await Task.WhenAll(known.Select(k => ApplyAsync(k.Sighting, k.Deposit)));
+        await Task.WhenAll(known.SelectMany((found, number) => found.Select(k => ApplyAsync(partitions[number], k.Sighting, k.Deposit))));
         return changes.LastBlock;
     }
 
@@ -98,7 +101,7 @@ public sealed class DepositWatcher(Partition partition, IBitcoinNode node, Engin
             Coinbase: deposit is { Suspense: true, Booked: false });
     }
 
-    private async Task ApplyAsync(Sighting seen, Deposit? deposit)
+    private async Task ApplyAsync(Partition partition, Sighting seen, Deposit? deposit)
     {
         var state = deposit?.State ?? DepositState.None;
         var tooSmall = seen.Amount.Value < settings.DepositMinimumSat;

@@ -21,7 +21,8 @@ public sealed class LogKeeper : IDisposable
     /// <summary>How many more leaves are hashed again when those before them were not enough.</summary>
     private const int StepBack = 8;
 
-    private readonly Partition _partition;
+    private readonly PartitionSet _partitions;
+    private readonly LogOrder _order;
     private readonly CheckpointKey _key;
     private readonly SignedMark _mark;
     private readonly IFileSystem _files;
@@ -34,8 +35,11 @@ public sealed class LogKeeper : IDisposable
 
     private sealed record SignedCheckpoint(long Size, string Note);
 
-    internal LogKeeper(Partition partition, CheckpointKey key, SignedMark mark, IFileSystem files, string folder) =>
-        (_partition, _key, _mark, _files, _folder) = (partition, key, mark, files, folder);
+    internal LogKeeper(PartitionSet partitions, CheckpointKey key, SignedMark mark, IFileSystem files, string folder)
+    {
+        (_partitions, _key, _mark, _files, _folder) = (partitions, key, mark, files, folder);
+        _order = new LogOrder(partitions, files, folder);
+    }
 
     /// <summary>The newest signed checkpoint, as its note; empty before the first.</summary>
     public string Checkpoint => _checkpoint?.Note ?? "";
@@ -47,7 +51,9 @@ public sealed class LogKeeper : IDisposable
     /// <exception cref="HistoryMismatchException">The journal's history is not the one that was signed.</exception>
     public async Task ResumeAsync()
     {
-        var cut = await _partition.QueryAsync(ledger => ledger.LastLogCut);
+        var cut = await _partitions.First.QueryAsync(ledger => ledger.LastLogCut);
+        CheckReaches(cut);
+        lock (_lock) _order.Follow(cut);
         With(log => log.Size);
         if (cut is not null) Sign(cut);
     }
@@ -57,45 +63,64 @@ public sealed class LogKeeper : IDisposable
     public async Task AdvanceAsync()
     {
         With(log => log.Size);
-        var (content, last) = await _partition.QueryAsync(ledger => (ledger.LastContentSequence, ledger.LastLogCut));
-        if (last is not null && last.Through[0] >= content)
+        var last = await LastCutAsync();
+        var content = await _partitions.QueryAllAsync(ledger => ledger.LastContentSequence);
+        if (last is not null && last.Through.Zip(content).All(pair => pair.First >= pair.Second))
         {
-            if (CheckpointSize <= last.Through[0]) Sign(last);
+            if (CheckpointSize < LogOrder.SizeOf(last)) Sign(last);
             return;
         }
-        // The answer to the question left after everything it saw was durable, so this sequence is, too.
+        // The answers to the questions left after everything they saw was durable, so these sequences are, too.
         await CutAsync(content, last);
     }
 
-    /// <summary>Makes the log's size right after the epoch's cut one that is covered by a checkpoint, and gives
-    /// the root there.</summary>
-    public async Task<Hash256> CutAtAsync(Epoch epoch)
+    /// <summary>Makes one of the log's sizes behind the cuts of an epoch, which every partition has closed, one that is
+    /// covered by a checkpoint. With one partition it is the size right after the epoch's cut.</summary>
+    /// <returns>The size, the same whenever it is asked for, and the root there.</returns>
+    public async Task<(long Size, Hash256 Root)> CutAtAsync(long epoch)
     {
-        var last = await _partition.QueryAsync(ledger => ledger.LastLogCut);
-        if (last is null || last.Through[0] < epoch.TreeSize - 1) await CutAsync(epoch.TreeSize - 1, last);
+        var through = await _partitions.QueryAllAsync(ledger => ledger.Epochs()[(int)epoch - 1].Entries - 1);
+        var last = await LastCutAsync();
+        if (last is null || last.Through.Zip(through).Any(pair => pair.First < pair.Second))
+            await CutAsync([.. through.Select((entry, number) => Math.Max(entry, last?.Through[number] ?? 0))], last);
         return With(log =>
         {
-            HashUpTo(log, epoch.TreeSize);
-            return log.Root(epoch.TreeSize);
+            var size = _order.SizeCovering(through)!.Value;
+            HashUpTo(log, size);
+            return (size, log.Root(size));
         });
     }
 
-    /// <summary>The proof that a statement is in the newest checkpoint's tree, or null while it is not.</summary>
-    public TlogProof? FindProof(long sequence)
+    /// <summary>Where a statement stands in the log; null while no cut covers it.</summary>
+    public long? FindIndex(int partition, long sequence)
     {
-        if (_checkpoint is not { } checkpoint || sequence >= checkpoint.Size) return null;
-        return FindPath(sequence, checkpoint.Size) is { } path ? new TlogProof(sequence, path, checkpoint.Note) : null;
+        lock (_lock) return _order.IndexOf(partition, sequence);
+    }
+
+    /// <summary>How large the log was behind an epoch's cuts; null while it is not cut there.</summary>
+    /// <param name="through">The last entry of each partition that the epoch covers.</param>
+    public long? FindSize(IReadOnlyList<long> through)
+    {
+        lock (_lock) return _order.SizeCovering(through);
+    }
+
+    /// <summary>The proof that a statement is in the newest checkpoint's tree, or null while it is not.</summary>
+    /// <param name="index">Its place in the log.</param>
+    public TlogProof? FindProof(long index)
+    {
+        if (_checkpoint is not { } checkpoint || index >= checkpoint.Size) return null;
+        return FindPath(index, checkpoint.Size) is { } path ? new TlogProof(index, path, checkpoint.Note) : null;
     }
 
     /// <summary>The path from a statement to the root at a size; null while the hashes are being opened or made anew.</summary>
-    public IReadOnlyList<Hash256>? FindPath(long sequence, long size)
+    public IReadOnlyList<Hash256>? FindPath(long index, long size)
     {
         lock (_lock)
         {
             if (_log is null || _log.Size < size) return null;
             try
             {
-                return With(log => log.InclusionProof(sequence, size));
+                return With(log => log.InclusionProof(index, size));
             }
             catch (IOException e) when (e is not JournalCorruptException)
             {
@@ -107,7 +132,11 @@ public sealed class LogKeeper : IDisposable
 
     public void Dispose()
     {
-        lock (_lock) Close();
+        lock (_lock)
+        {
+            Close();
+            _order.Dispose();
+        }
     }
 
     /// <summary>Does something with the log, which is opened first if it has to be.</summary>
@@ -150,16 +179,35 @@ public sealed class LogKeeper : IDisposable
         }
     }
 
-    private async Task CutAsync(long through, LogCut? last)
+    /// <summary>With one partition this was seen before anything was repaired (<see cref="SignedMark.CheckReaches"/>).</summary>
+    private void CheckReaches(LogCut? newest)
     {
-        var cut = new LogCut((last?.Round ?? 0) + 1, [through]);
-        await _partition.SubmitAsync(cut);
+        if (_partitions.Count == 1) return;
+        if (_mark.Size > (newest is null ? 0 : LogOrder.SizeOf(newest))) throw _mark.Mismatch();
+        if (newest is not null && newest.Through.Where((through, number) => through > _partitions[number].DurableSequence).Any()) throw _mark.Mismatch();
+    }
+
+    private async Task<LogCut?> LastCutAsync()
+    {
+        var last = await _partitions.First.QueryAsync(ledger => ledger.LastLogCut);
+        lock (_lock) _order.Follow(last);
+        return last;
+    }
+
+    private async Task CutAsync(IReadOnlyList<long> through, LogCut? last)
+    {
+        var cut = new LogCut((last?.Round ?? 0) + 1, through);
+        var answer = await _partitions.First.SubmitAsync(cut);
+        lock (_lock)
+        {
+            if (!_order.TryAdd(cut, answer.Entry!.Sequence)) _order.Follow(cut);
+        }
         Sign(cut);
     }
 
     private void Sign(LogCut cut)
     {
-        var size = cut.Through[0] + 1;
+        var size = LogOrder.SizeOf(cut);
         _checkpoint = With(log =>
         {
             HashUpTo(log, size);
@@ -170,20 +218,7 @@ public sealed class LogKeeper : IDisposable
         });
     }
 
-    /// <summary>The leaves of a record, as far as they are wanted: of a split some may be in the log already.</summary>
-    private static void AddLeaves(List<Hash256> leaves, ReadOnlySpan<byte> record, long first, long end)
-    {
-        var (sequence, sequences) = Entry.SequencesOf(record);
-        for (var at = Math.Max(first, sequence); at < Math.Min(end, sequence + sequences); at++)
-            leaves.Add(Rfc6962.LeafHash(Entry.StatementOf(record, at)));
-    }
-
-    private Hash256[] ReadLeaves(long first, int count)
-    {
-        var leaves = new List<Hash256>(count);
-        _partition.ReadRecords(first, count, record => AddLeaves(leaves, record, first, first + count));
-        return [.. leaves];
-    }
+    private Hash256[] ReadLeaves(long first, int count) => _order.ReadLeaves(first, count);
 
     private void HashUpTo(MerkleLog log, long size)
     {

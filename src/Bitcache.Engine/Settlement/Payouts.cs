@@ -10,8 +10,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Engine.Settlement;
 
-/// <summary>Owned by the settlement loop; everything that must not be lost is in the ledger.</summary>
-public sealed class Payouts(Partition partition, IBitcoinNode node, EngineSettings settings, ILogger log)
+/// <summary>The families of one partition: they pay its wallets' withdrawals, and the first partition's carry the anchors.
+/// Owned by the settlement loop; everything that must not be lost is in the ledger.</summary>
+/// <param name="partitions">All of them: the node's wallet is one, and no family may use another's coins.</param>
+/// <param name="partition">The one whose families these are.</param>
+public sealed class Payouts(PartitionSet partitions, Partition partition, IBitcoinNode node, EngineSettings settings, ILogger log)
 {
     private const int AnchorWithdrawalsMax = 60;
     /// <summary>Too few coins are waited for this many turns before the withdrawals are tried in smaller families.</summary>
@@ -28,6 +31,11 @@ public sealed class Payouts(Partition partition, IBitcoinNode node, EngineSettin
 
     /// <summary>Whether the operator's wallet holds too little to open the next family.</summary>
     public bool OperatorFundsLow { get; private set; }
+
+    /// <summary>Withdrawals that may leave now, oldest first: those asked for before the partition's newest epoch closed.</summary>
+    public Task<Withdrawal[]> FindDueAsync() => partition.QueryAsync(ledger => ledger.LastEpoch is { } epoch
+        ? ledger.DueWithdrawals().Where(w => w.Sequence < epoch.Entries).ToArray()
+        : []);
 
     /// <summary>Binds what is due to new families: the anchor with the first withdrawals, the rest without.</summary>
     /// <param name="anchor">The terms of the next anchor, or null when none is due or one is still unconfirmed.</param>
@@ -76,9 +84,9 @@ public sealed class Payouts(Partition partition, IBitcoinNode node, EngineSettin
     /// <summary>Locks every coin that ordinary funding must leave alone. The node forgets locks when it restarts.</summary>
     public async Task LockCoinsAsync(CancellationToken cancel)
     {
-        var (families, anchorScript) = await partition.QueryAsync(ledger => (ledger.Families(), ledger.Genesis!.AnchorScript));
+        var (families, tip) = await EverywhereAsync();
         var keep = InputsOf(families.Where(f => f.State is FamilyState.Signed));
-        if (AnchorChain.Tip(families, anchorScript) is { } tip) keep.Add(tip.OutPoint);
+        if (tip is not null) keep.Add(tip.Value.OutPoint);
         await node.UnlockAllAsync(cancel);
         foreach (var outPoint in keep)
         {
@@ -125,7 +133,7 @@ public sealed class Payouts(Partition partition, IBitcoinNode node, EngineSettin
             return "a wallet in it is frozen, a deposit under it was taken back, or reserves are short: its withdrawals wait";
         }
         await LockCoinsAsync(cancel);
-        var order = await partition.QueryAsync(ledger => ToOrder(ledger, family));
+        var order = await ToOrderAsync(family);
         var result = await _builder.BuildAsync(order, cancel);
         if (result.Attempt is { } attempt)
         {
@@ -162,14 +170,23 @@ public sealed class Payouts(Partition partition, IBitcoinNode node, EngineSettin
         await partition.SubmitAsync(new AbandonFamily(family.Number));
     }
 
-    private static BuildOrder ToOrder(Ledger ledger, Family family)
+    private async Task<BuildOrder> ToOrderAsync(Family family)
     {
-        var families = ledger.Families();
-        var genesis = ledger.Genesis!;
-        var tip = AnchorChain.Tip(families, genesis.AnchorScript);
+        var (families, tip) = await EverywhereAsync();
+        var (genesis, withdrawals) = await partition.QueryAsync(ledger =>
+            (ledger.Genesis!, family.Withdrawals.Select(k => ledger.FindWithdrawal(k)!).ToArray()));
+        // Only a live family of which something is signed has inputs, and this one has nothing signed yet.
         return new BuildOrder(
-            family, [.. family.Withdrawals.Select(k => ledger.FindWithdrawal(k)!)], genesis.Origin, genesis.AnchorScript,
-            family.Anchor is null ? null : tip, InputsOf(families.Where(f => f.IsLive && f.Number != family.Number)), tip?.OutPoint);
+            family, withdrawals, genesis.Origin, genesis.AnchorScript, family.Anchor is null ? null : tip,
+            InputsOf(families.Where(f => f.IsLive)), tip?.OutPoint);
+    }
+
+    /// <summary>The families of all partitions, and the output that only the next anchor may spend.</summary>
+    private async Task<(IReadOnlyList<Family> Families, (OutPoint OutPoint, Sats Value)? Tip)> EverywhereAsync()
+    {
+        var families = await partitions.QueryAllAsync(ledger => ledger.Families());
+        var anchorScript = await partitions.First.QueryAsync(ledger => ledger.Genesis!.AnchorScript);
+        return ([.. families.SelectMany(f => f)], AnchorChain.Tip(families[0], anchorScript));
     }
 
     /// <summary>Sends the newest attempt, or notices that one of them is in a block.</summary>

@@ -12,27 +12,27 @@ namespace Bitcache.Engine.Settlement;
 public sealed record Receipt(byte[] Leaf, string TlogProof, byte[]? OpenTimestamps, long? AnchorHeight, Txid? AnchorTxid);
 
 /// <summary>Makes receipts from the journal and the log; needs no node.</summary>
-public sealed class Receipts(Partition partition, LogKeeper log, string origin)
+public sealed class Receipts(PartitionSet partitions, LogKeeper log, string origin)
 {
     /// <summary>The receipt of a journaled entry, or null while no signed checkpoint covers it.</summary>
-    public async Task<Receipt?> FindAsync(long sequence)
+    public async Task<Receipt?> FindAsync(int partition, long sequence)
     {
-        if (log.FindProof(sequence) is not { } proof) return null;
-        var statement = Entry.StatementOf(partition.ReadRecord(sequence), sequence).ToArray();
+        if (log.FindIndex(partition, sequence) is not { } index || log.FindProof(index) is not { } proof) return null;
+        var statement = Entry.StatementOf(partitions[partition].ReadRecord(sequence), sequence).ToArray();
         byte[] leaf = [Rfc6962.LeafPrefix, .. statement];
-        var anchor = await partition.QueryAsync(ledger => ledger.Families()
-            .FirstOrDefault(f => f.Anchor?.TreeSize > sequence && f.Confirmation is not null));
-        if (anchor is null || log.FindPath(sequence, anchor.Anchor!.TreeSize) is not { } path) return new Receipt(leaf, proof.Write(), null, null, null);
+        var anchor = await partitions.First.QueryAsync(ledger => ledger.Families()
+            .FirstOrDefault(f => f.Anchor?.TreeSize > index && f.Confirmation is not null));
+        if (anchor is null || log.FindPath(index, anchor.Anchor!.TreeSize) is not { } path) return new Receipt(leaf, proof.Write(), null, null, null);
         var transaction = AnchorChain.ConfirmedTransaction(anchor);
         return new Receipt(
-            leaf, proof.Write(), Timestamp(sequence, statement, path, anchor, transaction), anchor.Confirmation!.Height, transaction.Txid);
+            leaf, proof.Write(), Timestamp(index, statement, path, anchor, transaction), anchor.Confirmation!.Height, transaction.Txid);
     }
 
-    private byte[] Timestamp(long sequence, byte[] statement, IReadOnlyList<Hash256> path, Family anchor, BitcoinTransaction transaction)
+    private byte[] Timestamp(long index, byte[] statement, IReadOnlyList<Hash256> path, Family anchor, BitcoinTransaction transaction)
     {
         var (terms, confirmation) = (anchor.Anchor!, anchor.Confirmation!);
         return new OpenTimestampsBuilder(Rfc6962.LeafHash(statement))
-            .LogPath(sequence, terms.TreeSize, path)
+            .LogPath(index, terms.TreeSize, path)
             .Anchor(
                 AnchorChain.ToRecord(terms, origin), transaction,
                 new BlockProof(transaction.Txid, (int)confirmation.Position, confirmation.Siblings))

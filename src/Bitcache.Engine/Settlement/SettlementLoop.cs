@@ -21,7 +21,8 @@ public sealed record ChainHealth(string? Trouble, string? LogTrouble, int? Heigh
 
 public sealed class SettlementLoop : IAsyncDisposable
 {
-    private readonly Partition _partition;
+    private readonly PartitionSet _partitions;
+    private readonly OperatorFunds _funds;
     private readonly LogKeeper _log;
     private readonly IBitcoinNode _node;
     private readonly NodeGate _gate;
@@ -39,14 +40,16 @@ public sealed class SettlementLoop : IAsyncDisposable
     private BlockHash? _comparedAt;
 
     public SettlementLoop(
-        Partition partition, LogKeeper log, IBitcoinNode node, NodeGate gate, EngineSettings settings, TimeProvider time, ILogger logger, FatalHandler fatal)
+        PartitionSet partitions, LogKeeper log, IBitcoinNode node, NodeGate gate, EngineSettings settings, TimeProvider time, ILogger logger, FatalHandler fatal)
     {
-        (_partition, _log, _node, _gate, _settings, _time, _logger, _fatal) = (partition, log, node, gate, settings, time, logger, fatal);
-        _deposits = new DepositWatcher(partition, node, settings, logger);
-        Payouts = new Payouts(partition, node, settings, logger);
+        (_partitions, _log, _node, _gate, _settings, _time, _logger, _fatal) = (partitions, log, node, gate, settings, time, logger, fatal);
+        _deposits = new DepositWatcher(partitions, node, settings, logger);
+        _funds = new OperatorFunds(partitions, settings, time);
+        Payouts = [.. partitions.All.Select(partition => new Payouts(partitions, partition, node, settings, logger))];
     }
 
-    public Payouts Payouts { get; }
+    /// <summary>Of each partition.</summary>
+    public IReadOnlyList<Payouts> Payouts { get; }
     public ChainHealth Chain => _health;
 
     public void Start() => _running = Task.Run(RunAsync);
@@ -151,7 +154,7 @@ public sealed class SettlementLoop : IAsyncDisposable
                 Trouble("the node has no wallet of the configured name: restore the hot wallet from its backup");
                 return;
             }
-            var cursor = await _partition.QueryAsync(ledger => ledger.Cursor);
+            var cursor = await _partitions.First.QueryAsync(ledger => ledger.Cursor);
             var gate = await _gate.CheckAsync((int)(cursor?.Height ?? 0), cancel);
             if (!gate.IsOpen)
             {
@@ -162,13 +165,13 @@ public sealed class SettlementLoop : IAsyncDisposable
             if (_health.Trouble is not null)
             {
                 // The node may have been restarted: its locks are gone.
-                await Payouts.LockCoinsAsync(cancel);
+                await Payouts[0].LockCoinsAsync(cancel);
                 _logger.NodeOpen(chain.Blocks);
             }
             await _deposits.LookAsync(cancel);
             await CompareReservesAsync(chain.BestBlock, cancel);
             await OpenFamiliesAsync();
-            await Payouts.DriveAsync(mayPay: !_health.ReservesShort, cancel);
+            foreach (var payouts in Payouts) await payouts.DriveAsync(mayPay: !_health.ReservesShort, cancel);
             _health = _health with { Trouble = null, Height = chain.Blocks, LookedAt = Now() };
         }
         catch (NodeException e)
@@ -189,50 +192,73 @@ public sealed class SettlementLoop : IAsyncDisposable
 
     private async Task<bool> IsEpochDueAsync()
     {
-        var last = await _partition.QueryAsync(ledger => ledger.LastEpoch?.Closed ?? ledger.Begun);
+        var first = _partitions.First;
+        var last = await first.QueryAsync(ledger => ledger.LastEpoch?.Closed ?? ledger.Begun);
         // Only the ledger's own time counts, and only while it is trusted; the question has just brought it up to date.
-        return _partition.IsClockTrusted
-            && _partition.BatchTime.Milliseconds - last.Milliseconds >= (long)_settings.EpochLength.TotalMilliseconds;
+        return first.IsClockTrusted
+            && first.BatchTime.Milliseconds - last.Milliseconds >= (long)_settings.EpochLength.TotalMilliseconds;
     }
 
+    /// <summary>The first partition closes an epoch, and the others follow: each of them at the latest before it takes a
+    /// credit that was sent after the cut.</summary>
     private async Task<Answer> CutEpochAsync(OperationId id)
     {
-        var next = (await _partition.QueryAsync(ledger => ledger.LastEpoch?.Number ?? 0)) + 1;
-        var answer = await _partition.SubmitAsync(new EpochCut(id, next));
+        var next = (await _partitions.First.QueryAsync(ledger => ledger.LastEpoch?.Number ?? 0)) + 1;
+        var answer = await _partitions.First.SubmitAsync(new EpochCut(id, next));
         if (answer.Entry?.Command is EpochCut cut && cut.Epoch == next)
         {
-            var epoch = await _partition.QueryAsync(ledger => ledger.LastEpoch!);
-            await _log.CutAtAsync(epoch);
-            _logger.EpochClosed(epoch.Number, epoch.TreeSize);
+            var size = (await CutLogAsync(next)).Size;
+            _logger.EpochClosed(next, size);
         }
         return answer;
+    }
+
+    /// <summary>Has every partition closed an epoch, and the log cut behind all their cuts.</summary>
+    /// <returns>The log's size there, and its root.</returns>
+    private async Task<(long Size, Hash256 Root)> CutLogAsync(long epoch)
+    {
+        for (var number = 1; number < _partitions.Count; number++)
+        {
+            var closed = await _partitions[number].QueryAsync(ledger => ledger.LastEpoch?.Number ?? 0);
+            for (var next = closed + 1; next <= epoch; next++) await _partitions[number].SubmitAsync(new EpochCut(default, next));
+        }
+        return await _log.CutAtAsync(epoch);
     }
 
     /// <summary>The newest closed epoch is anchored once no anchor is unconfirmed; withdrawals asked for before
     /// it closed leave with the anchor, or without it while one is on its way.</summary>
     private async Task OpenFamiliesAsync()
     {
-        var (epoch, families, due) = await _partition.QueryAsync(ledger => (ledger.LastEpoch, ledger.Families(), ledger.DueWithdrawals()));
+        var (epoch, families) = await _partitions.First.QueryAsync(ledger => (ledger.LastEpoch, ledger.Families()));
         if (epoch is null) return;
         var newest = families.LastOrDefault(f => f.Anchor is not null && f.State != FamilyState.Abandoned);
         if (newest is { State: FamilyState.Opened } && newest.Anchor!.Epoch < epoch.Number)
         {
             // It never got coins or fees to be built: the next anchor covers its epoch, too.
-            await _partition.SubmitAsync(new AbandonFamily(newest.Number));
-            (families, due) = await _partition.QueryAsync(ledger => (ledger.Families(), ledger.DueWithdrawals()));
+            await _partitions.First.SubmitAsync(new AbandonFamily(newest.Number));
+            families = await _partitions.First.QueryAsync(ledger => ledger.Families());
             newest = families.LastOrDefault(f => f.Anchor is not null && f.State != FamilyState.Abandoned);
         }
         var mayAnchor = newest is null || newest.State is FamilyState.Confirmed or FamilyState.Final;
-        var anchor = mayAnchor && (newest?.Anchor!.Epoch ?? 0) < epoch.Number
-            ? new AnchorTerms(epoch.Number, epoch.TreeSize, await _log.CutAtAsync(epoch))
-            : null;
+        AnchorTerms? anchor = null;
+        if (mayAnchor && (newest?.Anchor!.Epoch ?? 0) < epoch.Number)
+        {
+            var (size, root) = await CutLogAsync(epoch.Number);
+            anchor = new AnchorTerms(epoch.Number, size, root);
+        }
         // A script that is just being paid waits until that payment is final: asking often costs nobody's fees.
-        var paying = await _partition.QueryAsync(ledger => ledger.LiveFamilies()
-            .SelectMany(f => f.Withdrawals).Select(k => ledger.FindWithdrawal(k)!.Script).ToHashSet());
-        var leaving = _health.ReservesShort ? [] : due.Where(w => w.Sequence < epoch.TreeSize && !paying.Contains(w.Script)).ToArray();
-        if (anchor is null && leaving.Length == 0) return;
-        await Payouts.OpenAsync(anchor, leaving);
-        if (Payouts.OperatorFundsLow) _logger.OperatorFundsLow(new Sats(_settings.FeeCapSat));
+        var paying = (await _partitions.QueryAllAsync(ledger => ledger.LiveFamilies()
+            .SelectMany(f => f.Withdrawals).Select(k => ledger.FindWithdrawal(k)!.Script).ToArray())).SelectMany(s => s).ToHashSet();
+        foreach (var payouts in Payouts)
+        {
+            var due = _health.ReservesShort ? [] : await payouts.FindDueAsync();
+            var leaving = due.Where(w => paying.Add(w.Script)).ToArray();
+            if (anchor is not null || leaving.Length > 0) await payouts.OpenAsync(anchor, leaving);
+            // The first partition carries the anchor.
+            anchor = null;
+        }
+        if (Payouts.Any(payouts => payouts.OperatorFundsLow)) _logger.OperatorFundsLow(new Sats(_settings.FeeCapSat));
+        await _funds.LevelAsync();
     }
 
     /// <summary>At every block: what the hot wallet holds, together with what it is just paying out, must cover what
@@ -240,17 +266,18 @@ public sealed class SettlementLoop : IAsyncDisposable
     private async Task CompareReservesAsync(BlockHash best, CancellationToken cancel)
     {
         if (best == _comparedAt && !_health.ReservesShort) return;
-        var (totals, families) = await _partition.QueryAsync(ledger => (ledger.Totals, ledger.LiveFamilies()));
-        var amounts = await _partition.QueryAsync(ledger => families.ToDictionary(
-            f => f.Number, f => f.Withdrawals.Sum(k => ledger.FindWithdrawal(k)!.Amount.Value)));
+        var views = await _partitions.QueryAllAsync(ledger => (ledger.Totals, Paying: ledger.LiveFamilies().Select(
+            f => (Family: f, Amount: f.Withdrawals.Sum(k => ledger.FindWithdrawal(k)!.Amount.Value))).ToArray()));
         var reserves = (await _node.GetBalancesAsync(cancel)).Trusted;
-        foreach (var family in families.Where(f => f.Attempts.Count > 0))
+        foreach (var (family, amount) in views.SelectMany(v => v.Paying).Where(f => f.Family.Attempts.Count > 0))
         {
             // The wallet deducts a transaction as soon as it knows it; the ledger only when it is final.
             var attempt = family.Confirmation is { } c ? family.Attempts[c.Attempt - 1] : family.Attempts[^1];
-            if (await _node.GetTransactionAsync(attempt.Txid, cancel) is not null) reserves += new Sats(amounts[family.Number]) + attempt.Fee;
+            if (await _node.GetTransactionAsync(attempt.Txid, cancel) is not null) reserves += new Sats(amount) + attempt.Fee;
         }
-        var liabilities = new Msat(totals.Liabilities);
+        // What is on its way between partitions is owed as well. Counted like this, a credit that arrives between two of
+        // the questions is counted once.
+        var liabilities = new Msat(views.Sum(v => v.Totals.Liabilities - v.Totals.FromPartitions));
         var isShort = reserves.ToMsat() < liabilities;
         if (isShort && !_health.ReservesShort) _logger.ReservesShort(reserves.ToMsat(), liabilities);
         _health = _health with { Reserves = reserves.ToMsat(), ReservesShort = isShort };

@@ -35,9 +35,9 @@ internal static class BatchRoutes
             var problems = isBinary
                 ? await BinaryBatch.ReadAsync(request.BodyReader, block, call.Http.RequestAborted)
                 : await JsonLines.ReadAsync(request.BodyReader, block, call.Http.RequestAborted);
-            var refused = await Refunds.CompleteAsync(call.Partition, block);
-            await call.Partition.SubmitAsync(block);
-            call.Partition.Recall(block);
+            var refused = await Refunds.CompleteAsync(call.Partitions, block);
+            await call.Partitions.SubmitAsync(block);
+            call.Partitions.Recall(block);
             foreach (var (index, outcome) in refused) block.Results[index] = new PaymentResult(outcome);
             var response = call.Http.Response;
             response.ContentType = isBinary ? BinaryBatch.ResponseType : JsonLines.Type;

@@ -15,7 +15,7 @@ internal sealed class Call(HttpContext http, LedgerEngine engine, Keyring keys, 
 {
     public HttpContext Http => http;
     public LedgerEngine Engine => engine;
-    public Partition Partition => engine.Partition;
+    public PartitionSet Partitions => engine.Partitions;
     public Keyring Keys => keys;
     public BlockPool Blocks => blocks;
     public TimeProvider Time => time;
@@ -51,10 +51,13 @@ internal sealed class Call(HttpContext http, LedgerEngine engine, Keyring keys, 
     public async Task<T> AskAsync<T>(Func<Ledger, Wallet, T> question)
     {
         var id = WalletInPath;
-        var (wallet, answer) = await Partition.QueryAsync(ledger =>
+        var (wallet, answer) = await Partitions.HomeOf(id).QueryAsync(ledger =>
             ledger.FindWallet(id) is { } found && Principal.MaySee(found) ? ((Wallet?)found, question(ledger, found)) : (null, default!));
         return wallet is null ? throw new ProblemException(ProblemType.WalletNotFound) : answer;
     }
+
+    /// <summary>A wallet as it is now, or null.</summary>
+    public Task<Wallet?> FindAsync(WalletId wallet) => Partitions.HomeOf(wallet).QueryAsync(ledger => ledger.FindWallet(wallet));
 
     /// <summary>The refusal that an answer of the ledger is, or null when it was accepted.</summary>
     public Problem? Refusal(Answer answer) => Refusal(answer.Outcome, answer.Entry?.Sequence ?? 0, answer.Entry?.Time ?? default);

@@ -22,7 +22,7 @@ internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, TimeProvider
         try
         {
             // With the queue full nothing is read and nobody is looked up: saying no must cost nothing.
-            if (!route.IsPublic && engine.Partition.IsBusy) throw new ProblemException(ProblemType.Busy);
+            if (!route.IsPublic && engine.Partitions.IsBusy) throw new ProblemException(ProblemType.Busy);
             var principal = route.IsPublic ? null : Authorise(route, http.Request);
             CheckQuery(route, http.Request);
             answer = await route.Handle(new Call(http, engine, keys, _blocks, time, principal));

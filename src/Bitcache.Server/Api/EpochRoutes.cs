@@ -6,9 +6,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace Bitcache.Server.Api;
 
-/// <param name="TreeSize">The log's size right after the epoch's cut.</param>
+/// <param name="TreeSize">The log's size behind the epoch's cut; absent while the log is not cut there.</param>
 /// <param name="Anchor">The transaction that covers the epoch; absent while none is signed.</param>
-public sealed record EpochReply(long Epoch, string Closed, long TreeSize, AnchorReply? Anchor = null);
+public sealed record EpochReply(long Epoch, string Closed, long? TreeSize, AnchorReply? Anchor = null);
 
 /// <param name="Epoch">The newest epoch that the same transaction covers.</param>
 /// <param name="State">broadcast, confirmed or final.</param>
@@ -41,30 +41,35 @@ internal static class EpochRoutes
         var answer = await call.Engine.CloseEpochAsync(Call.ParseId(request.Id), call.Http.RequestAborted);
         if (call.Refusal(answer) is { } refusal) return refusal;
         var number = ((EpochCut)answer.Entry!.Command).Epoch;
-        var reply = await call.Partition.QueryAsync(ledger => ToReply(ledger.Epochs()[(int)number - 1], ledger.Families()));
-        return Replies.Done(answer, reply, ApiJson.Default.EpochReply);
+        var (epochs, families) = await AskAsync(call);
+        return Replies.Done(answer, ToReply(epochs[(int)number - 1], families), ApiJson.Default.EpochReply);
     }
 
     private static async Task<IResult> ListAsync(Call call)
     {
-        var (epochs, families) = await call.Partition.QueryAsync(ledger => (ledger.Epochs(), ledger.Families()));
+        var (epochs, families) = await AskAsync(call);
         return Replies.Json(Replies.Page(call, epochs, e => ToReply(e, families)), ApiJson.Default.PageEpochReply);
     }
 
     private static async Task<IResult> GetAsync(Call call)
     {
-        var number = call.NumberInPath("epoch");
-        var (epochs, families) = await call.Partition.QueryAsync(ledger => (ledger.Epochs(), ledger.Families()));
-        var epoch = epochs.FirstOrDefault(e => e.Number == number) ?? throw new ProblemException(ProblemType.EpochNotFound);
-        return Replies.Json(ToReply(epoch, families), ApiJson.Default.EpochReply);
+        var number = call.NumberInPath("epoch") ?? 0;
+        var (epochs, families) = await AskAsync(call);
+        return number < 1 || number > epochs.Count
+            ? throw new ProblemException(ProblemType.EpochNotFound)
+            : Replies.Json(ToReply(epochs[(int)number - 1], families), ApiJson.Default.EpochReply);
     }
 
+    private static async Task<(IReadOnlyList<(Epoch Epoch, long? TreeSize)> Epochs, IReadOnlyList<Family> Families)> AskAsync(Call call) =>
+        (await call.Engine.EpochsAsync(), await call.Partitions.First.QueryAsync(ledger => ledger.Families()));
+
     /// <summary>An anchor covers its own epoch and the ones before it that had none.</summary>
-    private static EpochReply ToReply(Epoch epoch, IReadOnlyList<Family> families)
+    private static EpochReply ToReply((Epoch Epoch, long? TreeSize) closed, IReadOnlyList<Family> families)
     {
+        var epoch = closed.Epoch;
         var family = families.FirstOrDefault(f =>
             f.Anchor?.Epoch >= epoch.Number && f.State is FamilyState.Signed or FamilyState.Confirmed or FamilyState.Final);
-        return new EpochReply(epoch.Number, epoch.Closed.ToString(), epoch.TreeSize, family is null ? null : ToReply(family, family.Anchor!));
+        return new EpochReply(epoch.Number, epoch.Closed.ToString(), closed.TreeSize, family is null ? null : ToReply(family, family.Anchor!));
     }
 
     private static AnchorReply ToReply(Family family, AnchorTerms anchor)

@@ -38,7 +38,7 @@ internal static class FeeRoutes
             new Msat(Parse(request.MinimumMsat, Limits.SupplyMsatMax, "minimumMsat")));
         var id = Call.ParseId(request.Id);
         var tenant = call.Keys.Tenants().FirstOrDefault(t => t.Name == request.Tenant) ?? throw new ProblemException(ProblemType.TenantNotFound, "tenant");
-        var answer = await call.Partition.SubmitAsync(new SetFees(id, tenant.Number, schedule), call.Principal.Tenant);
+        var answer = await call.Partitions.SubmitAsync(new SetFees(id, tenant.Number, schedule), call.Principal.Tenant);
         if (call.Refusal(answer) is { } refusal) return refusal;
         var reply = ToReply(tenant, schedule) with { Sequence = answer.Entry!.Sequence, Time = answer.Entry.Time.ToString() };
         return Replies.Done(answer, reply, ApiJson.Default.FeesReply);
@@ -47,7 +47,7 @@ internal static class FeeRoutes
     private static async Task<IResult> ListAsync(Call call)
     {
         var tenants = call.Keys.Tenants();
-        var fees = await call.Partition.QueryAsync(ledger => tenants.Select(tenant => ToReply(tenant, ledger.FeesOf(tenant.Number))).ToArray());
+        var fees = await call.Partitions.First.QueryAsync(ledger => tenants.Select(tenant => ToReply(tenant, ledger.FeesOf(tenant.Number))).ToArray());
         return Replies.Json(new Page<FeesReply>(fees), ApiJson.Default.PageFeesReply);
     }
 

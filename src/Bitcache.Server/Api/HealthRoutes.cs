@@ -19,15 +19,17 @@ public sealed record HealthReply(string Status, IReadOnlyList<string> Reasons);
 /// <param name="CursorHeight">The block up to which all deposits were looked at.</param>
 /// <param name="CheckpointSize">Entries that the newest signed checkpoint covers.</param>
 /// <param name="Families">Transactions under way.</param>
+/// <param name="LegsInFlight">Credits on their way from one partition to another.</param>
 /// <param name="EpochsUnanchored">Closed epochs that no transaction in a block covers yet.</param>
 public sealed record HealthDetailsReply(
     string Status, IReadOnlyList<string> Reasons, string? NodeTrouble, int? NodeHeight, string? LookedAt, long? CursorHeight,
     long Entries, int Wallets, long CheckpointSize, int QueuedWithdrawals, IReadOnlyList<FamilyReply> Families, long? LastEpoch,
-    long EpochsUnanchored, long OperatorAvailableMsat, long? ReservesMsat, long LiabilitiesMsat, bool Conserved);
+    long EpochsUnanchored, long OperatorAvailableMsat, long? ReservesMsat, long LiabilitiesMsat, bool Conserved, long LegsInFlight);
 
+/// <param name="Partition">The partition whose withdrawals it pays; families are numbered there.</param>
 /// <param name="State">opened, signed or confirmed.</param>
 /// <param name="Waiting">Why it is not built or sent, if so.</param>
-public sealed record FamilyReply(long Family, string State, int Withdrawals, long? Epoch, int Attempts, string? Txid, string? Waiting);
+public sealed record FamilyReply(int Partition, long Family, string State, int Withdrawals, long? Epoch, int Attempts, string? Txid, string? Waiting);
 
 internal static class HealthRoutes
 {
@@ -63,9 +65,9 @@ internal static class HealthRoutes
             new HealthDetailsReply(
                 Status(reasons), reasons, health.Chain.Trouble, health.Chain.Height, health.Chain.LookedAt?.ToString(), health.Cursor?.Height,
                 health.Entries, health.Wallets, health.CheckpointSize, health.QueuedWithdrawals,
-                [.. health.LiveFamilies.Select(f => ToReply(f, health.Waiting.GetValueOrDefault(f.Number)))],
+                [.. health.LiveFamilies.Select(live => ToReply(live.Partition, live.Family, live.Waiting))],
                 health.LastEpoch?.Number, health.EpochsUnanchored, health.OperatorAvailable.Value,
-                health.Chain.Reserves?.Value, health.Totals.Liabilities, health.Totals.IsConserved),
+                health.Chain.Reserves?.Value, health.Totals.Liabilities - health.Totals.FromPartitions, health.Totals.IsConserved, health.LegsInFlight),
             ApiJson.Default.HealthDetailsReply);
     }
 
@@ -84,8 +86,8 @@ internal static class HealthRoutes
         return reasons;
     }
 
-    private static FamilyReply ToReply(Family family, string? waiting) => new(
-        family.Number,
+    private static FamilyReply ToReply(int partition, Family family, string? waiting) => new(
+        partition, family.Number,
         family.State switch
         {
             FamilyState.Opened => "opened",

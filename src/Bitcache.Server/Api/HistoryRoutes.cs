@@ -1,3 +1,4 @@
+using System.Text;
 using Bitcache.Core;
 using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Partitions;
@@ -9,7 +10,7 @@ namespace Bitcache.Server.Api;
 /// <summary>One line of a wallet's history.</summary>
 /// <param name="Kind">wallet_created, transfer, split, hold_placed, hold_captured, hold_released, hold_expired, refund,
 /// withdrawal_requested, withdrawal_settled_inside, deposit_credited (or given back after it was frozen), deposit_frozen,
-/// deposit_reversed.</param>
+/// deposit_reversed, operator_funds_moved (between partitions).</param>
 /// <param name="Direction"><c>in</c> or <c>out</c>, as seen from this wallet.</param>
 /// <param name="AmountMsat">What was paid or asked for; of a hold that is closed what came back to its payer; of a
 /// deposit's steps, by how much they moved what is available.</param>
@@ -37,7 +38,7 @@ internal static class HistoryRoutes
     private static async Task<IResult> GetAsync(Call call)
     {
         var wallet = await call.AskAsync((_, w) => w.Id);
-        var page = await History.ReadAsync(call.Partition, wallet, call.NumberInQuery("before"), Replies.Limit(call))
+        var page = await History.ReadAsync(call.Partitions.HomeOf(wallet), wallet, call.NumberInQuery("before"), Replies.Limit(call))
             ?? throw new ProblemException(ProblemType.MalformedParameter, "before");
         return Replies.Json(
             new Page<HistoryReply>([.. page.Lines.Select(line => ToReply(line, call.Engine.Network))], page.Next),
@@ -93,12 +94,31 @@ internal static class HistoryRoutes
                 Address = BitcoinAddress.FromScript(d.Script.Span, network),
                 Output = d.OutPoint.ToString(),
             },
+            ReceiveLeg { Leg: var leg } => reply with
+            {
+                AmountMsat = leg.Credit.Amount.Value,
+                Other = leg.Credit.Payer.ToString(),
+                Id = leg.Credit.Id.ToString(),
+                Code = leg.Type == EntryType.WithdrawalSettledInside ? null : leg.Credit.Code,
+                Reference = leg.Type == EntryType.WithdrawalSettledInside ? null : Encoding.UTF8.GetString(leg.Credit.Reference),
+            },
+            MoveOperatorFunds m => reply with { AmountMsat = m.Amount.Value, Id = m.Id.ToString() },
             CreateWallet c => reply with { Id = c.Id.ToString() },
             _ => reply,
         };
     }
 
-    private static string KindOf(Entry entry) => entry.Type switch
+    private static string KindOf(Entry entry) => entry.Command is ReceiveLeg received ? KindOf(received.Leg.Type) : entry.Command is ChangeDeposit deposit ? KindOf(deposit.To) : KindOf(entry.Type);
+
+    private static string KindOf(DepositState to) => to switch
+    {
+        DepositState.Credited => "deposit_credited",
+        DepositState.Frozen => "deposit_frozen",
+        DepositState.Reversed => "deposit_reversed",
+        var state => throw new InvalidOperationException($"a deposit's step to {state} is in no history"),
+    };
+
+    private static string KindOf(EntryType type) => type switch
     {
         EntryType.WalletCreated => "wallet_created",
         EntryType.Transfer or EntryType.TransferUpTo or EntryType.TransferCharged => "transfer",
@@ -110,13 +130,7 @@ internal static class HistoryRoutes
         EntryType.PaymentRefunded => "refund",
         EntryType.WithdrawalRequested => "withdrawal_requested",
         EntryType.WithdrawalSettledInside => "withdrawal_settled_inside",
-        EntryType.DepositChanged => ((ChangeDeposit)entry.Command).To switch
-        {
-            DepositState.Credited => "deposit_credited",
-            DepositState.Frozen => "deposit_frozen",
-            DepositState.Reversed => "deposit_reversed",
-            var state => throw new InvalidOperationException($"a deposit's step to {state} is in no history"),
-        },
-        var type => throw new InvalidOperationException($"{type} is in no history"),
+        EntryType.OperatorFundsMoved => "operator_funds_moved",
+        _ => throw new InvalidOperationException($"{type} is in no history"),
     };
 }

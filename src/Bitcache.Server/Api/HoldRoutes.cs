@@ -19,6 +19,9 @@ public sealed record HoldReply(
 
 internal static class HoldRoutes
 {
+    /// <summary>A place in a list of holds: the partition above so many bits of sequence. With one partition it is the sequence.</summary>
+    private const int PlaceBits = 48;
+
     public static Route[] All =>
     [
         Route.Post("/v1/holds", Scopes.Pay, "Set money aside for a payee", PlaceAsync) with
@@ -59,9 +62,18 @@ internal static class HoldRoutes
     private static async Task<IResult> ListAsync(Call call)
     {
         var (before, limit) = (call.NumberInQuery("before") ?? long.MaxValue, Replies.Limit(call));
-        var (wallet, holds) = await call.AskAsync((ledger, wallet) => (wallet.Id, ledger.HoldsOf(wallet.Id, before, limit + 1)));
-        var items = holds.Take(limit).Select(hold => ToReply(hold, isPayers: hold.Payer == wallet)).ToArray();
-        return Replies.Json(new Page<HoldReply>(items, holds.Count > limit ? items[^1].Sequence : null), ApiJson.Default.PageHoldReply);
+        var wallet = await call.AskAsync((_, wallet) => wallet.Id);
+        var holds = new List<(long Place, OpenHold Hold)>();
+        // A hold stands where its payer lives: those that pay this wallet may be in any partition.
+        for (var partition = (int)Math.Min(before >> PlaceBits, call.Partitions.Count - 1); partition >= 0 && holds.Count <= limit; partition--)
+        {
+            var first = (long)partition << PlaceBits;
+            var end = Math.Min(before - first, 1L << PlaceBits);
+            var more = await call.Partitions[partition].QueryAsync(ledger => ledger.HoldsOf(wallet, end, limit + 1 - holds.Count));
+            holds.AddRange(more.Select(hold => (first | hold.Sequence, hold)));
+        }
+        var items = holds.Take(limit).Select(h => ToReply(h.Hold, isPayers: h.Hold.Payer == wallet)).ToArray();
+        return Replies.Json(new Page<HoldReply>(items, holds.Count > limit ? holds[limit - 1].Place : null), ApiJson.Default.PageHoldReply);
     }
 
     /// <summary>Either side may ask. Everybody else is told what he would be told of a wallet that is not there, after
@@ -69,10 +81,11 @@ internal static class HoldRoutes
     private static async Task<IResult> GetAsync(Call call)
     {
         var (id, payer) = (call.IdInPath, call.WalletInPath);
-        var (wallet, open, known, floor) = await call.Partition.QueryAsync(ledger =>
+        var home = call.Partitions.HomeOf(payer);
+        var (wallet, open, known, floor) = await home.QueryAsync(ledger =>
             (ledger.FindWallet(payer), ledger.FindHold(payer, id), ledger.FindId(payer, id), ledger.Floor));
-        var sequence = open?.Sequence ?? known ?? (id.Time < floor ? call.Partition.FindForgottenId(payer, id) : null);
-        var entry = sequence is null ? null : call.Partition.ReadEntry(sequence.Value);
+        var sequence = open?.Sequence ?? known ?? (id.Time < floor ? home.FindForgottenId(payer, id) : null);
+        var entry = sequence is null ? null : home.ReadEntry(sequence.Value);
         var isPayers = wallet is { } found && call.Principal.MaySee(found);
         var placed = entry?.Command as PlaceHold;
         if (!isPayers && !(placed is not null && await IsPayeesAsync(call, placed))) return new Problem(ProblemType.WalletNotFound);
@@ -80,7 +93,7 @@ internal static class HoldRoutes
     }
 
     private static async Task<bool> IsPayeesAsync(Call call, PlaceHold hold) =>
-        await call.Partition.QueryAsync(ledger => ledger.FindWallet(hold.Payee)) is { } payee && call.Principal.MaySee(payee);
+        await call.FindAsync(hold.Payee) is { } payee && call.Principal.MaySee(payee);
 
     private static HoldReply ToReply(Entry entry, PlaceHold placed, OpenHold? open, bool isPayers) => new(
         placed.Id.ToString(), entry.Outcome != Outcome.Accepted ? "refused" : open is null ? "closed" : "open",

@@ -9,13 +9,17 @@ namespace Bitcache.Server.Api;
 /// <summary>The sums of all wallets, in msat, and what Bitcoin says they must be.</summary>
 /// <param name="InsideMsat">available + held + frozen + suspense - owed.</param>
 /// <param name="FromBitcoinMsat">deposited + toppedUp - reversed - withdrawn - miningFees.</param>
-/// <param name="Conserved">Whether the two are equal, as they must be at every moment.</param>
+/// <param name="InFlightMsat">What is on its way from one partition to another; absent where there is one. The partitions are
+/// asked one after the other: what moved meanwhile is here, too, and may make this less than nothing.</param>
+/// <param name="Conserved">Whether all that is inside, and on its way, is what came from Bitcoin, as it must be at every moment.</param>
 public sealed record TotalsReply(
     long AvailableMsat, long HeldMsat, long FrozenMsat, long SuspenseMsat, long OwedMsat,
     long DepositedMsat, long ToppedUpMsat, long ReversedMsat, long WithdrawnMsat, long MiningFeesMsat,
-    long InsideMsat, long FromBitcoinMsat, bool Conserved);
+    long InsideMsat, long FromBitcoinMsat, long? InFlightMsat, bool Conserved);
 
-public sealed record OperatorReply(WalletReply Wallet, int Wallets, TotalsReply Totals);
+/// <param name="Wallet">The operator's account in the first partition.</param>
+/// <param name="AvailableMsat">What the operator has in the accounts of all partitions.</param>
+public sealed record OperatorReply(WalletReply Wallet, long AvailableMsat, int Wallets, TotalsReply Totals);
 
 /// <param name="Time">The ledger's time, which goes on from the server's clock.</param>
 public sealed record ClockReply(string Time);
@@ -40,27 +44,33 @@ internal static class OperatorRoutes
         },
     ];
 
-    private static async Task<IResult> GetAsync(Call call) => Replies.Json(
-        await call.Partition.QueryAsync(ledger => new OperatorReply(
-            WalletReply.Of(ledger.OperatorWallet), ledger.WalletCount, ToReply(ledger.Totals))),
-        ApiJson.Default.OperatorReply);
+    private static async Task<IResult> GetAsync(Call call)
+    {
+        var views = await call.Partitions.QueryAllAsync(ledger => (Wallet: ledger.OperatorWallet, ledger.WalletCount, ledger.Totals));
+        // Each partition has an account of the operator's wallet.
+        var wallets = views.Sum(v => v.WalletCount) - (views.Length - 1);
+        var available = views.Sum(v => v.Wallet.Available.Value);
+        return Replies.Json(
+            new OperatorReply(WalletReply.Of(views[0].Wallet), available, wallets, ToReply(Totals.Sum(views.Select(v => v.Totals)), views.Length > 1)),
+            ApiJson.Default.OperatorReply);
+    }
 
     private static async Task<IResult> AssignAsync(Call call)
     {
         var request = await call.BodyAsync(ApiJson.Default.IdRequest);
-        var wallet = await call.Partition.QueryAsync(ledger => ledger.OperatorWallet.Id);
+        var wallet = await call.Partitions.First.QueryAsync(ledger => ledger.OperatorWallet.Id);
         return await DepositRoutes.AssignAsync(call, Call.ParseId(request.Id), wallet, AddressPurpose.OperatorTopUp);
     }
 
     private static async Task<IResult> ConfirmClockAsync(Call call)
     {
-        var confirmed = await call.Partition.ConfirmClockAsync();
-        var time = await call.Partition.QueryAsync(ledger => ledger.Time);
+        var confirmed = await call.Partitions.ConfirmClockAsync();
+        var time = await call.Partitions.First.QueryAsync(ledger => ledger.Time);
         if (!confirmed) return new Problem(ProblemType.ClockBehind) { Detail = $"The ledger's time is {time}." };
         return Replies.Json(new ClockReply(time.ToString()), ApiJson.Default.ClockReply);
     }
 
-    private static TotalsReply ToReply(Totals t) => new(
+    private static TotalsReply ToReply(Totals t, bool hasLegs) => new(
         t.Available, t.Held, t.Frozen, t.Suspense, t.Owed, t.Deposited, t.ToppedUp, t.Reversed, t.Withdrawn, t.MiningFees,
-        t.Inside, t.FromBitcoin, t.IsConserved);
+        t.Inside, t.FromBitcoin, hasLegs ? -t.FromPartitions : null, t.IsConserved);
 }

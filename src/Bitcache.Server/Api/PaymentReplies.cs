@@ -32,7 +32,7 @@ internal static class PaymentReplies
     /// <summary>Submits a payment, and answers it.</summary>
     public static async Task<IResult> SubmitAsync(Call call, Payment payment)
     {
-        var answer = await call.Partition.SubmitAsync(payment, call.Principal.Tenant);
+        var answer = await call.Partitions.SubmitAsync(payment, call.Principal.Tenant);
         if (call.Refusal(answer.Outcome, answer.Sequence, answer.Time) is { } refusal) return refusal;
         return Replies.Done(answer.IsRetry, Of(call, payment, answer), ApiJson.Default.PaymentReply);
     }

@@ -53,7 +53,7 @@ internal static class SplitRoutes
     private static async Task<IResult> PayAsync(Call call)
     {
         var split = ToSplit(await call.BodyAsync(ApiJson.Default.SplitRequest));
-        var answer = await call.Partition.SubmitAsync(split, call.Principal.Tenant);
+        var answer = await call.Partitions.SubmitAsync(split, call.Principal.Tenant);
         if (call.Refusal(answer) is { } refusal) return refusal;
         return Replies.Done(answer, ToReply(call, answer.Entry!, answer.Owner, answer.Payees), ApiJson.Default.SplitReply);
     }
@@ -62,9 +62,9 @@ internal static class SplitRoutes
     {
         var entry = await TransferRoutes.FindAsync<Split>(call, ProblemType.SplitNotFound);
         var split = (Split)entry.Command;
-        var (payer, payees) = await call.Partition.QueryAsync(ledger =>
-            (ledger.FindWallet(split.Payer), split.Parts.Select(part => ledger.FindWallet(part.Payee)).ToArray()));
-        return Replies.Json(ToReply(call, entry, payer, payees), ApiJson.Default.SplitReply);
+        WalletId[] named = [split.Payer, .. split.Parts.Select(part => part.Payee)];
+        var wallets = await call.Partitions.QueryEachAsync(named, wallet => wallet, (ledger, wallet) => ledger.FindWallet(wallet));
+        return Replies.Json(ToReply(call, entry, wallets[0], wallets[1..]), ApiJson.Default.SplitReply);
     }
 
     private static async Task<IResult> GetReceiptAsync(Call call)

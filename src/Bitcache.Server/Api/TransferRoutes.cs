@@ -44,7 +44,7 @@ internal static class TransferRoutes
     private static async Task<IResult> RefundAsync(Call call)
     {
         Payment[] refund = [PaymentRequests.ToPayment(await call.BodyAsync(ApiJson.Default.RefundRequest))];
-        var outcome = (await Refunds.CompleteAsync(call.Partition, call.Principal.Tenant, refund))[0];
+        var outcome = (await Refunds.CompleteAsync(call.Partitions, call.Principal.Tenant, refund))[0];
         return call.Refusal(outcome, 0, default) is { } refusal ? refusal : await PaymentReplies.SubmitAsync(call, refund[0]);
     }
 
@@ -52,8 +52,8 @@ internal static class TransferRoutes
     {
         var entry = await FindAsync<PaymentCommand>(call, ProblemType.TransferNotFound);
         var payment = (PaymentCommand)entry.Command;
-        var (payer, payee) = await call.Partition.QueryAsync(ledger => (ledger.FindWallet(payment.Payer), ledger.FindWallet(payment.Payee)));
-        return Replies.Json(PaymentReplies.Of(call, entry, payer, payee), ApiJson.Default.PaymentReply);
+        var wallets = await call.Partitions.QueryEachAsync([payment.Payer, payment.Payee], wallet => wallet, (ledger, wallet) => ledger.FindWallet(wallet));
+        return Replies.Json(PaymentReplies.Of(call, entry, wallets[0], wallets[1]), ApiJson.Default.PaymentReply);
     }
 
     private static async Task<IResult> GetReceiptAsync(Call call)
@@ -66,7 +66,7 @@ internal static class TransferRoutes
     public static async Task<IResult> ReceiptAsync(Call call, Entry entry, long sequence)
     {
         if (entry.Outcome != Outcome.Accepted) return new Problem(ProblemType.NothingToProve);
-        if (await call.Engine.FindReceiptAsync(sequence) is not { } receipt) return new Problem(ProblemType.ReceiptNotReady);
+        if (await call.Engine.FindReceiptAsync(entry.Partition, sequence) is not { } receipt) return new Problem(ProblemType.ReceiptNotReady);
         var ots = receipt.OpenTimestamps is null ? null : Convert.ToBase64String(receipt.OpenTimestamps);
         return Replies.Json(
             new ReceiptReply(
@@ -81,8 +81,9 @@ internal static class TransferRoutes
     {
         var id = call.IdInPath;
         var (sequence, floor) = await call.AskAsync((ledger, wallet) => (ledger.FindId(wallet.Id, id), ledger.Floor));
-        if (sequence is null && id.Time < floor) sequence = call.Partition.FindForgottenId(call.WalletInPath, id);
-        var entry = sequence is null ? null : call.Partition.ReadEntry(sequence.Value);
+        var home = call.Partitions.HomeOf(call.WalletInPath);
+        if (sequence is null && id.Time < floor) sequence = home.FindForgottenId(call.WalletInPath, id);
+        var entry = sequence is null ? null : home.ReadEntry(sequence.Value);
         return entry?.Command is TCommand ? entry : throw new ProblemException(missing);
     }
 }

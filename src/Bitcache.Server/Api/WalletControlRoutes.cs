@@ -55,7 +55,7 @@ internal static class WalletControlRoutes
     {
         var id = Call.ParseId((await call.BodyAsync(ApiJson.Default.IdRequest)).Id);
         var wallet = await ControlledAsync(call);
-        var answer = await call.Partition.SubmitAsync(new SetFrozen(id, wallet, frozen), call.Principal.Tenant);
+        var answer = await call.Partitions.SubmitAsync(new SetFrozen(id, wallet, frozen), call.Principal.Tenant);
         if (call.Refusal(answer) is { } refusal) return refusal;
         var reply = new FreezeReply(wallet.ToString(), NamesOf(answer.Owner!.Value.Freezes), answer.Entry!.Sequence, answer.Entry.Time.ToString());
         return Replies.Done(answer, reply, ApiJson.Default.FreezeReply);
@@ -68,7 +68,7 @@ internal static class WalletControlRoutes
             ParseLimit(request.PerPaymentMsat, "perPaymentMsat"), ParseLimit(request.PerHourMsat, "perHourMsat"), ParseLimit(request.PerDayMsat, "perDayMsat"));
         var id = Call.ParseId(request.Id);
         var wallet = await ControlledAsync(call);
-        var answer = await call.Partition.SubmitAsync(new SetLimits(id, wallet, limits), call.Principal.Tenant);
+        var answer = await call.Partitions.SubmitAsync(new SetLimits(id, wallet, limits), call.Principal.Tenant);
         if (call.Refusal(answer) is { } refusal) return refusal;
         var reply = ToReply(wallet, limits) with { Sequence = answer.Entry!.Sequence, Time = answer.Entry.Time.ToString() };
         return Replies.Done(answer, reply, ApiJson.Default.LimitsReply);
@@ -83,7 +83,7 @@ internal static class WalletControlRoutes
     {
         var id = call.WalletInPath;
         if (call.Principal.Tenant != Ledger.OperatorTenant || call.Principal.Scopes.HasFlag(Scopes.Admin)) return id;
-        return await call.Partition.QueryAsync(ledger => ledger.FindWallet(id)) is { } wallet && call.Principal.Owns(wallet)
+        return await call.FindAsync(id) is { } wallet && call.Principal.Owns(wallet)
             ? id
             : throw new ProblemException(ProblemType.WalletNotFound);
     }

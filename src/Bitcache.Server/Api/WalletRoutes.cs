@@ -1,5 +1,4 @@
 using Bitcache.Core;
-using Bitcache.Engine.Partitions;
 using Bitcache.Server.Keys;
 using Microsoft.AspNetCore.Http;
 
@@ -24,16 +23,13 @@ internal static class WalletRoutes
     {
         var request = await call.BodyAsync(ApiJson.Default.IdRequest);
         var tenant = call.Principal.Tenant;
-        var answer = await call.Partition.SubmitAsync(new CreateWallet(Call.ParseId(request.Id), tenant, ClientIds.NextWallet()), tenant);
+        var answer = await call.Partitions.CreateWalletAsync(Call.ParseId(request.Id), tenant);
         if (call.Refusal(answer) is { } refusal) return refusal;
         // A retry drew an id of its own, which nobody needs: the wallet is the one of the first time.
-        var wallet = answer.Owner ?? await FindAsync(call, ((CreateWallet)answer.Entry!.Command).Wallet);
+        var wallet = answer.Owner ?? (await call.FindAsync(((CreateWallet)answer.Entry!.Command).Wallet))!.Value;
         return Replies.Done(answer, WalletReply.Of(wallet), ApiJson.Default.WalletReply);
     }
 
     private static async Task<IResult> GetAsync(Call call) =>
         Replies.Json(await call.AskAsync((_, wallet) => WalletReply.Of(wallet)), ApiJson.Default.WalletReply);
-
-    private static async Task<Wallet> FindAsync(Call call, WalletId wallet) =>
-        (await call.Partition.QueryAsync(ledger => ledger.FindWallet(wallet)))!.Value;
 }

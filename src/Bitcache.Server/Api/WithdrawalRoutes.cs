@@ -50,7 +50,7 @@ internal static class WithdrawalRoutes
         };
         var command = new RequestWithdrawal(
             Call.ParseId(request.Id), call.WalletInPath, ParseAddress(request.Address, call.Engine.Network), amount, max);
-        var answer = await call.Partition.SubmitAsync(command, call.Principal.Tenant);
+        var answer = await call.Partitions.SubmitAsync(command, call.Principal.Tenant);
         if (call.Refusal(answer) is { } refusal) return refusal;
         // The first answer needs no second question, which could fail when the withdrawal is already durable.
         var standing = answer.IsRetry

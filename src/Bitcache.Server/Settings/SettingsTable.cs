@@ -18,6 +18,7 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
         ForEngine("dataFolder", "The folder of the journal, the log and the keys.", (e, t) => e with { DataFolder = t }),
         ForEngine("network", "mainnet, testnet, signet or regtest. It can never change for one data folder.", (e, t) => e with { Network = Network(t) }),
         ForEngine("origin", "The log's name for ever: a host name and a path, such as ledger.example.org/log.", (e, t) => e with { Origin = t }),
+        ForEngine("partitions", "In how many partitions a new ledger keeps its wallets; 1 unless more processors are to be used. It can never change for one data folder.", (e, t) => e with { Partitions = Integer(t) }),
         new("listen", "The address and port of the API, such as 127.0.0.1:8440 or [::1]:8440.", (s, t) => s with { Listen = EndPoint(t) }),
         new("tlsCertificateFile", "A certificate with its chain, in PEM.", (s, t) => s with { TlsCertificateFile = t }),
         new("tlsKeyFile", "The certificate's private key, in PEM.", (s, t) => s with { TlsKeyFile = t }),

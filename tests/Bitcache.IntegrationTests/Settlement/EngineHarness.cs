@@ -25,7 +25,7 @@ internal sealed class EngineHarness : IAsyncDisposable
 
     public RegtestNode Node { get; }
     public LedgerEngine Engine => _engine ?? throw new InvalidOperationException("the engine is closed");
-    public Partition Partition => Engine.Partition;
+    public Partition Partition => Engine.Partitions.First;
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <param name="node">The node that the test plays with.</param>

@@ -24,10 +24,10 @@ public sealed class ReceiptTests(RegtestFixture regtest) : IClassFixture<Regtest
             var payments = new List<long>();
             for (var i = 1; i <= 20; i++) payments.Add((await harness.PayAsync(payer, payee, new Msat(i))).Entry!.Sequence);
             var sequence = payments[7];
-            Assert.Null(await harness.Engine.FindReceiptAsync(sequence));
+            Assert.Null(await harness.Engine.FindReceiptAsync(0, sequence));
 
             await harness.TurnAsync();
-            receipt = (await harness.Engine.FindReceiptAsync(sequence))!;
+            receipt = (await harness.Engine.FindReceiptAsync(0, sequence))!;
             pins = await harness.Engine.PinsAsync();
             Assert.Null(receipt.OpenTimestamps);
             AssertVerdict(ReceiptVerdict.LoggedOnly, Verify(receipt, pins, null));
@@ -36,7 +36,7 @@ public sealed class ReceiptTests(RegtestFixture regtest) : IClassFixture<Regtest
             await harness.PayAsync(payer, payee, new Msat(1));
             await harness.MineAsync(1);
             await harness.ReopenAsync();
-            receipt = (await harness.Engine.FindReceiptAsync(sequence))!;
+            receipt = (await harness.Engine.FindReceiptAsync(0, sequence))!;
             pins = await harness.Engine.PinsAsync();
             header = await HeaderAsync(receipt);
         }
@@ -77,13 +77,13 @@ public sealed class ReceiptTests(RegtestFixture regtest) : IClassFixture<Regtest
         await harness.CloseEpochAsync();
         var blocks = await regtest.Node.MineAsync(2, EngineHarness.Cancel);
         await harness.TurnAsync();
-        var before = (await harness.Engine.FindReceiptAsync(sequence))!;
+        var before = (await harness.Engine.FindReceiptAsync(0, sequence))!;
 
         await regtest.Node.InvalidateBlockAsync(blocks[0], EngineHarness.Cancel);
         await harness.MineEmptyAsync(3);
-        Assert.Null((await harness.Engine.FindReceiptAsync(sequence))!.OpenTimestamps);
+        Assert.Null((await harness.Engine.FindReceiptAsync(0, sequence))!.OpenTimestamps);
         await harness.MineAsync(1);
-        var after = (await harness.Engine.FindReceiptAsync(sequence))!;
+        var after = (await harness.Engine.FindReceiptAsync(0, sequence))!;
         Assert.NotEqual(before.AnchorHeight, after.AnchorHeight);
         var block = new HeaderAtHeight(await HeaderAsync(after), (int)after.AnchorHeight!.Value);
         AssertVerdict(ReceiptVerdict.AnchoredInBlock, Verify(after, await harness.Engine.PinsAsync(), block));

@@ -57,6 +57,9 @@ public sealed class ApiFixture : IAsyncLifetime
     internal LogLines Log { get; } = new();
     internal ManualTime Time { get; } = new();
     internal ApiKeyStore Keys { get; private set; } = null!;
+    /// <summary>Of the ledger.</summary>
+    public int Partitions { get; init; } = 1;
+
     public Uri Address => _server!.Address;
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -74,6 +77,7 @@ public sealed class ApiFixture : IAsyncLifetime
             {
                 DataFolder = _folder.Path,
                 Origin = "ledger.test/log",
+                Partitions = Partitions,
                 PollInterval = TimeSpan.FromMinutes(10),
                 SegmentMebibytes = 16,
                 ArchiveFolder = ArchiveFolder,
@@ -155,7 +159,8 @@ public sealed class ApiFixture : IAsyncLifetime
         var txid = new Txid(Hash256.Read(RandomNumberGenerator.GetBytes(Hash256.Bytes)));
         var deposit = new ChangeDeposit(
             new OutPoint(txid, 0), DepositState.Credited, false, new ByteString(script), new Sats(sat), new BlockHash(txid.Hash), 101);
-        Assert.Equal(Outcome.Accepted, (await Engine.Partition.SubmitAsync(deposit)).Outcome);
+        Assert.True(WalletId.TryParse(wallet, out var owner));
+        Assert.Equal(Outcome.Accepted, (await Engine.Partitions.HomeOf(owner).SubmitAsync(deposit)).Outcome);
         return deposit;
     }
 
@@ -165,7 +170,7 @@ public sealed class ApiFixture : IAsyncLifetime
     public async Task<long> AvailableAsync(string key, string wallet) => (await GetAsync(key, "/v1/wallets/" + wallet)).Long("availableMsat");
 
     /// <summary>The newest entry that says something new: a refusal of shape leaves none.</summary>
-    public Task<long> EntriesAsync() => Engine.Partition.QueryAsync(ledger => ledger.LastContentSequence);
+    public async Task<long> EntriesAsync() => (await Engine.Partitions.QueryAllAsync(ledger => ledger.LastContentSequence)).Sum();
 
     /// <summary>One node, seen as the seam and as the part that tests play with.</summary>
     private sealed class Bitcoin

@@ -130,7 +130,7 @@ public sealed class BatchApiTests(ApiFixture api)
     public async Task With_the_queue_full_nothing_is_taken_up_and_the_client_is_told_at_once()
     {
         var (payer, payee) = (await WalletAsync(api.Shop, 10), await WalletAsync(api.Shop));
-        var partition = api.Engine.Partition;
+        var partition = api.Engine.Partitions.First;
         using var gate = new ManualResetEventSlim();
         var asked = partition.QueryAsync(_ => gate.Wait(TimeSpan.FromSeconds(30)));
         // Payments of no kind wait like any others, and come to nothing.

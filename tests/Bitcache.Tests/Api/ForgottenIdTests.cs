@@ -76,7 +76,7 @@ public sealed class ForgottenIdTests : IAsyncLifetime
     private async Task ForgetAsync()
     {
         var floor = new UnixTime(TimeProvider.System.GetUtcNow().AddMinutes(-1).ToUnixTimeMilliseconds());
-        Assert.Equal(Outcome.Accepted, (await _api.Engine.Partition.SubmitAsync(new RaiseFloor(floor))).Outcome);
+        Assert.Equal(Outcome.Accepted, (await _api.Engine.Partitions.First.SubmitAsync(new RaiseFloor(floor))).Outcome);
     }
 
     /// <summary>Many payments, past HTTP.</summary>
@@ -85,10 +85,10 @@ public sealed class ForgottenIdTests : IAsyncLifetime
         const int payments = 8_000;
         Assert.True(WalletId.TryParse(payer, out var from));
         Assert.True(WalletId.TryParse(payee, out var to));
-        var tenant = (await _api.Engine.Partition.QueryAsync(ledger => ledger.FindWallet(from)!.Value)).Tenant;
+        var tenant = (await _api.Engine.Partitions.First.QueryAsync(ledger => ledger.FindWallet(from)!.Value)).Tenant;
         var reference = new ByteString(new byte[Limits.ReferenceBytesMax]);
         var answers = await Task.WhenAll(Enumerable.Range(0, payments).Select(_ =>
-            _api.Engine.Partition.SubmitAsync(new Transfer(ClientIds.Next(TimeProvider.System), from, to, new Msat(1), 0, reference), tenant)));
+            _api.Engine.Partitions.First.SubmitAsync(new Transfer(ClientIds.Next(TimeProvider.System), from, to, new Msat(1), 0, reference), tenant)));
         Assert.All(answers, answer => Assert.Equal(Outcome.Accepted, answer.Outcome));
     }
 }

@@ -39,7 +39,7 @@ public sealed class HistoryApiTests(ApiFixture api)
         var deposit = await api.DepositAsync(api.Shop, wallet, 10);
         await api.TransferAsync(api.Shop, ApiFixture.NewId(), wallet, await api.NewWalletAsync(api.Shop), 4_000);
         foreach (var to in new[] { DepositState.Frozen, DepositState.Credited, DepositState.Frozen, DepositState.Reversed })
-            Assert.Equal(Outcome.Accepted, (await api.Engine.Partition.SubmitAsync(deposit with { To = to })).Outcome);
+            Assert.Equal(Outcome.Accepted, (await api.Engine.Partitions.First.SubmitAsync(deposit with { To = to })).Outcome);
         var page = await api.GetAsync(api.Shop, $"/v1/wallets/{wallet}/history");
         // Of ten satoshis six were left to be frozen; given back and frozen again, they are gone for good.
         Assert.Equal(

@@ -14,7 +14,7 @@ public sealed class PaymentHistoryTests(ApiFixture api)
     // A tenant of its own: what it is charged is no affair of the other tests.
     private string Key => api.Key("payments", Scopes.Read | Scopes.Pay | Scopes.Withdraw);
 
-    private Partition Partition => api.Engine.Partition;
+    private Partition Partition => api.Engine.Partitions.First;
 
     private static OperationId NewId() => ClientIds.Next(TimeProvider.System);
 
@@ -94,7 +94,7 @@ public sealed class PaymentHistoryTests(ApiFixture api)
         Assert.True(Pins.TryParse((await api.GetAsync(api.Shop, "/v1/pins")).Text, out var pins, out _));
         for (var i = 0; i < 4; i++)
         {
-            var receipt = (await api.Engine.FindReceiptAsync(entry.Sequence + i))!;
+            var receipt = (await api.Engine.FindReceiptAsync(0, entry.Sequence + i))!;
             var report = ReceiptVerifier.Verify(new ReceiptFiles(receipt.Leaf, System.Text.Encoding.UTF8.GetBytes(receipt.TlogProof)), pins!);
             Assert.Equal(ReceiptVerdict.LoggedOnly, report.Verdict);
             var shown = Entry.ReadStatement(report.Entry.Span);

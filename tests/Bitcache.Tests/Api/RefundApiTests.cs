@@ -100,7 +100,7 @@ public sealed class RefundApiTests(ApiFixture api)
         Assert.Equal(201, (await own.TransferAsync(own.Other, ApiFixture.NewId(), payee, payer, 45)).Status);
         Assert.Equal("insufficient_funds", (await own.RefundAsync(own.Other, payee, payer, original, 51)).Code);
         var floor = new UnixTime(TimeProvider.System.GetUtcNow().AddMinutes(-1).ToUnixTimeMilliseconds());
-        Assert.Equal(Outcome.Accepted, (await own.Engine.Partition.SubmitAsync(new RaiseFloor(floor))).Outcome);
+        Assert.Equal(Outcome.Accepted, (await own.Engine.Partitions.First.SubmitAsync(new RaiseFloor(floor))).Outcome);
         var refund = await own.RefundAsync(own.Other, payee, payer, original, 50);
         Assert.Equal((201, 0), (refund.Status, refund.Json.GetProperty("payerWallet").GetProperty("availableMsat").GetInt64()));
         Assert.False(refund.Json.TryGetProperty("feeMsat", out _));

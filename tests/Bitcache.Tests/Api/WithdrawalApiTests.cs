@@ -106,7 +106,7 @@ public sealed class WithdrawalApiTests(ApiFixture api)
     public async Task The_anchor_address_and_ones_own_address_are_no_targets()
     {
         var wallet = await api.NewWalletAsync(api.Shop, 10_000);
-        var script = await api.Engine.Partition.QueryAsync(ledger => ledger.Genesis!.AnchorScript);
+        var script = await api.Engine.Partitions.First.QueryAsync(ledger => ledger.Genesis!.AnchorScript);
         var anchor = BitcoinAddress.FromScript(script.Span, BitcoinNetwork.Regtest)!;
         Assert.Equal("anchor_address", (await WithdrawAsync(wallet, ApiFixture.NewId(), anchor, "\"amountSat\":1000")).Code);
         var own = (await api.GetAsync(api.Shop, $"/v1/wallets/{wallet}/addresses")).Json.GetProperty("items")[0].GetProperty("address").GetString()!;

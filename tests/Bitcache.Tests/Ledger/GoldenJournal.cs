@@ -109,8 +109,8 @@ public sealed class GoldenJournal
 
     private static readonly Version[] Versions =
     [
-        new("ledger-v1.golden", "72e3fb8fa791b9e6cae9faeb7688f0fb585c649d2ee274a1103f14a3c1844f6a", EntryType.ClockConfirmed, Beginning + End),
-        new("ledger-v2.golden", "fe2a319b6aaca6aae81a9ed15abd40e28d6f3247c5bdc1a242368df8e8e3005b", Enum.GetValues<EntryType>().Max(), Beginning + Payments + End),
+        new("ledger-v1.golden", "538d55655f84a2592bb84eb3d0e4bfff5807916284d0ca6a8e3fe9237beaf4ed", EntryType.ClockConfirmed, Beginning + End),
+        new("ledger-v2.golden", "66f38a96c9ecb5770b7666a6fc0ee89d6e1c788995c736078f8db1ef9a0b20fc", EntryType.SplitRefused, Beginning + Payments + End),
     ];
 
     public static TheoryData<int> Numbers => [.. Enumerable.Range(1, Versions.Length)];

@@ -24,7 +24,7 @@ internal static partial class PlantedBugs
         ["a hold expires a millisecond late"] = b => new Expiring(b, now =>
             b.Ledger.OpenHolds().OrderBy(h => h.Expires.Milliseconds).FirstOrDefault(h => h.Expires < now)),
         ["what was refunded before is not counted"] = b => new Rewriting(b, c =>
-            c is RefundPayment r && b.Ledger.RefundedOf(r.OriginalSequence) is { IsZero: false } before
+            c is RefundPayment r && b.Ledger.RefundedOf(0, r.OriginalSequence) is { IsZero: false } before
                 ? r with { OriginalAmount = r.OriginalAmount + before } : c),
         ["funds are checked before the original"] = b => new Answering(b, (c, o) =>
             o == Outcome.RefundExceeds && c is RefundPayment r && b.Ledger.FindWallet(r.Payer)!.Value.Available < r.Amount ? Outcome.InsufficientFunds : o),

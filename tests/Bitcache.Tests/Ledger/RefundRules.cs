@@ -24,8 +24,8 @@ public sealed class RefundRules
             refund b a p 70.001 id 2           Known
             """);
         var sequence = rules.Book.Ledger.FindId(RuleTable.Wallet("a"), rules.Id("p"))!.Value;
-        Assert.Equal(new Msat(100_000), rules.Book.Ledger.RefundedOf(sequence));
-        Assert.Equal(Msat.Zero, rules.Book.Ledger.RefundedOf(sequence + 1));
+        Assert.Equal(new Msat(100_000), rules.Book.Ledger.RefundedOf(0, sequence));
+        Assert.Equal(Msat.Zero, rules.Book.Ledger.RefundedOf(0, sequence + 1));
     }
 
     [Fact]
@@ -103,7 +103,7 @@ public sealed class RefundRules
             var refund = new RefundPayment(id, b, a, new Msat(1 + i), 0, ByteString.Empty, sequence, new Msat(1_000), original);
             Assert.Equal(Outcome.Accepted, book.Ledger.Apply(refund, context, scratch).Outcome);
         }
-        Assert.All(paid.Index(), p => Assert.Equal(1 + p.Index, book.Ledger.RefundedOf(p.Item.Sequence).Value));
+        Assert.All(paid.Index(), p => Assert.Equal(1 + p.Index, book.Ledger.RefundedOf(0, p.Item.Sequence).Value));
     }
 
     [Fact]

@@ -21,7 +21,7 @@ public sealed class SplitRules
             refund b a s 100                   Accepted            a 250, b 0
             """);
         var sequence = rules.Book.Ledger.FindId(RuleTable.Wallet("a"), rules.Id("s"))!.Value;
-        Assert.Equal([100_000, 150_000, 0], Enumerable.Range(0, 3).Select(i => rules.Book.Ledger.RefundedOf(sequence + i).Value));
+        Assert.Equal([100_000, 150_000, 0], Enumerable.Range(0, 3).Select(i => rules.Book.Ledger.RefundedOf(0, sequence + i).Value));
     }
 
     [Fact]

@@ -212,7 +212,7 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
         foreach (var (payer, id) in _model.Holds.Keys) Assert.NotNull(ledger.FindHold(payer, id));
         var due = _subject.NextHoldToExpire(_book.Now);
         Assert.Equal((_model with { Now = _book.Now }).DueHold, due is null ? null : (due.Payer, due.Hold));
-        Assert.All(_model.Refunded, r => Assert.Equal(r.Value, ledger.RefundedOf(r.Key).Value));
+        Assert.All(_model.Refunded, r => Assert.Equal(r.Value, ledger.RefundedOf(0, r.Key).Value));
         Assert.All(_model.Spending, s => Assert.Equal(s.Value.Limits, ledger.LimitsOf(s.Key)));
         Assert.All(_model.Fees, f => Assert.Equal(f.Value, ledger.FeesOf(f.Key)));
     }

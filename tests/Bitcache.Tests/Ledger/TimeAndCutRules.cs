@@ -176,7 +176,7 @@ public sealed class TimeAndCutRules
             logcut 4 5       Accepted
             """);
         // The size of the log right after the entries of the epochs' cuts themselves: sequences 2 and 5.
-        Assert.Equal([3L, 6L], rules.Book.Ledger.Epochs().Select(e => e.TreeSize));
+        Assert.Equal([3L, 6L], rules.Book.Ledger.Epochs().Select(e => e.Entries));
         // A cut of the log alone is not worth another one.
         Assert.Equal(5, rules.Book.Ledger.LastContentSequence);
         Assert.Throws<LedgerInvariantException>(() => rules.Book.Apply(new LogCut(5, [6, 6]), Ledger.OperatorTenant));

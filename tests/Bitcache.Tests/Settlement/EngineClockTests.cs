@@ -46,7 +46,7 @@ public sealed class EngineClockTests : IAsyncLifetime
         // By the monotonic clock it is due now, but that alone is not believed.
         _clocks.Pass(TimeSpan.FromHours(1));
         Assert.Equal(0, await EpochsAsync());
-        Assert.False(_engine.Partition.IsClockTrusted);
+        Assert.False(_engine.Partitions.First.IsClockTrusted);
 
         _clocks.Jump = TimeSpan.Zero;
         Assert.Equal(1, await EpochsAsync());
@@ -58,7 +58,7 @@ public sealed class EngineClockTests : IAsyncLifetime
     {
         _clocks.Jump = TimeSpan.FromHours(3);
         Assert.Equal(0, await EpochsAsync());
-        await _engine.Partition.ConfirmClockAsync();
+        await _engine.Partitions.First.ConfirmClockAsync();
         Assert.Equal(1, await EpochsAsync());
     }
 
@@ -66,7 +66,7 @@ public sealed class EngineClockTests : IAsyncLifetime
     public async Task Health_for_everybody_is_looked_at_once_a_second()
     {
         var first = await _engine.RecentHealthAsync();
-        await _engine.Partition.SubmitAsync(new CreateWallet(ClientIds.Next(_clocks), 0, ClientIds.NextWallet()));
+        await _engine.Partitions.First.SubmitAsync(new CreateWallet(ClientIds.Next(_clocks), 0, ClientIds.NextWallet()));
         _clocks.Pass(TimeSpan.FromMilliseconds(999));
         Assert.Same(first, await _engine.RecentHealthAsync());
         Assert.Equal(first.Wallets + 1, (await _engine.HealthAsync()).Wallets);
@@ -81,6 +81,6 @@ public sealed class EngineClockTests : IAsyncLifetime
     private async Task<long> EpochsAsync()
     {
         await _engine.SettleAsync(Cancel);
-        return await _engine.Partition.QueryAsync(ledger => ledger.LastEpoch?.Number ?? 0);
+        return await _engine.Partitions.First.QueryAsync(ledger => ledger.LastEpoch?.Number ?? 0);
     }
 }

@@ -91,7 +91,7 @@ internal sealed class LogBook : IAsyncDisposable
     public LogKeeper Keeper(IFileSystem disk)
     {
         var files = new LinuxFileSystem();
-        return new LogKeeper(_partition, CheckpointKey.Open(files, _keys.Path, Origin, mayCreate: true), SignedMark.Open(files, _keys.Path), disk, Folder);
+        return new LogKeeper(new PartitionSet([_partition]), CheckpointKey.Open(files, _keys.Path, Origin, mayCreate: true), SignedMark.Open(files, _keys.Path), disk, Folder);
     }
 
     /// <summary>Starts a keeper, lets it sign what there is, and checks it.</summary>

@@ -33,7 +33,7 @@ public sealed class PayoutStepTests : IAsyncLifetime
             new Ledger(0), _journal, new BatchClock(TimeProvider.System, null), NullLogger.Instance, (why, cause) => throw new InvalidOperationException(why, cause));
         _partition.Start();
         (var seam, _node) = NodeOfCalls.Create();
-        _payouts = new Payouts(_partition, seam, new EngineSettings { DataFolder = "/nowhere", Origin = "ledger.test/log" }, NullLogger.Instance);
+        _payouts = new Payouts(new PartitionSet([_partition]), _partition, seam, new EngineSettings { DataFolder = "/nowhere", Origin = "ledger.test/log" }, NullLogger.Instance);
     }
 
     /// <summary>An operator with money for fees, and two users, each with a withdrawal of 400 of 1,000 satoshis in a family of

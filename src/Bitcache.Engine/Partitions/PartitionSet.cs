@@ -1,0 +1,242 @@
+// All partitions of a ledger in one process, and the way to the right one: a wallet lives in one partition, and what is
+// asked for under its id is decided there. What can only be known in another partition, whether a payee exists, is asked
+// there before. With one partition nothing is asked and nothing is cut: the call goes straight through.
+
+using Bitcache.Core;
+
+namespace Bitcache.Engine.Partitions;
+
+public sealed class PartitionSet : IAsyncDisposable
+{
+    private readonly Partition[] _partitions;
+    private readonly LegCourier? _courier;
+
+    /// <param name="partitions">In the order of their numbers.</param>
+    /// <param name="courier">Carries credits between them; null if there is one.</param>
+    public PartitionSet(IReadOnlyList<Partition> partitions, LegCourier? courier = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(partitions.Count);
+        if (partitions.Count > 1) ArgumentNullException.ThrowIfNull(courier);
+        (_partitions, _courier) = ([.. partitions], courier);
+    }
+
+    public int Count => _partitions.Length;
+    public Partition this[int number] => _partitions[number];
+    public IReadOnlyList<Partition> All => _partitions;
+
+    /// <summary>The one that keeps what there is once: the chain's cursor, the log's cuts, the anchors, what wallets are
+    /// made of under a tenant.</summary>
+    public Partition First => _partitions[0];
+
+    /// <summary>Credits that are on their way from one partition to another.</summary>
+    public long LegsInFlight => _courier?.InFlight ?? 0;
+
+    public bool IsBusy => Array.Exists(_partitions, partition => partition.IsBusy);
+    public bool IsStorageFull => Array.Exists(_partitions, partition => partition.IsStorageFull);
+    public bool IsClockTrusted => Array.TrueForAll(_partitions, partition => partition.IsClockTrusted);
+
+    /// <summary>Where a wallet lives; where it would, if there is none.</summary>
+    public Partition HomeOf(WalletId wallet) => _partitions[wallet.PartitionOf(Count)];
+
+    /// <summary>As <see cref="Partition.SubmitAsync(Payment, uint)"/>.</summary>
+    public ValueTask<PaymentAnswer> SubmitAsync(Payment payment, uint tenant) =>
+        Count == 1 ? First.SubmitAsync(payment, tenant) : SubmitAcrossAsync(payment, tenant);
+
+    /// <summary>As <see cref="Partition.SubmitAsync(PaymentBlock)"/>.</summary>
+    /// <exception cref="OutcomeUnknownException">Perhaps some were applied: also when some partitions took their part
+    /// and another did not.</exception>
+    public ValueTask SubmitAsync(PaymentBlock block) => Count == 1 ? First.SubmitAsync(block) : new ValueTask(SubmitAcrossAsync(block));
+
+    /// <summary>As <see cref="Partition.Recall(PaymentBlock)"/>.</summary>
+    public void Recall(PaymentBlock block)
+    {
+        if (Count == 1)
+        {
+            First.Recall(block);
+            return;
+        }
+        foreach (var part in Cut(block).Where(part => part is not null))
+        {
+            part!.RecallFrom(block);
+            _partitions[part.Home].Recall(part.Block);
+            part.CopyTo(block);
+        }
+    }
+
+    /// <summary>As <see cref="Partition.SubmitAsync(Command, uint)"/>, in the partition of the wallet that the command names.</summary>
+    public async Task<Answer> SubmitAsync(ClientCommand command, uint tenant)
+    {
+        if (Count == 1) return await First.SubmitAsync(command, tenant);
+        var home = HomeOf(command.Owner);
+        return command switch
+        {
+            CreateWallet or EpochCut or SetFees => throw new ArgumentException($"{command.GetType().Name} belongs to no wallet", nameof(command)),
+            Split split => await home.SubmitAsync(split with { PayeesElsewhereExist = await ExistAsync(split, home.Number) }, tenant),
+            RequestWithdrawal withdrawal => await home.SubmitAsync(withdrawal with { OwnerElsewhere = await OwnerElsewhereAsync(withdrawal.Script, home) }, tenant),
+            _ => await home.SubmitAsync(command, tenant),
+        };
+    }
+
+    /// <summary>Makes a wallet. A retry finds the one of the first time, because the operation's id decides where it lives.</summary>
+    public Task<Answer> CreateWalletAsync(OperationId id, uint tenant)
+    {
+        var home = new WalletId(id.Value).PartitionOf(Count);
+        return _partitions[home].SubmitAsync(new CreateWallet(id, tenant, ClientIds.NextWallet(home, Count)), tenant);
+    }
+
+    /// <summary>Sets a tenant's fees everywhere. What was interrupted between two partitions, a retry completes.</summary>
+    public async Task<Answer> SubmitAsync(SetFees command, uint tenant)
+    {
+        var answers = new Answer[Count];
+        // The last to answer is the first partition, which readers ask.
+        for (var number = Count - 1; number >= 0; number--) answers[number] = await _partitions[number].SubmitAsync(command, tenant);
+        return answers[0];
+    }
+
+    /// <summary>An operator's word that the clock is right; false if some partition cannot take it: see <see cref="BatchClock.Confirm"/>.</summary>
+    public async Task<bool> ConfirmClockAsync() =>
+        (await Task.WhenAll(_partitions.Select(partition => partition.ConfirmClockAsync()))).All(confirmed => confirmed);
+
+    /// <summary>Asks every partition; see <see cref="Partition.QueryAsync"/>. The answers, in the order of the partitions,
+    /// are of moments close to one another.</summary>
+    public Task<T[]> QueryAllAsync<T>(Func<Ledger, T> question) => Task.WhenAll(_partitions.Select(partition => partition.QueryAsync(question)));
+
+    /// <summary>Asks about each of several things where it is known, one question for each partition that is concerned.</summary>
+    /// <param name="homeOf">The wallet whose partition knows it.</param>
+    /// <returns>The answers, in the order of the things.</returns>
+    public async Task<TAnswer[]> QueryEachAsync<TItem, TAnswer>(TItem[] items, Func<TItem, WalletId> homeOf, Func<Ledger, TItem, TAnswer> question)
+    {
+        if (Count == 1) return await First.QueryAsync(ledger => Array.ConvertAll(items, item => question(ledger, item)));
+        var answers = new TAnswer[items.Length];
+        var places = Enumerable.Range(0, items.Length).GroupBy(i => homeOf(items[i]).PartitionOf(Count));
+        await Task.WhenAll(places.Select(async group =>
+        {
+            var at = group.ToArray();
+            var known = await _partitions[group.Key].QueryAsync(ledger => Array.ConvertAll(at, i => question(ledger, items[i])));
+            for (var i = 0; i < at.Length; i++) answers[at[i]] = known[i];
+        }));
+        return answers;
+    }
+
+    /// <summary>Takes no more, finishes what was taken. Credits that are still on their way go on at the next start.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await Task.WhenAll(_partitions.Select(partition => partition.DisposeAsync().AsTask()));
+        _courier?.Dispose();
+    }
+
+    private async ValueTask<PaymentAnswer> SubmitAcrossAsync(Payment payment, uint tenant)
+    {
+        var (home, payee) = (HomeOf(payment.Payer), HomeOf(payment.Payee));
+        if (payee != home)
+        {
+            CheckLane(home, payee);
+            var owner = (await payee.OwnersAsync([payment.Payee]))[0];
+            payment = payment with { Facts = FactsOf(owner, tenant) };
+        }
+        return await home.SubmitAsync(payment, tenant);
+    }
+
+    private async Task SubmitAcrossAsync(PaymentBlock block)
+    {
+        await FindPayeesAsync(block);
+        var parts = Cut(block).Where(part => part is not null).ToArray();
+        var done = Task.WhenAll(parts.Select(part => SubmitPartAsync(part!, block)));
+        try
+        {
+            await done;
+        }
+        catch (PartitionUnavailableException e) when (done.Exception!.InnerExceptions.Count < parts.Length)
+        {
+            throw new OutcomeUnknownException(e);
+        }
+    }
+
+    private async Task SubmitPartAsync(BlockPart part, PaymentBlock block)
+    {
+        await _partitions[part.Home].SubmitAsync(part.Block);
+        part.CopyTo(block);
+    }
+
+    /// <summary>The payments of a block by the partition that decides them; null where there is none.</summary>
+    private BlockPart?[] Cut(PaymentBlock block)
+    {
+        var parts = new BlockPart?[Count];
+        for (var i = 0; i < block.Count; i++)
+        {
+            var home = block.Payments[i].Payer.PartitionOf(Count);
+            (parts[home] ??= new BlockPart(home, block.Tenant)).Add(i);
+        }
+        foreach (var part in parts) part?.Fill(block);
+        return parts;
+    }
+
+    /// <summary>Asks each partition once for all payees that live there and are paid from elsewhere.</summary>
+    private async Task FindPayeesAsync(PaymentBlock block)
+    {
+        var elsewhere = Enumerable.Range(0, block.Count).Where(i => HomeOf(block.Payments[i].Payer) != HomeOf(block.Payments[i].Payee)).ToArray();
+        foreach (var i in elsewhere) CheckLane(HomeOf(block.Payments[i].Payer), HomeOf(block.Payments[i].Payee));
+        await Task.WhenAll(elsewhere.GroupBy(i => HomeOf(block.Payments[i].Payee)).Select(async group =>
+        {
+            var at = group.ToArray();
+            var owners = await group.Key.OwnersAsync(Array.ConvertAll(at, i => block.Payments[i].Payee));
+            for (var i = 0; i < at.Length; i++) block.Payments[at[i]] = block.Payments[at[i]] with { Facts = FactsOf(owners[i], block.Tenant) };
+        }));
+    }
+
+    private async Task<bool> ExistAsync(Split split, int home)
+    {
+        var elsewhere = split.Parts.Where(part => HomeOf(part.Payee).Number != home).GroupBy(part => HomeOf(part.Payee)).ToArray();
+        foreach (var group in elsewhere) CheckLane(_partitions[home], group.Key);
+        var owners = await Task.WhenAll(elsewhere.Select(group => group.Key.OwnersAsync([.. group.Select(part => part.Payee)])));
+        return owners.SelectMany(of => of).All(owner => owner is not null);
+    }
+
+    /// <summary>The wallet that a script belongs to, if it lives in another partition.</summary>
+    private async Task<WalletId> OwnerElsewhereAsync(ByteString script, Partition home)
+    {
+        var owners = await Task.WhenAll(_partitions.Where(partition => partition != home).Select(partition =>
+            partition.QueryAsync(ledger => ledger.FindAddress(script)?.Wallet ?? default)));
+        var owner = owners.FirstOrDefault(wallet => !wallet.IsNone);
+        if (!owner.IsNone) CheckLane(home, HomeOf(owner));
+        return owner;
+    }
+
+    /// <exception cref="PartitionUnavailableException">Too much is on its way between the two.</exception>
+    private void CheckLane(Partition source, Partition destination)
+    {
+        if (_courier!.IsBusy(source.Number, destination.Number)) throw new PartitionUnavailableException(Unavailable.Busy);
+    }
+
+    private static PayeeFacts FactsOf(uint? owner, uint tenant) =>
+        owner is null ? PayeeFacts.None : owner == tenant ? PayeeFacts.Exists | PayeeFacts.IsCallers : PayeeFacts.Exists;
+
+    /// <summary>The payments of a block that one partition decides.</summary>
+    private sealed class BlockPart(int home, uint tenant)
+    {
+        private readonly List<int> _at = [];
+        private PaymentBlock? _block;
+
+        public int Home => home;
+        public PaymentBlock Block => _block!;
+
+        public void Add(int at) => _at.Add(at);
+
+        public void Fill(PaymentBlock block)
+        {
+            _block = new PaymentBlock(_at.Count) { Tenant = tenant, Count = _at.Count };
+            for (var i = 0; i < _at.Count; i++) _block.Payments[i] = block.Payments[_at[i]];
+        }
+
+        public void RecallFrom(PaymentBlock block)
+        {
+            for (var i = 0; i < _at.Count; i++) Block.Results[i] = block.Results[_at[i]];
+        }
+
+        public void CopyTo(PaymentBlock block)
+        {
+            for (var i = 0; i < _at.Count; i++) block.Results[_at[i]] = Block.Results[i];
+            block.Answered(Block.Time);
+        }
+    }
+}

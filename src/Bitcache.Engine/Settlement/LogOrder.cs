@@ -1,0 +1,217 @@
+// The order of the log over several partitions: cut after cut and, within a cut, partition after partition, each
+// partition's statements as its journal has them. The cuts stand in the first partition's journal; here they are listed
+// so that a place in the log is found by halving. With one partition a statement's place is its sequence.
+//
+//   file     one row after another, integers big-endian
+//   row  0  i64  statements in the log at this cut
+//        8  i64  sequence of the cut's entry
+//       16  i64  for each partition, the last of its statements that the cut covers
+//       ..  u32  CRC-32C of the row
+//
+// The file is derived and never synced. What is missing or damaged at its end is read from the journal again; a row
+// that is damaged later stops the process, and the next start makes the whole file anew.
+
+using Bitcache.Core;
+using Bitcache.Core.Audit;
+using Bitcache.Engine.Files;
+using Bitcache.Engine.Journal;
+using Bitcache.Engine.Partitions;
+
+namespace Bitcache.Engine.Settlement;
+
+/// <summary>Where each statement stands in the log. Owned by <see cref="LogKeeper"/>, under its lock.</summary>
+internal sealed class LogOrder : IDisposable
+{
+    private const string FileName = "cuts";
+    private const int ScanAtOnce = 65_536;
+    private readonly PartitionSet _partitions;
+    private readonly IFileSystem _files;
+    private readonly string _folder;
+    private readonly int _rowBytes;
+    private IFile? _file;
+    private long _rows;
+    private Row _last;
+
+    /// <summary>One cut. <see cref="Through"/> is shared: nobody changes it.</summary>
+    private readonly record struct Row(long Size, long Sequence, long[] Through);
+
+    public LogOrder(PartitionSet partitions, IFileSystem files, string folder)
+    {
+        (_partitions, _files, _folder) = (partitions, files, folder);
+        _rowBytes = ((2 + partitions.Count) * sizeof(long)) + sizeof(uint);
+        _last = Nothing;
+    }
+
+    private bool IsOnePartition => _partitions.Count == 1;
+
+    private Row Nothing => new(0, -1, [.. Enumerable.Repeat(-1L, _partitions.Count)]);
+
+    /// <summary>How many statements a cut covers.</summary>
+    public static long SizeOf(LogCut cut) => cut.Through.Sum(through => through + 1);
+
+    /// <summary>Lists every cut up to the newest, from the file and then from the journal.</summary>
+    /// <param name="newest">The newest journaled cut, or null before the first.</param>
+    public void Follow(LogCut? newest)
+    {
+        if (IsOnePartition || newest is null) return;
+        if (_file is null) Open();
+        if (_rows > newest.Round || (_rows == newest.Round && _last.Size != SizeOf(newest))) Clear();
+        while (_rows < newest.Round)
+        {
+            var before = _last.Sequence;
+            var from = _last.Sequence + 1;
+            var count = Math.Min(ScanAtOnce, _partitions.First.DurableSequence + 1 - from);
+            if (count <= 0) throw new LedgerInvariantException("a cut of the log is not in the journal");
+            _partitions.First.ReadRecords(from, count, Take);
+            // Nothing but the search itself went on: remember how far it came, in memory.
+            if (_last.Sequence == before) _last = _last with { Sequence = from + count - 1 };
+        }
+    }
+
+    /// <summary>Lists a cut that has just become durable; false if one before it is not listed, and must be looked for.</summary>
+    public bool TryAdd(LogCut cut, long sequence)
+    {
+        if (IsOnePartition) return true;
+        if (_file is null || cut.Round != _rows + 1) return false;
+        Append(new Row(SizeOf(cut), sequence, [.. cut.Through]));
+        return true;
+    }
+
+    /// <summary>Where a statement stands in the log; null while no cut covers it.</summary>
+    public long? IndexOf(int partition, long sequence)
+    {
+        if (IsOnePartition) return sequence;
+        if (sequence > _last.Through[partition]) return null;
+        var (before, cut) = Around(row => row.Through[partition] >= sequence);
+        return StartOf(before, cut, partition) + sequence - before.Through[partition] - 1;
+    }
+
+    /// <summary>How many statements the first cut covers that covers these of each partition; null while none does.</summary>
+    public long? SizeCovering(IReadOnlyList<long> through)
+    {
+        if (IsOnePartition) return through[0] + 1;
+        bool Covers(Row row) => row.Through.Zip(through).All(pair => pair.First >= pair.Second);
+        return Covers(_last) ? Around(Covers).Cut.Size : null;
+    }
+
+    /// <summary>Hashes statements of the log, which must be covered by the cuts that are listed.</summary>
+    public Hash256[] ReadLeaves(long first, int count)
+    {
+        var leaves = new List<Hash256>(count);
+        if (IsOnePartition)
+        {
+            AddLeaves(leaves, _partitions.First, first, count);
+            return [.. leaves];
+        }
+        var (before, cut) = Around(row => row.Size > first);
+        for (var at = RowOf(cut) + 1; ; at++)
+        {
+            for (var partition = 0; partition < _partitions.Count; partition++)
+            {
+                var start = StartOf(before, cut, partition);
+                var from = Math.Max(first, start);
+                var end = Math.Min(first + count, start + cut.Through[partition] - before.Through[partition]);
+                if (from < end) AddLeaves(leaves, _partitions[partition], before.Through[partition] + 1 + from - start, end - from);
+            }
+            if (leaves.Count == count) return [.. leaves];
+            (before, cut) = (cut, Read(at));
+        }
+    }
+
+    public void Dispose() => _file?.Dispose();
+
+    /// <summary>Where a partition's part of a cut begins in the log.</summary>
+    private static long StartOf(in Row before, in Row cut, int partition)
+    {
+        var start = before.Size;
+        for (var earlier = 0; earlier < partition; earlier++) start += cut.Through[earlier] - before.Through[earlier];
+        return start;
+    }
+
+    /// <summary>The first cut for which something holds, and the one before it. What holds for a cut holds for those after it,
+    /// the newest among them.</summary>
+    private (Row Before, Row Cut) Around(Func<Row, bool> holds)
+    {
+        var (low, high) = (0L, _rows - 1);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (holds(Read(middle))) high = middle;
+            else low = middle + 1;
+        }
+        return (low == 0 ? Nothing : Read(low - 1), Read(low));
+    }
+
+    private long RowOf(in Row cut)
+    {
+        var size = cut.Size;
+        var (low, high) = (0L, _rows - 1);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (Read(middle).Size >= size) high = middle;
+            else low = middle + 1;
+        }
+        return low;
+    }
+
+    private void Take(ReadOnlySpan<byte> record)
+    {
+        if (!Entry.IsLogCut(record)) return;
+        var entry = Entry.Read(record);
+        var cut = (LogCut)entry.Command;
+        Append(new Row(SizeOf(cut), entry.Sequence, [.. cut.Through]));
+    }
+
+    private void Append(in Row row)
+    {
+        var bytes = new byte[_rowBytes];
+        var writer = new ByteWriter(bytes);
+        writer.I64(row.Size);
+        writer.I64(row.Sequence);
+        foreach (var through in row.Through) writer.I64(through);
+        writer.U32(Checksum(bytes));
+        _file!.Write(_rows++ * _rowBytes, bytes);
+        _last = row;
+    }
+
+    private Row Read(long number)
+    {
+        if (number == _rows - 1 && _last.Size > 0) return _last;
+        return TryRead(number) ?? throw new LedgerInvariantException($"row {number} of {Path.Combine(_folder, FileName)} is damaged: it is made anew at the next start");
+    }
+
+    private Row? TryRead(long number)
+    {
+        var bytes = new byte[_rowBytes];
+        if (_file!.Read(number * _rowBytes, bytes) != bytes.Length) return null;
+        var reader = new ByteReader(bytes);
+        var (size, sequence) = (reader.I64(), reader.I64());
+        var through = new long[_partitions.Count];
+        for (var i = 0; i < through.Length; i++) through[i] = reader.I64();
+        return reader.U32() == Checksum(bytes) && size == through.Sum(t => t + 1) ? new Row(size, sequence, through) : null;
+    }
+
+    /// <summary>Takes from the file what is whole and rises from row to row.</summary>
+    private void Open()
+    {
+        var path = Path.Combine(_folder, FileName);
+        _files.CreateFolder(_folder);
+        _file = _files.List(_folder).Contains(FileName) ? _files.Open(path) : _files.Create(path);
+        (_rows, _last) = (0, Nothing);
+        while (TryRead(_rows) is { } row && row.Size > _last.Size && row.Sequence > _last.Sequence) (_rows, _last) = (_rows + 1, row);
+    }
+
+    private void Clear() => (_rows, _last) = (0, Nothing);
+
+    private static uint Checksum(ReadOnlySpan<byte> row) => Crc32C.Compute(row[..^sizeof(uint)]);
+
+    /// <summary>The leaves of a record, as far as they are wanted: of a split some may be in the log already.</summary>
+    private static void AddLeaves(List<Hash256> leaves, Partition partition, long first, long count) =>
+        partition.ReadRecords(first, count, record =>
+        {
+            var (sequence, sequences) = Entry.SequencesOf(record);
+            for (var at = Math.Max(first, sequence); at < Math.Min(first + count, sequence + sequences); at++)
+                leaves.Add(Rfc6962.LeafHash(Entry.StatementOf(record, at)));
+        });
+}

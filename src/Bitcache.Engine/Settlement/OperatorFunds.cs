@@ -1,0 +1,43 @@
+// The operator's money is in one account for each partition, so that fees need not travel. It comes in with top-ups to the
+// first partition and with fees to all of them, and is needed wherever withdrawals are built: there the cap of their
+// mining fee is held.
+
+using Bitcache.Core;
+using Bitcache.Engine.Partitions;
+
+namespace Bitcache.Engine.Settlement;
+
+/// <summary>Levels the operator's accounts. Owned by the settlement loop.</summary>
+public sealed class OperatorFunds(PartitionSet partitions, EngineSettings settings, TimeProvider time)
+{
+    /// <summary>What an account holds beside what the next families need, before the rest of it goes to the first: so many caps.</summary>
+    private const int CapsKept = 2;
+
+    private readonly record struct Account(Msat Available, bool IsNeeded);
+
+    /// <summary>Sends each account that has withdrawals waiting what opening a family costs, and takes from the others what
+    /// they do not need. With one partition there is nothing to level.</summary>
+    public async Task LevelAsync()
+    {
+        if (partitions.Count == 1) return;
+        var cap = new Sats(settings.FeeCapSat).ToMsat();
+        var operatorWallet = await partitions.First.QueryAsync(ledger => ledger.OperatorWallet.Id);
+        var accounts = await partitions.QueryAllAsync(ledger => new Account(ledger.OperatorWallet.Available, ledger.QueuedWithdrawals > 0));
+        for (var number = 1; number < accounts.Length; number++)
+        {
+            var (there, first) = (accounts[number].Available, accounts[0].Available);
+            if (accounts[number].IsNeeded && there < cap && first >= cap + cap)
+            {
+                await MoveAsync(operatorWallet, from: 0, to: number, cap);
+                accounts[0] = accounts[0] with { Available = first - cap };
+            }
+            else if (!accounts[number].IsNeeded && there.Value > CapsKept * cap.Value)
+            {
+                await MoveAsync(operatorWallet, from: number, to: 0, there - cap);
+            }
+        }
+    }
+
+    private Task<Answer> MoveAsync(WalletId operatorWallet, int from, int to, Msat amount) =>
+        partitions[from].SubmitAsync(new MoveOperatorFunds(ClientIds.Next(time), operatorWallet, to, amount));
+}
