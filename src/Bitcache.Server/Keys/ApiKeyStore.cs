@@ -39,7 +39,7 @@ public sealed class ApiKeyStore(IFileSystem files, string dataFolder, BitcoinNet
                 tenant = new Tenant(file.Tenants.Max(t => t.Number) + 1, terms.Tenant);
                 file = file with { Tenants = [.. file.Tenants, tenant] };
             }
-            Require(tenant is not null, $"there is no tenant '{terms.Tenant}': known are {string.Join(", ", file.Tenants.Select(t => t.Name))}");
+            Require(tenant is not null, $"there is no tenant '{terms.Tenant}': known are {string.Join(", ", file.Tenants.Select(t => t.Name))}; --new-tenant makes one");
             Require(tenant!.Number == Ledger.OperatorTenant || (terms.Scopes & ScopeNames.OperatorOnly) == 0,
                 "the scopes admin and audit are for keys of the tenant 'operator' only");
             var now = time.GetUtcNow();

@@ -48,7 +48,7 @@ public sealed class ApiKeyStoreTests : IDisposable
     }
 
     [Theory]
-    [InlineData("shop", false, Scopes.Read, "till", "there is no tenant 'shop'")]
+    [InlineData("shop", false, Scopes.Read, "till", "there is no tenant 'shop': known are operator; --new-tenant makes one")]
     [InlineData("operator", true, Scopes.Read, "till", "there is a tenant 'operator' already")]
     [InlineData("shop", true, Scopes.Read | Scopes.Admin, "till", "tenant 'operator' only")]
     [InlineData("shop", true, Scopes.Audit, "till", "tenant 'operator' only")]
