@@ -28,6 +28,9 @@ public sealed class LimitsTests
         var signed = Entry.RecordHeaderBytes + Entry.StatementHeaderBytes + 8 + 2 + 32 + 8 + Entry.SaltBytes + 4 + Limits.SignedTransactionBytesMax;
         Assert.True(signed <= Limits.RecordBytesMax);
         Assert.True(Entry.RecordHeaderBytes + Limits.StatementBytesMax + (2 * LinkBytes) <= Limits.RecordBytesMax);
+        const int Payment = (3 * WalletId.Bytes) + 8 + 4 + 1;
+        Assert.Equal(Limits.PaymentRecordBytesMin, Entry.RecordHeaderBytes + Entry.StatementHeaderBytes + Payment + Entry.SaltBytes + (2 * LinkBytes));
+        Assert.True(Limits.PaymentRecordBytesMin + Limits.ReferenceBytesMax < Limits.PaymentRecordBytesMax);
         // The proof of a confirmation lies outside the statement as well.
         Assert.True(1 + 80 + 4 + 1 + (32 * Limits.MerkleSiblingsMax) < Limits.RecordBytesMax - Limits.StatementBytesMax);
     }
@@ -80,7 +83,9 @@ public sealed class LimitsTests
     public void The_window_is_longer_than_what_it_must_cover()
     {
         Assert.True(Limits.WindowMillisecondsMin > Limits.IdAheadMillisecondsMax + Limits.TimeAheadMillisecondsMax);
-        Assert.True(Limits.TimeAheadMillisecondsMax < Limits.IdAheadMillisecondsMax);
+        Assert.True(Limits.TimeAheadMillisecondsMax < Limits.IdAheadMillisecondsFree && Limits.IdAheadMillisecondsFree < Limits.IdAheadMillisecondsMax);
+        // When the floor rises early it gives up an eighth. Ids ahead must not be so many that it would pass the present.
+        Assert.InRange(Limits.AheadIdsMax, Limits.QueueItemsMax, Limits.WindowIdsMax / 2);
         Assert.True(Limits.BatchEntriesMax <= Limits.QueueItemsMax);
         Assert.True(Limits.QueueItemsMax < Limits.WindowIdsMax);
         // Row and cells of an id, where the index has just doubled: with busy seconds the count is met first.

@@ -40,6 +40,8 @@ public sealed class IdWindowTests
                 Assert.Equal(list.Count, window.Count);
                 foreach (var k in list) Assert.Equal(k.Sequence, window.Find(k.Owner, k.Id));
             }
+            // Whether or not the floor has passed that time.
+            if (random.Next(50) == 0) Assert.Equal(list.Count(k => k.Id.Time >= floor && k.Id.Time.Milliseconds / 1_024 > (now - 1_500) / 1_024), window.CountAhead(new UnixTime(now - 1_500)));
             Assert.Null(window.Find(5, id));
             Assert.Null(window.Find(owner, OperationId.Create(id.Time, (UInt128)random.NextInt64())));
         }
