@@ -1,27 +1,36 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
+using Bitcache.Benchmarks.Load;
 using Bitcache.Core;
 using Bitcache.Engine.Journal;
 
 namespace Bitcache.Benchmarks;
 
-/// <summary>A journal that counts what is appended to it.</summary>
+/// <summary>A journal that counts what is appended to it, and how long that takes.</summary>
 internal sealed class CountingJournal(IJournal journal) : IJournal
 {
     public long Entries { get; private set; }
     public long Batches { get; private set; }
     public long Bytes { get; private set; }
+    /// <summary>Of one batch: hashed, written and synced.</summary>
+    public Latencies Appends { get; private set; } = new();
     public long DurableSequence => journal.DurableSequence;
     public Hash256 ChainHash => journal.ChainHash;
 
-    /// <summary>Leaves what was counted before out of the counts.</summary>
-    public void Since(long entries, long batches, long bytes) =>
-        (Entries, Batches, Bytes) = (Entries - entries, Batches - batches, Bytes - bytes);
+    /// <summary>Leaves out what was counted before. Called while nothing is appended.</summary>
+    public void Reset()
+    {
+        (Entries, Batches, Bytes) = (0, 0, 0);
+        Appends = new Latencies();
+    }
 
     public bool TryReserve(int payloadBytes) => journal.TryReserve(payloadBytes);
 
     public void Append(ReadOnlySpan<byte> payload, long firstSequence, int sequences)
     {
+        var begun = Stopwatch.GetTimestamp();
         journal.Append(payload, firstSequence, sequences);
+        Appends.Add(Stopwatch.GetTimestamp() - begun);
         Entries += sequences;
         Batches++;
         Bytes += payload.Length;

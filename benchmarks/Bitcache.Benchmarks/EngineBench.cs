@@ -55,6 +55,8 @@ internal static class EngineBench
                 ["inFlight"] = options.BlockPayments * options.Blocks,
                 ["p50Milliseconds"] = Median(m => m.P50Milliseconds),
                 ["p99Milliseconds"] = Median(m => m.P99Milliseconds),
+                ["appendP50Milliseconds"] = Median(m => m.AppendP50Milliseconds),
+                ["appendP99Milliseconds"] = Median(m => m.AppendP99Milliseconds),
                 ["bytesPerEntry"] = measured[^1].BytesPerEntry,
                 ["entriesPerBatch"] = measured[^1].EntriesPerBatch,
                 ["bytesPerWallet"] = measured[^1].BytesPerWallet,
@@ -79,8 +81,9 @@ internal static class EngineBench
         {
             var book = await EngineLoad.FillAsync(partition, options.Wallets);
             var load = new EngineLoad(partition, book, options.BlockPayments, options.Blocks);
-            await load.RunAsync(() => ledger.WindowIds < options.WindowIds - (options.WindowIds / 8));
-            var (entries, batches, bytes) = (counted.Entries, counted.Batches, counted.Bytes);
+            // Until the oldest part of the window is forgotten for the first time: from then on it is full.
+            await load.RunAsync(WhileFilling(ledger, options.WindowIds));
+            counted.Reset();
             load.Reset();
             var allocated = GC.GetTotalAllocatedBytes(precise: true);
             var cpu = Environment.CpuUsage.TotalTime;
@@ -89,15 +92,16 @@ internal static class EngineBench
             var rate = load.Accepted / watch.Elapsed.TotalSeconds;
             cpu = Environment.CpuUsage.TotalTime - cpu;
             allocated = GC.GetTotalAllocatedBytes(precise: true) - allocated;
-            (entries, batches, bytes) = (counted.Entries - entries, counted.Batches - batches, counted.Bytes - bytes);
             var (memory, ids, hash) = await partition.QueryAsync(l => (l.MemoryBytes, l.WindowIds, l.StateHash()));
             state = hash;
-            var (perEntry, perBatch) = ((int)(bytes / entries), (int)(entries / batches));
+            var (perEntry, perBatch) = ((int)(counted.Bytes / counted.Entries), (int)(counted.Entries / counted.Batches));
             run = new EngineRun
             {
                 Rate = rate,
                 P50Milliseconds = load.Percentile(0.50),
                 P99Milliseconds = load.Percentile(0.99),
+                AppendP50Milliseconds = counted.Appends.Quantile(0.50),
+                AppendP99Milliseconds = counted.Appends.Quantile(0.99),
                 BytesPerEntry = perEntry,
                 EntriesPerBatch = perBatch,
                 WindowIds = ids,
@@ -110,6 +114,18 @@ internal static class EngineBench
         var diskFloor = Floors.Disk(folder, run.BytesPerEntry, run.EntriesPerBatch, options.Duration / 4);
         var probeFloor = Floors.Probes(options.Wallets, options.Duration / 4);
         return run with { DiskFloor = diskFloor, ProbeFloor = probeFloor, ReplayRate = CheckReplay(folder, state) };
+    }
+
+    /// <summary>The ids are counted by another thread: only a drop that is larger than any doubt ends it.</summary>
+    private static Func<bool> WhileFilling(Ledger ledger, int windowIds)
+    {
+        var most = 0;
+        return () =>
+        {
+            var now = ledger.WindowIds;
+            if (now > Volatile.Read(ref most)) Volatile.Write(ref most, now);
+            return now > Volatile.Read(ref most) - (windowIds / 16);
+        };
     }
 
     private static FileJournal Open(string folder, ReplayBatch replay, Action<long> accept) => FileJournal.Open(
@@ -135,6 +151,8 @@ internal sealed record EngineRun
     public double Rate { get; init; }
     public double P50Milliseconds { get; init; }
     public double P99Milliseconds { get; init; }
+    public double AppendP50Milliseconds { get; init; }
+    public double AppendP99Milliseconds { get; init; }
     public int BytesPerEntry { get; init; }
     public int EntriesPerBatch { get; init; }
     public int WindowIds { get; init; }

@@ -7,12 +7,24 @@ using Bitcache.Engine.Partitions;
 
 namespace Bitcache.Benchmarks;
 
-internal sealed class EngineLoad(Partition partition, WalletId[] wallets, int blockPayments, int blocks)
+internal sealed class EngineLoad
 {
     private const int LatencyBuckets = 4_096;
     private static readonly Msat Start = new(1_000_000_000);
+    private readonly Partition _partition;
+    private readonly Sender[] _senders;
     private readonly long[] _latencies = new long[LatencyBuckets];
     private long _accepted;
+
+    public EngineLoad(Partition partition, WalletId[] wallets, int blockPayments, int blocks) =>
+        (_partition, _senders) = (partition, [.. Enumerable.Range(1, blocks).Select(seed => new Sender(new PaymentMix(wallets, (ulong)seed), blockPayments))]);
+
+    /// <summary>One block under way, and what it is made from.</summary>
+    private sealed record Sender(PaymentMix Mix, int BlockPayments)
+    {
+        public byte[] Request { get; } = new byte[BlockPayments * PaymentRecord.Bytes];
+        public PaymentBlock Block { get; } = new(BlockPayments);
+    }
 
     public long Accepted => _accepted;
 
@@ -23,7 +35,7 @@ internal sealed class EngineLoad(Partition partition, WalletId[] wallets, int bl
     }
 
     public Task RunAsync(Func<bool> goesOn) =>
-        Task.WhenAll(Enumerable.Range(0, blocks).Select(i => Task.Run(() => SendAsync(goesOn, new Xoshiro((ulong)i + 1)))));
+        Task.WhenAll(_senders.Select(sender => Task.Run(() => SendAsync(goesOn, sender))));
 
     /// <summary>From a block's submission to its answer, in milliseconds; steps of a twentieth.</summary>
     public double Percentile(double part)
@@ -36,19 +48,18 @@ internal sealed class EngineLoad(Partition partition, WalletId[] wallets, int bl
         return double.PositiveInfinity;
     }
 
-    private async Task SendAsync(Func<bool> goesOn, Xoshiro random)
+    private async Task SendAsync(Func<bool> goesOn, Sender sender)
     {
-        var request = new byte[blockPayments * PaymentRecord.Bytes];
-        var block = new PaymentBlock(blockPayments);
         while (goesOn())
         {
-            Encode(request, random);
-            Decode(request, block);
+            Encode(sender.Request, sender.Mix);
+            Decode(sender.Request, sender.Block);
             var sent = Stopwatch.GetTimestamp();
-            await partition.SubmitAsync(block);
+            await _partition.SubmitAsync(sender.Block);
             var bucket = (int)Math.Min(LatencyBuckets - 1, Stopwatch.GetElapsedTime(sent).TotalMilliseconds * 20);
             Interlocked.Increment(ref _latencies[bucket]);
-            Interlocked.Add(ref _accepted, Count(block));
+            Interlocked.Add(ref _accepted, Count(sender.Block));
+            sender.Mix.Answered();
         }
     }
 
@@ -62,29 +73,13 @@ internal sealed class EngineLoad(Partition partition, WalletId[] wallets, int bl
         return accepted;
     }
 
-    /// <summary>Fresh ids, random wallets over the whole set, one payment in a hundred into one of them, a reference with
-    /// one in twenty.</summary>
-    private void Encode(Span<byte> request, Xoshiro random)
+    private static void Encode(Span<byte> request, PaymentMix mix)
     {
         var now = new UnixTime(TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds());
-        ReadOnlySpan<byte> reference = "invoice 2026-11-21/000001"u8;
-        for (var i = 0; i < blockPayments; i++)
+        for (; !request.IsEmpty; request = request[PaymentRecord.Bytes..])
         {
-            var (a, b) = (random.Next(), random.Next());
-            var payer = (int)((a >> 32) * (ulong)wallets.Length >> 32);
-            var payee = i % 100 == 0 ? 0 : (int)((a & uint.MaxValue) * (ulong)wallets.Length >> 32);
-            if (payee == payer) payee = (payer + 1) % wallets.Length;
-            var payment = new Payment
-            {
-                Kind = PaymentKind.Transfer,
-                Id = OperationId.Create(now, new UInt128(random.Next(), b)),
-                Payer = wallets[payer],
-                Payee = wallets[payee],
-                Amount = new Msat(1 + (long)(b % 1_000)),
-                Code = (uint)i,
-            };
-            if (i % 20 == 0) payment.SetReference(reference);
-            PaymentRecord.Write(request.Slice(i * PaymentRecord.Bytes, PaymentRecord.Bytes), payment);
+            mix.Next(now, out var payment);
+            PaymentRecord.Write(request, payment);
         }
     }
 
@@ -99,7 +94,7 @@ internal sealed class EngineLoad(Partition partition, WalletId[] wallets, int bl
         }
     }
 
-    /// <summary>Begins a ledger: wallets, and one large top-up of the operator spread over them.</summary>
+    /// <summary>Begins a ledger: wallets, some with limits, and one large top-up of the operator spread over them.</summary>
     public static async Task<WalletId[]> FillAsync(Partition partition, int count)
     {
         var owner = ClientIds.NextWallet();
@@ -133,6 +128,10 @@ internal sealed class EngineLoad(Partition partition, WalletId[] wallets, int bl
             await partition.SubmitAsync(block);
             if (Count(block) != block.Count) throw new InvalidOperationException("a wallet was not funded");
         }
+        // As much as a wallet begins with: they are looked at with each of its payments, and hardly ever met.
+        var limits = new SpendingLimits(Start, Start, Start);
+        foreach (var some in PaymentMix.Limited(wallets).Chunk(Limits.BlockPaymentsMax))
+            await Task.WhenAll(some.Select(wallet => partition.SubmitAsync(new SetLimits(ClientIds.Next(TimeProvider.System), wallet, limits))));
         return wallets;
     }
 }

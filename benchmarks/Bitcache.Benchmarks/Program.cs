@@ -1,6 +1,8 @@
 // `./bitcache bench NAME [--json] [...]`: every figure in benchmarks/RESULTS.md comes from here.
 
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
 using System.Net.Sockets;
 using Bitcache.Benchmarks;
 using Bitcache.Benchmarks.Http;
@@ -16,7 +18,12 @@ var seconds = new Option<int>("--seconds") { Description = "Length of one run", 
 var folder = new Option<string>("--folder") { Description = "Where to write; the disk that is measured", DefaultValueFactory = _ => Path.GetTempPath(), Recursive = true };
 
 var wallets = new Option<int>("--wallets") { Description = "Wallets, paid at random", DefaultValueFactory = _ => 1_000_000 };
-var window = new Option<int>("--window") { Description = "Client ids that are remembered", DefaultValueFactory = _ => Bitcache.Core.Limits.WindowIdsMax };
+var window = new Option<int>("--window")
+{
+    Description = "Client ids that are remembered, such as 16000000 or 64M (of 2^20)",
+    DefaultValueFactory = _ => Bitcache.Core.Limits.WindowIdsMax,
+    CustomParser = ParseCount,
+};
 var blockPayments = new Option<int>("--block") { Description = "Payments that arrive together", DefaultValueFactory = _ => 4_096 };
 var blocks = new Option<int>("--blocks") { Description = "Blocks waiting for their answer", DefaultValueFactory = _ => 6 };
 var engine = new Command("engine", "Durable transfers a second through one partition, beside the floors of disk and memory")
@@ -111,6 +118,16 @@ catch (Exception e) when (
     if (signals.Token.IsCancellationRequested) return ExitCode.Interrupted;
     await Console.Error.WriteLineAsync($"bitcache: {e.Message}");
     return ExitCode.Failed;
+}
+
+static int ParseCount(ArgumentResult result)
+{
+    var text = result.Tokens[0].Value;
+    var isMillions = text.EndsWith('M');
+    if (int.TryParse(isMillions ? text[..^1] : text, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count <= (isMillions ? 1_024 : int.MaxValue))
+        return isMillions ? count << 20 : count;
+    result.AddError($"'{text}' is no count such as 16000000 or 64M.");
+    return 0;
 }
 
 HttpBenchOptions HttpOptions(ParseResult parsed) => new(

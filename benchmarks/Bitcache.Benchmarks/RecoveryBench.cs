@@ -23,40 +23,57 @@ internal static class RecoveryBench
 
     public static async Task<BenchResult> RunAsync(RecoveryBenchOptions options)
     {
-        var rates = await LedgerBook.InFolderAsync(options.Folder, folder => ReplayAsync(options, folder));
-        var details = new Dictionary<string, object> { ["wallets"] = options.Wallets, ["entries"] = options.Entries, ["replayedEqual"] = true };
+        var replays = await LedgerBook.InFolderAsync(options.Folder, folder => ReplayAsync(options, folder));
+        var rates = replays.Select(r => r.Rate).ToArray();
+        var details = new Dictionary<string, object>
+        {
+            ["wallets"] = options.Wallets,
+            ["entries"] = options.Entries,
+            ["cpuNanosecondsPerEntry"] = BenchResult.Median([.. replays.Select(r => r.CpuNanoseconds)]),
+            ["replayedEqual"] = true,
+        };
         if (options.SnapshotWallets > 0)
             foreach (var (name, value) in await LedgerBook.InFolderAsync(options.Folder, folder => OpenAsync(options, folder))) details[name] = value;
         return new BenchResult("recovery", "entries/s replayed", rates, new Dictionary<string, double>(), details);
     }
 
-    private static async Task<List<double>> ReplayAsync(RecoveryBenchOptions options, string folder)
+    private static async Task<List<Replayed>> ReplayAsync(RecoveryBenchOptions options, string folder)
     {
         var (beginning, hash) = await FillAsync(folder, options.Wallets, Limits.WindowIdsMax, load => load.Accepted < options.Entries);
-        var rates = new List<double>();
+        var replays = new List<Replayed>();
         for (var run = 0; run < options.Runs; run++)
         {
-            rates.Add(Replay(folder, beginning, hash));
-            await Console.Error.WriteLineAsync($"run {run + 1} of {options.Runs}: {rates[^1]:N0} entries/s replayed");
+            replays.Add(Replay(folder, beginning, hash));
+            await Console.Error.WriteLineAsync(
+                $"run {run + 1} of {options.Runs}: {replays[^1].Rate:N0} entries/s replayed, {replays[^1].CpuNanoseconds:0} ns of processor time for one");
         }
-        return rates;
+        return replays;
     }
 
     /// <summary>Replays the whole journal, and measures from the first transfer on.</summary>
-    private static double Replay(string folder, long beginning, Hash256 hash)
+    private static Replayed Replay(string folder, long beginning, Hash256 hash)
     {
         var ledger = new Ledger(0, (ulong)Random.Shared.NextInt64());
         var watch = new Stopwatch();
+        var cpu = TimeSpan.Zero;
         using var replay = new ReplayPipeline(ledger);
         using var journal = FileJournal.Open(new LinuxFileSystem(), folder, new FileJournalSettings(), batch =>
         {
-            if (batch.FirstSequence >= beginning) watch.Start();
+            if (batch.FirstSequence >= beginning && !watch.IsRunning)
+            {
+                cpu = Environment.CpuUsage.TotalTime;
+                watch.Start();
+            }
             replay.Add(batch);
         }, NullLogger.Instance, _ => replay.Finish());
         watch.Stop();
+        cpu = Environment.CpuUsage.TotalTime - cpu;
         if (ledger.StateHash() != hash) throw new InvalidOperationException("the journal does not replay to the state that was in memory");
-        return (ledger.NextSequence - beginning) / watch.Elapsed.TotalSeconds;
+        var entries = ledger.NextSequence - beginning;
+        return new Replayed(entries / watch.Elapsed.TotalSeconds, cpu.TotalNanoseconds / entries);
     }
+
+    private readonly record struct Replayed(double Rate, double CpuNanoseconds);
 
     private static async Task<Dictionary<string, object>> OpenAsync(RecoveryBenchOptions options, string folder)
     {

@@ -224,7 +224,12 @@ public sealed class LedgerEngine : IAsyncDisposable
     private static PartitionSet Begin(EngineSettings settings, RecoveredLedger[] recovered, TimeProvider time, ILogger logger, FatalHandler fatal)
     {
         var courier = recovered.Length > 1 ? new LegCourier(time) : null;
-        var bounds = new PartitionBounds { WindowIds = Limits.WindowIdsMax / recovered.Length };
+        // The process has so much memory for ids, however many partitions share it.
+        var bounds = new PartitionBounds
+        {
+            WindowIds = Limits.WindowIdsMax / recovered.Length,
+            WindowBytes = Limits.WindowBytesMax / recovered.Length,
+        };
         var partitions = recovered.Select(r => new Partition(
             r.Ledger, r.Journal, new BatchClock(time, r.Ledger.Genesis is null ? null : r.Ledger.Time), logger, fatal, bounds: bounds,
             snapshots: r.Snapshots, courier: courier)).ToArray();

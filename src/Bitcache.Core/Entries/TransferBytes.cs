@@ -1,5 +1,5 @@
-// The record of a plain transfer, which nearly every entry is, written at fixed places. The layout is that of Entry.cs
-// and PaymentBytes.cs; the golden journals hold the two writers together.
+// The record of a plain transfer, which nearly every entry is, written and read at fixed places. The layout is that of
+// Entry.cs and PaymentBytes.cs; the golden journals hold the two writers together.
 
 using System.Buffers.Binary;
 
@@ -9,10 +9,15 @@ namespace Bitcache.Core;
 internal static class TransferBytes
 {
     /// <summary>Up to the reference, its length included.</summary>
-    private const int HeadBytes = 95;
-    /// <summary>Behind the reference: salt, and two links of 16 bytes.</summary>
-    private const int TailBytes = 48;
-    private const int StatementBytes = HeadBytes - Entry.RecordHeaderBytes + Entry.SaltBytes;
+    public const int HeadBytes = 95;
+    /// <summary>The payer's link and the payee's.</summary>
+    public const int LinksBytes = 32;
+    /// <summary>Behind the reference: salt and links.</summary>
+    public const int TailBytes = Entry.SaltBytes + LinksBytes;
+    /// <summary>Of a statement without a reference.</summary>
+    public const int StatementBytes = HeadBytes - Entry.RecordHeaderBytes + Entry.SaltBytes;
+    /// <summary>Behind the record's length: one sequence, the version, and nothing.</summary>
+    public const uint Marks = (1 << 16) | (Entry.RecordVersion << 8);
 
     /// <summary>Writes the record; returns its length.</summary>
     /// <param name="payer">The payer's link.</param>
@@ -24,10 +29,7 @@ internal static class TransferBytes
         var length = HeadBytes + reference.Length + TailBytes;
         var head = record[..HeadBytes];
         BinaryPrimitives.WriteInt32BigEndian(head, length);
-        // One sequence.
-        BinaryPrimitives.WriteUInt16BigEndian(head[4..], 1);
-        head[6] = Entry.RecordVersion;
-        head[7] = 0;
+        BinaryPrimitives.WriteUInt32BigEndian(head[4..], Marks);
         BinaryPrimitives.WriteUInt32BigEndian(head[8..], context.Tenant);
         BinaryPrimitives.WriteUInt16BigEndian(head[12..], (ushort)(StatementBytes + reference.Length));
         head[14] = Entry.StatementVersion;

@@ -14,13 +14,14 @@ internal sealed class IdSlice
 
     private readonly IdSlicePool _pool;
     private readonly SlotIndex _index;
-    private UsedId[][] _chunks = [[]];
+    private SlabPage<UsedId>[] _chunks = [SlabPage<UsedId>.Empty];
     private int _chunkCount = 1;
 
     public IdSlice(IdSlicePool pool, int expected)
     {
-        (_pool, _index) = (pool, new SlotIndex(pool.TakeCells(SlotIndex.CellsFor(expected)), pool));
-        if (expected >= ChunkIds) _chunks[0] = pool.TakeChunk(ChunkIds);
+        (_pool, _index) = (pool, new SlotIndex(pool.Cells, expected));
+        if (expected >= ChunkIds) _chunks = new SlabPage<UsedId>[(expected / ChunkIds) + 1];
+        if (expected >= ChunkIds) _chunks[0] = _pool.TakeChunk(ChunkIds);
     }
 
     /// <summary>Read by other threads, too: what is counted is there.</summary>
@@ -29,14 +30,15 @@ internal sealed class IdSlice
     public int Count => Volatile.Read(ref _count);
     public int ForEverCount { get; set; }
 
-    public long Bytes => OverheadBytes + _index.Bytes + (_chunks.AsSpan(0, _chunkCount).ToArray().Sum(c => (long)c.Length) * Unsafe.SizeOf<UsedId>());
+    public long Bytes => OverheadBytes + _index.CellBytes + (_chunks.Take(_chunkCount).Sum(c => (long)c.Length) * Unsafe.SizeOf<UsedId>());
 
     private ref UsedId this[int at] => ref _chunks[at >> ChunkBits][at & (ChunkIds - 1)];
 
     /// <summary>The sequence of the entry that an id left, or -1.</summary>
     public long Find(uint hash, long owner, OperationId id)
     {
-        for (var at = _index.First(hash, out var cursor); at >= 0; at = _index.Next(hash, ref cursor))
+        var page = _index.PageOf(hash);
+        for (var at = page.First(hash, out var cursor); at >= 0; at = page.Next(hash, ref cursor))
         {
             ref readonly var used = ref this[at];
             if (used.Id == id && used.Owner == owner) return used.Sequence;
@@ -51,6 +53,23 @@ internal sealed class IdSlice
         _index.Add(hash, _count);
         Volatile.Write(ref _count, _count + 1);
         if (forEver) ForEverCount++;
+    }
+
+    /// <summary>Adds an id unless it is there: one look at the index for both.</summary>
+    public bool TryAdd(uint hash, in UsedId used)
+    {
+        MakeRoom();
+        var page = _index.PageToAdd(hash);
+        var at = page.First(hash, out var cursor);
+        for (; at >= 0; at = page.Next(hash, ref cursor))
+        {
+            ref readonly var other = ref this[at];
+            if (other.Id == used.Id && other.Owner == used.Owner) return false;
+        }
+        this[_count] = used;
+        page.AddAt(cursor, hash, _count);
+        Volatile.Write(ref _count, _count + 1);
+        return true;
     }
 
     public void PrefetchCell(uint hash) => _index.PrefetchCell(hash);
@@ -80,13 +99,13 @@ internal sealed class IdSlice
     public ReadOnlySpan<UsedId> Some(int from, int end)
     {
         var start = from & (ChunkIds - 1);
-        return _chunks[from >> ChunkBits].AsSpan(start, Math.Min(ChunkIds - start, end - from));
+        return _chunks[from >> ChunkBits].Items.Slice(start, Math.Min(ChunkIds - start, end - from));
     }
 
     /// <summary>Gives the memory back.</summary>
     public void Drop()
     {
-        _pool.Return(_index.Cells);
+        _index.Drop();
         foreach (var chunk in _chunks.AsSpan(0, _chunkCount)) _pool.Return(chunk);
     }
 
@@ -98,7 +117,7 @@ internal sealed class IdSlice
         if (last.Length < ChunkIds)
         {
             var larger = _pool.TakeChunk(Math.Max(2 * last.Length, FirstChunkIds));
-            last.CopyTo(larger, 0);
+            last.Items.CopyTo(larger.Items);
             _pool.Return(last);
             last = larger;
             return;

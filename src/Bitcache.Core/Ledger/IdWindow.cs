@@ -57,6 +57,19 @@ internal sealed class IdWindow(ulong secret) : IStateTable
         var hash = Hash(owner, id);
         (SliceOf(id) ?? NewSlice(id)).Add(hash, used, forEver);
         if (forEver) _forEver.Add(hash, used, forEver);
+        Counted(id, sequence);
+    }
+
+    /// <summary>Remembers an id that is not below the floor; false, with nothing changed, if it is remembered already.</summary>
+    public bool TryAdd(long owner, OperationId id, long sequence)
+    {
+        if (!(SliceOf(id) ?? NewSlice(id)).TryAdd(Hash(owner, id), new UsedId(id, owner, sequence))) return false;
+        Counted(id, sequence);
+        return true;
+    }
+
+    private void Counted(OperationId id, long sequence)
+    {
         _newest = sequence;
         _inSlices++;
         if (KeyOf(id.Time) > _aheadOf) _ahead++;

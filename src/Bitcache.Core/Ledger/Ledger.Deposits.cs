@@ -99,7 +99,8 @@ public sealed partial class Ledger
     private void CheckRoom(Deposit deposit)
     {
         var amount = deposit.Amount.ToMsat().Value;
-        var owed = WalletOf(deposit).Owed.Value + WalletOf(deposit).OwedPending.Value;
+        var arrears = _wallets.ArrearsOf(WalletOf(deposit));
+        var owed = arrears.Owed.Value + arrears.OwedPending.Value;
         Assert(
             deposit.Booked || _totals.Liabilities + amount <= Limits.SupplyMsatMax, "there is not more bitcoin than there will ever be");
         Assert(owed + amount <= Limits.SupplyMsatMax, "nobody owes more bitcoin than there will ever be");
@@ -135,9 +136,10 @@ public sealed partial class Ledger
         var there = Msat.Min(wallet.Available, deposit.Amount.ToMsat());
         var gone = deposit.Amount.ToMsat() - there;
         Debit(ref wallet, there);
-        wallet.Frozen += there;
+        ref var arrears = ref _wallets.ArrearsToChange(ref wallet);
+        arrears.Frozen += there;
         _totals.Frozen += there.Value;
-        wallet.OwedPending += gone;
+        arrears.OwedPending += gone;
         return deposit with { FrozenPart = there, OwedPart = gone };
     }
 
@@ -156,16 +158,17 @@ public sealed partial class Ledger
         Unfreeze(ref wallet, deposit);
         var repaid = Msat.Min(wallet.Available, deposit.OwedPart);
         Debit(ref wallet, repaid);
-        wallet.Owed += deposit.OwedPart - repaid;
+        _wallets.ArrearsToChange(ref wallet).Owed += deposit.OwedPart - repaid;
         _totals.Owed += (deposit.OwedPart - repaid).Value;
         return deposit with { FrozenPart = Msat.Zero, OwedPart = Msat.Zero };
     }
 
-    private void Unfreeze(ref Wallet wallet, Deposit deposit)
+    private void Unfreeze(ref WalletRow wallet, Deposit deposit)
     {
-        wallet.Frozen -= deposit.FrozenPart;
+        ref var arrears = ref _wallets.ArrearsToChange(ref wallet);
+        arrears.Frozen -= deposit.FrozenPart;
         _totals.Frozen -= deposit.FrozenPart.Value;
-        wallet.OwedPending -= deposit.OwedPart;
+        arrears.OwedPending -= deposit.OwedPart;
     }
 
     private void CountIncoming(Deposit deposit)
@@ -174,5 +177,5 @@ public sealed partial class Ledger
         else _totals.Deposited += deposit.Amount.ToMsat().Value;
     }
 
-    private ref Wallet WalletOf(Deposit deposit) => ref _wallets[_wallets.Find(deposit.Wallet)];
+    private ref WalletRow WalletOf(Deposit deposit) => ref _wallets[_wallets.Find(deposit.Wallet)];
 }

@@ -33,7 +33,7 @@ public sealed partial class Ledger
     /// <summary>Starts a statement, taking the next sequence: the record's first, or one more of a split.</summary>
     private void BeginStatement(ref EntryWriter entry, EntryType type, in ApplyContext context)
     {
-        var sequence = TakeSequence(type, context);
+        var sequence = TakeSequence(type, context.Time);
         entry.Begin();
         entry.Body.U8(Entry.StatementVersion);
         entry.Body.U8((byte)type);
@@ -42,10 +42,10 @@ public sealed partial class Ledger
         entry.Body.Time(context.Time);
     }
 
-    private long TakeSequence(EntryType type, in ApplyContext context)
+    private long TakeSequence(EntryType type, UnixTime time)
     {
         var sequence = NextSequence++;
-        Time = context.Time;
+        Time = time;
         if (type != EntryType.LogCut) LastContentSequence = sequence;
         return sequence;
     }
@@ -86,7 +86,7 @@ public sealed partial class Ledger
 
         /// <summary>Puts the entry at the head of a wallet's history. Balances have been changed before.</summary>
         /// <param name="part">Of a split: which of its sequences is the wallet's.</param>
-        public void Link(ref Wallet wallet, int part = 0)
+        public void Link(ref WalletRow wallet, int part = 0)
         {
             Body.I64(wallet.LastSequence);
             Body.Amount(wallet.Available);

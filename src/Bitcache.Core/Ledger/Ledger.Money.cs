@@ -6,40 +6,43 @@ namespace Bitcache.Core;
 public sealed partial class Ledger
 {
     /// <summary>Whether a wallet may give away an amount: the state first, then the funds.</summary>
-    private static Outcome CheckOutflow(in Wallet wallet, Msat amount)
+    private Outcome CheckOutflow(in WalletRow wallet, Msat amount)
     {
         if (CheckState(wallet) is var refusal and not Outcome.None) return refusal;
         return wallet.Available < amount ? Outcome.InsufficientFunds : Outcome.None;
     }
 
     /// <summary>Whether a wallet may give away anything.</summary>
-    private static Outcome CheckState(in Wallet wallet)
+    private Outcome CheckState(in WalletRow wallet)
     {
         if (wallet.IsFrozen) return Outcome.WalletFrozen;
-        return wallet.Owes ? Outcome.WalletOwes : Outcome.None;
+        return wallet.Arrears > 0 && _wallets.ArrearsOf(wallet).Owes ? Outcome.WalletOwes : Outcome.None;
     }
 
-    private void Debit(ref Wallet wallet, Msat amount)
+    private void Debit(ref WalletRow wallet, Msat amount)
     {
         wallet.Available -= amount;
         _totals.Available -= amount.Value;
     }
 
     /// <summary>A credit cannot fail. What the wallet owes for a reversed deposit is repaid first.</summary>
-    private void Credit(ref Wallet wallet, Msat amount)
+    private void Credit(ref WalletRow wallet, Msat amount)
     {
-        if (!wallet.Owed.IsZero)
-        {
-            var repaid = Msat.Min(wallet.Owed, amount);
-            wallet.Owed -= repaid;
-            _totals.Owed -= repaid.Value;
-            amount -= repaid;
-        }
+        if (wallet.Arrears > 0) amount -= Repay(ref _wallets.ArrearsToChange(ref wallet), amount);
         wallet.Available += amount;
         _totals.Available += amount.Value;
     }
 
-    private void SetAside(ref Wallet wallet, Msat amount)
+    /// <summary>Returns the part of an amount that is owed.</summary>
+    private Msat Repay(ref Arrears arrears, Msat amount)
+    {
+        var repaid = Msat.Min(arrears.Owed, amount);
+        arrears.Owed -= repaid;
+        _totals.Owed -= repaid.Value;
+        return repaid;
+    }
+
+    private void SetAside(ref WalletRow wallet, Msat amount)
     {
         Debit(ref wallet, amount);
         wallet.Held += amount;
@@ -47,7 +50,7 @@ public sealed partial class Ledger
     }
 
     /// <summary>Takes from what is held; the caller books where it went.</summary>
-    private void TakeHeld(ref Wallet wallet, Msat amount)
+    private void TakeHeld(ref WalletRow wallet, Msat amount)
     {
         wallet.Held -= amount;
         _totals.Held -= amount.Value;
@@ -69,8 +72,9 @@ public sealed partial class Ledger
             ref readonly var wallet = ref _wallets.Peek(slot);
             available += wallet.Available.Value;
             held += wallet.Held.Value;
-            frozen += wallet.Frozen.Value;
-            owed += wallet.Owed.Value;
+            var arrears = _wallets.ArrearsOf(wallet);
+            frozen += arrears.Frozen.Value;
+            owed += arrears.Owed.Value;
         }
         Assert(
             (available, held, frozen, owed) == (_totals.Available, _totals.Held, _totals.Frozen, _totals.Owed),

@@ -7,11 +7,6 @@ namespace Bitcache.Core;
 
 public sealed partial class Ledger
 {
-    // How many payments ahead of the one that is applied memory is asked for: first the cells of the indexes, then,
-    // when these are there, the rows that they point to.
-    private const int CellsAhead = 16;
-    private const int RowsAhead = 8;
-
     private readonly FeeTable _fees = new();
     private readonly SpendingTable _spending = new();
 
@@ -25,18 +20,18 @@ public sealed partial class Ledger
         ReadOnlySpan<Payment> payments, in ApplyContext context, ReadOnlySpan<UInt128> salts, Span<PaymentResult> results, Span<byte> records, out int bytes)
     {
         bytes = 0;
-        // The slots that were seen while fetching, so that they are not looked up twice.
-        Span<(int Payer, int Payee)> seen = stackalloc (int, int)[RowsAhead];
-        for (var i = 0; i < Math.Min(CellsAhead, payments.Length); i++) PrefetchCells(payments[i]);
-        for (var i = 0; i < Math.Min(RowsAhead, payments.Length); i++) seen[i] = PrefetchRows(payments[i]);
+        Span<Upcoming> upcoming = stackalloc Upcoming[CellsAhead];
+        for (var i = 0; i < Math.Min(CellsAhead, payments.Length); i++) upcoming[i] = PrefetchCells(payments[i].Payer, payments[i].Payee);
+        for (var i = 0; i < Math.Min(RowsAhead, payments.Length); i++) PrefetchRows(ref upcoming[i], payments[i].Id);
         var own = context;
         for (var i = 0; i < payments.Length; i++)
         {
             if (records.Length - bytes < Limits.PaymentRecordBytesMax) return i;
             ref readonly var payment = ref payments[i];
-            var (payer, payee) = seen[i % RowsAhead];
-            if (i + CellsAhead < payments.Length) PrefetchCells(payments[i + CellsAhead]);
-            if (i + RowsAhead < payments.Length) seen[i % RowsAhead] = PrefetchRows(payments[i + RowsAhead]);
+            if (i + PaymentsAhead < payments.Length) Prefetch.Lines(in payments[i + PaymentsAhead], PlainPaymentBytes);
+            var (_, _, payer, payee) = upcoming[i % CellsAhead];
+            if (i + CellsAhead < payments.Length) upcoming[i % CellsAhead] = PrefetchCells(payments[i + CellsAhead].Payer, payments[i + CellsAhead].Payee);
+            if (i + RowsAhead < payments.Length) PrefetchRows(ref upcoming[(i + RowsAhead) % CellsAhead], payments[i + RowsAhead].Id);
             own = own with { Salt = salts[i] };
             ref var result = ref results[i];
             Apply(payment, _wallets.Find(payment.Payer, payer), _wallets.Find(payment.Payee, payee), own, records[bytes..], ref result);
@@ -45,18 +40,6 @@ public sealed partial class Ledger
         return payments.Length;
     }
 
-    private void PrefetchCells(in Payment payment)
-    {
-        _wallets.PrefetchCell(payment.Payer);
-        _wallets.PrefetchCell(payment.Payee);
-    }
-
-    private (int Payer, int Payee) PrefetchRows(in Payment payment)
-    {
-        var (payer, payee) = (_wallets.PrefetchRow(payment.Payer), _wallets.PrefetchRow(payment.Payee));
-        if (payer >= 0) _ids.PrefetchCell(payer, payment.Id);
-        return (payer, payee);
-    }
 
     /// <summary>What a tenant's wallets pay for their payments.</summary>
     public FeeSchedule FeesOf(uint tenant) => _fees.Of(tenant);
@@ -153,7 +136,7 @@ public sealed partial class Ledger
         // After this point the transfer must succeed.
         Debit(ref from, payment.Amount);
         Credit(ref to, payment.Amount);
-        var sequence = TakeSequence(EntryType.Transfer, context);
+        var sequence = TakeSequence(EntryType.Transfer, context.Time);
         var length = TransferBytes.Write(
             record, payment, context, partition, sequence, new HistoryLink(from.LastSequence, from.Available), new HistoryLink(to.LastSequence, to.Available));
         from.LastSequence = to.LastSequence = sequence;
@@ -205,7 +188,7 @@ public sealed partial class Ledger
 
     /// <summary>The state, then the limits, then the funds.</summary>
     /// <param name="msat">May be more than all the money there is, and so may the fee.</param>
-    private Outcome CheckSpending(in Wallet wallet, long msat, long fee, UnixTime now)
+    private Outcome CheckSpending(in WalletRow wallet, long msat, long fee, UnixTime now)
     {
         if (CheckState(wallet) is var refusal and not Outcome.None) return refusal;
         if (wallet.Spending > 0 && _spending.Peek(wallet.Spending).Room(now) < msat) return Outcome.LimitExceeded;
@@ -213,7 +196,7 @@ public sealed partial class Ledger
     }
 
     /// <summary>Lowers an amount to what limits and funds allow.</summary>
-    private Outcome FindMost(in Wallet wallet, in FeeSchedule fees, UnixTime now, ref Msat amount)
+    private Outcome FindMost(in WalletRow wallet, in FeeSchedule fees, UnixTime now, ref Msat amount)
     {
         if (CheckState(wallet) is var refusal and not Outcome.None) return refusal;
         if (wallet.Spending > 0) amount = new Msat(Math.Min(amount.Value, _spending.Peek(wallet.Spending).Room(now)));
@@ -222,7 +205,7 @@ public sealed partial class Ledger
         return amount.IsZero ? Outcome.InsufficientFunds : Outcome.None;
     }
 
-    private void CountSpending(in Wallet wallet, Msat amount, UnixTime now)
+    private void CountSpending(in WalletRow wallet, Msat amount, UnixTime now)
     {
         if (wallet.Spending > 0) _spending[wallet.Spending].Count(amount, now);
     }

@@ -34,7 +34,7 @@ public sealed partial class Ledger
     }
 
     /// <summary>The wallet's state, then the original's, then the funds.</summary>
-    private static Outcome CheckRefund(in Wallet wallet, in Payment payment, Msat refunded)
+    private Outcome CheckRefund(in WalletRow wallet, in Payment payment, Msat refunded)
     {
         if (CheckState(wallet) is var refusal and not Outcome.None) return refusal;
         if (payment.Amount > payment.OriginalAmount - refunded) return Outcome.RefundExceeds;

@@ -107,17 +107,13 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
         var result = entry.Command is PaymentCommand payment
             ? Apply(payment.ToPayment() with { Facts = PayeeFacts.All }, context, scratch).ToApplyResult()
             : Apply(entry.Command, context, scratch);
-        if (!record.SequenceEqual(scratch[..result.BytesWritten]))
-        {
-            throw new LedgerInvariantException(
-                $"entry {entry.Sequence} ({entry.Type}) does not follow from the entries before it: replay gave {result.Outcome} at {result.Sequence}");
-        }
+        RequireSame(record, scratch[..result.BytesWritten], result.Outcome, result.Sequence);
     }
 
     /// <summary>A copy of a wallet, or null.</summary>
-    public Wallet? FindWallet(WalletId id) => _wallets.Find(id) is var slot and >= 0 ? _wallets.Peek(slot) : null;
+    public Wallet? FindWallet(WalletId id) => _wallets.Find(id) is var slot and >= 0 ? _wallets.Show(slot) : null;
 
-    public Wallet OperatorWallet => _wallets.Peek(_operator);
+    public Wallet OperatorWallet => _wallets.Show(_operator);
 
     /// <summary>The sequence of the entry that an id left, or null.</summary>
     public long? FindId(WalletId owner, OperationId id) => _ids.Find(OwnerKey(owner, _wallets.Find(owner)), id);

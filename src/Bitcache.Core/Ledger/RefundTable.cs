@@ -40,7 +40,8 @@ internal sealed class RefundTable : IStateTable
     private int Find(int home, long sequence)
     {
         var hash = Hash(home, sequence);
-        for (var slot = _index.First(hash, out var cursor); ; slot = _index.Next(hash, ref cursor))
+        var page = _index.PageOf(hash);
+        for (var slot = page.First(hash, out var cursor); ; slot = page.Next(hash, ref cursor))
         {
             if (slot < 0 || (_refunds.Peek(slot).Sequence == sequence && _refunds.Peek(slot).Home == home)) return slot;
         }

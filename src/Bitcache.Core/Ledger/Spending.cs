@@ -52,7 +52,7 @@ internal sealed class SpendingTable : IStateTable
 
     public int Count => _spending.Count;
 
-    /// <summary>By <see cref="Wallet.Spending"/>, which is 1 or more.</summary>
+    /// <summary>By <see cref="WalletRow.Spending"/>, which is 1 or more.</summary>
     public ref Spending this[int number] => ref _spending[number - 1];
 
     /// <summary>The same to read only.</summary>

@@ -22,7 +22,7 @@ internal sealed class PagedTable<T>
     // pages are carved from slabs, so that pages are made, copied and used again without the collector.
     private int[] _pages = new int[16];
     private int _pageCount;
-    private T[][] _slabs = [];
+    private Slab<T>[] _slabs = [];
     // Of the last slab; the others are full.
     private int _usedPages;
     private readonly Stack<int> _free = new();
@@ -84,7 +84,7 @@ internal sealed class PagedTable<T>
         while (_retired.TryPop(out var physical)) _free.Push(physical);
     }
 
-    internal static ref T Row(T[][] slabs, int physical, int slot) =>
+    internal static ref T Row(Slab<T>[] slabs, int physical, int slot) =>
         ref slabs[physical >> SlabPageBits][((physical & (SlabPages - 1)) << RowBits) | (slot & (PageRows - 1))];
 
     internal const int RowsAPage = PageRows;
@@ -104,7 +104,7 @@ internal sealed class PagedTable<T>
         return _pages[page] = copy;
     }
 
-    private Span<T> Page(int physical) => _slabs[physical >> SlabPageBits].AsSpan((physical & (SlabPages - 1)) << RowBits, PageRows);
+    private Span<T> Page(int physical) => _slabs[physical >> SlabPageBits].Rows.Slice((physical & (SlabPages - 1)) << RowBits, PageRows);
 
     private int NewPhysical()
     {
@@ -114,7 +114,7 @@ internal sealed class PagedTable<T>
         if (_slabs.Length == 0 || _usedPages == _slabs[^1].Length / PageRows)
         {
             var pages = _slabs.Length == 0 ? FirstSlabPages : Math.Min(SlabPages, SlabGrowth * _usedPages);
-            _slabs = [.. _slabs, TableMemory.Allocate<T>(pages * PageRows)];
+            _slabs = [.. _slabs, new Slab<T>(pages * PageRows)];
             _usedPages = 0;
         }
         return ((_slabs.Length - 1) << SlabPageBits) | _usedPages++;
@@ -122,7 +122,7 @@ internal sealed class PagedTable<T>
 }
 
 /// <summary>The rows of a <see cref="PagedTable{T}"/> at one moment. May be read by any thread until it is released.</summary>
-internal readonly struct PagedRows<T>(T[][] slabs, int[] pages, int count)
+internal readonly struct PagedRows<T>(Slab<T>[] slabs, int[] pages, int count)
 {
     public int Count => count;
 

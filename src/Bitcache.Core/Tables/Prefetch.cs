@@ -16,13 +16,16 @@ internal static class Prefetch
         if (Sse.IsSupported) Sse.Prefetch0(Unsafe.AsPointer(ref Unsafe.AsRef(in field)));
     }
 
-    /// <summary>The lines of a row that is longer than one.</summary>
+    /// <summary>The lines of a row that may be longer than one.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static unsafe void Row<T>(ref readonly T row)
+    public static void Row<T>(ref readonly T row) => Lines(in row, Unsafe.SizeOf<T>());
+
+    /// <summary>The lines that a number of bytes from a field on lie in; the last one perhaps not.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe void Lines<T>(ref readonly T field, int bytes)
     {
         if (!Sse.IsSupported) return;
-        var first = (byte*)Unsafe.AsPointer(ref Unsafe.AsRef(in row));
-        Sse.Prefetch0(first);
-        if (Unsafe.SizeOf<T>() > LineBytes) Sse.Prefetch0(first + LineBytes);
+        var first = (byte*)Unsafe.AsPointer(ref Unsafe.AsRef(in field));
+        for (var at = 0; at < bytes; at += LineBytes) Sse.Prefetch0(first + at);
     }
 }

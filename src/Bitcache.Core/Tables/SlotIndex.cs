@@ -1,37 +1,73 @@
 // An open-addressing index: from a hash to the slot of a row in a table beside it. A cell is eight bytes, a fingerprint
-// of 32 bits and the slot; one line of memory holds eight. The upper bits of the fingerprint say where a cell belongs,
-// so that the index grows without reading a row.
+// of 32 bits and the slot; one line of memory holds eight. The cells lie in pages of 32 KiB, found through a directory
+// by the first bits of the hash. A page that is full is split in two, so that the index grows a page at a time, without
+// reading a row: no addition ever waits until all of it has moved (extendible hashing: Fagin et al., 1979).
 
 using System.Numerics;
 using System.Runtime.CompilerServices;
 
 namespace Bitcache.Core;
 
+/// <summary>Memory of indexes' pages.</summary>
+internal sealed class CellPool
+{
+    public const int PageCells = 4_096;
+    private const int SlabPages = 128;
+    private readonly SlabPool<ulong> _pages = new(PageCells, SlabPages);
+
+    /// <summary>Memory of the indexes that take their pages from here.</summary>
+    public long BytesInUse { get; set; }
+
+    /// <summary>A page of free cells.</summary>
+    public SlabPage<ulong> Take()
+    {
+        var page = _pages.Take();
+        page.Items.Clear();
+        return page;
+    }
+
+    /// <summary>Smaller arrays are the collector's affair.</summary>
+    public void Return(SlabPage<ulong> page)
+    {
+        if (page.Length == PageCells) _pages.Return(page);
+    }
+}
+
 /// <summary>Slots by hash. Nothing is taken out of it. Owned by the partition's thread.</summary>
 internal sealed class SlotIndex
 {
     private const int CellsMin = 16;
-    private readonly IdSlicePool? _pool;
-    // Fingerprint above, slot + 1 below; 0 where free.
-    private ulong[] _cells;
+    /// <summary>Bits of the hash that the directory may use. A page of hashes that share more is enlarged instead.</summary>
+    private const int DepthMax = 20;
+    /// <summary>Stands in the directory until there is something to add.</summary>
+    private static readonly CellPage Nothing = new(new SlabPage<ulong>(CellsMin), 0);
+
+    private readonly CellPool _pool;
+    private CellPage[] _directory;
     private int _shift;
-    private int _count;
+    private long _cells;
 
-    /// <param name="cells">All zeros; a power of two of them.</param>
-    /// <param name="pool">Where larger arrays come from and smaller ones go; null for the collector.</param>
-    public SlotIndex(ulong[] cells, IdSlicePool? pool = null) => (_cells, _shift, _pool) = (cells, ShiftFor(cells), pool);
+    /// <param name="pool">Where pages come from and go to.</param>
+    /// <param name="expected">How many rows there will probably be: with so many nothing is moved as a rule.</param>
+    public SlotIndex(CellPool pool, int expected = 0)
+    {
+        _pool = pool;
+        var needed = ((4L * expected) + 2) / 3;
+        var depth = needed <= CellPool.PageCells ? 0 : BitOperations.Log2(BitOperations.RoundUpToPowerOf2((ulong)needed)) - BitOperations.Log2(CellPool.PageCells);
+        _directory = new CellPage[1 << depth];
+        _shift = 32 - depth;
+        Array.Fill(_directory, Nothing);
+        if (depth == 0) _directory[0] = Make(new SlabPage<ulong>((int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(CellsMin, needed))), 0);
+    }
 
-    public SlotIndex() : this(new ulong[CellsMin])
+    public SlotIndex() : this(new CellPool())
     {
     }
 
-    /// <summary>The array as it is, for whoever uses it next.</summary>
-    public ulong[] Cells => _cells;
+    public long Bytes => CellBytes + (_directory.Length * (long)sizeof(ulong));
 
-    public long Bytes => (long)_cells.Length * sizeof(ulong);
-
-    /// <summary>How many cells a number of rows needs: at most three quarters are in use.</summary>
-    public static int CellsFor(int rows) => (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(CellsMin, rows + (rows / 3) + 1));
+    /// <summary>The same without the directory, which is a thousandth of it.</summary>
+    public long CellBytes => _cells * sizeof(ulong);
 
     /// <summary>Hashes 128 bits that an attacker may have chosen, with a secret that he does not know.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -46,63 +82,87 @@ internal sealed class SlotIndex
         }
     }
 
-    /// <summary>The first slot with this fingerprint, or -1. Another row may share it: go on with <see cref="Next"/>.</summary>
+    /// <summary>The page of a hash, to search.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public int First(uint hash, out int cursor)
-    {
-        cursor = Home(hash, _shift);
-        return Scan(hash, ref cursor);
-    }
+    public CellPage PageOf(uint hash) => _directory[(int)((ulong)hash >> _shift)];
 
-    /// <summary>The next slot with this fingerprint, or -1.</summary>
-    public int Next(uint hash, ref int cursor)
+    /// <summary>The page of a hash, with room for one more; what was found in it before is no longer good.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public CellPage PageToAdd(uint hash)
     {
-        cursor = (cursor + 1) & (_cells.Length - 1);
-        return Scan(hash, ref cursor);
+        var page = PageOf(hash);
+        return page.IsFull || page == Nothing ? MakeRoom(hash) : page;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void PrefetchCell(uint hash) => Prefetch.Line(in _cells[Home(hash, _shift)]);
+    public void PrefetchCell(uint hash) => PageOf(hash).Prefetch(hash);
 
-    public void Add(uint hash, int slot)
+    public void Add(uint hash, int slot) => PageToAdd(hash).Add(hash, slot);
+
+    /// <summary>Gives the memory back. The index is of no use any more.</summary>
+    public void Drop()
     {
-        if (_count >= _cells.Length / 4 * 3) Grow();
-        Place(_cells, _shift, ((ulong)hash << 32) | (uint)(slot + 1));
-        _count++;
+        for (var at = 0; at < _directory.Length; at += EntriesOf(_directory[at])) _pool.Return(_directory[at].Memory);
+        Count(-_cells);
+        _directory = [];
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private int Scan(uint hash, ref int cursor)
+    private CellPage MakeRoom(uint hash)
     {
-        var cells = _cells;
-        for (; ; cursor = (cursor + 1) & (cells.Length - 1))
+        for (var page = PageOf(hash); ; page = PageOf(hash))
         {
-            var cell = cells[cursor];
-            if (cell == 0) return -1;
-            if ((uint)(cell >> 32) == hash) return (int)(uint)(cell & uint.MaxValue) - 1;
+            if (page == Nothing) _directory[(int)((ulong)hash >> _shift)] = Make(_pool.Take(), 32 - _shift);
+            else if (!page.IsFull) return page;
+            else if (page.Memory.Length < CellPool.PageCells || page.Depth == DepthMax) Enlarge(page, hash);
+            else Split(page, hash);
         }
     }
 
-    private void Grow()
+    private void Enlarge(CellPage page, uint hash)
     {
-        var larger = _pool?.TakeCells(2 * _cells.Length) ?? TableMemory.Allocate<ulong>(2 * _cells.Length);
-        var shift = ShiftFor(larger);
-        foreach (var cell in _cells)
-        {
-            if (cell != 0) Place(larger, shift, cell);
-        }
-        _pool?.Return(_cells);
-        (_cells, _shift) = (larger, shift);
+        var cells = 2 * page.Memory.Length;
+        var larger = Make(cells == CellPool.PageCells ? _pool.Take() : new SlabPage<ulong>(cells), page.Depth);
+        page.MoveTo(larger, larger);
+        Replace(page, hash, larger, larger);
     }
 
-    private static void Place(ulong[] cells, int shift, ulong cell)
+    private void Split(CellPage page, uint hash)
     {
-        var at = Home((uint)(cell >> 32), shift);
-        while (cells[at] != 0) at = (at + 1) & (cells.Length - 1);
-        cells[at] = cell;
+        if (page.Depth == 32 - _shift) DoubleDirectory();
+        var (zero, one) = (Make(_pool.Take(), page.Depth + 1), Make(_pool.Take(), page.Depth + 1));
+        page.MoveTo(zero, one);
+        Replace(page, hash, zero, one);
     }
 
-    private static int Home(uint hash, int shift) => (int)(hash >> shift);
+    private void Replace(CellPage page, uint hash, CellPage zero, CellPage one)
+    {
+        var entries = EntriesOf(page);
+        var first = (int)((ulong)hash >> _shift) & -entries;
+        Array.Fill(_directory, zero, first, (entries + 1) / 2);
+        Array.Fill(_directory, one, first + (entries / 2), (entries + 1) / 2);
+        Count(-page.Memory.Length);
+        _pool.Return(page.Memory);
+    }
 
-    private static int ShiftFor(ulong[] cells) => 32 - BitOperations.Log2((uint)cells.Length);
+    private void DoubleDirectory()
+    {
+        var larger = new CellPage[2 * _directory.Length];
+        for (var at = 0; at < larger.Length; at++) larger[at] = _directory[at / 2];
+        (_directory, _shift) = (larger, _shift - 1);
+    }
+
+    /// <summary>How many entries of the directory lead to a page.</summary>
+    private int EntriesOf(CellPage page) => page == Nothing ? 1 : 1 << (32 - _shift - page.Depth);
+
+    private CellPage Make(SlabPage<ulong> memory, int depth)
+    {
+        Count(memory.Length);
+        return new CellPage(memory, depth);
+    }
+
+    private void Count(long cells)
+    {
+        _cells += cells;
+        _pool.BytesInUse += cells * sizeof(ulong);
+    }
 }

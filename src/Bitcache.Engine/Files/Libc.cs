@@ -51,12 +51,13 @@ internal static partial class Libc
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int AdviseMemory(nint address, nint bytes, int advice);
 
-    /// <summary>Asks for large pages, as far as whole ones lie in the range. Only advice: a system without them goes on
+    /// <summary>Asks for large pages, for the whole pages that the range touches: where arrays follow one another no gap
+    /// must be left between their ranges, which a large page could not span. Only advice: a system without them goes on
     /// with small ones.</summary>
     internal static void AdviseHugePages(nint address, nint bytes)
     {
-        var first = (address + PageBytes - 1) & -PageBytes;
-        if (address + bytes > first) _ = AdviseMemory(first, (address + bytes - first) & -PageBytes, AdviceHugePages);
+        var first = address & -PageBytes;
+        _ = AdviseMemory(first, (address + bytes - first + PageBytes - 1) & -PageBytes, AdviceHugePages);
     }
 
     /// <summary>Only advice: what it returns does not matter.</summary>

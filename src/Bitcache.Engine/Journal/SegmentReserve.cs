@@ -69,8 +69,11 @@ internal sealed class SegmentReserve(Files.IFileSystem files, string folder, int
             file = files.Create(path);
             file.Preallocate(segmentBytes);
             for (var offset = 0; offset < segmentBytes && !_stopping; offset += PieceBytes)
+            {
                 file.Write(offset, Zeros.AsSpan(0, Math.Min(PieceBytes, segmentBytes - offset)));
-            file.SyncData();
+                // Piece by piece: a batch that is synced meanwhile waits for one of them at the disk, not for the whole file.
+                file.SyncData();
+            }
             lock (_lock) _ready = (path, file);
         }
         catch (Files.NoSpaceException)

@@ -35,7 +35,7 @@ public sealed partial class Partition
 #pragma warning restore CA1031
         finally
         {
-            _filled.CompleteAdding();
+            _filled.Complete();
         }
     }
 
@@ -86,7 +86,7 @@ public sealed partial class Partition
 
     private Batch BeginBatch()
     {
-        var batch = _free.Take(_stopped.Token);
+        var batch = TakeFree();
         batch.Begin(_clock.Next(), _clock.IsTrusted);
         if (_courier is not null) _ledger.SendTo(batch.Legs);
         Volatile.Write(ref _batchMilliseconds, batch.Time.Milliseconds);
@@ -99,6 +99,14 @@ public sealed partial class Partition
 
     /// <summary>Whether entries that nobody asked for, but time, may be made.</summary>
     private bool TimeMayAct(bool clockTrusted) => !_storageFull && _ledger.Genesis is not null && clockTrusted;
+    private Batch TakeFree()
+    {
+        while (!_stopped.IsCancellationRequested)
+        {
+            if (_free.TryTake(out var batch, Timeout.InfiniteTimeSpan)) return batch;
+        }
+        throw new OperationCanceledException(_stopped.Token);
+    }
 
     /// <summary>False if the item goes on in the next batch.</summary>
     private bool Run(WorkItem item, Batch batch)

@@ -9,7 +9,7 @@ public sealed partial class Partition
         while (!_filled.IsCompleted && TakeSyncTurn(IdleBeforeSeal))
         {
         }
-        if (!_stopped.IsCancellationRequested) Guarded(null, _journal.Seal);
+        if (!_stopped.IsCancellationRequested) Guarded(null, static (partition, _) => partition._journal.Seal());
     }
 
     /// <summary>Makes the next batch durable and answers it; with none for a while, seals the journal. False after
@@ -17,8 +17,8 @@ public sealed partial class Partition
     internal bool TakeSyncTurn(TimeSpan patience)
     {
         return _filled.TryTake(out var batch, patience)
-            ? Guarded(batch, () => Sync(batch))
-            : Guarded(null, RestJournal);
+            ? Guarded(batch, static (partition, filled) => partition.Sync(filled!))
+            : Guarded(null, static (partition, _) => partition.RestJournal());
     }
 
     /// <summary>With nothing to append for a while: seals, and looks whether there is room again.</summary>
@@ -52,11 +52,12 @@ public sealed partial class Partition
         if (Interlocked.Decrement(ref _batchesInSync) == 0) _queue.Wake();
     }
 
-    private bool Guarded(Batch? batch, Action step)
+    /// <param name="step">Takes all it needs as arguments: it comes with every batch, and nothing is allocated for it.</param>
+    private bool Guarded(Batch? batch, Action<Partition, Batch?> step)
     {
         try
         {
-            step();
+            step(this, batch);
             return true;
         }
 #pragma warning disable CA1031 // Whatever is thrown here, what is on disk is unknown until it is read again.

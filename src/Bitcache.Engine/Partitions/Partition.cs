@@ -7,7 +7,6 @@
 // After a failed write or sync, or a broken rule, nobody is answered and the process stops: memory may be ahead of
 // the journal, and only a new start from the journal can tell what is true.
 
-using System.Collections.Concurrent;
 using Bitcache.Core;
 using Bitcache.Engine.Journal;
 using Bitcache.Engine.Snapshots;
@@ -38,8 +37,8 @@ public sealed partial class Partition : IAsyncDisposable
     private readonly SnapshotKeeper? _snapshots;
     private readonly LegCourier? _courier;
     private readonly WorkQueue _queue;
-    private readonly BlockingCollection<Batch> _free = [];
-    private readonly BlockingCollection<Batch> _filled = [];
+    private readonly BatchQueue _free = new();
+    private readonly BatchQueue _filled = new();
     private Alarm? _alarm;
     private Thread? _ownerThread;
     private Thread? _syncThread;
@@ -264,8 +263,6 @@ public sealed partial class Partition : IAsyncDisposable
         TurnAway(new PartitionUnavailableException(Unavailable.Stopping));
         _snapshots?.Dispose();
         _journal.Dispose();
-        _free.Dispose();
-        _filled.Dispose();
         _queue.Dispose();
         _stopped.Dispose();
     }
@@ -304,9 +301,10 @@ public sealed partial class Partition : IAsyncDisposable
         if (Interlocked.CompareExchange(ref _stoppedBy, cause, null) is null) _fatal(why, cause);
         _queue.Complete();
         _stopped.Cancel();
+        _free.Complete();
         var unknown = new OutcomeUnknownException(cause);
         foreach (var item in batch?.Items ?? []) item.Fail(unknown);
-        while (_filled.TryTake(out var waiting)) waiting.Items.ForEach(item => item.Fail(unknown));
+        while (_filled.TryTake(out var waiting, TimeSpan.Zero)) waiting.Items.ForEach(item => item.Fail(unknown));
         TurnAway(unknown);
     }
 

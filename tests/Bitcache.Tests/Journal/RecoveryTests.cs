@@ -163,6 +163,25 @@ public sealed class RecoveryTests
     [Fact]
     public void The_checksum_is_the_Castagnoli_one() => Assert.Equal(0xE3069283, Crc32C.Compute("123456789"u8));
 
+    [Theory]
+    [InlineData(3_071)]
+    [InlineData(3_072)]
+    [InlineData(3_073)]
+    [InlineData(20_011)]
+    public void Long_inputs_have_the_same_checksum_as_byte_by_byte(int length)
+    {
+        var bytes = new byte[length];
+        new Random(length).NextBytes(bytes);
+        var crc = uint.MaxValue;
+        foreach (var value in bytes)
+        {
+            crc ^= value;
+            for (var bit = 0; bit < 8; bit++) crc = (crc >> 1) ^ ((crc & 1) * 0x82F63B78);
+        }
+        Assert.Equal(~crc, Crc32C.Compute(bytes));
+        Assert.Equal(~crc, Crc32C.Append(Crc32C.Compute(bytes.AsSpan(0, 17)), bytes.AsSpan(17)));
+    }
+
     private static readonly byte[] Payload = TestBatch.Record(300, 1, 7);
 
     /// <summary>A journal that ends in two frames as a writer would leave them that syncs several at once; the

@@ -73,13 +73,30 @@ internal sealed class Book
     /// <summary>The same book after a restart: the ledger is rebuilt from its state.</summary>
     public Book Reopen() => new(this);
 
-    /// <summary>Applies the journal to a new ledger.</summary>
-    public static Ledger Replay(IEnumerable<byte[]> records)
+    /// <summary>Applies the journal to a new ledger, in the two ways there are: entry by entry, each written again and
+    /// compared, and in batches. What one of them refuses the other refuses, and both come to the same state.</summary>
+    public static Ledger Replay(IReadOnlyList<byte[]> records)
     {
-        var ledger = new Ledger(0);
+        var (ledger, inBatches, inOneBatch) = (new Ledger(0), new Ledger(0), new Ledger(0));
         var scratch = _scratch ??= new byte[Limits.RecordBytesMax];
-        foreach (var record in records) ledger.Replay(record, scratch);
+        foreach (var record in records)
+        {
+            try
+            {
+                ledger.Replay(record, scratch);
+            }
+            catch (Exception e) when (e is FormatException or LedgerInvariantException)
+            {
+                var other = Record.Exception(() => inBatches.ReplayBatch(record, scratch));
+                Assert.True(other is FormatException or LedgerInvariantException, $"{e.Message} against {other?.Message}");
+                throw;
+            }
+            inBatches.ReplayBatch(record, scratch);
+        }
+        inOneBatch.ReplayBatch(records.SelectMany(record => record).ToArray(), scratch);
         ledger.CheckEveryBalance();
+        Assert.Equal(ledger.StateHash(), inBatches.StateHash());
+        Assert.Equal(ledger.StateHash(), inOneBatch.StateHash());
         return ledger;
     }
 

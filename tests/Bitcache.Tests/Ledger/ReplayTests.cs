@@ -141,12 +141,14 @@ public sealed class ReplayTests
             var random = new Random(seed);
             var at = random.Next(records.Count);
             records[at] = Mutations.Of(records[at], random);
+            // A batch of nothing is nothing to object to.
+            if (records[at].Length == 0) records.RemoveAt(at);
             TryReplay(records);
         },
         runs: 3_000);
 
     /// <summary>The state's hash at the end; null when the journal is refused in one of the two ways there are.</summary>
-    private static Hash256? TryReplay(IEnumerable<byte[]> records)
+    private static Hash256? TryReplay(IReadOnlyList<byte[]> records)
     {
         try
         {

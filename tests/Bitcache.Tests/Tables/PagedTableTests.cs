@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Bitcache.Core;
 
 namespace Bitcache.Tests.Tables;
@@ -5,6 +6,8 @@ namespace Bitcache.Tests.Tables;
 [Trait("suite", "core")]
 public sealed class PagedTableTests
 {
+    private const int SmallSlabsRows = 32 * (4 + 16 + 64 + 256 + 1_024);
+
     [Fact]
     public void A_capture_keeps_every_row_as_it_was_while_the_table_changes_and_grows()
     {
@@ -19,6 +22,20 @@ public sealed class PagedTableTests
             for (var i = 0; i < before.Length; i++) Assert.Equal(i % 3 == 0 ? before[i] + 1_000_000 : before[i], table.Peek(i));
             table.Release();
         }
+    }
+
+    [Fact]
+    public void A_wallet_is_one_line_of_memory_once_there_are_many()
+    {
+        var table = new PagedTable<WalletRow>();
+        for (var i = 0; i < 300_000; i++) table.Add(new WalletRow { LastSequence = i, Freezes = (Freezes)(i % 4) });
+        for (var i = 0; i < table.Count; i++)
+        {
+            Assert.Equal((i, (Freezes)(i % 4)), (table[i].LastSequence, table[i].Freezes));
+            // The first slabs are small, and lie where the collector puts them.
+            if (i >= SmallSlabsRows) Assert.Equal(0, Unsafe.ByteOffset(in Unsafe.NullRef<WalletRow>(), in table.Peek(i)) % 64);
+        }
+        Assert.Equal(64, Unsafe.SizeOf<WalletRow>());
     }
 
     [Fact]

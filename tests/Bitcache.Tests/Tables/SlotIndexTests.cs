@@ -5,26 +5,26 @@ namespace Bitcache.Tests.Tables;
 [Trait("suite", "core")]
 public sealed class SlotIndexTests
 {
-    [Fact]
-    public void Rows_that_share_a_hash_are_all_found_however_the_index_grows()
+    /// <summary>With hashes that are spread, with a third of them in a few values at the very end, and with so many in one
+    /// value that the directory cannot part them.</summary>
+    [Theory]
+    [InlineData(100_000, 0)]
+    [InlineData(5_000, 3)]
+    [InlineData(20_000, 2)]
+    public void Rows_that_share_a_hash_are_all_found_however_the_index_grows(int rows, int colliding)
     {
         var index = new SlotIndex();
-        var hashes = new List<uint>();
         var random = new Random(1);
-        for (var slot = 0; slot < 5_000; slot++)
+        var slots = new Dictionary<uint, HashSet<int>>();
+        for (var slot = 0; slot < rows; slot++)
         {
-            // A third of them collide, some at the very end of the table.
-            hashes.Add(slot % 3 == 0 ? uint.MaxValue - (uint)(slot % 5) : (uint)random.Next());
-            index.Add(hashes[slot], slot);
+            var hash = colliding > 0 && slot % colliding == 0 ? uint.MaxValue - (uint)(slot % 5) : (uint)random.NextInt64(uint.MaxValue - 10);
+            if (!slots.TryGetValue(hash, out var same)) slots.Add(hash, same = []);
+            same.Add(slot);
+            index.Add(hash, slot);
         }
-        for (var slot = 0; slot < hashes.Count; slot++)
-        {
-            var found = new HashSet<int>();
-            for (var at = index.First(hashes[slot], out var cursor); at >= 0; at = index.Next(hashes[slot], ref cursor)) found.Add(at);
-            Assert.Equal(Enumerable.Range(0, hashes.Count).Where(s => hashes[s] == hashes[slot]).ToHashSet(), found);
-            if (slot == 600) break;
-        }
-        Assert.Equal(-1, index.First(123, out _));
+        foreach (var (hash, same) in slots) Assert.Equal(same, Find(index, hash));
+        Assert.Empty(Find(index, uint.MaxValue - 7));
     }
 
     [Theory]
@@ -46,12 +46,57 @@ public sealed class SlotIndexTests
     [InlineData(0)]
     [InlineData(12)]
     [InlineData(13)]
+    [InlineData(3_072)]
+    [InlineData(3_073)]
     [InlineData(1_000_000)]
-    public void What_is_sized_for_rows_takes_them_without_growing(int rows)
+    public void What_is_expected_takes_no_more_memory_than_what_came(int rows)
     {
-        var index = new SlotIndex(new ulong[SlotIndex.CellsFor(rows)]);
-        var cells = index.Cells;
-        for (var slot = 0; slot < rows; slot++) index.Add(unchecked((uint)slot * 2_654_435_761), slot);
-        Assert.Same(cells, index.Cells);
+        var (expected, grown) = (new SlotIndex(new CellPool(), rows), new SlotIndex());
+        for (var slot = 0; slot < rows; slot++)
+        {
+            expected.Add(Spread(slot), slot);
+            grown.Add(Spread(slot), slot);
+        }
+        Assert.InRange(expected.Bytes, 8 * rows, grown.Bytes);
+        for (var slot = 0; slot < rows; slot++) Assert.Equal([slot], Find(expected, Spread(slot)));
+    }
+
+    [Fact]
+    public void No_addition_moves_more_than_a_page()
+    {
+        var pool = new CellPool();
+        var index = new SlotIndex(pool);
+        for (var slot = 0; slot < 300_000; slot++)
+        {
+            var before = index.Bytes;
+            index.Add(Spread(slot), slot);
+            // Two pages in the place of one, and a directory of twice its length.
+            Assert.InRange(index.Bytes - before, 0, (CellPool.PageCells * sizeof(ulong)) + (256 * sizeof(ulong)));
+        }
+    }
+
+    [Fact]
+    public void What_was_dropped_is_used_again()
+    {
+        var pool = new CellPool();
+        var page = pool.Take();
+        pool.Return(page);
+        page.Items.Fill(ulong.MaxValue);
+        var index = new SlotIndex(pool, 100_000);
+        for (var slot = 0; slot < 100_000; slot++) index.Add(Spread(slot), slot);
+        for (var slot = 0; slot < 100_000; slot++) Assert.Equal([slot], Find(index, Spread(slot)));
+        index.Drop();
+        var again = new SlotIndex(pool, 100_000);
+        for (var slot = 0; slot < 100_000; slot++) Assert.Empty(Find(again, Spread(slot)));
+    }
+
+    private static uint Spread(int slot) => unchecked((uint)slot * 2_654_435_761);
+
+    private static HashSet<int> Find(SlotIndex index, uint hash)
+    {
+        var found = new HashSet<int>();
+        var page = index.PageOf(hash);
+        for (var at = page.First(hash, out var cursor); at >= 0; at = page.Next(hash, ref cursor)) found.Add(at);
+        return found;
     }
 }

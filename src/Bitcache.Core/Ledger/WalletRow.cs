@@ -1,0 +1,98 @@
+using System.Runtime.InteropServices;
+
+namespace Bitcache.Core;
+
+/// <summary>A wallet as the ledger keeps it. One line of memory holds all that a payment needs: what few wallets have stands
+/// in tables of its own. Changed only by <see cref="Ledger"/>, which keeps the totals in step.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 64)]
+internal struct WalletRow
+{
+    public WalletId Id;
+    public Msat Available;
+    public Msat Held;
+    /// <summary>The newest entry.</summary>
+    public long LastSequence;
+    public uint Tenant;
+    /// <summary>Its number in the <see cref="SpendingTable"/>; 0 if it never had limits.</summary>
+    public int Spending;
+    /// <summary>Its number among the <see cref="Core.Arrears"/>; 0 if no deposit of it ever left the chain.</summary>
+    public int Arrears;
+    public Freezes Freezes;
+
+    public readonly bool IsFrozen => Freezes != Freezes.None;
+}
+
+/// <summary>Deposits of a wallet that were credited and left the chain; the fields are those of <see cref="Wallet"/>.</summary>
+internal struct Arrears
+{
+    public Msat Frozen;
+    public Msat Owed;
+    public Msat OwedPending;
+
+    public readonly bool Owes => !Owed.IsZero || !OwedPending.IsZero;
+    public readonly bool IsNone => Frozen.IsZero && !Owes;
+}
+
+/// <summary>All wallets at one moment, in the order in which they were made.</summary>
+internal sealed class WalletRows(PagedRows<WalletRow> wallets, PagedRows<Arrears> arrears) : IStateRows
+{
+    private const int RowBytes = WalletId.Bytes + sizeof(uint) + sizeof(byte) + (6 * sizeof(long));
+
+    public void Write(StateWriter writer)
+    {
+        writer.Section(StateSection.Wallets, wallets.Count);
+        for (var slot = 0; slot < wallets.Count; slot++)
+        {
+            ref readonly var row = ref wallets[slot];
+            Write(writer, Show(row, row.Arrears == 0 ? default : arrears[row.Arrears - 1]));
+        }
+    }
+
+    public static Wallet Show(in WalletRow row, in Arrears arrears) => new()
+    {
+        Id = row.Id,
+        Tenant = row.Tenant,
+        Freezes = row.Freezes,
+        Available = row.Available,
+        Held = row.Held,
+        Frozen = arrears.Frozen,
+        Owed = arrears.Owed,
+        OwedPending = arrears.OwedPending,
+        LastSequence = row.LastSequence,
+    };
+
+    /// <summary>Reads a wallet without its number among those with arrears.</summary>
+    public static WalletRow Read(ref ByteReader row, out Arrears arrears)
+    {
+        var wallet = new WalletRow
+        {
+            Id = row.Wallet(),
+            Tenant = row.U32(),
+            Freezes = ReadFreezes(row.U8()),
+            Available = row.Msat(),
+            Held = row.Msat(),
+        };
+        arrears = new Arrears { Frozen = row.Msat(), Owed = row.Msat(), OwedPending = row.Msat() };
+        wallet.LastSequence = row.I64();
+        return wallet;
+    }
+
+    private static void Write(StateWriter writer, in Wallet wallet)
+    {
+        var row = writer.Begin(RowBytes);
+        row.Wallet(wallet.Id);
+        row.U32(wallet.Tenant);
+        row.U8((byte)wallet.Freezes);
+        row.Amount(wallet.Available);
+        row.Amount(wallet.Held);
+        row.Amount(wallet.Frozen);
+        row.Amount(wallet.Owed);
+        row.Amount(wallet.OwedPending);
+        row.I64(wallet.LastSequence);
+        writer.End(row);
+    }
+
+    private static Freezes ReadFreezes(byte value) => value <= (byte)(Freezes.Owner | Freezes.Operator)
+        ? (Freezes)value
+        : throw new FormatException($"a wallet frozen by {value}");
+}
