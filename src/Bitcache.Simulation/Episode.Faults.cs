@@ -205,6 +205,7 @@ internal sealed partial class Episode
                 _disk.HaltAt = 0;
                 if (life.Journal.Recovery.TornBytes > 0) Coverage.Count("torn tail cut");
                 if (life.Journal.Recovery.Segments > 1) Coverage.Count("several segments");
+                if (life.IsFromSnapshot) Coverage.Count("started from a snapshot");
                 if (tries > 0) Coverage.Count("interrupted starts");
                 return;
             }
@@ -231,6 +232,7 @@ internal sealed partial class Episode
         Open();
         Must.Hold(Now.State == State, "P13: a second recovery gives another state.");
         Now.Dispose();
+        Must.Hold(Life.Replay(_settings, _files, _bugs) == State, "P13: a replay from the first entry gives another state.");
     }
 
     /// <summary>Whatever was sent, sent again, has the answer that it had; what nobody knows is found out.</summary>

@@ -1,6 +1,6 @@
 // Goal: whatever clients ask and whatever the machine does, the promises P1 to P8, P12 and P13 hold.
 // Method: one thread takes every turn in an order that the seed decides: clients and the operator send, the partition's
-// two threads and the journal's upkeep work, clocks and the disk fail, the process is killed, power is lost. Every answer
+// two threads, the journal's upkeep and the snapshots work, clocks and the disk fail, the process is killed, power is lost. Every answer
 // and every entry is held against the model; after a crash the journal must hold all that was acknowledged, and nothing
 // that was not asked for. An episode is short and begins with an empty disk, so that a seed finds its way back quickly.
 
@@ -174,10 +174,12 @@ internal sealed partial class Episode : IDisposable
         try
         {
             if (_random.Next(3) == 0) Now.Journal.PrepareSegment();
+            else if (_random.Next(3) == 0 && Now.Snapshots.TakeTurn()) Coverage.Count("snapshot turns");
             else if (Now.Journal.Upkeep.TakeTurn()) Coverage.Count("upkeep turns");
         }
-        catch (Exception e) when (e is MachineStoppedException or JournalFailedException)
+        catch (Exception e) when (e is MachineStoppedException or JournalFailedException || (e is IOException and not JournalCorruptException && _disk.HasFailed))
         {
+            // A disk that fails here is not to be trusted elsewhere: the process ends.
             Crash();
         }
     }

@@ -1,10 +1,11 @@
 using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
+using Bitcache.Engine.Snapshots;
 
 namespace Bitcache.Simulation;
 
 /// <summary>How large everything is in one episode: small, and different from seed to seed, so that every bound is met.</summary>
-internal sealed record EpisodeSettings(PartitionBounds Bounds, FileJournalSettings Journal)
+internal sealed record EpisodeSettings(PartitionBounds Bounds, FileJournalSettings Journal, SnapshotSettings Snapshots)
 {
     public const string DataFolder = "/data";
     public const string ArchiveFolder = "/slow";
@@ -30,6 +31,6 @@ internal sealed record EpisodeSettings(PartitionBounds Bounds, FileJournalSettin
             ArchiveAfterSegments = 1 + random.Next(3),
             // With few bits most look-ups find candidates that are others' records.
             IdKeyBits = random.Next(2) == 0 ? 64 : 6,
-        });
+        }, new SnapshotSettings { Entries = 20 + random.Next(400), Kept = 1 + random.Next(3), BytesPerSecond = 0 });
     }
 }

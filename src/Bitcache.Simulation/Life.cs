@@ -2,6 +2,7 @@ using Bitcache.Core;
 using Bitcache.Engine.Files;
 using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
+using Bitcache.Engine.Snapshots;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Simulation;
@@ -14,6 +15,7 @@ internal sealed class Life : IDisposable
     private readonly Oracle _oracle;
     private readonly Ledger _ledger;
     private readonly FileJournal _journal;
+    private readonly SnapshotKeeper _snapshots;
 #pragma warning disable CA2213 // It has no threads here, and its journal is closed below.
     private readonly Partition _partition;
 #pragma warning restore CA2213
@@ -24,14 +26,16 @@ internal sealed class Life : IDisposable
     private bool _isOver;
     private bool _trusted;
 
-    private Life(EpisodeSettings settings, SimClock clock, Oracle oracle, Planter bugs, Ledger ledger, FileJournal journal, SaltSource salts)
+    private Life(
+        EpisodeSettings settings, SimClock clock, Oracle oracle, Planter bugs, Ledger ledger, FileJournal journal, SnapshotKeeper snapshots, SaltSource salts)
     {
-        (_clock, _oracle, _ledger, _journal, _queueItems) = (clock, oracle, ledger, journal, settings.Bounds.QueueItems);
+        (_clock, _oracle, _ledger, _journal, _snapshots, _queueItems) = (clock, oracle, ledger, journal, snapshots, settings.Bounds.QueueItems);
         UnixTime? newest = ledger.Genesis is null ? null : ledger.Time;
         var gap = clock.Wall - (newest?.Milliseconds ?? clock.Wall);
         _beganRight = clock.IsRight && gap is >= 0 and <= Limits.TimeGapMillisecondsMax;
         _partition = new Partition(
-            ledger, bugs.In(journal), new BatchClock(clock, newest), NullLogger.Instance, (_, cause) => StoppedBy ??= cause, salts, settings.Bounds);
+            ledger, bugs.In(journal), new BatchClock(clock, newest), NullLogger.Instance, (_, cause) => StoppedBy ??= cause, salts, settings.Bounds,
+            snapshots);
         _trusted = _partition.IsClockTrusted;
         Subject = bugs.In(_partition, ledger);
     }
@@ -39,6 +43,10 @@ internal sealed class Life : IDisposable
     public Subject Subject { get; }
     public Partition Partition => _partition;
     public FileJournal Journal => _journal;
+    public SnapshotKeeper Snapshots => _snapshots;
+
+    /// <summary>Whether it began with a snapshot, and replayed only the journal behind it.</summary>
+    public bool IsFromSnapshot { get; private init; }
 
     /// <summary>Why the partition stopped, if it has.</summary>
     public Exception? StoppedBy { get; private set; }
@@ -58,15 +66,14 @@ internal sealed class Life : IDisposable
 
     public Hash256 State => _ledger.StateHash();
 
-    /// <summary>Opens the journal, replays it, and holds it against what is known of it: everything acknowledged is there as
-    /// it was (P1), and behind it only what was asked for and not yet answered (P2).</summary>
+    /// <summary>Loads the newest good snapshot, replays the journal behind it, and holds both against what is known:
+    /// everything acknowledged is there as it was (P1, P13), and behind it only what was asked for and not yet answered (P2).</summary>
     public static Life Open(EpisodeSettings settings, IFileSystem files, SimClock clock, Oracle oracle, Planter bugs, SaltSource salts)
     {
-        // Here a newest good snapshot would be loaded first, and only the journal behind it replayed.
-        var ledger = new Ledger(0);
+        var folder = new SnapshotFolder(files, EpisodeSettings.DataFolder, 0, NullLogger.Instance);
+        var loaded = folder.Load(secret: 1);
+        var (ledger, next) = loaded is { } snapshot ? (snapshot.Ledger, snapshot.Start.NextSequence) : (new Ledger(0), 0);
         var scratch = new byte[Limits.RecordBytesMax];
-        long next = 0;
-        var unacknowledged = new List<byte[]>();
         var journal = FileJournal.Open(files, EpisodeSettings.DataFolder, settings.Journal, batch =>
         {
             bugs.Replay(ledger, batch.Payload, scratch);
@@ -76,16 +83,16 @@ internal sealed class Life : IDisposable
                 var record = batch.Payload.Slice(at, length);
                 at += length;
                 if (next < oracle.Next) Must.Hold(oracle.Holds(next, record), $"P1: sequence {next} is not what was acknowledged.");
-                else unacknowledged.Add(record.ToArray());
                 next += covers;
             }
-        }, NullLogger.Instance);
+        }, NullLogger.Instance, start: loaded?.Start);
         try
         {
             Must.Hold(next >= oracle.Next, $"P1: {oracle.Next} entries were acknowledged, {next} are there.");
             // Now that it has returned, nothing of it can be lost any more.
-            foreach (var record in unacknowledged) oracle.Take(record);
-            var life = new Life(settings, clock, oracle, bugs, ledger, journal, salts);
+            if (next > oracle.Next) journal.ReadRecords(oracle.Next, next - oracle.Next, record => oracle.Take(record.ToArray()));
+            var snapshots = new SnapshotKeeper(folder, settings.Snapshots, loaded?.Start.NextSequence ?? 0, NullLogger.Instance);
+            var life = new Life(settings, clock, oracle, bugs, ledger, journal, snapshots, salts) { IsFromSnapshot = loaded is not null };
             if (oracle.Next > 0) Comparison.Require(ledger, oracle.Latest);
             return life;
         }
@@ -94,6 +101,15 @@ internal sealed class Life : IDisposable
             journal.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The state that the whole journal leads to, without any snapshot.</summary>
+    public static Hash256 Replay(EpisodeSettings settings, IFileSystem files, Planter bugs)
+    {
+        var ledger = new Ledger(0);
+        var scratch = new byte[Limits.RecordBytesMax];
+        FileJournal.Read(files, EpisodeSettings.DataFolder, settings.Journal, batch => bugs.Replay(ledger, batch.Payload, scratch), NullLogger.Instance);
+        return ledger.StateHash();
     }
 
     /// <summary>So much is about to be put into the queue.</summary>
@@ -138,6 +154,7 @@ internal sealed class Life : IDisposable
     {
         if (_isOver) return;
         _isOver = true;
+        _snapshots.Dispose();
         _journal.Dispose();
     }
 }
