@@ -31,10 +31,10 @@ internal static class Floors
     }
 
     /// <summary>Transfers a second if they were nothing but finding payer and payee and changing a number of each: two
-    /// random cells of an index, two random rows of 80 bytes.</summary>
+    /// random cells of an index, two random rows of 64 bytes.</summary>
     public static double Probes(int wallets, TimeSpan duration)
     {
-        const int RowWords = 10;
+        const int RowWords = 8;
         const int Ahead = 16;
         var cells = new int[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)(wallets * 4 / 3))];
         var rows = new long[(long)wallets * RowWords];
