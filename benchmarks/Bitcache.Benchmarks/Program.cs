@@ -87,6 +87,19 @@ recovery.SetAction(async (parsed, _) =>
     result.Print(parsed.GetValue(json));
 });
 
+var hotEntries = new Option<int>("--entries") { Description = "Payments that the hot wallet has received", DefaultValueFactory = _ => 5_000_000 };
+var historyWallets = new Option<int>("--wallets") { Description = "Wallets that pay it", DefaultValueFactory = _ => 10_000 };
+var history = new Command("history", "Pages of history a second: of a wallet with millions of entries, beside one with a few and beside the floor")
+{
+    historyWallets, hotEntries,
+};
+history.SetAction(async (parsed, _) =>
+{
+    var result = await HistoryBench.RunAsync(new HistoryBenchOptions(
+        parsed.GetValue(historyWallets), parsed.GetValue(hotEntries), TimeSpan.FromSeconds(parsed.GetValue(seconds)), parsed.GetValue(runs), parsed.GetValue(folder)!));
+    result.Print(parsed.GetValue(json));
+});
+
 var pace = new Option<int>("--mebibytes-per-second") { Description = "How fast a snapshot is written; 0 for as fast as it can be", DefaultValueFactory = _ => (int)(new Bitcache.Engine.Snapshots.SnapshotSettings().BytesPerSecond >> 20) };
 var snapshot = new Command("snapshot", "Throughput while a snapshot is written, as a part of that without one")
 {
@@ -102,7 +115,7 @@ snapshot.SetAction(async (parsed, _) =>
 
 var root = new RootCommand("Bitcache benchmarks. Figures are of this machine, beside floors and peers measured in the same run.")
 {
-    json, runs, seconds, folder, engine, http, peers, recovery, snapshot, micro, EmptyEndpoint.Create(),
+    json, runs, seconds, folder, engine, http, peers, recovery, history, snapshot, micro, EmptyEndpoint.Create(),
 };
 using var signals = new StopSignals();
 // Signals are ours: the library would end a benchmark before it has removed what it started.

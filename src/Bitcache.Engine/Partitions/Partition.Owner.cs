@@ -99,6 +99,7 @@ public sealed partial class Partition
 
     /// <summary>Whether entries that nobody asked for, but time, may be made.</summary>
     private bool TimeMayAct(bool clockTrusted) => !_storageFull && _ledger.Genesis is not null && clockTrusted;
+
     private Batch TakeFree()
     {
         while (!_stopped.IsCancellationRequested)

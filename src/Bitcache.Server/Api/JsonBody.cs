@@ -4,6 +4,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
+using System.Net.Mime;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using System.Text.Unicode;
@@ -66,8 +67,10 @@ internal static class JsonBody
 
     /// <summary>Exactly application/json, in UTF-8, not compressed.</summary>
     private static bool IsPlainJson(HttpRequest request) =>
-        request.Headers.ContentEncoding.Count == 0
-        && MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
+        request.Headers.ContentEncoding.Count == 0 && (request.ContentType is MediaTypeNames.Application.Json || IsPlainJson(request.ContentType));
+
+    private static bool IsPlainJson(string? contentType) =>
+        MediaTypeHeaderValue.TryParse(contentType, out var type)
         && type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase)
         && type.Parameters.All(p =>
             p.Name.Equals("charset", StringComparison.OrdinalIgnoreCase)
