@@ -170,7 +170,10 @@ public sealed partial record Entry(
         {
             First = ReadLink(entry.Sides & HistorySides.Payer, ref rest),
             Leg = departs ? new LegName(rest.U16(), rest.I64()) : null,
-            Command = departs && entry.Command is RequestWithdrawal inside ? inside with { OwnerElsewhere = entry.Payee } : entry.Command,
+            // Also where no credit departs: the operator's account is here, its addresses may be elsewhere.
+            Command = entry is { Type: EntryType.WithdrawalSettledInside, Command: RequestWithdrawal inside }
+                ? inside with { OwnerElsewhere = entry.Payee }
+                : entry.Command,
         };
         entry = entry with
         {

@@ -13,7 +13,8 @@ public sealed partial class Ledger
 
     private PaymentResult ApplyRefund(in Payment payment, int payer, int payee, in ApplyContext context, Span<byte> record)
     {
-        var home = payee >= 0 ? partition : HomeOf(payment.Payee);
+        // Not where the payee is found: the operator has an account in each partition, and what it pays is decided in one.
+        var home = HomeOf(payment.Payee);
         Assert(payment.OriginalSequence > 0 && (home != partition || payment.OriginalSequence < NextSequence), "what is refunded was journaled before");
         var refunded = _refunds.Of(home, payment.OriginalSequence);
         Assert(refunded <= payment.OriginalAmount && !payment.OriginalAmount.IsZero, "what is refunded moved what was read of it");

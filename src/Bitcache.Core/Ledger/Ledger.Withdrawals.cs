@@ -51,8 +51,9 @@ public sealed partial class Ledger
         if (command.Script == Genesis!.AnchorScript) return Refused(Outcome.AnchorAddress);
         var slot = FindOwn(command.Wallet, context);
         if (slot < 0) return Refused(Outcome.WalletNotFound);
-        if (_addresses.TryFind(command.Script, out var own)) return SettleInside(command, slot, own.Wallet, context, record);
-        if (!command.OwnerElsewhere.IsNone) return SettleInside(command, slot, command.OwnerElsewhere, context, record);
+        if (_addresses.TryFind(command.Script, out var own)) return SettleInside(command, slot, own.Wallet, new Sats(1), context, record);
+        // A refusal does not tell who owns the script, so that one of another partition is held to the rule for strangers'.
+        if (!command.OwnerElsewhere.IsNone) return SettleInside(command, slot, command.OwnerElsewhere, Dust.Threshold(command.Script), context, record);
         var amount = command.Max ? _wallets.Peek(slot).Available.RoundDownToSats() : command.Amount;
         if (!command.Max && amount < Dust.Threshold(command.Script)) return Refused(Outcome.BelowDust);
         var refusal = CheckOutflow(_wallets.Peek(slot), amount.ToMsat());
@@ -70,13 +71,11 @@ public sealed partial class Ledger
     }
 
     /// <summary>A withdrawal to one of our own deposit addresses never touches the chain.</summary>
+    /// <param name="least">What may be withdrawn to it at least.</param>
     private ApplyResult SettleInside(
-        RequestWithdrawal command, int slot, WalletId owner, in ApplyContext context, Span<byte> record)
+        RequestWithdrawal command, int slot, WalletId owner, Sats least, in ApplyContext context, Span<byte> record)
     {
         if (owner == command.Wallet) return Refused(Outcome.SelfTransfer);
-        var payee = _wallets.Find(owner);
-        // A refusal does not tell who owns the script, so that one of another partition is held to the rule for strangers'.
-        var least = payee >= 0 ? new Sats(1) : Dust.Threshold(command.Script);
         if (!command.Max && command.Amount < least) return Refused(Outcome.BelowDust);
         var amount = command.Max ? _wallets.Peek(slot).Available.RoundDownToSats() : command.Amount;
         var refusal = CheckOutflow(_wallets.Peek(slot), amount.ToMsat());
@@ -85,6 +84,7 @@ public sealed partial class Ledger
         if (refusal != Outcome.None) return Write(EntryType.WithdrawalRefused, command, context, record, refusal).Finish();
 
         // After this point the payment must succeed.
+        var payee = _wallets.Find(owner);
         Debit(ref _wallets[slot], amount.ToMsat());
         var payment = new Payment { Kind = PaymentKind.Transfer, Id = command.Id, Payer = command.Wallet, Payee = owner };
         var leg = Pay(payee, EntryType.WithdrawalSettledInside, payment, amount.ToMsat(), NextSequence);

@@ -16,10 +16,17 @@ public sealed class LegCourier : IDisposable
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(100);
 
     private readonly ITimer _retry;
+    private readonly Func<Partition, WorkItem, bool> _hand;
     // By source, then by destination; none from a partition to itself.
     private Lane?[][] _lanes = [];
 
-    public LegCourier(TimeProvider time) => _retry = time.CreateTimer(_ => Retry(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    public LegCourier(TimeProvider time) : this(time, (partition, item) => partition.TryEnqueue(item))
+    {
+    }
+
+    /// <param name="hand">Puts an item into a partition's queue, false if it takes none now: a simulation makes its mistakes here.</param>
+    internal LegCourier(TimeProvider time, Func<Partition, WorkItem, bool> hand) =>
+        (_hand, _retry) = (hand, time.CreateTimer(_ => Retry(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan));
 
     /// <summary>Legs that are not known to have arrived, in all lanes.</summary>
     public long InFlight => _lanes.Sum(from => from.Sum(lane => lane?.InFlight ?? 0));
@@ -113,7 +120,7 @@ public sealed class LegCourier : IDisposable
                 legs = [.. _waiting.Take(ParcelLegsMax)];
             }
             var parcel = new LegParcel(legs, arrived => End(arrived ? legs.Length : 0));
-            if (!destination.TryEnqueue(parcel)) End(0);
+            if (!courier._hand(destination, parcel)) End(0);
         }
 
         /// <summary>Tells the source what arrived, unless it is just being told.</summary>
@@ -127,7 +134,7 @@ public sealed class LegCourier : IDisposable
                 through = _arrived;
             }
             var item = new LegAcknowledgement(new AcknowledgeLegs(destination.Number, through), done => EndAcknowledging(done ? through : 0));
-            if (!source.TryEnqueue(item)) EndAcknowledging(0);
+            if (!courier._hand(source, item)) EndAcknowledging(0);
         }
 
         /// <summary>A parcel ended: so many of what waits are durable where they went.</summary>
@@ -164,6 +171,8 @@ public sealed class LegCourier : IDisposable
 internal sealed class LegParcel(Leg[] legs, Action<bool> end) : WorkItem
 {
     private int _applied;
+
+    internal IReadOnlyList<Leg> Legs => legs;
 
     /// <summary>Legs are bounded before they are made: they are never turned away.</summary>
     internal override int Cost => 0;

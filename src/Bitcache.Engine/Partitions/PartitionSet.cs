@@ -146,8 +146,9 @@ public sealed class PartitionSet : IAsyncDisposable
         {
             await done;
         }
-        catch (PartitionUnavailableException e) when (done.Exception!.InnerExceptions.Count < parts.Length)
+        catch (PartitionUnavailableException e) when (done.Exception!.InnerExceptions.OfType<PartitionUnavailableException>().Count() < parts.Length)
         {
+            // Some part was taken, or nobody knows.
             throw new OutcomeUnknownException(e);
         }
     }

@@ -127,7 +127,7 @@ public sealed class GoldenJournal
     private static string PathOf(Version version) => Path.Combine(AppContext.BaseDirectory, "Golden", version.File);
 
     /// <summary>Every record begins with its own length.</summary>
-    private static List<byte[]> Split(ReadOnlySpan<byte> journal)
+    internal static List<byte[]> Split(ReadOnlySpan<byte> journal)
     {
         var records = new List<byte[]>();
         while (!journal.IsEmpty)

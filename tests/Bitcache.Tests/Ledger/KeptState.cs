@@ -20,10 +20,10 @@ internal sealed record KeptState(Hash256 Hash, IReadOnlyList<byte[]> Pieces)
         return new KeptState(capture.Write(piece => pieces.Add(piece.ToArray())), pieces);
     }
 
-    public Ledger Load()
+    public Ledger Load(int partition = 0)
     {
         var next = 0;
         // With a secret of its own: what is remembered must not depend on it.
-        return Ledger.Load(0, 0x5ec7e7, () => next < Pieces.Count ? Pieces[next++] : default);
+        return Ledger.Load(partition, 0x5ec7e7, () => next < Pieces.Count ? Pieces[next++] : default);
     }
 }
