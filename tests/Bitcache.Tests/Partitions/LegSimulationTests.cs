@@ -1,0 +1,56 @@
+using Bitcache.Core;
+using Bitcache.Tests.Simulation;
+
+namespace Bitcache.Tests.Partitions;
+
+/// <summary>F1, F5, F8, F9 and F17 over several partitions: power loss, failing syncs, a full disk, the process killed, and
+/// clients that retry, with credits on their way.</summary>
+[Trait("suite", "faults")]
+public sealed class LegSimulationTests(ITestOutputHelper output)
+{
+    private static readonly int SeedsInAll = Environment.GetEnvironmentVariable("BITCACHE_FULL") == "1" ? 20_000 : 500;
+
+    [Fact]
+    public void Every_payment_between_partitions_is_one_debit_and_one_credit()
+    {
+        int crashes = 0, stopped = 0, resumed = 0, snapshots = 0, full = 0, credits = 0, retries = 0;
+        Seeds.Run(SeedsInAll, seed =>
+        {
+            using var simulation = new LegSimulation(seed);
+            simulation.Run();
+            Interlocked.Add(ref crashes, simulation.Crashes);
+            Interlocked.Add(ref stopped, simulation.StoppedBySync);
+            Interlocked.Add(ref resumed, simulation.ResumedLegs);
+            Interlocked.Add(ref snapshots, simulation.FromSnapshots);
+            Interlocked.Add(ref full, simulation.FullTurns);
+            Interlocked.Add(ref credits, simulation.Credits);
+            Interlocked.Add(ref retries, simulation.Retries);
+        });
+        if (Seeds.Only is not null) return;
+        output.WriteLine($"{crashes} crashes, {stopped} of a failed sync, {resumed} legs resumed, {snapshots} from snapshots, {full} turns with a full disk, {credits} credits, {retries} retries");
+        Assert.True(crashes >= SeedsInAll && stopped >= SeedsInAll / 20 && resumed >= SeedsInAll, $"{crashes} crashes, {stopped} failed syncs, {resumed} legs resumed");
+        Assert.True(snapshots >= SeedsInAll / 2 && full >= SeedsInAll / 20 && credits >= 10 * SeedsInAll && retries >= SeedsInAll, $"{snapshots}, {full}, {credits}, {retries}");
+    }
+
+    public static TheoryData<string> Bugs => [.. Enum.GetNames<LegBug>().Where(name => name != nameof(LegBug.None))];
+
+    [Theory]
+    [MemberData(nameof(Bugs))]
+    public void A_planted_bug_is_found(string name)
+    {
+        for (var seed = 1; seed <= 500; seed++)
+        {
+            try
+            {
+                using var simulation = new LegSimulation(seed, Enum.Parse<LegBug>(name));
+                simulation.Run();
+            }
+            catch (Exception e) when (e is SimulationFailedException or LedgerInvariantException)
+            {
+                output.WriteLine($"{name}: {seed} seeds. {e.Message}");
+                return;
+            }
+        }
+        Assert.Fail($"{name} was not found.");
+    }
+}
