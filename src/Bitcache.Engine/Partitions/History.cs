@@ -59,6 +59,8 @@ public static class History
             Split s => (s.Payer, entry.Payee),
             RequestWithdrawal w => (w.Wallet, entry.Payee),
             CreateWallet c => (c.Wallet, default),
+            ReceiveLeg r => (default, r.Leg.Credit.Payee),
+            MoveOperatorFunds m => (m.Operator, default),
             ChangeDeposit d => (scripts.Contains(d.Script) ? wallet : default, default(WalletId)),
             _ => default,
         };

@@ -58,8 +58,9 @@ public sealed class ApiFixture : IAsyncLifetime
     internal ManualTime Time { get; } = new();
     internal ApiKeyStore Keys { get; private set; } = null!;
     /// <summary>Of the ledger.</summary>
-    public int Partitions { get; init; } = 1;
+    public int Partitions { get; set; } = 1;
 
+    public string DataFolder => _folder.Path;
     public Uri Address => _server!.Address;
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -93,11 +94,26 @@ public sealed class ApiFixture : IAsyncLifetime
         _http = new HttpClient(new SocketsHttpHandler { UseProxy = false, UseCookies = false }) { BaseAddress = _server.Address };
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Ends the server and starts it again on what is on the disk.</summary>
+    /// <param name="meanwhile">What happens in between, with the data folder.</param>
+    public async Task RestartAsync(Action<string>? meanwhile = null)
+    {
+        await StopAsync();
+        meanwhile?.Invoke(_folder.Path);
+        await InitializeAsync();
+    }
+
+    public async Task StopAsync()
     {
         _http?.Dispose();
         if (_server is not null) await _server.DisposeAsync();
+        _server = null;
         await Engine.DisposeAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
         _logs.Dispose();
         Log.Dispose();
         _folder.Dispose();

@@ -15,7 +15,7 @@ public sealed class BatchApiTests(ApiFixture api)
     private const string Path = "/v1/transfers:batch";
 
     /// <summary>One answer, whichever form it came in.</summary>
-    private sealed record Line(string Outcome, long? Sequence, long? Payer, long? Payee, string? Member = null);
+    internal sealed record Line(string Outcome, long? Sequence, long? Payer, long? Payee, string? Member = null);
 
     [Theory]
     [InlineData(false)]
@@ -180,7 +180,7 @@ public sealed class BatchApiTests(ApiFixture api)
     private async Task<WalletId> WalletAsync(string key, long sat = 0) =>
         WalletId.TryParse(await api.NewWalletAsync(key, sat), out var id) ? id : throw new FormatException();
 
-    private static byte[] Records(Payment[] payments)
+    internal static byte[] Records(Payment[] payments)
     {
         var body = new byte[payments.Length * PaymentRecord.Bytes];
         for (var i = 0; i < payments.Length; i++) PaymentRecord.Write(body.AsSpan(i * PaymentRecord.Bytes), payments[i]);
@@ -201,7 +201,7 @@ public sealed class BatchApiTests(ApiFixture api)
     private Task<ApiAnswer> PostAsync(string type, byte[] body) => api.SendAsync(
         HttpMethod.Post, Path, api.Shop, new ByteArrayContent(body) { Headers = { ContentType = MediaTypeHeaderValue.Parse(type) } });
 
-    private static List<Line> Lines(ApiAnswer answer) => answer.ContentType == BinaryBatch.ResponseType
+    internal static List<Line> Lines(ApiAnswer answer) => answer.ContentType == BinaryBatch.ResponseType
         ? [.. answer.Bytes.Chunk(BinaryBatch.AnswerBytes).Select(FromBytes)]
         : [.. answer.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(FromJson)];
 

@@ -1,0 +1,180 @@
+// A ledger of three partitions that is started again: with credits on their way, with other settings, and with a journal
+// that is not the one that the others know.
+
+using Bitcache.Core;
+using Bitcache.Engine.Partitions;
+using Bitcache.Engine;
+
+namespace Bitcache.Tests.Api;
+
+[Trait("suite", "core")]
+public sealed class PartitionRestartTests : IAsyncLifetime
+{
+    private readonly ApiFixture _api = new() { Partitions = 3 };
+    private string _payer = "";
+    private string _payee = "";
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+    private PartitionSet Set => _api.Engine.Partitions;
+
+    public async ValueTask InitializeAsync()
+    {
+        await _api.InitializeAsync();
+        (_payer, _payee) = (await WalletAsync(0, 10), await WalletAsync(1, 10));
+    }
+
+    public ValueTask DisposeAsync() => _api.DisposeAsync();
+
+    /// <summary>The payee's partition is held while three payments are made: one credit is in its queue when the server
+    /// stops, two were not yet sent.</summary>
+    [Fact]
+    public async Task What_was_on_its_way_when_the_server_stopped_arrives_after_the_next_start()
+    {
+        var payer = Parse(_payer);
+        var tenant = (await Set.HomeOf(payer).QueryAsync(ledger => ledger.FindWallet(payer)))!.Value.Tenant;
+        using var gate = new ManualResetEventSlim();
+        using var held = new ManualResetEventSlim();
+        var blocked = Set[1].QueryAsync(_ =>
+        {
+            held.Set();
+            gate.Wait(Cancel);
+            return 0;
+        });
+        held.Wait(Cancel);
+        var payments = Enumerable.Range(1, 3).Select(i => new Payment
+        {
+            Kind = PaymentKind.Transfer,
+            Id = ClientIds.Next(TimeProvider.System),
+            Payer = payer,
+            Payee = Parse(_payee),
+            Amount = new Msat(100 * i),
+            Facts = PayeeFacts.Exists,
+        }).ToArray();
+        foreach (var payment in payments) Assert.Equal(Outcome.Accepted, (await Set[0].SubmitAsync(payment, tenant)).Outcome);
+        Assert.Equal(3, Set.LegsInFlight);
+
+        var stopped = _api.StopAsync();
+        // The other two partitions end by themselves; the third one when it is let go.
+        gate.Set();
+        await stopped;
+        await blocked;
+        await _api.InitializeAsync();
+        await ArriveAsync();
+        Assert.Equal((9_400, 10_600), (await _api.AvailableAsync(_api.Shop, _payer), await _api.AvailableAsync(_api.Shop, _payee)));
+        foreach (var payment in payments)
+        {
+            var again = await _api.TransferAsync(_api.Shop, payment.Id.ToString(), _payer, _payee, payment.Amount.Value);
+            Assert.Equal(200, again.Status);
+        }
+        await ArriveAsync();
+        Assert.Equal((9_400, 10_600), (await _api.AvailableAsync(_api.Shop, _payer), await _api.AvailableAsync(_api.Shop, _payee)));
+        await _api.RestartAsync();
+        Assert.Equal(0, Set.LegsInFlight);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(4)]
+    public async Task Another_number_of_partitions_is_refused_and_nothing_is_changed(int partitions)
+    {
+        await _api.StopAsync();
+        var before = Image(_api.DataFolder);
+        _api.Partitions = partitions;
+        var refusal = await Assert.ThrowsAsync<SettingsException>(async () => await _api.InitializeAsync());
+        Assert.Contains("3 partitions for ever", refusal.Message, StringComparison.Ordinal);
+        Assert.Equal(before, Image(_api.DataFolder));
+        _api.Partitions = 3;
+        await _api.InitializeAsync();
+        Assert.Equal(10_000, await _api.AvailableAsync(_api.Shop, _payer));
+    }
+
+    /// <summary>Whoever loses a journal learns it, whichever partition's it is, and whether or not money was sent to it.</summary>
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(1, false)]
+    [InlineData(2, false)]
+    [InlineData(0, true)]
+    [InlineData(1, true)]
+    public async Task A_partition_without_its_journal_is_refused(int partition, bool withPayments)
+    {
+        if (withPayments) await PayBothWaysAsync();
+        await _api.Engine.SettleAsync(Cancel);
+        await _api.StopAsync();
+        var (journal, aside) = (Path.Combine(_api.DataFolder, "journal", $"p000{partition}"), Path.Combine(_api.DataFolder, "aside"));
+        Directory.Move(journal, aside);
+        await Assert.ThrowsAnyAsync<Exception>(async () => await _api.InitializeAsync());
+        // With what was lost found again it goes on.
+        if (Directory.Exists(journal)) Directory.Delete(journal, recursive: true);
+        Directory.Move(aside, journal);
+        await _api.InitializeAsync();
+        Assert.Equal(20_000, await _api.AvailableAsync(_api.Shop, _payer) + await _api.AvailableAsync(_api.Shop, _payee));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task A_partition_with_an_older_journal_is_refused(int partition)
+    {
+        await PayBothWaysAsync();
+        await _api.StopAsync();
+        var (journal, old) = (Path.Combine(_api.DataFolder, "journal", $"p000{partition}"), Path.Combine(_api.DataFolder, "old"));
+        Copy(journal, old);
+        await _api.InitializeAsync();
+        await PayBothWaysAsync();
+        await _api.StopAsync();
+        var aside = Path.Combine(_api.DataFolder, "aside");
+        Directory.Move(journal, aside);
+        Directory.Move(old, journal);
+        await Assert.ThrowsAnyAsync<Exception>(async () => await _api.InitializeAsync());
+        Directory.Delete(journal, recursive: true);
+        Directory.Move(aside, journal);
+        await _api.InitializeAsync();
+        await ArriveAsync();
+        Assert.Equal(20_000, await _api.AvailableAsync(_api.Shop, _payer) + await _api.AvailableAsync(_api.Shop, _payee));
+    }
+
+    private async Task PayBothWaysAsync()
+    {
+        Assert.Equal(201, (await _api.TransferAsync(_api.Shop, ApiFixture.NewId(), _payer, _payee, 7)).Status);
+        Assert.Equal(201, (await _api.TransferAsync(_api.Shop, ApiFixture.NewId(), _payee, _payer, 3)).Status);
+        await ArriveAsync();
+    }
+
+    private async Task ArriveAsync()
+    {
+        while (Set.LegsInFlight > 0)
+        {
+            Cancel.ThrowIfCancellationRequested();
+            await Set.QueryAllAsync(ledger => ledger.NextSequence);
+        }
+    }
+
+    private async Task<string> WalletAsync(int partition, long sat)
+    {
+        while (true)
+        {
+            var id = ClientIds.Next(TimeProvider.System);
+            if (new WalletId(id.Value).PartitionOf(3) != partition) continue;
+            var wallet = (await _api.PostAsync(_api.Shop, "/v1/wallets", $$"""{"id":"{{id}}"}""")).String("wallet");
+            await _api.DepositAsync(_api.Shop, wallet, sat);
+            return wallet;
+        }
+    }
+
+    /// <summary>Every file but the lock, by its bytes.</summary>
+    private static SortedDictionary<string, string> Image(string folder) => new(Directory.GetFiles(folder, "*", SearchOption.AllDirectories).ToDictionary(
+        path => path, path => Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(path)))), StringComparer.Ordinal);
+
+    private static void Copy(string from, string to)
+    {
+        Directory.CreateDirectory(to);
+        foreach (var path in Directory.GetFiles(from)) File.Copy(path, Path.Combine(to, Path.GetFileName(path)));
+    }
+
+    private static WalletId Parse(string wallet)
+    {
+        Assert.True(WalletId.TryParse(wallet, out var id));
+        return id;
+    }
+}
