@@ -16,6 +16,15 @@ internal sealed class BatchQueue
         }
     }
 
+    /// <summary>Those that wait to be taken, as they are now.</summary>
+    public Batch[] Waiting
+    {
+        get
+        {
+            lock (_batches) return [.. _batches];
+        }
+    }
+
     /// <summary>Whether there is nothing to take and there will never be.</summary>
     public bool IsCompleted
     {

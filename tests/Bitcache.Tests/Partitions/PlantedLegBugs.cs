@@ -1,7 +1,6 @@
 // Mistakes of the plausible kind between partitions, each a line that somebody could have written, put in front of the
 // courier or into the table of what is on its way.
 
-using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Bitcache.Core;
 using Bitcache.Engine.Partitions;
@@ -62,7 +61,7 @@ internal sealed class LegPlanter(LegBug bug)
     public void AfterOwnerTurn(Partition source, IReadOnlyList<Partition> partitions)
     {
         if (bug != LegBug.SentBeforeDurable) return;
-        foreach (var legs in FilledOf(source).SelectMany(batch => batch.Legs).GroupBy(leg => leg.Destination))
+        foreach (var legs in FilledOf(source).Waiting.SelectMany(batch => batch.Legs).GroupBy(leg => leg.Destination))
         {
             var before = _early.GetValueOrDefault((source.Number, legs.Key));
             Leg[] early = [.. legs.Where(leg => leg.Number > before)];
@@ -93,7 +92,7 @@ internal sealed class LegPlanter(LegBug bug)
     private static extern ref LegTable LegsOf(Ledger ledger);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_filled")]
-    private static extern ref BlockingCollection<Batch> FilledOf(Partition partition);
+    private static extern ref BatchQueue FilledOf(Partition partition);
 
     /// <summary>An item that ends otherwise than it should.</summary>
     private sealed class Between(WorkItem item, bool completeAtOnce = false, bool completeOnFailure = false) : WorkItem
