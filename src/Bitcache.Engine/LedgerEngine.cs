@@ -135,6 +135,10 @@ public sealed class LedgerEngine : IAsyncDisposable
         return [.. epochs[0].Select((epoch, i) => (epoch, i < closed ? _log.FindSize([.. epochs.Select(e => e[i].Entries - 1)]) : null))];
     }
 
+    /// <summary>Everybody who owns a wallet. It costs a walk over all wallets: for a start.</summary>
+    public async Task<IReadOnlyCollection<uint>> TenantsAsync() =>
+        (await Partitions.QueryAllAsync(ledger => ledger.Tenants())).SelectMany(tenants => tenants).ToHashSet();
+
     /// <summary>What an auditor pins: name and key of the log, the anchor script, the first anchor.</summary>
     public Task<Pins> PinsAsync() => Partitions.First.QueryAsync(ledger => new Pins(
         _key.Verifier, ledger.Genesis!.AnchorScript.Span.ToArray(), AnchorChain.First(ledger.Families()), Network));

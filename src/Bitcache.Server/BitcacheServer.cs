@@ -34,12 +34,12 @@ public sealed class BitcacheServer : IAsyncDisposable
     public Uri Address => new(_app.Urls.Single());
 
     /// <summary>Reads the keys and listens. Requests are answered when this returns.</summary>
-    /// <exception cref="KeyFileException">The keys cannot be read.</exception>
+    /// <exception cref="KeyFileException">The keys cannot be read, or are not those of this ledger.</exception>
     /// <exception cref="IOException">The address cannot be listened on.</exception>
     public static async Task<BitcacheServer> StartAsync(
         ServerSettings settings, LedgerEngine engine, TimeProvider time, ILoggerFactory logs, CancellationToken stop)
     {
-        var keys = new Keyring(settings.Engine.DataFolder, engine.Network, time, logs.CreateLogger<Keyring>());
+        var keys = new Keyring(settings.Engine.DataFolder, engine.Network, await engine.TenantsAsync(), time, logs.CreateLogger<Keyring>());
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => Configure(kestrel, settings));
         builder.Services.AddRoutingCore();

@@ -4,6 +4,14 @@ namespace Bitcache.Core;
 
 public sealed partial class Ledger
 {
+    /// <summary>The owners of wallets. A walk over all of them: for a start, not for each request.</summary>
+    public HashSet<uint> Tenants()
+    {
+        var tenants = new HashSet<uint>();
+        for (var slot = 0; slot < _wallets.Count; slot++) tenants.Add(_wallets.Peek(slot).Tenant);
+        return tenants;
+    }
+
     private ApplyResult ApplySetFrozen(SetFrozen command, in ApplyContext context, Span<byte> record)
     {
         var slot = _wallets.Find(command.Wallet);

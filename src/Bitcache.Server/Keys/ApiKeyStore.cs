@@ -36,7 +36,7 @@ public sealed class ApiKeyStore(IFileSystem files, string dataFolder, BitcoinNet
             if (terms.NewTenant)
             {
                 Require(tenant is null, $"there is a tenant '{terms.Tenant}' already");
-                tenant = new Tenant(file.Tenants.Max(t => t.Number) + 1, terms.Tenant);
+                tenant = new Tenant(NewNumber(file), terms.Tenant);
                 file = file with { Tenants = [.. file.Tenants, tenant] };
             }
             Require(tenant is not null, $"there is no tenant '{terms.Tenant}': known are {string.Join(", ", file.Tenants.Select(t => t.Name))}; --new-tenant makes one");
@@ -115,6 +115,16 @@ public sealed class ApiKeyStore(IFileSystem files, string dataFolder, BitcoinNet
         // rename(2): whoever opens the file gets the old keys or the new ones, never a part.
         File.Move(next, _path, overwrite: true);
         files.SyncFolder(dataFolder);
+    }
+
+    /// <summary>Drawn, not counted: whoever makes the file again after it was lost must not by chance give one tenant the
+    /// number, and with it the wallets, of another.</summary>
+    private static uint NewNumber(KeyFile file)
+    {
+        uint number;
+        do number = BitConverter.ToUInt32(RandomNumberGenerator.GetBytes(sizeof(uint)));
+        while (number == Ledger.OperatorTenant || file.Tenants.Any(t => t.Number == number));
+        return number;
     }
 
     private static string NewId(KeyFile file)

@@ -33,6 +33,9 @@ public sealed class Keyring
     /// <summary>How long a revoked key may still be good, at most.</summary>
     public static readonly TimeSpan StaleMax = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>Tenants that a message names.</summary>
+    private const int NamedMax = 10;
+
     private sealed record Known(byte[] Hash, Principal Principal, DateTimeOffset? Expires, bool Revoked);
 
     /// <param name="Bytes">The file; null where there was none yet.</param>
@@ -46,14 +49,17 @@ public sealed class Keyring
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly Lock _reload = new();
+    /// <summary>Tenants that every version of the file must have: those who own wallets, and all that were read since.</summary>
+    private readonly HashSet<uint> _owners;
     private volatile Snapshot _snapshot;
     private long _lookedAt;
 
-    /// <exception cref="KeyFileException">There is a key file that cannot be used.</exception>
-    public Keyring(string dataFolder, BitcoinNetwork network, TimeProvider time, ILogger<Keyring> log)
+    /// <param name="owners">The tenants who own wallets.</param>
+    /// <exception cref="KeyFileException">There is a key file that cannot be used, or it lacks an owner.</exception>
+    public Keyring(string dataFolder, BitcoinNetwork network, IEnumerable<uint> owners, TimeProvider time, ILogger<Keyring> log)
     {
         (_path, _prefix, _time, _log) = (Path.Combine(dataFolder, KeyFile.Name), ApiKey.Prefix(network), time, log);
-        _lookedAt = time.GetTimestamp();
+        (_owners, _lookedAt) = ([.. owners], time.GetTimestamp());
         var bytes = ApiKeyStore.ReadBytes(_path);
         _snapshot = Read(bytes);
         if (_snapshot.Keys!.Count == 0) _log.NoKeys(_path);
@@ -128,6 +134,13 @@ public sealed class Keyring
     private Snapshot Read(byte[]? bytes)
     {
         var file = bytes is null ? KeyFile.Empty : ApiKeyStore.Parse(_path, bytes);
+        var lacking = _owners.Except(file.Tenants.Select(t => t.Number)).Order().ToList();
+        // A key of a tenant who is made anew must not come upon the wallets of another.
+        if (lacking.Count > 0)
+            throw new KeyFileException(
+                $"{_path} lacks tenants who own wallets of this ledger: {string.Join(", ", lacking.Take(NamedMax))}{(lacking.Count > NamedMax ? " and others" : "")}. "
+                + "It is missing, an older copy, or another server's: restore it from its newest backup (ops/runbook.md, Backup)");
+        _owners.UnionWith(file.Tenants.Select(t => t.Number));
         return new Snapshot(bytes, file.Keys.Select(ToKnown).ToFrozenDictionary(k => Hash256.Read(k.Hash)), file.Tenants);
     }
 

@@ -16,15 +16,25 @@ public sealed class ApiKeyStoreTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void Tenants_are_numbered_in_order_and_found_again_by_name()
+    public void Tenants_have_numbers_of_their_own_and_are_found_again_by_name()
     {
         var shop = Store.Create(new KeyTerms("shop", NewTenant: true, Scopes.Read | Scopes.Pay, "till 1"));
         var other = Store.Create(new KeyTerms("other", NewTenant: true, Scopes.Read, "reports"));
         var again = Store.Create(new KeyTerms("shop", NewTenant: false, Scopes.Withdraw, "treasury"));
         var admin = Store.Create(new KeyTerms("operator", NewTenant: false, Scopes.Admin, "console"));
-        Assert.Equal([1u, 2u, 1u, 0u], new[] { shop, other, again, admin }.Select(k => k.Record.Tenant));
+        Assert.Equal((shop.Record.Tenant, 0u), (again.Record.Tenant, admin.Record.Tenant));
+        Assert.Equal(3, new[] { shop, other, admin }.DistinctBy(k => k.Record.Tenant).Count());
         Assert.Equal(["operator", "shop", "other"], Store.List().Tenants.Select(t => t.Name));
         Assert.Equal(["read", "pay"], shop.Record.Scopes);
+    }
+
+    [Fact]
+    public void Keys_that_are_made_again_after_the_file_was_lost_do_not_give_a_tenant_to_another()
+    {
+        var shop = Store.Create(new KeyTerms("shop", NewTenant: true, Scopes.Read, "till"));
+        File.Delete(_folder.File("keys.json"));
+        var other = Store.Create(new KeyTerms("other", NewTenant: true, Scopes.Read, "till"));
+        Assert.NotEqual(shop.Record.Tenant, other.Record.Tenant);
     }
 
     [Fact]

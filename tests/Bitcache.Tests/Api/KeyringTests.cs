@@ -13,7 +13,8 @@ public sealed class KeyringTests : IDisposable
     private readonly ManualTime _time = new();
 
     private ApiKeyStore Store => new(new LinuxFileSystem(), _folder.Path, BitcoinNetwork.Regtest, _time);
-    private Keyring Open() => new(_folder.Path, BitcoinNetwork.Regtest, _time, NullLogger<Keyring>.Instance);
+    private Keyring Open() => Open([0]);
+    private Keyring Open(uint[] owners) => new(_folder.Path, BitcoinNetwork.Regtest, owners, _time, NullLogger<Keyring>.Instance);
 
     public void Dispose() => _folder.Dispose();
 
@@ -24,7 +25,7 @@ public sealed class KeyringTests : IDisposable
         var key = Store.Create(new KeyTerms("shop", NewTenant: true, Scopes.Read | Scopes.Pay, "till"));
         _time.Advance(Keyring.StaleMax);
         Assert.Equal(KeyRefusal.None, ring.Identify(key.Secret, out var principal));
-        Assert.Equal(new Principal(1, Scopes.Read | Scopes.Pay, key.Record.Id), principal);
+        Assert.Equal(new Principal(key.Record.Tenant, Scopes.Read | Scopes.Pay, key.Record.Id), principal);
 
         Store.Revoke(key.Record.Id);
         _time.Advance(Keyring.StaleMax);
@@ -72,7 +73,7 @@ public sealed class KeyringTests : IDisposable
     {
         using var log = new LogLines();
         using var logs = LoggerFactory.Create(logging => logging.AddProvider(log));
-        var ring = new Keyring(_folder.Path, BitcoinNetwork.Regtest, _time, logs.CreateLogger<Keyring>());
+        var ring = new Keyring(_folder.Path, BitcoinNetwork.Regtest, [0], _time, logs.CreateLogger<Keyring>());
         Assert.True(ring.IsUsable);
         var key = Store.Create(new KeyTerms("shop", NewTenant: true, Scopes.Read, "till"));
         _time.Advance(Keyring.StaleMax);
@@ -91,6 +92,30 @@ public sealed class KeyringTests : IDisposable
         File.WriteAllBytes(_folder.File("keys.json"), good);
         _time.Advance(Keyring.StaleMax);
         Assert.Equal(KeyRefusal.None, ring.Identify(key.Secret, out _));
+    }
+
+    [Fact]
+    public void A_server_does_not_start_on_keys_that_lack_an_owner_of_wallets()
+    {
+        var shop = Store.Create(new KeyTerms("shop", NewTenant: true, Scopes.Read, "till"));
+        uint[] owners = [0, shop.Record.Tenant];
+        Assert.True(Open(owners).IsUsable);
+        File.Delete(_folder.File("keys.json"));
+        Assert.Contains($"lacks tenants who own wallets of this ledger: {shop.Record.Tenant}.", Assert.Throws<KeyFileException>(() => Open(owners)).Message, StringComparison.Ordinal);
+        Store.Create(new KeyTerms("shop", NewTenant: true, Scopes.Read, "till"));
+        Assert.Throws<KeyFileException>(() => Open(owners));
+    }
+
+    [Fact]
+    public void A_running_server_does_not_take_over_keys_that_lack_a_tenant_it_knew()
+    {
+        var key = Store.Create(new KeyTerms("shop", NewTenant: true, Scopes.Read, "till"));
+        var ring = Open();
+        File.Delete(_folder.File("keys.json"));
+        var other = Store.Create(new KeyTerms("other", NewTenant: true, Scopes.Read, "till"));
+        _time.Advance(Keyring.StaleMax);
+        Assert.Throws<KeyFileException>(() => ring.Identify(other.Secret, out _));
+        Assert.Throws<KeyFileException>(() => ring.Identify(key.Secret, out _));
     }
 
     [Fact]

@@ -23,7 +23,7 @@ public sealed class TlsTests(ApiFixture api) : IDisposable
         using var certificate = WriteCertificate();
         var settings = new ServerSettings
         {
-            Engine = new EngineSettings { DataFolder = _folder.Path, Origin = "ledger.test/log" },
+            Engine = new EngineSettings { DataFolder = api.DataFolder, Origin = "ledger.test/log" },
             Listen = new IPEndPoint(IPAddress.Loopback, 0),
             TlsCertificateFile = _folder.File("cert.pem"),
             TlsKeyFile = _folder.File("key.pem"),
