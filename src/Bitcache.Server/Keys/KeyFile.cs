@@ -48,10 +48,12 @@ public sealed record KeyFile(int Version, IReadOnlyList<Tenant> Tenants, IReadOn
             throw new KeyFileException(e.Message, e);
         }
         Require(file.Version == CurrentVersion, $"it has version {file.Version}, this program reads {CurrentVersion}");
+        Require(file.Tenants.All(t => t is not null) && file.Keys.All(k => k is not null && k.Scopes.All(s => s is not null)), "a list in it holds null");
         Require(file.Tenants.DistinctBy(t => t.Number).Count() == file.Tenants.Count, "two tenants have one number");
         Require(file.Tenants.DistinctBy(t => t.Name).Count() == file.Tenants.Count, "two tenants have one name");
+        Require(file.Tenants.Any(t => t.Number == Ledger.OperatorTenant), $"it lacks the operator, who is tenant {Ledger.OperatorTenant}");
         Require(file.Keys.DistinctBy(k => k.Id).Count() == file.Keys.Count, "two keys have one id");
-        Require(file.Keys.DistinctBy(k => k.Sha256).Count() == file.Keys.Count, "a key stands in it twice");
+        Require(file.Keys.DistinctBy(k => k.Sha256, StringComparer.OrdinalIgnoreCase).Count() == file.Keys.Count, "a key stands in it twice");
         foreach (var key in file.Keys)
         {
             Require(file.Tenants.Any(t => t.Number == key.Tenant), $"key {key.Id} is of tenant {key.Tenant}, which is not listed");

@@ -93,10 +93,23 @@ public sealed class ApiKeyStoreTests : IDisposable
         Assert.Single(Store.List().Keys);
     }
 
+    [Fact]
+    public void A_key_that_stands_in_it_twice_is_found_in_whatever_letters_its_hash_is_written()
+    {
+        var key = Store.Create(new KeyTerms("shop", NewTenant: true, Scopes.Read, "till")).Record;
+        var file = Store.List();
+        File.WriteAllBytes(_folder.File("keys.json"), (file with { Keys = [key, key with { Id = "0badc0de", Sha256 = key.Sha256.ToUpperInvariant() }] }).Write());
+        Assert.Contains("twice", Assert.Throws<KeyFileException>(Store.List).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("""{"version":2,"tenants":[],"keys":[]}""", "version 2")]
     [InlineData("""{"version":1,"tenants":[],"keys":[],"more":1}""", "more")]
     [InlineData("""{"version":1,"tenants":[{"number":1,"name":"a"},{"number":1,"name":"b"}],"keys":[]}""", "one number")]
+    [InlineData("""{"version":1,"tenants":[],"keys":[]}""", "lacks the operator")]
+    [InlineData("""{"version":1,"tenants":[{"number":1,"name":"a"}],"keys":[]}""", "lacks the operator")]
+    [InlineData("""{"version":1,"tenants":[null],"keys":[]}""", "holds null")]
+    [InlineData("""{"version":1,"tenants":[{"number":0,"name":"a"}],"keys":[null]}""", "holds null")]
     [InlineData("null", "null")]
     [InlineData("{", "")]
     public void A_file_that_is_not_ours_is_refused_and_left_alone(string text, string words)
