@@ -68,7 +68,7 @@ public sealed class LedgerEngine : IAsyncDisposable
     {
         if (settings.Problems() is { Count: > 0 } problems) throw new SettingsException(problems);
         var files = new LinuxFileSystem();
-        Directory.CreateDirectory(settings.DataFolder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        DurableFolder.Ensure(files, settings.DataFolder);
         var folder = DataFolderLock.Take(files, settings.DataFolder, settings.ArchiveFolder);
         PartitionSet? partitions = null;
         LogKeeper? log = null;
@@ -76,7 +76,7 @@ public sealed class LedgerEngine : IAsyncDisposable
         {
             var logger = logs.CreateLogger("Bitcache.Engine");
             var keys = Path.Combine(settings.DataFolder, "keys");
-            Directory.CreateDirectory(keys, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            DurableFolder.Ensure(files, keys);
             var mark = SignedMark.Open(files, keys);
             var recovered = Recover(settings, files, mark, logger);
             var genesis = recovered[0].Ledger.Genesis;

@@ -93,7 +93,8 @@ internal static class KeyCommands
     {
         try
         {
-            return Directory.CreateDirectory(folder.FullName, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            DurableFolder.Ensure(new LinuxFileSystem(), folder.FullName);
+            return folder;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -14,6 +14,7 @@ public interface IFileSystem
 
     /// <summary>Makes one folder inside an existing one; one that is there already is left as it is.
     /// Durable after <see cref="SyncFolder"/> of the folder around it.</summary>
+    /// <exception cref="NoSpaceException">There is no room for another folder; nothing was made.</exception>
     void CreateFolder(string folder);
 
     /// <summary>The names of the files in a folder, without path, in no order.</summary>

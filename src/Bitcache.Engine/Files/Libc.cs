@@ -26,6 +26,7 @@ internal static partial class Libc
     internal const int LockNonBlocking = 4;
 
     internal const int ErrorInterrupted = 4;
+    internal const int ErrorAccess = 13;
     internal const int ErrorWouldBlock = 11;
     internal const int ErrorNoSpace = 28;
     internal const int ErrorNotSupported = 95;

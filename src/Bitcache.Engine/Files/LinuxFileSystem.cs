@@ -11,7 +11,7 @@ public sealed class LinuxFileSystem : IFileSystem
 
     public void CreateFolder(string folder)
     {
-        if (Libc.MakeFolder(folder, Libc.OwnerOnlyFolder) != 0 && !FolderExists(folder)) throw Libc.Error("mkdir", folder);
+        if (Libc.MakeFolder(folder, Libc.OwnerOnlyFolder) != 0 && !FolderExists(folder)) throw Libc.AllocationError("mkdir", folder);
     }
 
     public IReadOnlyList<string> List(string folder)

@@ -107,9 +107,9 @@ public sealed class FileJournal : IJournal
         settings.Check();
         var journals = Path.Combine(dataFolder, "journal");
         var folder = Path.Combine(journals, settings.FolderName);
-        EnsureFolder(files, journals, dataFolder);
-        EnsureFolder(files, folder, journals);
-        if (settings.ArchiveFolder is { } archive) EnsureFolder(files, Path.Combine(archive, settings.FolderName), archive);
+        DurableFolder.Ensure(files, journals);
+        DurableFolder.Ensure(files, folder);
+        if (settings.ArchiveFolder is { } archive) DurableFolder.Ensure(files, Path.Combine(archive, settings.FolderName));
         using var recovery = new JournalRecovery(files, folder, settings, logger, start);
         try
         {
@@ -131,13 +131,6 @@ public sealed class FileJournal : IJournal
         settings.Check();
         using var recovery = new JournalRecovery(files, Path.Combine(dataFolder, "journal", settings.FolderName), settings, logger);
         return recovery.Read(replay);
-    }
-
-    private static void EnsureFolder(IFileSystem files, string folder, string parent)
-    {
-        if (!files.FolderExists(folder)) files.CreateFolder(folder);
-        // Also if it is there: an earlier process may have ended before its own sync.
-        files.SyncFolder(parent);
     }
 
     public bool TryReserve(int payloadBytes)

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Engine.Files;
@@ -32,7 +33,7 @@ public sealed class CheckpointKey
         if (!File.Exists(path))
         {
             if (!mayCreate) throw new SettingsException([$"{path} is missing: restore the checkpoint key of this ledger from its backup"]);
-            SecretFile.Write(files, folder, FileName, Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(Ed25519.SeedBytes)) + "\n");
+            WholeFile.Write(files, folder, FileName, Encoding.ASCII.GetBytes(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(Ed25519.SeedBytes)) + "\n"));
         }
         if ((File.GetUnixFileMode(path) & (UnixFileMode.GroupRead | UnixFileMode.OtherRead)) != 0)
             throw new SettingsException([$"{path} can be read by others: chmod 600 it"]);

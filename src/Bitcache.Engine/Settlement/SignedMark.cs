@@ -2,6 +2,7 @@
 // would otherwise sign a second root for a size that others hold a signature of.
 
 using System.Globalization;
+using System.Text;
 using Bitcache.Core;
 using Bitcache.Engine.Files;
 
@@ -58,7 +59,7 @@ internal sealed class SignedMark
     {
         if (size < Size || (size == Size && root != _root)) throw new LedgerInvariantException($"a second history would be signed at size {size}; {Size} was signed before");
         if (size == Size) return;
-        SecretFile.Write(_files, _folder, FileName, string.Create(CultureInfo.InvariantCulture, $"{size} {root}\n"));
+        WholeFile.Write(_files, _folder, FileName, Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{size} {root}\n")));
         (Size, _root) = (size, root);
     }
 }

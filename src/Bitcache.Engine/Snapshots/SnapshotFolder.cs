@@ -14,16 +14,16 @@ namespace Bitcache.Engine.Snapshots;
 internal sealed class SnapshotFolder
 {
     private readonly IFileSystem _files;
-    private readonly string _dataFolder;
     private readonly string _folder;
     private readonly int _partition;
     private readonly ILogger _logger;
     private List<SnapshotName> _named = [];
     private bool _exists;
+    private bool _isDurable;
 
     internal SnapshotFolder(IFileSystem files, string dataFolder, int partition, ILogger logger)
     {
-        (_files, _dataFolder, _partition, _logger) = (files, dataFolder, partition, logger);
+        (_files, _partition, _logger) = (files, partition, logger);
         _folder = FolderOf(dataFolder, partition);
         _exists = files.FolderExists(_folder);
         if (_exists) ReadManifest();
@@ -108,16 +108,7 @@ internal sealed class SnapshotFolder
 
     private void WriteManifest(List<SnapshotName> named)
     {
-        var path = Path.Combine(_folder, SnapshotManifest.FileName);
-        var unfinished = path + FileJournal.UnfinishedExtension;
-        _files.Delete(unfinished);
-        using (var file = _files.Create(unfinished))
-        {
-            file.Write(0, new SnapshotManifest(_partition, named).ToBytes());
-            file.SyncData();
-        }
-        _files.Replace(unfinished, path);
-        _files.SyncFolder(_folder);
+        WholeFile.Write(_files, _folder, SnapshotManifest.FileName, new SnapshotManifest(_partition, named).ToBytes());
         _named = named;
     }
 
@@ -133,14 +124,11 @@ internal sealed class SnapshotFolder
 
     private void EnsureFolder()
     {
-        if (_exists) return;
-        var parent = Path.GetDirectoryName(_folder)!;
-        foreach (var (folder, around) in new[] { (parent, _dataFolder), (_folder, parent) })
-        {
-            if (!_files.FolderExists(folder)) _files.CreateFolder(folder);
-            _files.SyncFolder(around);
-        }
-        _exists = true;
+        if (_isDurable) return;
+        // Each of both, if it is there already, too: an earlier process may have ended in between.
+        DurableFolder.Ensure(_files, Path.GetDirectoryName(_folder)!);
+        DurableFolder.Ensure(_files, _folder);
+        (_exists, _isDurable) = (true, true);
     }
 
     /// <summary>What to try, the newest first. Without a sound manifest the files speak for themselves: each proves that

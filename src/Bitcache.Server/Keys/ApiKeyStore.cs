@@ -104,17 +104,7 @@ public sealed class ApiKeyStore(IFileSystem files, string dataFolder, BitcoinNet
     {
         using var alone = files.TryLock(_path + ".lock")
             ?? throw new KeyFileException($"another process is changing {_path}; try again when it is done");
-        var changed = change(Load(_path));
-        var next = _path + ".new";
-        files.Delete(next);
-        using (var file = files.Create(next))
-        {
-            file.Write(0, changed.Write());
-            file.SyncData();
-        }
-        // rename(2): whoever opens the file gets the old keys or the new ones, never a part.
-        File.Move(next, _path, overwrite: true);
-        files.SyncFolder(dataFolder);
+        WholeFile.Write(files, dataFolder, KeyFile.Name, change(Load(_path)).Write());
     }
 
     /// <summary>Drawn, not counted: whoever makes the file again after it was lost must not by chance give one tenant the
