@@ -48,9 +48,15 @@ public sealed class LinuxFileSystem : IFileSystem
 
     public void Uncache(string path)
     {
-        if (!File.Exists(path)) return;
-        using var handle = Libc.Open(path, Libc.ReadOnly);
-        _ = Libc.Advise(handle, 0, 0, Libc.AdviceNotNeeded);
+        try
+        {
+            using var handle = Libc.Open(path, Libc.ReadOnly);
+            _ = Libc.Advise(handle, 0, 0, Libc.AdviceNotNeeded);
+        }
+        catch (IOException)
+        {
+            // It was a hint. The archive may have taken the file since the caller saw it.
+        }
     }
 
     public IDisposable? TryLock(string path)

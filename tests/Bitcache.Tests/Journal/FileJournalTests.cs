@@ -101,6 +101,27 @@ public sealed class FileJournalTests : IDisposable
     }
 
     [Fact]
+    public void A_hint_about_the_cache_does_not_fail_while_another_thread_removes_the_file()
+    {
+        var path = Path.Combine(_folder, "segment");
+        _files.Uncache(path);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        var other = Task.Run(
+            () =>
+            {
+                while (!stop.IsCancellationRequested)
+                {
+                    File.WriteAllBytes(path, [1]);
+                    _files.Delete(path);
+                }
+            },
+            stop.Token);
+        for (var calls = 0; calls < 20_000; calls++) _files.Uncache(path);
+        stop.Cancel();
+        Assert.Null(Record.Exception(() => other.Wait(TestContext.Current.CancellationToken)));
+    }
+
+    [Fact]
     public void Space_that_is_not_there_is_told_apart_from_other_failures()
     {
         // Memory file systems refuse what is larger than they are before they take any of it.
