@@ -101,7 +101,16 @@ internal sealed class SnapshotFolder
             name = new SnapshotName(header.NextSequence, file.Length, header.Digest(stateHash), stateHash);
         });
         _files.SyncFolder(_folder);
-        WriteManifest([name!, .. _named.Where(s => s.NextSequence != name!.NextSequence).Take(kept - 1)]);
+        try
+        {
+            WriteManifest([name!, .. _named.Where(s => s.NextSequence != name!.NextSequence).Take(kept - 1)]);
+        }
+        catch (NoSpaceException)
+        {
+            // No manifest names it, and its room is needed. Should it come back after a crash, it is swept away.
+            _files.Delete(path);
+            throw;
+        }
         Sweep();
         return name!;
     }

@@ -49,7 +49,7 @@ internal sealed class SimDisk(int seed) : IFileSystem
     /// <summary>Whether the sync that failed was a folder's.</summary>
     public bool FolderSyncFailed { get; private set; }
 
-    /// <summary>While set, nothing can be allocated.</summary>
+    /// <summary>While set, nothing can be allocated, and no write can make a file longer.</summary>
     public bool Full { get; set; }
 
     /// <summary>The machine stops: what was not synced is there, or not, or in part.</summary>
@@ -301,8 +301,9 @@ internal sealed class SimDisk(int seed) : IFileSystem
             {
                 disk.HasFailed = true;
                 file.Write((int)offset, bytes[..disk._random.Next(bytes.Length)]);
-                throw new IOException("No space left on device (errno 28).");
+                throw new IOException("No space left on device (errno 28).", Libc.ErrorNoSpace);
             }
+            if (disk.Full && offset + bytes.Length > file.SeenLength) throw new IOException("No space left on device (errno 28).", Libc.ErrorNoSpace);
             file.Write((int)offset, bytes);
             disk.EndOperation();
         }

@@ -67,6 +67,39 @@ public sealed class SnapshotFaultTests
         Check(disk, disk, acknowledged: SnapshotBooks.Entries);
     }
 
+    [Fact]
+    public void The_disk_may_fill_at_any_operation()
+    {
+        var operations = WholeLife(1).Operations;
+        var notTaken = 0;
+        for (var at = 1L; at <= operations; at++)
+        {
+            var disk = SnapshotBooks.NewDisk((int)at);
+            var log = new EventLog();
+            // The first start makes the folders and the segment. From the moment on until the next snapshot there is no room.
+            var book = SnapshotBooks.Open(disk, log);
+            var files = new HookedFiles(disk);
+            var folder = new Engine.Snapshots.SnapshotFolder(files, SnapshotBooks.DataFolder, 0, log);
+            SnapshotBooks.Live(book, 6, _ => { });
+            var begun = disk.Operations;
+            files.Changed = () => disk.Full = disk.Operations - begun >= at;
+            try
+            {
+                folder.Save(book.Ledger.Capture(), book.Journal.ChainHash, 2, _ => files.Changed());
+                Assert.Contains(folder.Named, s => s.NextSequence == book.Ledger.NextSequence);
+            }
+            catch (NoSpaceException)
+            {
+                notTaken++;
+                Assert.Empty(folder.Named);
+                Assert.Empty(disk.List(SnapshotBooks.Folder.TrimEnd('/')));
+            }
+            SnapshotBooks.Close(book);
+            if (disk.Operations - begun < at) break;
+        }
+        Assert.True(notTaken > 5, $"{notTaken} snapshots were not taken");
+    }
+
     private static SimDisk WholeLife(int seed)
     {
         var disk = SnapshotBooks.NewDisk(seed);
