@@ -121,7 +121,7 @@ public sealed class LinuxFileSystem : IFileSystem
                 for (var offset = Length; offset < length; offset += ZeroChunkBytes)
                     RandomAccess.Write(_handle, zeros.AsSpan(0, (int)Math.Min(ZeroChunkBytes, length - offset)), offset);
             }
-            catch (IOException e) when (e.HResult is Libc.ErrorNoSpace or Libc.ErrorQuota)
+            catch (IOException e) when (NoSpaceException.IsCauseOf(e))
             {
                 throw new NoSpaceException($"No space to extend {path} to {length} bytes.");
             }

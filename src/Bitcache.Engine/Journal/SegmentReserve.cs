@@ -76,8 +76,10 @@ internal sealed class SegmentReserve(Files.IFileSystem files, string folder, int
             }
             lock (_lock) _ready = (path, file);
         }
-        catch (Files.NoSpaceException)
+        catch (IOException e) when (Files.NoSpaceException.IsCauseOf(e))
         {
+            // Also where the space was promised and a write finds none, as on file systems that copy on write: nothing
+            // stands in this file yet.
             file?.Dispose();
             files.Delete(path);
         }

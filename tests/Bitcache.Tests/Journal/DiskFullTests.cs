@@ -77,6 +77,28 @@ public sealed class DiskFullTests
         Assert.True(failures > 100, $"{failures} writes were cut short");
     }
 
+    [Fact]
+    public void A_segment_in_reserve_that_cannot_be_filled_is_given_up_and_harms_nothing()
+    {
+        for (var at = 1; at <= 4; at++)
+        {
+            var disk = new SimDisk(at);
+            disk.MakeDurableFolder(SampleJournal.DataFolder);
+            using (var reserve = new SegmentReserve(disk, SampleJournal.DataFolder, 4 << 20))
+            {
+                // After the file was made and its space taken.
+                disk.ShortWriteAt = disk.Operations + 2 + at;
+                reserve.Prepare();
+                Assert.Null(reserve.Failure);
+                Assert.False(reserve.TryTake(out _, out _));
+                Assert.Empty(disk.List(SampleJournal.DataFolder));
+                reserve.Prepare();
+                Assert.True(reserve.TryTake(out _, out var file));
+                file.Dispose();
+            }
+        }
+    }
+
     /// <summary>A file system in memory, as every Linux has it; mounting one needs root.</summary>
     [Fact]
     public async Task A_real_file_system_of_16_MiB_fills_and_goes_on_when_there_is_room()
