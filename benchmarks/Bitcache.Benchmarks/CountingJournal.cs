@@ -24,7 +24,7 @@ internal sealed class CountingJournal(IJournal journal) : IJournal
         Appends = new Latencies();
     }
 
-    public bool TryReserve(int payloadBytes) => journal.TryReserve(payloadBytes);
+    public bool TryReserve(int payloadBytes, int batches = 1) => journal.TryReserve(payloadBytes, batches);
 
     public void Append(ReadOnlySpan<byte> payload, long firstSequence, int sequences)
     {

@@ -133,19 +133,17 @@ public sealed class FileJournal : IJournal
         return recovery.Read(replay);
     }
 
-    public bool TryReserve(int payloadBytes)
+    public bool TryReserve(int payloadBytes, int batches = 1)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(payloadBytes);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(payloadBytes, _settings.PayloadBytesMax);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(payloadBytes, _settings.PayloadBytesMax(batches));
         if (_inDoubt) throw AlreadyFailed();
         if (_reserve.Failure is { } failure)
         {
             _inDoubt = true;
             throw Failure($"Preparing a segment in {_folder} failed.", failure);
         }
-        // A seal and the closing frame must always find room after the batch.
-        var needed = FrameHeader.FrameBytes(payloadBytes) + (2 * FrameHeader.Bytes);
-        if (_position + needed > _capacity && !TryBeginSegment()) return false;
+        if (_position + FileJournalSettings.RoomFor(payloadBytes, batches) > _capacity && !TryBeginSegment()) return false;
         _reserved = payloadBytes;
         return true;
     }

@@ -27,10 +27,14 @@ public sealed record FileJournalSettings
 
     internal string FolderName => string.Create(CultureInfo.InvariantCulture, $"p{Partition:D4}");
 
-    /// <summary>The largest reservation: two batches, as far as a new segment has room for them beside a seal and the
-    /// closing frame.</summary>
-    internal int PayloadBytesMax =>
-        Math.Min(2 * Limits.BatchBytesMax, SegmentBytes - SegmentHeader.Bytes - (3 * FrameHeader.Bytes) - FrameHeader.AlignmentBytes);
+    /// <summary>The largest reservation for so many batches, as far as a new segment has room for it.</summary>
+    internal int PayloadBytesMax(int batches) =>
+        Math.Min(2 * Limits.BatchBytesMax, SegmentBytes - SegmentHeader.Bytes - RoomFor(0, batches) - FrameHeader.AlignmentBytes);
+
+    /// <summary>What batches take at most in a segment. To one belong the seal after it and the closing frame; where
+    /// there are several, each may also have a seal before it, if it is long in coming.</summary>
+    internal static int RoomFor(int payloadBytes, int batches) =>
+        FrameHeader.FrameBytes(payloadBytes) + ((batches - 1) * (FrameHeader.Bytes + FrameHeader.AlignmentBytes)) + (2 * batches * FrameHeader.Bytes);
 
     internal void Check()
     {

@@ -18,10 +18,11 @@ public interface IJournal : IDisposable
     /// partition's thread.</summary>
     Hash256 ChainHash { get; }
 
-    /// <summary>Makes room for a batch of at most that many bytes. False if there is no space for it now: nothing is
-    /// harmed, reads go on, and a later call may succeed.</summary>
+    /// <summary>Makes room for batches of at most that many bytes in all. False if there is no space for them now: nothing
+    /// is harmed, reads go on, and a later call may succeed. The first of several is appended next; the room for the others
+    /// is there, and each is reserved again, by itself, before it is appended.</summary>
     /// <exception cref="JournalFailedException">As for <see cref="Append"/>.</exception>
-    bool TryReserve(int payloadBytes);
+    bool TryReserve(int payloadBytes, int batches = 1);
 
     /// <summary>Makes a batch of records (<see cref="JournalRecord"/>) durable, all of it or nothing, and returns
     /// only then. Needs a reservation that covers it; each serves one batch.</summary>

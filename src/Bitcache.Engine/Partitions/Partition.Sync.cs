@@ -73,7 +73,7 @@ public sealed partial class Partition
     /// is room for one only, that one may be filled already and is the last.</summary>
     private bool Reserve()
     {
-        if (_journal.TryReserve(2 * _bounds.BatchBytes)) return true;
+        if (_journal.TryReserve(2 * _bounds.BatchBytes, batches: 2)) return true;
         _journal.TryReserve(_bounds.BatchBytes);
         return false;
     }

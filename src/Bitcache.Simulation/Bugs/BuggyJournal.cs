@@ -11,11 +11,11 @@ internal sealed class BuggyJournal(IJournal inner, PlantedBug bug) : IJournal
 
     public long DurableSequence => inner.DurableSequence;
 
-    public bool TryReserve(int payloadBytes)
+    public bool TryReserve(int payloadBytes, int batches = 1)
     {
         try
         {
-            return inner.TryReserve(payloadBytes);
+            return inner.TryReserve(payloadBytes, batches);
         }
         catch (JournalFailedException) when (bug == PlantedBug.FailureSwallowed)
         {

@@ -158,6 +158,45 @@ public sealed class FileJournalTests : IDisposable
         Assert.DoesNotContain(disk.Image().Keys, path => path.EndsWith(".new", StringComparison.Ordinal));
     }
 
+    /// <summary>The second batch may be full already when the disk turns out to be: it was promised its place.</summary>
+    [Fact]
+    public void Where_two_batches_were_reserved_both_find_room_with_their_seals_on_a_disk_that_fills()
+    {
+        const int BatchBytes = 1_001;
+        var tight = 0;
+        for (var filled = 1; filled < 600; filled++)
+        {
+            var disk = new SimDisk(1);
+            disk.MakeDurableFolder(SampleJournal.DataFolder);
+            using var journal = FileJournal.Open(disk, SampleJournal.DataFolder, new FileJournalSettings { SegmentBytes = 8 << 10 }, _ => { }, NullLogger.Instance);
+            var next = 0;
+            Append(600 + filled);
+            disk.Full = true;
+            if (!journal.TryReserve(2 * BatchBytes, batches: 2)) continue;
+            journal.Seal();
+            Append(BatchBytes);
+            if (!journal.TryReserve(2 * BatchBytes, batches: 2))
+            {
+                tight++;
+                Assert.True(journal.TryReserve(BatchBytes));
+            }
+            journal.Seal();
+            Append(BatchBytes);
+            journal.Seal();
+            // The closing frame, which comes when there is room for another segment, has its place here, too.
+            disk.Full = false;
+            while (disk.Image().Keys.Count(path => path.EndsWith(".segment", StringComparison.Ordinal)) == 1) Append(BatchBytes);
+            Assert.Equal(8 << 10, disk.Image().First(file => file.Key.EndsWith(".segment", StringComparison.Ordinal)).Value!.Length);
+
+            void Append(int bytes)
+            {
+                Assert.True(journal.TryReserve(bytes));
+                journal.Append(TestBatch.Record(bytes, 1, next), next++, 1);
+            }
+        }
+        Assert.True(tight > 100, $"{tight} times there was room for these two and no more");
+    }
+
     [Fact]
     public void A_seal_is_written_once_after_each_batch()
     {

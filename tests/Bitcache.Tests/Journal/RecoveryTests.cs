@@ -158,7 +158,7 @@ public sealed class RecoveryTests
 
     [Fact]
     public void A_segment_of_the_default_size_has_room_for_two_of_the_largest_batches() =>
-        Assert.Equal(2 * Limits.BatchBytesMax, new FileJournalSettings().PayloadBytesMax);
+        Assert.Equal(2 * Limits.BatchBytesMax, new FileJournalSettings().PayloadBytesMax(batches: 2));
 
     [Fact]
     public void The_checksum_is_the_Castagnoli_one() => Assert.Equal(0xE3069283, Crc32C.Compute("123456789"u8));

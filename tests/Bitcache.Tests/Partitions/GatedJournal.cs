@@ -44,7 +44,7 @@ internal sealed class GatedJournal : IJournal
     public void Close() => _open.Reset();
     public void Open() => _open.Set();
 
-    public bool TryReserve(int payloadBytes) => !IsFull;
+    public bool TryReserve(int payloadBytes, int batches = 1) => !IsFull;
 
     public void Append(ReadOnlySpan<byte> payload, long firstSequence, int sequences)
     {

@@ -51,7 +51,7 @@ public sealed class PartitionSimulationTests
     {
         public long DurableSequence => journal.DurableSequence;
         public Hash256 ChainHash { get; private set; }
-        public bool TryReserve(int payloadBytes) => journal.TryReserve(payloadBytes);
+        public bool TryReserve(int payloadBytes, int batches = 1) => journal.TryReserve(payloadBytes, batches);
 
         public void Append(ReadOnlySpan<byte> payload, long firstSequence, int sequences)
         {
