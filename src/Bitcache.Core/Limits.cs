@@ -137,6 +137,8 @@ public static class Limits
 
     /// <summary>A piece of a ledger's state, in a snapshot and on its way there; the longest row fits in half of one.</summary>
     public const int StatePieceBytesMax = 1 << 20;
+    /// <summary>The longest time that a setting may say: a year.</summary>
+    public const long SettingMillisecondsMax = 365 * 24 * 3_600_000L;
     /// <summary>Snapshots of one partition that may be kept.</summary>
     public const int SnapshotsKeptMax = 100;
 }

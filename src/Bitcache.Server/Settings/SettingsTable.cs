@@ -2,6 +2,7 @@
 
 using System.Globalization;
 using System.Net;
+using Bitcache.Core;
 using Bitcache.Core.Bitcoin;
 using Bitcache.Engine;
 
@@ -80,17 +81,19 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
     private static TimeSpan Duration(string text)
     {
         var digits = text.AsSpan().IndexOfAnyExceptInRange('0', '9');
-        if (digits > 0 && int.TryParse(text.AsSpan(0, digits), NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+        var unit = digits < 0 ? 0 : text[digits..] switch
         {
-            switch (text[digits..])
-            {
-                case "ms": return TimeSpan.FromMilliseconds(number);
-                case "s": return TimeSpan.FromSeconds(number);
-                case "m": return TimeSpan.FromMinutes(number);
-                case "h": return TimeSpan.FromHours(number);
-            }
-        }
-        throw new FormatException("a number and ms, s, m or h, such as 90s");
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            _ => 0,
+        };
+        // A number that is too long for its type is too large as well.
+        if (unit == 0 || digits == 0) throw new FormatException("a number and ms, s, m or h, such as 90s");
+        return long.TryParse(text.AsSpan(0, digits), NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= Limits.SettingMillisecondsMax / unit
+            ? TimeSpan.FromMilliseconds(number * unit)
+            : throw new FormatException($"at most {Limits.SettingMillisecondsMax / 3_600_000}h");
     }
 
     private static ConfirmationRule[] Rules(string text) => [.. text.Split(',').Select(rule =>
