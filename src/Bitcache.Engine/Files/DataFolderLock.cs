@@ -18,9 +18,15 @@ public sealed class DataFolderLock : IDisposable
     {
         var archive = archiveFolder is null ? null : Take(files, archiveFolder);
         var path = Path.Combine(dataFolder, FileName);
-        if (files.TryLock(path) is { } held) return new DataFolderLock(held, archive);
-        archive?.Dispose();
-        throw new DataFolderInUseException(dataFolder, path);
+        try
+        {
+            return new DataFolderLock(files.TryLock(path) ?? throw new DataFolderInUseException(dataFolder, path), archive);
+        }
+        catch
+        {
+            archive?.Dispose();
+            throw;
+        }
     }
 
     public void Dispose()

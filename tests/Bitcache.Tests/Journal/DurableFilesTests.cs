@@ -2,6 +2,7 @@
 // Method: many seeds of the simulated disk, which loses any name that was not synced.
 
 using Bitcache.Engine.Files;
+using Bitcache.Tests.Api;
 
 namespace Bitcache.Tests.Journal;
 
@@ -73,6 +74,24 @@ public sealed class DurableFilesTests
             Assert.Equal("old"u8.ToArray(), disk["/data/mark"]);
             Assert.Equal(["mark"], disk.List("/data"));
         }
+    }
+
+    [Fact]
+    public void Without_the_data_folder_s_lock_the_archive_s_is_let_go()
+    {
+        using var folder = new TemporaryFolder();
+        var files = new LinuxFileSystem();
+        var missing = Path.Combine(folder.Path, "missing");
+        Assert.Throws<IOException>(() => DataFolderLock.Take(files, missing, folder.Path));
+        using (DataFolderLock.Take(files, folder.Path))
+        {
+        }
+        var data = Directory.CreateDirectory(missing).FullName;
+        using (DataFolderLock.Take(files, data))
+        {
+            Assert.Throws<DataFolderInUseException>(() => DataFolderLock.Take(files, data, folder.Path));
+        }
+        DataFolderLock.Take(files, data, folder.Path).Dispose();
     }
 
     private static SimDisk NewDisk(int seed)
