@@ -1,7 +1,6 @@
 // The HTTP host: Kestrel with tight limits, the routes, and nothing that is not named here. The builder starts from
 // empty, so that no setting comes in through the environment or a stray file.
 
-using System.Security.Cryptography.X509Certificates;
 using Bitcache.Core;
 using Bitcache.Engine;
 using Bitcache.Server.Api;
@@ -89,16 +88,11 @@ public sealed class BitcacheServer : IAsyncDisposable
         });
     }
 
-    private static HttpsConnectionAdapterOptions Certificate(string certificateFile, string keyFile)
+    private static HttpsConnectionAdapterOptions Certificate(string certificateFile, string keyFile) => new()
     {
-        var chain = new X509Certificate2Collection();
-        chain.ImportFromPemFile(certificateFile);
-        return new HttpsConnectionAdapterOptions
-        {
-            ServerCertificate = X509Certificate2.CreateFromPemFile(certificateFile, keyFile),
-            ServerCertificateChain = chain,
-        };
-    }
+        ServerCertificate = TlsFiles.Load(certificateFile, keyFile),
+        ServerCertificateChain = TlsFiles.LoadChain(certificateFile),
+    };
 
     private static void Map(WebApplication app, Dispatcher dispatcher)
     {

@@ -64,6 +64,9 @@ public sealed record ServerSettings
         Require((TlsCertificateFile is null) == (TlsKeyFile is null), "tlsCertificateFile and tlsKeyFile go together: give both or neither");
         RequireFile(TlsCertificateFile, "tlsCertificateFile");
         RequireFile(TlsKeyFile, "tlsKeyFile");
+        // Read now: found out after the ledger was begun, it would have begun for nothing.
+        if (File.Exists(TlsCertificateFile) && File.Exists(TlsKeyFile) && TlsFiles.Problem(TlsCertificateFile, TlsKeyFile) is { } problem)
+            problems.Add($"tlsCertificateFile {TlsCertificateFile} and tlsKeyFile {TlsKeyFile} cannot be used together: {problem}");
         Require(IPAddress.IsLoopback(Listen.Address) || UsesTls || TlsEndsAtProxy,
             $"listen is {Listen}, which others can reach, and keys would cross the network in the clear: give tlsCertificateFile and tlsKeyFile, "
             + "listen on 127.0.0.1, or set tlsEndsAtProxy if a proxy in front speaks TLS");

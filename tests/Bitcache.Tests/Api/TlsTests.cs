@@ -38,6 +38,26 @@ public sealed class TlsTests(ApiFixture api) : IDisposable
         Assert.Equal((HttpStatusCode.OK, HttpVersion.Version20), (answer.StatusCode, answer.Version));
     }
 
+    [Fact]
+    public void A_pair_that_cannot_be_used_is_a_problem_of_the_settings()
+    {
+        using var certificate = WriteCertificate();
+        Assert.DoesNotContain(Problems(), p => p.Contains("tls", StringComparison.Ordinal));
+        using var other = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        foreach (var key in new[] { "", "no key", other.ExportPkcs8PrivateKeyPem() })
+        {
+            File.WriteAllText(_folder.File("key.pem"), key);
+            Assert.Contains("cannot be used together", Assert.Single(Problems(), p => p.Contains("tls", StringComparison.Ordinal)), StringComparison.Ordinal);
+        }
+
+        IReadOnlyList<string> Problems() => new ServerSettings
+        {
+            Engine = new EngineSettings { DataFolder = _folder.Path, Origin = "ledger.test/log" },
+            TlsCertificateFile = _folder.File("cert.pem"),
+            TlsKeyFile = _folder.File("key.pem"),
+        }.Problems();
+    }
+
     private X509Certificate2 WriteCertificate()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
