@@ -116,6 +116,8 @@ public static class Limits
     public const int RequestLineBytesMax = 2 << 10;
     /// <summary>How deep JSON in a request may be nested. Every request is flat; this bounds what the parser follows.</summary>
     public const int RequestJsonDepthMax = 16;
+    /// <summary>Characters of a member's name that is told back because no request has it.</summary>
+    public const int MemberNameCharactersMax = 64;
     /// <summary>Connections that the HTTP API holds at once; the settings may say less.</summary>
     public const int ConnectionsMax = 10_000;
     /// <summary>Names of tenants and labels of keys.</summary>

@@ -129,10 +129,10 @@ internal static class JsonBody
         var seen = new HashSet<string>();
         foreach (var member in body.EnumerateObject())
         {
-            if (!seen.Add(member.Name)) return new Problem(ProblemType.DuplicateMember) { Member = at + member.Name };
+            if (!seen.Add(member.Name)) return new Problem(ProblemType.DuplicateMember) { Member = at + Shortened(member.Name) };
             // Throws at half of a surrogate pair.
             if (member.Value.ValueKind == JsonValueKind.String) member.Value.GetString();
-            if (type.Properties.All(p => p.Name != member.Name)) return new Problem(ProblemType.UnknownMember) { Member = at + member.Name };
+            if (type.Properties.All(p => p.Name != member.Name)) return new Problem(ProblemType.UnknownMember) { Member = at + Shortened(member.Name) };
         }
         foreach (var wanted in type.Properties)
         {
@@ -166,6 +166,12 @@ internal static class JsonBody
         member.Options.GetTypeInfo(member.PropertyType) is { Kind: JsonTypeInfoKind.Enumerable, ElementType: { } element }
             ? member.Options.GetTypeInfo(element)
             : null;
+
+    /// <summary>A name that the client made, as far as it is told back: an answer must not grow by what a request makes up.</summary>
+    private static string Shortened(string name) =>
+        name.Length <= Limits.MemberNameCharactersMax ? name
+        : char.IsHighSurrogate(name[Limits.MemberNameCharactersMax - 1]) ? name[..(Limits.MemberNameCharactersMax - 1)]
+        : name[..Limits.MemberNameCharactersMax];
 
     private static string? NameOf(string at) => at.Length == 0 ? null : at[..^1];
 

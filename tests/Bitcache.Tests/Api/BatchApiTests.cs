@@ -88,6 +88,15 @@ public sealed class BatchApiTests(ApiFixture api)
     }
 
     [Fact]
+    public async Task A_name_that_the_client_made_up_is_told_back_in_part()
+    {
+        var name = new string('\u00e9', Limits.MemberNameCharactersMax - 1) + "\U0001F600" + new string('x', 1_000);
+        var lines = Lines(await PostAsync(JsonLines.Type, Encoding.UTF8.GetBytes($$"""{"{{name}}":1}""" + "\n" + $$"""{"{{name}}":1,"{{name}}":1}""")));
+        Assert.Equal(["unknown_member", "unknown_member"], lines.Select(l => l.Outcome));
+        Assert.All(lines, l => Assert.Equal(new string('\u00e9', Limits.MemberNameCharactersMax - 1), l.Member));
+    }
+
+    [Fact]
     public async Task A_record_that_cannot_be_read_spoils_nothing_but_itself()
     {
         var (payer, payee) = (await WalletAsync(api.Shop, 10), await WalletAsync(api.Shop));
