@@ -2,6 +2,7 @@
 // refused, saying exactly why. The second look that finds the reason is taken only at what the first refused.
 
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.IO.Pipelines;
 using System.Net.Mime;
@@ -52,17 +53,30 @@ internal static class JsonBody
     }
 
     /// <exception cref="ProblemException">The text is not exactly what the type says.</exception>
-    public static T Parse<T>(ReadOnlySpan<byte> body, JsonTypeInfo<T> type) where T : class
+    public static T Parse<T>(ReadOnlySpan<byte> body, JsonTypeInfo<T> type) where T : class =>
+        TryParse(body, type, out var value, out var problem) ? value : throw new ProblemException(problem);
+
+    /// <summary>Reads exactly what the type says; where it is something else, says what.</summary>
+    public static bool TryParse<T>(
+        ReadOnlySpan<byte> body, JsonTypeInfo<T> type, [NotNullWhen(true)] out T? value, [NotNullWhen(false)] out Problem? problem) where T : class
     {
+        (value, problem) = (null, null);
+        if (body.IsEmpty)
+        {
+            problem = new Problem(ProblemType.MalformedJson) { Detail = "The body is empty." };
+            return false;
+        }
         try
         {
-            return JsonSerializer.Deserialize(body, type) ?? throw new ProblemException(ProblemType.WrongType);
+            value = JsonSerializer.Deserialize(body, type);
+            if (value is null) problem = new Problem(ProblemType.WrongType);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             // The second is a string with half of a surrogate pair.
-            throw new ProblemException(Explain(body, type, e as JsonException));
+            problem = Explain(body, type, e as JsonException);
         }
+        return problem is null;
     }
 
     /// <summary>Exactly application/json, in UTF-8, not compressed.</summary>
@@ -78,7 +92,6 @@ internal static class JsonBody
 
     private static Problem Explain(ReadOnlySpan<byte> body, JsonTypeInfo type, JsonException? refusal)
     {
-        if (body.IsEmpty) return new Problem(ProblemType.MalformedJson) { Detail = "The body is empty." };
         if (!Utf8.IsValid(body)) return new Problem(ProblemType.MalformedJson) { Detail = "The body is not UTF-8." };
         if (ExplainSyntax(body) is { } detail) return new Problem(ProblemType.MalformedJson) { Detail = detail };
         try

@@ -21,33 +21,19 @@ public sealed record BatchLine(
 internal static class JsonLines
 {
     public const string Type = "application/x-ndjson";
-    private const byte NewLine = (byte)'\n';
+    internal const byte NewLine = (byte)'\n';
 
     /// <summary>Fills the block. A line that cannot be read takes its place as a payment of no kind.</summary>
     /// <returns>What is wrong with each line, or null.</returns>
     public static async Task<Problem?[]?> ReadAsync(PipeReader reader, PaymentBlock block, CancellationToken cancel)
     {
         var problems = new Problem?[Limits.BlockPaymentsMax];
+        var lines = new LineReader();
         await BatchBody.ReadAsync(
             reader,
             (ref bytes, isLast) =>
             {
-                if (bytes.IsEmpty) return false;
-                ReadOnlySequence<byte> line;
-                if (bytes.PositionOf(NewLine) is { } end)
-                {
-                    line = bytes.Slice(0, end);
-                    bytes = bytes.Slice(bytes.GetPosition(1, end));
-                }
-                else if (isLast)
-                {
-                    line = bytes;
-                    bytes = bytes.Slice(bytes.End);
-                }
-                else
-                {
-                    return false;
-                }
+                if (!lines.TryTake(ref bytes, isLast, out var line)) return false;
                 ref var payment = ref BatchBody.Next(block);
                 problems[block.Count - 1] = Parse(line, out payment);
                 return true;
@@ -82,7 +68,8 @@ internal static class JsonLines
         if (line.Length > Limits.RequestBodyBytesMax) return new Problem(ProblemType.BodyTooLarge);
         try
         {
-            payment = PaymentRequests.ToPayment(JsonBody.Parse(line.IsSingleSegment ? line.FirstSpan : line.ToArray(), ApiJson.Default.PaymentRequest));
+            if (!JsonBody.TryParse(line.IsSingleSegment ? line.FirstSpan : line.ToArray(), ApiJson.Default.PaymentRequest, out var request, out var problem)) return problem;
+            payment = PaymentRequests.ToPayment(request);
             return null;
         }
         catch (ProblemException e)
