@@ -81,7 +81,7 @@ public sealed class ParserTests
             block.Value!.Count = 0;
             try
             {
-                var read = isBinary ? BinaryBatch.ReadAsync(reader, block.Value, default) : JsonLines.ReadAsync(reader, block.Value, default);
+                var read = isBinary ? BinaryBatch.ReadAsync(reader, block.Value) : JsonLines.ReadAsync(reader, block.Value);
                 read.GetAwaiter().GetResult();
                 Assert.InRange(block.Value.Count, 0, Limits.BlockPaymentsMax);
             }

@@ -33,8 +33,8 @@ internal static class BatchRoutes
         {
             block.Tenant = call.Principal.Tenant;
             var problems = isBinary
-                ? await BinaryBatch.ReadAsync(request.BodyReader, block, call.Http.RequestAborted)
-                : await JsonLines.ReadAsync(request.BodyReader, block, call.Http.RequestAborted);
+                ? await BinaryBatch.ReadAsync(request.BodyReader, block)
+                : await JsonLines.ReadAsync(request.BodyReader, block);
             var refused = await Refunds.CompleteAsync(call.Partitions, block);
             await call.Partitions.SubmitAsync(block);
             call.Partitions.Recall(block);
@@ -98,14 +98,15 @@ internal static class BatchBody
     /// <param name="isLast">Whether no more bytes will come.</param>
     public delegate bool TakeRecord(ref ReadOnlySequence<byte> bytes, bool isLast);
 
-    public static async Task ReadAsync(PipeReader reader, TakeRecord take, CancellationToken cancel)
+    /// <remarks>Not to be cancelled, as in <see cref="JsonBody"/>.</remarks>
+    public static async Task ReadAsync(PipeReader reader, TakeRecord take)
     {
         while (true)
         {
             ReadResult read;
             try
             {
-                read = await reader.ReadAsync(cancel);
+                read = await reader.ReadAsync();
             }
             catch (IOException e) when (e is not BadHttpRequestException)
             {

@@ -25,7 +25,7 @@ internal static class BinaryBatch
     private const int AnswersAtOnce = 256;
 
     /// <summary>Fills the block. A record that cannot be read takes its place as a payment of no kind.</summary>
-    public static async Task<Problem?[]?> ReadAsync(PipeReader reader, PaymentBlock block, CancellationToken cancel)
+    public static async Task<Problem?[]?> ReadAsync(PipeReader reader, PaymentBlock block)
     {
         await BatchBody.ReadAsync(
             reader,
@@ -38,8 +38,7 @@ internal static class BinaryBatch
                 PaymentRecord.TryRead(record, out BatchBody.Next(block));
                 bytes = bytes.Slice(PaymentRecord.Bytes);
                 return true;
-            },
-            cancel);
+            });
         return null;
     }
 

@@ -47,6 +47,13 @@ internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, TimeProvider
         {
             answer = new Problem(ProblemType.KeysUnavailable);
         }
+        catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status400BadRequest && http.Request.ContentLength is not null)
+        {
+            // The body ended before its length was there: nobody waits for an answer. Kestrel's reader is left in the middle
+            // of a read then; with the connection given up nobody reads on, and no failure of that is logged.
+            http.Abort();
+            return;
+        }
         catch (BadHttpRequestException e)
         {
             answer = new Problem(e.StatusCode switch

@@ -28,7 +28,7 @@ internal static class JsonBody
         if (!IsPlainJson(request)) throw new ProblemException(ProblemType.UnsupportedContentType);
         var reader = request.BodyReader;
         // Kestrel stops at RequestBodyBytesMax, whatever the headers promise.
-        var body = await ReadAsync(reader, request.HttpContext.RequestAborted);
+        var body = await ReadAsync(reader);
         try
         {
             return Parse(body.Buffer.IsSingleSegment ? body.Buffer.FirstSpan : body.Buffer.ToArray(), type);
@@ -39,11 +39,13 @@ internal static class JsonBody
         }
     }
 
-    private static async Task<ReadResult> ReadAsync(PipeReader reader, CancellationToken cancel)
+    /// <summary>Not to be cancelled: a read that is given up goes on in the pipe, and the server, which reads to the end of
+    /// each body, then finds another at it. When the sender goes, the read fails by itself.</summary>
+    private static async Task<ReadResult> ReadAsync(PipeReader reader)
     {
         try
         {
-            return await reader.ReadAtLeastAsync(Limits.RequestBodyBytesMax + 1, cancel);
+            return await reader.ReadAtLeastAsync(Limits.RequestBodyBytesMax + 1);
         }
         catch (IOException e) when (e is not BadHttpRequestException)
         {

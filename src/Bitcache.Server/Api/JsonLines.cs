@@ -25,7 +25,7 @@ internal static class JsonLines
 
     /// <summary>Fills the block. A line that cannot be read takes its place as a payment of no kind.</summary>
     /// <returns>What is wrong with each line, or null.</returns>
-    public static async Task<Problem?[]?> ReadAsync(PipeReader reader, PaymentBlock block, CancellationToken cancel)
+    public static async Task<Problem?[]?> ReadAsync(PipeReader reader, PaymentBlock block)
     {
         var problems = new Problem?[Limits.BlockPaymentsMax];
         var lines = new LineReader();
@@ -37,8 +37,7 @@ internal static class JsonLines
                 ref var payment = ref BatchBody.Next(block);
                 problems[block.Count - 1] = Parse(line, out payment);
                 return true;
-            },
-            cancel);
+            });
         return problems;
     }
 
