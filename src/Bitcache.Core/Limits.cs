@@ -63,6 +63,10 @@ public static class Limits
     public const int BatchBodyBytesMax = 4 << 20;
     /// <summary>Requests with many payments that are served at once: each takes about 2 MiB.</summary>
     public const int BatchRequestsMax = 32;
+    /// <summary>Those of one tenant, with those whose answers he has not taken yet.</summary>
+    public const int BatchRequestsOfTenantMax = BatchRequestsMax / 4;
+    /// <summary>How fast the body of one must come.</summary>
+    public const int BatchBodyBytesPerSecondMin = 128 << 10;
 
     /// <summary>Remembered client ids; above it the floor rises early.</summary>
     public const int WindowIdsMax = 64 << 20;

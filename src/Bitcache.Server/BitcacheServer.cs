@@ -27,10 +27,15 @@ public sealed class BitcacheServer : IAsyncDisposable
 
     private readonly WebApplication _app;
 
-    private BitcacheServer(WebApplication app) => _app = app;
+    private readonly Dispatcher _dispatcher;
+
+    private BitcacheServer(WebApplication app, Dispatcher dispatcher) => (_app, _dispatcher) = (app, dispatcher);
 
     /// <summary>Where it listens, as the address that clients use; with port 0 in the settings, the port it got.</summary>
     public Uri Address => new(_app.Urls.Single());
+
+    /// <summary>Blocks of payments that are in use; of which there are <see cref="Limits.BatchRequestsMax"/>.</summary>
+    internal int BlocksOut => _dispatcher.BlocksOut;
 
     /// <summary>Reads the keys and listens. Requests are answered when this returns.</summary>
     /// <exception cref="KeyFileException">The keys cannot be read, or are not those of this ledger.</exception>
@@ -47,7 +52,8 @@ public sealed class BitcacheServer : IAsyncDisposable
         var app = builder.Build();
         app.Use(DescribeMiss);
         app.UseRouting();
-        Map(app, new Dispatcher(engine, keys, time, logs.CreateLogger<Dispatcher>()));
+        var dispatcher = new Dispatcher(engine, keys, time, logs.CreateLogger<Dispatcher>());
+        Map(app, dispatcher);
         try
         {
             await app.StartAsync(stop);
@@ -57,7 +63,7 @@ public sealed class BitcacheServer : IAsyncDisposable
             await app.DisposeAsync();
             throw;
         }
-        var server = new BitcacheServer(app);
+        var server = new BitcacheServer(app, dispatcher);
         logs.CreateLogger<BitcacheServer>().Listening(server.Address.ToString());
         return server;
     }

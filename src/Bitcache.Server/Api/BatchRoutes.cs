@@ -8,6 +8,8 @@ using Bitcache.Engine.Partitions;
 using Bitcache.Server.Keys;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
+using MinDataRate = Microsoft.AspNetCore.Server.Kestrel.Core.MinDataRate;
 
 namespace Bitcache.Server.Api;
 
@@ -27,31 +29,36 @@ internal static class BatchRoutes
         var isBinary = IsType(request, BinaryBatch.RequestType);
         if (!isBinary && !IsType(request, JsonLines.Type)) throw new ProblemException(ProblemType.UnsupportedContentType);
         call.Http.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = Limits.BatchBodyBytesMax;
+        // HTTP/2 has one rate for a whole connection.
+        if (HttpProtocol.IsHttp11(request.Protocol)) call.Http.Features.GetRequiredFeature<IHttpMinRequestBodyDataRateFeature>().MinDataRate = BodyRate;
+        // Until the answer is gone this request counts for its tenant: one who is slow holds up nobody but himself.
+        if (!call.Blocks.TryEnter(call.Principal.Tenant)) throw new ProblemException(ProblemType.Busy);
+        try
+        {
+            await SendAsync(call.Http, isBinary, await PayAsync(call, isBinary));
+            return Results.Empty;
+        }
+        finally
+        {
+            call.Blocks.Leave(call.Principal.Tenant);
+        }
+    }
+
+    /// <summary>Reads the payments and pays. When this returns, the block is free for others: only the answers are kept.</summary>
+    private static async Task<BatchAnswers> PayAsync(Call call, bool isBinary)
+    {
         // Memory for a batch is taken before its body is read, or the batch is not read at all.
         if (!call.Blocks.TryRent(out var block)) throw new ProblemException(ProblemType.Busy);
         try
         {
             block.Tenant = call.Principal.Tenant;
-            var problems = isBinary
-                ? await BinaryBatch.ReadAsync(request.BodyReader, block)
-                : await JsonLines.ReadAsync(request.BodyReader, block);
+            var body = call.Http.Request.BodyReader;
+            var problems = isBinary ? await BinaryBatch.ReadAsync(body, block) : await JsonLines.ReadAsync(body, block);
             var refused = await Refunds.CompleteAsync(call.Partitions, block);
             await call.Partitions.SubmitAsync(block);
             call.Partitions.Recall(block);
             foreach (var (index, outcome) in refused) block.Results[index] = new PaymentResult(outcome);
-            var response = call.Http.Response;
-            response.ContentType = isBinary ? BinaryBatch.ResponseType : JsonLines.Type;
-            if (isBinary)
-            {
-                response.ContentLength = block.Count * BinaryBatch.AnswerBytes;
-                BinaryBatch.Write(response.BodyWriter, block);
-            }
-            else
-            {
-                JsonLines.Write(response.BodyWriter, block, problems!);
-            }
-            await response.BodyWriter.FlushAsync(call.Http.RequestAborted);
-            return Results.Empty;
+            return new BatchAnswers(block.Results, problems);
         }
         finally
         {
@@ -60,35 +67,28 @@ internal static class BatchRoutes
         }
     }
 
+    private static async Task SendAsync(HttpContext http, bool isBinary, BatchAnswers answers)
+    {
+        using var held = answers;
+        http.Response.ContentType = isBinary ? BinaryBatch.ResponseType : JsonLines.Type;
+        if (isBinary) http.Response.ContentLength = answers.Count * BinaryBatch.AnswerBytes;
+        for (var first = 0; first < answers.Count; first += AnswersAtOnce)
+        {
+            var some = answers.Slice(first, Math.Min(AnswersAtOnce, answers.Count - first));
+            if (isBinary) BinaryBatch.Write(http.Response.BodyWriter, some.Span);
+            else JsonLines.Write(http.Response.BodyWriter, some.Span, answers.Problems(first));
+            await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
+        }
+    }
+
+    /// <summary>Answers that are written before the client is waited for.</summary>
+    private const int AnswersAtOnce = 512;
+
+    /// <summary>A block waits for its body: 4 MiB are there after 37 seconds.</summary>
+    private static readonly MinDataRate BodyRate = new(Limits.BatchBodyBytesPerSecondMin, gracePeriod: TimeSpan.FromSeconds(5));
+
     private static bool IsType(HttpRequest request, string type) =>
         request.Headers.ContentEncoding.Count == 0 && string.Equals(request.ContentType, type, StringComparison.OrdinalIgnoreCase);
-}
-
-/// <summary>Blocks for requests with many payments; as many as the server has memory for.</summary>
-internal sealed class BlockPool
-{
-    private readonly System.Collections.Concurrent.ConcurrentBag<PaymentBlock> _free = [];
-    private int _out;
-
-    /// <summary>False if all are in use.</summary>
-    public bool TryRent([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out PaymentBlock? block)
-    {
-        block = null;
-        if (Interlocked.Increment(ref _out) > Limits.BatchRequestsMax)
-        {
-            Interlocked.Decrement(ref _out);
-            return false;
-        }
-        if (!_free.TryTake(out block)) block = new PaymentBlock();
-        block.Count = 0;
-        return true;
-    }
-
-    public void Return(PaymentBlock block)
-    {
-        _free.Add(block);
-        Interlocked.Decrement(ref _out);
-    }
 }
 
 /// <summary>Reads a body piece by piece, as it comes.</summary>

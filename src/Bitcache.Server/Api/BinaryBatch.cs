@@ -22,7 +22,6 @@ internal static class BinaryBatch
     public const string RequestType = "application/vnd.bitcache.payments.v1";
     public const string ResponseType = "application/vnd.bitcache.outcomes.v1";
     public const int AnswerBytes = 48;
-    private const int AnswersAtOnce = 256;
 
     /// <summary>Fills the block. A record that cannot be read takes its place as a payment of no kind.</summary>
     public static async Task<Problem?[]?> ReadAsync(PipeReader reader, PaymentBlock block)
@@ -42,16 +41,11 @@ internal static class BinaryBatch
         return null;
     }
 
-    public static void Write(PipeWriter writer, PaymentBlock block)
+    public static void Write(PipeWriter writer, ReadOnlySpan<PaymentResult> results)
     {
-        var results = block.Results;
-        for (var first = 0; first < results.Length; first += AnswersAtOnce)
-        {
-            var some = results[first..Math.Min(first + AnswersAtOnce, results.Length)];
-            var bytes = writer.GetSpan(AnswersAtOnce * AnswerBytes)[..(some.Length * AnswerBytes)];
-            for (var i = 0; i < some.Length; i++) Write(bytes.Slice(i * AnswerBytes, AnswerBytes), some[i]);
-            writer.Advance(bytes.Length);
-        }
+        var bytes = writer.GetSpan(results.Length * AnswerBytes);
+        for (var i = 0; i < results.Length; i++) Write(bytes.Slice(i * AnswerBytes, AnswerBytes), results[i]);
+        writer.Advance(results.Length * AnswerBytes);
     }
 
     private static bool TakeAll(ref ReadOnlySequence<byte> bytes, PaymentBlock block)

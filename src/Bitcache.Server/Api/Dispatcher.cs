@@ -13,6 +13,9 @@ internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, TimeProvider
     private const string BearerScheme = "Bearer ";
     private readonly BlockPool _blocks = new();
 
+    /// <summary>Blocks of payments that are in use.</summary>
+    public int BlocksOut => _blocks.Out;
+
     public async Task RunAsync(Route route, HttpContext http)
     {
         // Answers are about money and change at any time.

@@ -41,12 +41,13 @@ internal static class JsonLines
         return problems;
     }
 
-    public static void Write(PipeWriter writer, PaymentBlock block, Problem?[] problems)
+    /// <param name="problems">Of the same payments and perhaps of more.</param>
+    public static void Write(PipeWriter writer, ReadOnlySpan<PaymentResult> results, ReadOnlySpan<Problem?> problems)
     {
         using var json = new Utf8JsonWriter((IBufferWriter<byte>)writer);
-        for (var i = 0; i < block.Count; i++)
+        for (var i = 0; i < results.Length; i++)
         {
-            ref readonly var result = ref block.Results[i];
+            ref readonly var result = ref results[i];
             JsonSerializer.Serialize(
                 json,
                 new BatchLine(

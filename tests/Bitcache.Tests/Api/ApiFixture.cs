@@ -62,6 +62,7 @@ public sealed class ApiFixture : IAsyncLifetime
 
     public string DataFolder => _folder.Path;
     public Uri Address => _server!.Address;
+    internal BitcacheServer Server => _server!;
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <summary>A key of a tenant with everything that users may do.</summary>

@@ -70,6 +70,17 @@ public sealed class LimitsTests
         Assert.InRange(Limits.SegmentsScannedMax, 2, 10);
 
     [Fact]
+    public void Batches_leave_room_for_others()
+    {
+        // It takes several tenants to have all of them, and a body at the lowest rate is not waited for for a minute.
+        Assert.InRange(Limits.BatchRequestsOfTenantMax, 1, Limits.BatchRequestsMax / 2);
+        Assert.True(Limits.BatchBodyBytesMax / Limits.BatchBodyBytesPerSecondMin < 60);
+        Assert.InRange(Limits.BatchLookUpsMax, 1, Limits.BlockPaymentsMax);
+        // A line of a batch is a request of its own.
+        Assert.True(Limits.RequestBodyBytesMax < Limits.BatchBodyBytesMax);
+    }
+
+    [Fact]
     public void Fees_and_holds_stay_within_what_is_counted()
     {
         // An amount and its fee, which may be twice as much, are added before the sum is checked.
