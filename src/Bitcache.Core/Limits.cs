@@ -65,6 +65,9 @@ public static class Limits
     public const int BatchRequestsMax = 32;
     /// <summary>Those of one tenant, with those whose answers he has not taken yet.</summary>
     public const int BatchRequestsOfTenantMax = BatchRequestsMax / 4;
+    /// <summary>Refunds of one such request whose originals are so old that the journal must be searched for them; each may
+    /// cost a read for each segment.</summary>
+    public const int BatchLookUpsMax = 64;
     /// <summary>How fast the body of one must come.</summary>
     public const int BatchBodyBytesPerSecondMin = 128 << 10;
 
@@ -138,6 +141,8 @@ public static class Limits
 
     /// <summary>Segments without an id filter that one look-up of an old id may read, the one being written included.</summary>
     public const int SegmentsScannedMax = 4;
+    /// <summary>Ids of the segment being written that look-ups remember, in about 60 bytes each; those behind are read again.</summary>
+    public const int NewestIdsMax = 1 << 20;
     /// <summary>Closed segments that may be kept from the archive.</summary>
     public const int ArchiveAfterSegmentsMax = 1_000_000;
 

@@ -41,6 +41,8 @@ public enum Outcome : ushort
     PayeeOnly = 33,
     /// <summary>What a refund names is no payment that its payer received from its payee. Found before the ledger is asked.</summary>
     OriginalNotFound = 34,
+    /// <summary>The request names more originals that are old than are searched for at once. Found before the ledger is asked.</summary>
+    LookUpsExceeded = 35,
 
     // The state of the ledger. Journaled and remembered for payments and withdrawals.
     InsufficientFunds = 40,

@@ -10,9 +10,10 @@ namespace Bitcache.Engine.Journal;
 /// its ids, else one read of 12 KiB, and one of 64 KiB more to verify a hit. Those without are read after all others:
 /// a closed one whole (64 MiB take about 0.1 s), which lasts until its filter is made; of the one being written only
 /// what was written since the last look-up that came so far. Ids of that one are remembered, in less than 100 bytes
-/// each, and only if somebody asks: an id that is forgotten so early is a rare thing.
+/// each and up to a bound, and only if somebody asks: an id that is forgotten so early is a rare thing.
 /// </summary>
-internal sealed class IdSearch(IFileSystem files, SegmentList segments, SegmentUpkeep upkeep)
+/// <param name="rememberedMax">How many of its ids are remembered; those behind are read again.</param>
+internal sealed class IdSearch(IFileSystem files, SegmentList segments, SegmentUpkeep upkeep, int rememberedMax = Limits.NewestIdsMax)
 {
     private readonly Lock _scan = new();
     // Under the lock: the ids of the newest segment, up to a sequence.
@@ -36,7 +37,7 @@ internal sealed class IdSearch(IFileSystem files, SegmentList segments, SegmentU
         {
             foreach (var segment in unfiltered)
             {
-                var found = segment == all[^1] ? FindInNewest(segment, identity, end) : FindByReading(segment, identity);
+                var found = segment == all[^1] ? FindInNewest(segment, identity, end) : FindByReading(segment.FirstSequence, segment.NextSequence, identity);
                 if (found is not null) return found;
             }
         }
@@ -76,10 +77,10 @@ internal sealed class IdSearch(IFileSystem files, SegmentList segments, SegmentU
         }
     }
 
-    private long? FindByReading(SegmentIndex segment, EntryId identity)
+    private long? FindByReading(long first, long end, EntryId identity)
     {
         long? found = null;
-        segments.ReadIds(segment.FirstSequence, segment.NextSequence, (in EntryId there, long sequence) =>
+        segments.ReadIds(first, end, (in EntryId there, long sequence) =>
         {
             if (there == identity) found = sequence;
         }, () => found is null);
@@ -91,11 +92,12 @@ internal sealed class IdSearch(IFileSystem files, SegmentList segments, SegmentU
         if (_newest != segment)
         {
             _newestIds.Clear();
+            _newestIds.TrimExcess();
             (_newest, _rememberedTo) = (segment, segment.FirstSequence);
         }
         end = Math.Min(end, segment.NextSequence);
-        segments.ReadIds(_rememberedTo, end, (in EntryId there, long sequence) => _newestIds[there] = sequence, () => true);
-        _rememberedTo = Math.Max(_rememberedTo, end);
-        return _newestIds.TryGetValue(identity, out var found) ? found : null;
+        _rememberedTo = segments.ReadIds(
+            _rememberedTo, end, (in EntryId there, long sequence) => _newestIds[there] = sequence, () => _newestIds.Count < rememberedMax);
+        return _newestIds.TryGetValue(identity, out var found) ? found : FindByReading(_rememberedTo, end, identity);
     }
 }

@@ -34,9 +34,11 @@ internal sealed class SegmentList(IFileSystem files, List<SegmentIndex> segments
 
     /// <summary>Gives the records of a run of durable sequences to a reader, each with its sequence.</summary>
     /// <param name="goOn">Asked after each chunk.</param>
-    internal void ReadIds(long first, long end, IdReader reader, Func<bool> goOn)
+    /// <returns>The sequence to go on with.</returns>
+    internal long ReadIds(long first, long end, IdReader reader, Func<bool> goOn)
     {
-        for (var next = first; next < end && goOn();)
+        var next = first;
+        while (next < end && goOn())
         {
             var sequence = next;
             next = ReadChunk(next, end, record =>
@@ -46,6 +48,7 @@ internal sealed class SegmentList(IFileSystem files, List<SegmentIndex> segments
                 sequence += covers;
             });
         }
+        return next;
     }
 
     private SegmentIndex.Place Locate(long sequence)

@@ -18,22 +18,28 @@ public static class Refunds
     /// refund's payee is, and completes the refunds. All of them cost each partition two questions; the journal is read on
     /// the caller's thread.</summary>
     /// <param name="refunds">Changed in place.</param>
+    /// <param name="cancel">Whoever asked has gone: no more is looked up.</param>
     /// <returns>For each <see cref="Outcome.Accepted"/> if it may be queued, or why it is refused.</returns>
     /// <exception cref="PartitionUnavailableException">An original cannot be looked up now; nothing was done.</exception>
-    public static async Task<Outcome[]> CompleteAsync(PartitionSet partitions, uint tenant, Payment[] refunds)
+    public static async Task<Outcome[]> CompleteAsync(PartitionSet partitions, uint tenant, Payment[] refunds, CancellationToken cancel)
     {
         var payers = partitions.QueryEachAsync(refunds, refund => refund.Payer, (ledger, refund) => FindPayer(ledger, tenant, refund));
         var payees = partitions.QueryEachAsync(refunds, refund => refund.Payee, FindPayee);
         await Task.WhenAll(payers, payees);
         var outcomes = new Outcome[refunds.Length];
-        for (var i = 0; i < refunds.Length; i++) outcomes[i] = Complete(partitions, (await payers)[i], (await payees)[i], ref refunds[i]);
+        var lookUps = 0;
+        for (var i = 0; i < refunds.Length; i++)
+        {
+            cancel.ThrowIfCancellationRequested();
+            outcomes[i] = Complete(partitions, (await payers)[i], (await payees)[i], ref refunds[i], ref lookUps);
+        }
         return outcomes;
     }
 
     /// <summary>As above, for the refunds among the payments of a block. One that is refused takes its place as a
     /// payment of no kind.</summary>
     /// <returns>What is refused: its place in the block, and why.</returns>
-    public static async Task<IReadOnlyList<(int Index, Outcome Outcome)>> CompleteAsync(PartitionSet partitions, PaymentBlock block)
+    public static async Task<IReadOnlyList<(int Index, Outcome Outcome)>> CompleteAsync(PartitionSet partitions, PaymentBlock block, CancellationToken cancel)
     {
         var at = new List<int>();
         for (var i = 0; i < block.Count; i++)
@@ -42,7 +48,7 @@ public static class Refunds
         }
         if (at.Count == 0) return [];
         var refunds = at.Select(i => block.Payments[i]).ToArray();
-        var outcomes = await CompleteAsync(partitions, block.Tenant, refunds);
+        var outcomes = await CompleteAsync(partitions, block.Tenant, refunds, cancel);
         var refused = new List<(int Index, Outcome Outcome)>();
         for (var i = 0; i < refunds.Length; i++)
         {
@@ -65,7 +71,7 @@ public static class Refunds
     /// <summary>A stranger learns nothing, and a known id is looked at before anything else, as in the ledger. What the ledger
     /// checks only then (whether the id's time is in bounds, whether there is an amount) it still does when the refund is
     /// queued: of a refund with several faults, the one that is found here is told.</summary>
-    private static Outcome Complete(PartitionSet partitions, in PayerSide payer, in PayeeSide payee, ref Payment refund)
+    private static Outcome Complete(PartitionSet partitions, in PayerSide payer, in PayeeSide payee, ref Payment refund, ref int lookUps)
     {
         if (payer.Outcome != Outcome.Accepted) return payer.Outcome;
         if (payer.Known is { } known) return Repeat(partitions.HomeOf(refund.Payer).ReadEntry(known), ref refund);
@@ -73,6 +79,7 @@ public static class Refunds
         if (!payee.Exists) return Outcome.PayeeNotFound;
         // The original was decided where its payer lives, who is the refund's payee.
         var home = partitions.HomeOf(refund.Payee);
+        if (payee.IsForgotten && ++lookUps > Limits.BatchLookUpsMax) return Outcome.LookUpsExceeded;
         var sequence = payee.IsForgotten ? home.FindForgottenId(refund.Payee, refund.Target) : payee.Original;
         if (sequence is not { } found || FindPaid(home, found, refund.Payer) is not { Moved: { } moved } original) return Outcome.OriginalNotFound;
         // Read and verified: from here on the refund names an entry that paid its payer.

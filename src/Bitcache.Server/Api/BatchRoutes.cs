@@ -54,7 +54,7 @@ internal static class BatchRoutes
             block.Tenant = call.Principal.Tenant;
             var body = call.Http.Request.BodyReader;
             var problems = isBinary ? await BinaryBatch.ReadAsync(body, block) : await JsonLines.ReadAsync(body, block);
-            var refused = await Refunds.CompleteAsync(call.Partitions, block);
+            var refused = await Refunds.CompleteAsync(call.Partitions, block, call.Http.RequestAborted);
             await call.Partitions.SubmitAsync(block);
             call.Partitions.Recall(block);
             foreach (var (index, outcome) in refused) block.Results[index] = new PaymentResult(outcome);

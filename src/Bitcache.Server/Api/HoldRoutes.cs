@@ -76,17 +76,18 @@ internal static class HoldRoutes
         return Replies.Json(new Page<HoldReply>(items, holds.Count > limit ? holds[limit - 1].Place : null), ApiJson.Default.PageHoldReply);
     }
 
-    /// <summary>Either side may ask. Everybody else is told what he would be told of a wallet that is not there, after
-    /// the same look-ups.</summary>
+    /// <summary>Either side may ask. Everybody else is told what he would be told of a wallet that is not there. For ids
+    /// that the ledger has forgotten only the payer's owner has the journal searched: anybody else could name any wallet,
+    /// and each search costs reads.</summary>
     private static async Task<IResult> GetAsync(Call call)
     {
         var (id, payer) = (call.IdInPath, call.WalletInPath);
         var home = call.Partitions.HomeOf(payer);
         var (wallet, open, known, floor) = await home.QueryAsync(ledger =>
             (ledger.FindWallet(payer), ledger.FindHold(payer, id), ledger.FindId(payer, id), ledger.Floor));
-        var sequence = open?.Sequence ?? known ?? (id.Time < floor ? home.FindForgottenId(payer, id) : null);
-        var entry = sequence is null ? null : home.ReadEntry(sequence.Value);
         var isPayers = wallet is { } found && call.Principal.MaySee(found);
+        var sequence = open?.Sequence ?? known ?? (isPayers && id.Time < floor ? home.FindForgottenId(payer, id) : null);
+        var entry = sequence is null ? null : home.ReadEntry(sequence.Value);
         var placed = entry?.Command as PlaceHold;
         if (!isPayers && !(placed is not null && await IsPayeesAsync(call, placed))) return new Problem(ProblemType.WalletNotFound);
         return placed is null ? new Problem(ProblemType.HoldUnknown) : Replies.Json(ToReply(entry!, placed, open, isPayers), ApiJson.Default.HoldReply);

@@ -76,6 +76,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType PayeeTwice = new("payee_twice", 422, "A split names each payee once.");
     public static readonly ProblemType ExpiryOutOfRange = new("expiry_out_of_range", 422, "A hold must expire in the future, at most 31 days ahead.");
     public static readonly ProblemType OriginalNotFound = new("original_not_found", 422, "The wallet that is to refund was paid nothing under this id by the wallet that is to receive.");
+    public static readonly ProblemType TooManyLookUps = new("too_many_look_ups", 503, "The batch has more than 64 refunds of payments of more than a day ago. This one was not looked up: send it in another batch.", 1);
     public static readonly ProblemType TenantNotFound = new("tenant_not_found", 422, "There is no tenant of this name.");
     public static readonly ProblemType HoldNotFound = new("hold_not_found", 422, "There is no such open hold between these wallets.");
     public static readonly ProblemType PayeeOnly = new("payee_only", 422, "Only the payee's owner may release a hold before it expires.");
@@ -123,6 +124,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         Outcome.HoldNotFound => HoldNotFound,
         Outcome.PayeeOnly => PayeeOnly,
         Outcome.OriginalNotFound => OriginalNotFound,
+        Outcome.LookUpsExceeded => TooManyLookUps,
         Outcome.HoldExceeded => HoldExceeded,
         Outcome.RefundExceeds => RefundExceeds,
         Outcome.TooManyHolds => TooManyHolds,

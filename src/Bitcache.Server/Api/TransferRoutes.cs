@@ -44,7 +44,7 @@ internal static class TransferRoutes
     private static async Task<IResult> RefundAsync(Call call)
     {
         Payment[] refund = [PaymentRequests.ToPayment(await call.BodyAsync(ApiJson.Default.RefundRequest))];
-        var outcome = (await Refunds.CompleteAsync(call.Partitions, call.Principal.Tenant, refund))[0];
+        var outcome = (await Refunds.CompleteAsync(call.Partitions, call.Principal.Tenant, refund, call.Http.RequestAborted))[0];
         return call.Refusal(outcome, 0, default) is { } refusal ? refusal : await PaymentReplies.SubmitAsync(call, refund[0]);
     }
 

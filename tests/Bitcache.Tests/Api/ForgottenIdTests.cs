@@ -1,3 +1,5 @@
+using System.Net.Http.Headers;
+using System.Text.Json;
 using Bitcache.Core;
 using Bitcache.Engine.Partitions;
 
@@ -65,6 +67,40 @@ public sealed class ForgottenIdTests : IAsyncLifetime
         Assert.Equal((before.Long("sequence"), before.String("time")), (after.Long("sequence"), after.String("time")));
         await _api.Engine.SettleAsync(TestContext.Current.CancellationToken);
         Assert.Equal(200, (await _api.GetAsync(_api.Shop, path + "/receipt")).Status);
+    }
+
+    [Fact]
+    public async Task Only_so_many_forgotten_originals_of_a_batch_are_looked_up()
+    {
+        var (payer, payee) = (await _api.NewWalletAsync(_api.Shop, 10), await _api.NewWalletAsync(_api.Other));
+        var paid = NewIdOfLastHour();
+        Assert.Equal(201, (await _api.TransferAsync(_api.Shop, paid, payer, payee, 250)).Status);
+        await ForgetAsync();
+        var originals = Enumerable.Range(0, Limits.BatchLookUpsMax - 1).Select(_ => NewIdOfLastHour()).Append(paid).Append(paid).Append(NewIdOfLastHour());
+        var lines = string.Join('\n', originals.Select(original =>
+            $$"""{"kind":"refund","id":"{{ApiFixture.NewId()}}","payer":"{{payee}}","payee":"{{payer}}","original":"{{original}}","amountMsat":1}"""));
+        using var body = new StringContent(lines);
+        body.Headers.ContentType = new MediaTypeHeaderValue(Server.Api.JsonLines.Type);
+        var answer = await _api.SendAsync(HttpMethod.Post, "/v1/transfers:batch", _api.Other, body);
+        Assert.Equal(
+            [.. Enumerable.Repeat("original_not_found", Limits.BatchLookUpsMax - 1), "accepted", "too_many_look_ups", "too_many_look_ups"],
+            answer.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonElement.Parse(line).GetProperty("outcome").GetString()));
+    }
+
+    [Fact]
+    public async Task A_forgotten_hold_is_looked_up_for_its_payer_s_owner_alone()
+    {
+        var (payer, payee) = (await _api.NewWalletAsync(_api.Shop, 10), await _api.NewWalletAsync(_api.Other));
+        var id = NewIdOfLastHour();
+        var hold = await _api.HoldAsync(_api.Shop, payer, payee, 100, id: id);
+        Assert.Equal(201, hold.Status);
+        var path = $"/v1/wallets/{payer}/holds/{id}";
+        await ForgetAsync();
+        // While it is open the ledger knows it without a search.
+        Assert.Equal("open", (await _api.GetAsync(_api.Other, path)).String("state"));
+        Assert.Equal(201, (await _api.ReleaseAsync(_api.Other, hold)).Status);
+        Assert.Equal("closed", (await _api.GetAsync(_api.Shop, path)).String("state"));
+        Assert.Equal("wallet_not_found", (await _api.GetAsync(_api.Other, path)).Code);
     }
 
     private static string Path(string wallet, string id) => $"/v1/wallets/{wallet}/transfers/{id}";

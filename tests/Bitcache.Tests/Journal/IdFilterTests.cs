@@ -128,6 +128,25 @@ public sealed class IdFilterTests
         IdJournal.RequireAll(journal);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(5)]
+    public void Ids_of_the_newest_segment_that_are_not_remembered_are_read_again(int rememberedMax)
+    {
+        var disk = IdJournal.NewDisk();
+        using var journal = IdJournal.Open(disk);
+        IdJournal.FillSegments(journal, 2);
+        var ids = new IdSearch(disk, journal.Segments, journal.Upkeep, rememberedMax);
+        for (var more = 0; more < 10; more++)
+        {
+            IdJournal.Append(journal, 1);
+            for (long number = 0; number <= journal.DurableSequence; number++)
+                Assert.Equal(number, ids.Find(IdJournal.IdentityOf(number), journal.DurableSequence + 1));
+            Assert.Null(ids.Find(IdJournal.IdentityOf(journal.DurableSequence + 1), journal.DurableSequence + 1));
+        }
+    }
+
     [Fact]
     public void Without_space_for_a_filter_ids_are_found_by_reading_and_it_is_made_later()
     {
