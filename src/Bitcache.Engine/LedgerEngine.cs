@@ -20,7 +20,8 @@ public sealed class NodeUnavailableException(string reason) : Exception($"the Bi
 
 public sealed class LedgerEngine : IAsyncDisposable
 {
-    private static readonly TimeSpan HealthAgeMax = TimeSpan.FromSeconds(1);
+    /// <summary>How old an answer may be that anybody may ask for.</summary>
+    private static readonly TimeSpan AnswerAgeMax = TimeSpan.FromSeconds(1);
 
     private readonly EngineSettings _settings;
     private readonly DataFolderLock _folder;
@@ -29,17 +30,17 @@ public sealed class LedgerEngine : IAsyncDisposable
     private readonly SettlementLoop _settlement;
     private readonly Receipts _receipts;
     private readonly IBitcoinNode _node;
-    private readonly TimeProvider _time;
-    private volatile Looked? _health;
-
-    private sealed record Looked(EngineHealth Health, long Timestamp);
+    private readonly Recent<EngineHealth> _health;
+    private readonly Recent<Pins> _pins;
 
     private LedgerEngine(
         EngineSettings settings, DataFolderLock folder, PartitionSet partitions, CheckpointKey key, LogKeeper log, SettlementLoop settlement,
         IBitcoinNode node, TimeProvider time)
     {
-        (_settings, _folder, Partitions, _key, _log, _settlement, _node, _time) = (settings, folder, partitions, key, log, settlement, node, time);
+        (_settings, _folder, Partitions, _key, _log, _settlement, _node) = (settings, folder, partitions, key, log, settlement, node);
         _receipts = new Receipts(partitions, log, key.Origin);
+        _health = new Recent<EngineHealth>(HealthAsync, AnswerAgeMax, time);
+        _pins = new Recent<Pins>(AskPinsAsync, AnswerAgeMax, time);
     }
 
     public PartitionSet Partitions { get; }
@@ -139,18 +140,15 @@ public sealed class LedgerEngine : IAsyncDisposable
     public async Task<IReadOnlyCollection<uint>> TenantsAsync() =>
         (await Partitions.QueryAllAsync(ledger => ledger.Tenants())).SelectMany(tenants => tenants).ToHashSet();
 
-    /// <summary>What an auditor pins: name and key of the log, the anchor script, the first anchor.</summary>
-    public Task<Pins> PinsAsync() => Partitions.First.QueryAsync(ledger => new Pins(
+    /// <summary>What an auditor pins: name and key of the log, the anchor script, the first anchor; as it was at most a
+    /// second ago.</summary>
+    public ValueTask<Pins> PinsAsync() => _pins.GetAsync();
+
+    private Task<Pins> AskPinsAsync() => Partitions.First.QueryAsync(ledger => new Pins(
         _key.Verifier, ledger.Genesis!.AnchorScript.Span.ToArray(), AnchorChain.First(ledger.Families()), Network));
 
     /// <summary>How everything was at most a second ago: what anybody may ask at any rate.</summary>
-    public async Task<EngineHealth> RecentHealthAsync()
-    {
-        if (_health is { } known && _time.GetElapsedTime(known.Timestamp) < HealthAgeMax) return known.Health;
-        var health = await HealthAsync();
-        _health = new Looked(health, _time.GetTimestamp());
-        return health;
-    }
+    public ValueTask<EngineHealth> RecentHealthAsync() => _health.GetAsync();
 
     /// <summary>How everything is now. The answer costs the partition's time.</summary>
     public async Task<EngineHealth> HealthAsync()
