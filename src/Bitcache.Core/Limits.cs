@@ -34,6 +34,8 @@ public static class Limits
     public const long HoldMillisecondsMax = 31 * 24 * 3_600_000L;
     /// <summary>Open holds of one payer. Each takes about 150 bytes until it is closed.</summary>
     public const int HoldsOpenPerWalletMax = 10_000;
+    /// <summary>Bitcoin addresses of one wallet. Each takes about 300 bytes for ever, and the node looks for all of them.</summary>
+    public const int AddressesPerWalletMax = 10_000;
     /// <summary>The part of an amount that a fee may be: all of it.</summary>
     public const int FeePartsPerMillionMax = 1_000_000;
 

@@ -111,11 +111,12 @@ public sealed class LedgerEngine : IAsyncDisposable
     public async Task<Answer> AssignAddressAsync(
         OperationId id, WalletId wallet, uint tenant, AddressPurpose purpose, CancellationToken cancel)
     {
-        // A retry does not cost an address: the id is looked up first.
+        // Neither a retry nor a refusal costs the node an address: the ledger is asked first, for all but the script.
         var home = Partitions.HomeOf(wallet);
-        var (known, owner) = await home.QueryAsync(ledger => (ledger.FindId(wallet, id), ledger.FindWallet(wallet)?.Tenant));
-        if (known is null && owner != tenant) return new Answer(Outcome.WalletNotFound, null, null, null);
-        var script = known is null ? await FreshScriptAsync(_node, _settings.Network, cancel) : ByteString.Empty;
+        if (home.IsStorageFull) throw new PartitionUnavailableException(Unavailable.StorageFull);
+        var foreseen = await home.ForeseeAsync(new AssignAddress(id, wallet, purpose, ByteString.Empty), tenant);
+        if (foreseen is not (Outcome.Accepted or Outcome.Known)) return new Answer(foreseen, null, null, null);
+        var script = foreseen == Outcome.Known ? ByteString.Empty : await FreshScriptAsync(_node, _settings.Network, cancel);
         return await home.SubmitAsync(new AssignAddress(id, wallet, purpose, script), tenant);
     }
 

@@ -28,10 +28,21 @@ public sealed partial class Ledger
     public IReadOnlyList<Deposit> OpenDeposits() =>
         [.. _deposits.Values.Where(d => d.State is DepositState.Seen or DepositState.Credited or DepositState.Frozen)];
 
-    private ApplyResult ApplyAssignAddress(AssignAddress command, in ApplyContext context, Span<byte> record)
+    /// <summary>What would come of it if it were applied now, whatever script it has: asked before the node makes an address
+    /// for it. <see cref="Outcome.Known"/> for a retry.</summary>
+    public Outcome Foresee(AssignAddress command, in ApplyContext context) =>
+        Identify(command, context).Outcome is not Outcome.Accepted and var refusal ? refusal : CheckAddress(command, context);
+
+    private Outcome CheckAddress(AssignAddress command, in ApplyContext context)
     {
         var slot = FindOwn(command.Wallet, context);
-        if (slot < 0 || (command.Purpose == AddressPurpose.OperatorTopUp && slot != _operator)) return Refused(Outcome.WalletNotFound);
+        if (slot < 0 || (command.Purpose == AddressPurpose.OperatorTopUp && slot != _operator)) return Outcome.WalletNotFound;
+        return _addresses.CountOf(command.Wallet) >= Limits.AddressesPerWalletMax ? Outcome.TooManyAddresses : Outcome.Accepted;
+    }
+
+    private ApplyResult ApplyAssignAddress(AssignAddress command, in ApplyContext context, Span<byte> record)
+    {
+        if (CheckAddress(command, context) is not Outcome.Accepted and var refusal) return Refused(refusal);
         if (_addresses.Contains(command.Script) || command.Script == Genesis!.AnchorScript) return Refused(Outcome.AddressTaken);
         // After this point the address belongs to the wallet for ever.
         Remember(command, forEver: true);

@@ -66,6 +66,8 @@ public enum Outcome : ushort
     /// <summary>The script belongs to a wallet already, or is the one that the operator's anchors pay.</summary>
     AddressTaken = 51,
     AnchorPending = 52,
+    /// <summary>The wallet has as many addresses as one may have.</summary>
+    TooManyAddresses = 53,
 }
 
 /// <param name="Sequence">Of the entry, or the first that it covers.</param>

@@ -29,6 +29,8 @@ internal sealed class RecordTable<TKey, TRecord>(RowFormat<TRecord> format, Func
     public IReadOnlyList<TRecord> Of(WalletId wallet) =>
         _ofWallet.TryGetValue(wallet, out var slots) ? [.. slots.Select(slot => _records[slot])] : [];
 
+    public int CountOf(WalletId wallet) => _ofWallet.TryGetValue(wallet, out var slots) ? slots.Count : 0;
+
     /// <summary>Adds a record, or puts it in the place of the one with its key.</summary>
     public void Set(TRecord record)
     {

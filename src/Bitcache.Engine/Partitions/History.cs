@@ -25,11 +25,12 @@ public static class History
     /// <returns>Null when there is no such wallet, or <paramref name="before"/> is not part of its history.</returns>
     public static async Task<HistoryPage?> ReadAsync(Partition partition, WalletId wallet, long? before, int limit)
     {
-        var (newest, scripts, operatorWallet) = await partition.QueryAsync(ledger => (
-            ledger.FindWallet(wallet)?.LastSequence,
-            ledger.AddressesOf(wallet).Select(a => a.Script).ToHashSet(),
-            ledger.Genesis!.Operator));
+        var (newest, operatorWallet) = await partition.QueryAsync(ledger => (ledger.FindWallet(wallet)?.LastSequence, ledger.Genesis!.Operator));
         if (newest is null || before > newest || before < 0) return null;
+        // From an entry of the wallet on the links lead to its entries alone, but where to begin the caller says. A deposit
+        // does not name its wallet.
+        if (before is not null and not 0 && partition.ReadEntry(before.Value).Command is ChangeDeposit deposit
+            && await partition.QueryAsync(ledger => ledger.FindAddress(deposit.Script)?.Wallet) != wallet) return null;
         var steps = new List<(Entry Entry, HistorySides Side, HistoryLink Link)>();
         var from = before ?? newest.Value;
         // One step more than the page has lines: a line's change is told by the balance before it. Sequence 0 is the
@@ -37,7 +38,7 @@ public static class History
         while (from != 0 && steps.Count <= limit)
         {
             var entry = partition.ReadEntry(from);
-            if (FindSide(entry, wallet, scripts, operatorWallet) is not { } side) return null;
+            if (FindSide(entry, wallet, operatorWallet) is not { } side) return null;
             steps.Add((entry, side, entry.LinkOf(side)));
             from = steps[^1].Link.Previous;
         }
@@ -48,9 +49,9 @@ public static class History
 
     private static Msat Distance(Msat a, Msat b) => a > b ? a - b : b - a;
 
-    /// <summary>Which side of the entry the wallet is on, or null when it is on none. A deposit names its wallet by its
-    /// address; the operator, where it receives a fee, is not named at all.</summary>
-    private static HistorySides? FindSide(Entry entry, WalletId wallet, HashSet<ByteString> scripts, WalletId operatorWallet)
+    /// <summary>Which side of the entry the wallet is on, or null when it is on none. A deposit's wallet is known already;
+    /// the operator, where it receives a fee, is not named at all.</summary>
+    private static HistorySides? FindSide(Entry entry, WalletId wallet, WalletId operatorWallet)
     {
         var (payer, payee) = entry.Command switch
         {
@@ -61,7 +62,7 @@ public static class History
             CreateWallet c => (c.Wallet, default),
             ReceiveLeg r => (default, r.Leg.Credit.Payee),
             MoveOperatorFunds m => (m.Operator, default),
-            ChangeDeposit d => (scripts.Contains(d.Script) ? wallet : default, default(WalletId)),
+            ChangeDeposit => (wallet, default(WalletId)),
             _ => default,
         };
         if (wallet == payer && (entry.Sides & HistorySides.Payer) != 0) return HistorySides.Payer;

@@ -178,12 +178,18 @@ public sealed partial class Partition : IAsyncDisposable
     }
 
     /// <summary>Asks the ledger something on its own thread. The answer is given when what it saw is durable.</summary>
-    public Task<T> QueryAsync<T>(Func<Ledger, T> question)
+    public Task<T> QueryAsync<T>(Func<Ledger, T> question) => AskAsync((ledger, _) => question(ledger));
+
+    private Task<T> AskAsync<T>(Func<Ledger, Batch, T> question)
     {
         var item = new QueryItem<T>(question);
         Enqueue(item);
         return item.Done;
     }
+
+    /// <summary>What would come of a command now; see <see cref="Ledger.Foresee"/>.</summary>
+    public Task<Outcome> ForeseeAsync(AssignAddress command, uint tenant) =>
+        AskAsync((ledger, batch) => ledger.Foresee(command, new ApplyContext(batch.Time, tenant, 0, batch.ClockTrusted)));
 
     /// <summary>Who owns wallets: null for one that is not there, or whose making is not durable yet. Answered at once.</summary>
     public Task<uint?[]> OwnersAsync(WalletId[] wallets)

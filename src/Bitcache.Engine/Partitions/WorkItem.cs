@@ -84,7 +84,8 @@ internal sealed class FactItem<T>(Func<Ledger, T> question) : WorkItem
     internal override void Fail(Exception reason) => _done.TrySetException(reason);
 }
 
-internal sealed class QueryItem<T>(Func<Ledger, T> question) : WorkItem
+/// <param name="question">With the batch at whose time it is asked.</param>
+internal sealed class QueryItem<T>(Func<Ledger, Batch, T> question) : WorkItem
 {
     private readonly TaskCompletionSource<T> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private T _answer = default!;
@@ -95,7 +96,7 @@ internal sealed class QueryItem<T>(Func<Ledger, T> question) : WorkItem
     {
         try
         {
-            _answer = question(ledger);
+            _answer = question(ledger, batch);
         }
 #pragma warning disable CA1031 // A question changes nothing: what it throws is its asker's affair.
         catch (Exception e)

@@ -82,6 +82,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType PayeeOnly = new("payee_only", 422, "Only the payee's owner may release a hold before it expires.");
     public static readonly ProblemType HoldExceeded = new("hold_exceeded", 422, "This is more than is left of the hold.");
     public static readonly ProblemType TooManyHolds = new("too_many_holds", 422, "The payer has 10,000 open holds, which is all that a wallet may have.");
+    public static readonly ProblemType TooManyAddresses = new("too_many_addresses", 422, "The wallet has 10,000 addresses, which is all that a wallet may have.");
     public static readonly ProblemType RefundExceeds = new("refund_exceeds", 422, "With what was refunded before, this is more than the original payment moved.");
     public static readonly ProblemType ReceiptNotReady = new("receipt_not_ready", 409, "No signed checkpoint covers this entry yet.", 1);
     public static readonly ProblemType ClockBehind = new("clock_behind", 409, "The server's clock is more than a minute behind the ledger's time, which never runs backwards.");
@@ -128,6 +129,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         Outcome.HoldExceeded => HoldExceeded,
         Outcome.RefundExceeds => RefundExceeds,
         Outcome.TooManyHolds => TooManyHolds,
+        Outcome.TooManyAddresses => TooManyAddresses,
         // The node gave an address twice; the next one is another.
         Outcome.AddressTaken => NodeUnavailable,
         // No client's command comes to one of these.

@@ -122,6 +122,7 @@ internal sealed partial record Model(
         SetFees c => (Outcome.Accepted, this with { Fees = Fees.SetItem(c.Tenant, c.Schedule) }),
         SetFrozen c => !Wallets.ContainsKey(c.Wallet) ? (Outcome.WalletNotFound, this) : (Outcome.Accepted, With(c.Wallet, w => Freeze(w, c.Frozen, tenant))),
         AssignAddress c => !IsOwn(c.Wallet, tenant) ? (Outcome.WalletNotFound, this)
+            : Addresses.Count(a => a.Value == c.Wallet) >= AddressesMax ? (Outcome.TooManyAddresses, this)
             : Addresses.ContainsKey(c.Script) || c.Script == AnchorScript ? (Outcome.AddressTaken, this)
             : (Outcome.Accepted, this with { Addresses = Addresses.Add(c.Script, c.Wallet) }),
         RequestWithdrawal c => Withdraw(c, tenant),

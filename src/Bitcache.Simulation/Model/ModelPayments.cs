@@ -16,6 +16,7 @@ internal sealed partial record Model
     private const long Hour = 3_600_000;
     private const long Month = 31 * 24 * Hour;
     private const int HoldsMax = 10_000;
+    private const int AddressesMax = 10_000;
 
     public ImmutableDictionary<(WalletId Payer, OperationId Id), ModelHold> Holds { get; init; } = ImmutableDictionary<(WalletId, OperationId), ModelHold>.Empty;
     public ImmutableDictionary<long, long> Refunded { get; init; } = ImmutableDictionary<long, long>.Empty;

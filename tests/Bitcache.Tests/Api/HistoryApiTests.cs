@@ -59,6 +59,9 @@ public sealed class HistoryApiTests(ApiFixture api)
         await api.TransferAsync(api.Other, ApiFixture.NewId(), theirs, await api.NewWalletAsync(api.Other), 1);
         var place = (await api.GetAsync(api.Other, $"/v1/wallets/{theirs}/history?limit=1")).Json.GetProperty("items")[0].GetProperty("sequence").GetInt64();
         await api.DepositAsync(api.Shop, mine, 1);
+        // A deposit does not name its wallet: the one of theirs stands before their transfer.
+        var deposit = (await api.GetAsync(api.Other, $"/v1/wallets/{theirs}/history?limit=2")).Json.GetProperty("items")[1].GetProperty("sequence").GetInt64();
+        Assert.Equal("malformed_parameter", (await api.GetAsync(api.Shop, $"/v1/wallets/{mine}/history?before={deposit}")).Code);
         var peek = await api.GetAsync(api.Shop, $"/v1/wallets/{mine}/history?before={place}");
         Assert.Equal((400, "malformed_parameter"), (peek.Status, peek.Code));
     }

@@ -13,16 +13,25 @@ public class OfflineNode : DispatchProxy
     /// <summary>Whether it gives addresses.</summary>
     public bool GivesAddresses { get; set; } = true;
 
+    /// <summary>How many addresses it was asked for.</summary>
+    public int AddressesGiven { get; private set; }
+
     public static IBitcoinNode Create() => Create<IBitcoinNode, OfflineNode>();
 
     /// <summary>An address of nobody.</summary>
     public static string NewAddress(BitcoinNetwork network = BitcoinNetwork.Regtest) =>
         Bech32m.EncodeSegwit(network.Hrp(), 0, RandomNumberGenerator.GetBytes(20));
 
+    private Task<string> Give()
+    {
+        AddressesGiven++;
+        return Task.FromResult(NewAddress());
+    }
+
     protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => targetMethod!.Name switch
     {
         nameof(IBitcoinNode.LoadWalletAsync) => Task.FromResult(true),
-        nameof(IBitcoinNode.GetNewAddressAsync) when GivesAddresses => Task.FromResult(NewAddress()),
+        nameof(IBitcoinNode.GetNewAddressAsync) when GivesAddresses => Give(),
         _ => throw new NodeException(NodeFailure.Unreachable, "there is no node"),
     };
 }

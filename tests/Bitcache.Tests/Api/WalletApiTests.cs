@@ -59,4 +59,22 @@ public sealed class WalletApiTests(ApiFixture api)
             Assert.Equal((404, "wallet_not_found"), (answer.Status, answer.Code));
         }
     }
+
+    [Fact]
+    public async Task What_the_ledger_refuses_costs_the_node_no_address()
+    {
+        var (mine, theirs) = (await api.NewWalletAsync(api.Shop), await api.NewWalletAsync(api.Other));
+        var id = ApiFixture.NewId();
+        Assert.Equal(201, (await AssignAsync(mine, id)).Status);
+        var given = api.Node.AddressesGiven;
+        var now = TimeProvider.System.GetUtcNow();
+        Assert.Equal((200, null), (await AssignAsync(mine, id)).Refusal());
+        Assert.Equal((404, "wallet_not_found"), (await AssignAsync(theirs, ApiFixture.NewId())).Refusal());
+        Assert.Equal((422, "id_too_old"), (await AssignAsync(mine, Guid.CreateVersion7(now.AddDays(-400)).ToString())).Refusal());
+        Assert.Equal((422, "id_too_new"), (await AssignAsync(mine, Guid.CreateVersion7(now.AddHours(1)).ToString())).Refusal());
+        Assert.Equal(given, api.Node.AddressesGiven);
+
+        Task<ApiAnswer> AssignAsync(string wallet, string assigned) =>
+            api.PostAsync(api.Shop, $"/v1/wallets/{wallet}/addresses", $$"""{"id":"{{assigned}}"}""");
+    }
 }

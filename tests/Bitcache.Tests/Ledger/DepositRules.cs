@@ -254,6 +254,37 @@ public sealed class DepositRules
         """);
 
     [Fact]
+    public void A_wallet_has_only_so_many_addresses()
+    {
+        var rules = RuleTable.Run(Credited);
+        var (ledger, record) = (rules.Book.Ledger, new byte[Limits.RecordBytesMax]);
+        var b = RuleTable.Wallet("b");
+        var context = new ApplyContext(rules.Book.Now, 1, 1, ClockTrusted: true);
+        AssignAddress Address(int i) => new(OperationId.Create(rules.Book.Now, (UInt128)(1_000_000 + i)), b, AddressPurpose.Deposit, new ByteString(BitConverter.GetBytes(i)));
+        var addresses = Enumerable.Range(1, Limits.AddressesPerWalletMax).ToList();
+        foreach (var i in addresses.SkipLast(1)) Assert.Equal(Outcome.Accepted, ledger.Apply(Address(i), context, record).Outcome);
+        Assert.Equal(Outcome.Accepted, ledger.Foresee(Address(0), context));
+        Assert.Equal(Outcome.WalletNotFound, ledger.Foresee(Address(0), context with { Tenant = 2 }));
+        Assert.Equal(Outcome.Known, ledger.Foresee(Address(1), context));
+        Assert.Equal(Outcome.Accepted, ledger.Apply(Address(addresses[^1]), context, record).Outcome);
+        Assert.Equal(Outcome.TooManyAddresses, ledger.Foresee(Address(0), context));
+        rules.Continue("""
+            # It is looked at before the script, and the refusal is not remembered.
+            address b B id one too many   TooManyAddresses
+            address b A id one too many   TooManyAddresses
+            address a B                   Accepted
+            """);
+        var model = Model.After(Book.GenesisCommand, Book.Start);
+        model = model with
+        {
+            Wallets = model.Wallets.Add(b, new ModelWallet(1)),
+            Now = rules.Book.Now,
+            Addresses = model.Addresses.AddRange(addresses.Select(i => KeyValuePair.Create(Address(i).Script, b))),
+        };
+        Assert.Equal(Outcome.TooManyAddresses, model.Apply(Address(0), 1).Outcome);
+    }
+
+    [Fact]
     public void More_bitcoin_than_there_will_ever_be_is_refused_before_anything_changes()
     {
         var rules = RuleTable.Run("""
