@@ -134,9 +134,41 @@ public sealed class SegmentUpkeep : IDisposable
             });
         }
         if (IsInPlace(segment)) _journal.Run();
-        else _files.SyncFolder(_archiveFolder!);
+        else SyncArchive(segment);
         _logger.FilterMade(path);
         return filter ?? throw new IOException($"{path} reads otherwise than it was written.");
+    }
+
+    /// <summary>The filter may be lost, but not the news that a sync failed: the next one, before an original is removed,
+    /// would be believed.</summary>
+    private void SyncArchive(SegmentIndex segment)
+    {
+        try
+        {
+            _files.SyncFolder(_archiveFolder!);
+        }
+        catch (IOException e)
+        {
+            StopArchiving(segment, e);
+            throw;
+        }
+    }
+
+    /// <summary>After a failed sync nothing may be concluded from a second one.</summary>
+    private void StopArchiving(SegmentIndex segment, Exception reason)
+    {
+        _archive = null;
+        _logger.ArchiveFailed(segment.Path, reason.Message);
+    }
+
+    /// <summary>Whether the segment's filter, if it has one, can go with it. One whose file somebody took away is made again.</summary>
+    private bool IsFilterThere(SegmentIndex segment)
+    {
+        var path = Path.ChangeExtension(segment.Path, IdFilter.Extension);
+        if (segment.Filter is not { IsDamaged: false } filter || _files.List(_journal.Folder).Contains(Path.GetFileName(path))) return true;
+        filter.IsDamaged = true;
+        _logger.FilterRefused(path, "no file any more");
+        return false;
     }
 
     /// <summary>Moves the oldest segment that is to be moved.</summary>
@@ -148,6 +180,7 @@ public sealed class SegmentUpkeep : IDisposable
             if (!IsInPlace(segment)) continue;
             try
             {
+                if (!IsFilterThere(segment)) return true;
                 _archive.Move(segment);
                 _logger.SegmentArchived(segment.Path);
                 return true;
@@ -159,9 +192,7 @@ public sealed class SegmentUpkeep : IDisposable
             }
             catch (Exception e) when (IsHarmless(e))
             {
-                // After a failed sync nothing may be concluded from a second one.
-                _archive = null;
-                _logger.ArchiveFailed(segment.Path, e.Message);
+                StopArchiving(segment, e);
                 return false;
             }
         }

@@ -11,6 +11,43 @@ namespace Bitcache.Tests.Journal;
 public sealed class ArchiveTests
 {
     [Fact]
+    public void A_filter_that_somebody_took_away_is_made_again_and_the_segment_moved()
+    {
+        var disk = IdJournal.NewDisk();
+        using var journal = IdJournal.Open(disk, IdJournal.WithArchive);
+        IdJournal.FillSegments(journal, 2);
+        IdJournal.TakeTurns(journal);
+        disk.Delete(Assert.Single(IdJournal.Names(disk, IdJournal.InPlace, ".ids")));
+        IdJournal.FillSegments(journal, 4);
+        IdJournal.TakeTurns(journal);
+
+        Assert.Equal(2, IdJournal.Names(disk, IdJournal.Archived, ".segment").Length);
+        Assert.Equal(2, IdJournal.Names(disk, IdJournal.Archived, ".ids").Length);
+        IdJournal.RequireAll(journal);
+    }
+
+    /// <summary>A sync that succeeds after one that failed says nothing: an original would be removed on the word of it.</summary>
+    [Fact]
+    public void After_a_failed_sync_of_the_archive_for_a_filter_nothing_is_moved()
+    {
+        var disk = IdJournal.NewDisk();
+        using var journal = IdJournal.Open(disk, IdJournal.WithArchive);
+        IdJournal.FillSegments(journal, 3);
+        IdJournal.TakeTurns(journal);
+        var archived = Assert.Single(IdJournal.Names(disk, IdJournal.Archived, ".segment"));
+        journal.Segments.ToArray()[0].Filter!.IsDamaged = true;
+        // The first is that of the filter's own bytes.
+        disk.FailSyncAt = disk.Syncs + 2;
+        Assert.False(journal.Upkeep.TakeTurn());
+        Assert.True(disk.FolderSyncFailed);
+        IdJournal.FillSegments(journal, 6);
+        IdJournal.TakeTurns(journal);
+
+        Assert.Equal([archived], IdJournal.Names(disk, IdJournal.Archived, ".segment"));
+        IdJournal.RequireAll(journal);
+    }
+
+    [Fact]
     public void Old_segments_move_with_their_filters_and_are_still_read()
     {
         var disk = Filled(5);
