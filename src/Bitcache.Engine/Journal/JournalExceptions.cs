@@ -16,6 +16,11 @@ public sealed class JournalCorruptException(string file, long offset, string exp
     public string Found => found;
 }
 
+/// <summary>Segments of the journal were moved to an archive, and this is not it. Nothing was changed.</summary>
+public sealed class ArchiveMissingException(string folder, string partition) : IOException(
+    $"The archive {folder} has no folder {partition}, and the oldest segments of that journal were moved there. Mount the archive's disk, "
+    + "or correct archiveFolder. Nothing was changed.");
+
 /// <summary>Old ids cannot be looked up yet: the filters of too many segments are still being made. Later they can.</summary>
 public sealed class IdsNotIndexedException(int segments) : Exception(
     $"The id filters of {segments} journal segments are still being made; look-ups of old ids wait for them.");

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Bitcache.Core;
 using Bitcache.Engine.Files;
 
 namespace Bitcache.Engine.Journal;
@@ -13,6 +14,22 @@ namespace Bitcache.Engine.Journal;
 internal sealed class SegmentArchive(IFileSystem files, FolderSync journal, string folder, CancellationToken cancel)
 {
     private const int CopyBytes = 1 << 20;
+
+    /// <summary>Refuses an archive that has no folder of a partition whose oldest segments were moved: its disk is not
+    /// mounted. What would be made there would hide under the disk, or be taken for the archive.</summary>
+    /// <exception cref="ArchiveMissingException">It is so.</exception>
+    internal static void RequireThere(IFileSystem files, string dataFolder, string archiveFolder)
+    {
+        for (var partition = 0; partition < Limits.PartitionsOfProcessMax; partition++)
+        {
+            var name = new FileJournalSettings { Partition = partition }.FolderName;
+            var journal = Path.Combine(dataFolder, "journal", name);
+            if (!files.FolderExists(journal)) return;
+            var segments = files.List(journal).Where(file => SegmentHeader.TryParseFileName(file, out _)).ToList();
+            if (segments.Count > 0 && !segments.Contains(SegmentHeader.FileName(0)) && !files.FolderExists(Path.Combine(archiveFolder, name)))
+                throw new ArchiveMissingException(archiveFolder, name);
+        }
+    }
 
     /// <exception cref="NoSpaceException">The archive is full; nothing was changed.</exception>
     /// <exception cref="JournalCorruptException">The segment is damaged; nothing was changed.</exception>

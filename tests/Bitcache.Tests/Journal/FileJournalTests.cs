@@ -94,6 +94,23 @@ public sealed class FileJournalTests : IDisposable
     }
 
     [Fact]
+    public void An_archive_that_is_not_mounted_is_refused_before_anything_is_made_in_its_place()
+    {
+        var (data, archive) = (Path.Combine(_folder, "data"), Path.Combine(_folder, "slow"));
+        Directory.CreateDirectory(archive);
+        var journal = Directory.CreateDirectory(Path.Combine(data, "journal", "p0000")).FullName;
+        DataFolderLock.Take(_files, data, archive).Dispose();
+        File.Delete(Path.Combine(archive, "lock"));
+        // The first segment is in the archive.
+        File.WriteAllText(Path.Combine(journal, SegmentHeader.FileName(20)), "");
+        Assert.Contains("Mount", Assert.Throws<ArchiveMissingException>(() => DataFolderLock.Take(_files, data, archive)).Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(archive));
+        DataFolderLock.Take(_files, data).Dispose();
+        Directory.CreateDirectory(Path.Combine(archive, "p0000"));
+        DataFolderLock.Take(_files, data, archive).Dispose();
+    }
+
+    [Fact]
     public void A_sync_that_the_kernel_refuses_is_an_error()
     {
         using var file = _files.Open("/dev/null");
