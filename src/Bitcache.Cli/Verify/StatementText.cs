@@ -60,7 +60,7 @@ internal static class StatementText
         $", id {id}, code {code}{(reference.Span.IsEmpty ? "" : $", reference '{Printable(reference.ToUtf8())}'")}";
 
     /// <summary>A batch's records may hold any bytes: what would act on a terminal is not shown.</summary>
-    private static string Printable(string text) => string.Concat(text.Select(c => char.IsControl(c) ? '\uFFFD' : c));
+    private static string Printable(string text) => PlainText.Of(text);
 
     private static string Bits(Msat amount) => Amounts.Format(amount, MoneyUnit.Bits);
 

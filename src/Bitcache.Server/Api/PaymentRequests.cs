@@ -10,7 +10,7 @@ namespace Bitcache.Server.Api;
 /// <param name="Id">A UUID of version 7 that the client makes.</param>
 /// <param name="UpTo">Whether less may be paid, if that is all that funds and limits allow.</param>
 /// <param name="Code">A number of the payer's choice; 0 if absent.</param>
-/// <param name="Reference">At most 64 bytes of UTF-8 of the payer's choice, without control characters.</param>
+/// <param name="Reference">At most 64 bytes of UTF-8 of the payer's choice, without characters that are not seen (<see cref="PlainText"/>).</param>
 public sealed record TransferRequest(
     string Id, string Payer, string Payee, long AmountMsat, uint? Code = null, string? Reference = null, bool? UpTo = null);
 
@@ -135,8 +135,7 @@ internal static class PaymentRequests
     public static ByteString ParseReference(string? text, string member = "reference")
     {
         if (string.IsNullOrEmpty(text)) return ByteString.Empty;
-        // Control characters would act on the terminals and tables in which references are shown.
-        if (text.Any(char.IsControl) || StrictUtf8.GetByteCount(text) > Limits.ReferenceBytesMax)
+        if (!PlainText.IsPlain(text) || StrictUtf8.GetByteCount(text) > Limits.ReferenceBytesMax)
             throw new ProblemException(ProblemType.MalformedReference, member);
         return ByteString.FromUtf8(text);
     }

@@ -24,7 +24,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType AmountOrMax = new("amount_or_max", 400, "Exactly one of amountSat and \"max\": true must be given.");
     public static readonly ProblemType MalformedId = new("malformed_id", 400, "An id must be a UUID of version 7 in its form of 36 characters.");
     public static readonly ProblemType MalformedWallet = new("malformed_wallet", 400, "A wallet's name is mistyped: its check characters do not match.");
-    public static readonly ProblemType MalformedReference = new("malformed_reference", 400, "A reference must be at most 64 bytes of UTF-8 without control characters.");
+    public static readonly ProblemType MalformedReference = new("malformed_reference", 400, "A reference must be at most 64 bytes of UTF-8, without control characters and others that are not seen.");
     public static readonly ProblemType MalformedTime = new("malformed_time", 400, "A time must be ISO 8601 in UTC, in whole seconds or milliseconds: 2026-11-21T08:00:00.000Z.");
     public static readonly ProblemType UnknownKind = new("unknown_kind", 400, "There is no such kind of payment.");
     public static readonly ProblemType MalformedAddress = new("malformed_address", 400, "This is no Bitcoin address.");

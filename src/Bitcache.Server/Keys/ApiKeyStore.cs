@@ -125,7 +125,7 @@ public sealed class ApiKeyStore(IFileSystem files, string dataFolder, BitcoinNet
         return id;
     }
 
-    private static bool IsName(string text) => text.Length is > 0 and <= Limits.KeyNameCharactersMax && !text.Any(char.IsControl);
+    private static bool IsName(string text) => text.Length is > 0 and <= Limits.KeyNameCharactersMax && PlainText.IsPlain(text);
 
     private static void Require(bool holds, string problem)
     {

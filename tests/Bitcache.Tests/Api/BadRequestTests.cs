@@ -25,6 +25,10 @@ public sealed class BadRequestTests(ApiFixture api)
     [InlineData("\"amountMsat\":1,\"code\":4294967296", "number_out_of_range", "code")]
     [InlineData("\"amountMsat\":1,\"reference\":\"line\\nfeed\"", "malformed_reference", "reference")]
     [InlineData("\"amountMsat\":1,\"reference\":\"\\u009b31m\"", "malformed_reference", "reference")]
+    [InlineData("\"amountMsat\":1,\"reference\":\"a\\u202eb\"", "malformed_reference", "reference")]
+    [InlineData("\"amountMsat\":1,\"reference\":\"a\\u2028b\"", "malformed_reference", "reference")]
+    [InlineData("\"amountMsat\":1,\"reference\":\"a\\u2029b\"", "malformed_reference", "reference")]
+    [InlineData("\"amountMsat\":1,\"reference\":\"a\\udb40\\udc01b\"", "malformed_reference", "reference")]
     [InlineData("\"amountMsat\":1,\"reference\":\"1234567890123456789012345678901234567890123456789012345678901234€\"", "malformed_reference", "reference")]
     public async Task A_bad_payment_is_refused_with_its_reason_and_leaves_no_trace(string terms, string code, string member)
     {
