@@ -52,7 +52,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType EpochNotFound = new("epoch_not_found", 404, "This epoch is not closed yet.");
     public static readonly ProblemType MethodNotAllowed = new("method_not_allowed", 405, "The path exists, but not for this method.");
     public static readonly ProblemType RequestTimeout = new("request_timeout", 408, "The request took too long to arrive.", 1);
-    public static readonly ProblemType BodyTooLarge = new("body_too_large", 413, "The body has more than 64 KiB.");
+    public static readonly ProblemType BodyTooLarge = new("body_too_large", 413, "The body has more than this route takes: 64 KiB, of a batch 4 MiB, of one of its lines 64 KiB.");
     public static readonly ProblemType MalformedBatch = new("malformed_batch", 400, "The body does not end with a whole record. None of them was looked at.");
     public static readonly ProblemType MalformedPayment = new("malformed_payment", 400, "The record cannot be read as a payment.");
     public static readonly ProblemType BatchTooLarge = new("batch_too_large", 413, "A batch has at most 8,192 payments. None of them was looked at.");
