@@ -127,8 +127,6 @@ public sealed class ApiFixture : IAsyncLifetime
         return _keys[(tenant, scopes)] = NewKey(tenant, scopes).Secret;
     }
 
-    public string DataFolder => _folder.Path;
-
     /// <summary>The file of the keys, for tests that damage it.</summary>
     public string KeysFile => _folder.File("keys.json");
 

@@ -217,7 +217,7 @@ internal sealed class LegTraffic
         Add(new Request(refund.Payer, refund.Id, async () =>
         {
             Payment[] refunds = [refund];
-            var outcome = (await Refunds.CompleteAsync(_set, TenantOf(refund.Payer), refunds))[0];
+            var outcome = (await Refunds.CompleteAsync(_set, TenantOf(refund.Payer), refunds, CancellationToken.None))[0];
             return outcome == Outcome.Accepted ? Of(await _set.SubmitAsync(refunds[0], TenantOf(refund.Payer))) : new Answered(outcome, 0);
         }));
     }
