@@ -19,20 +19,23 @@ internal sealed class EngineHarness : IAsyncDisposable
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("bitcache-engine-");
     private readonly IBitcoinNode _seenNode;
+    private readonly int _partitions;
     private LedgerEngine? _engine;
 
-    private EngineHarness(RegtestNode node, IBitcoinNode seenNode) => (Node, _seenNode) = (node, seenNode);
+    private EngineHarness(RegtestNode node, IBitcoinNode seenNode, int partitions) => (Node, _seenNode, _partitions) = (node, seenNode, partitions);
 
     public RegtestNode Node { get; }
     public LedgerEngine Engine => _engine ?? throw new InvalidOperationException("the engine is closed");
-    public Partition Partition => Engine.Partitions.First;
+    public PartitionSet Partitions => Engine.Partitions;
+    public Partition Partition => Partitions.First;
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <param name="node">The node that the test plays with.</param>
     /// <param name="seenNode">The node as the engine sees it, when something stands between.</param>
-    public static async Task<EngineHarness> StartAsync(RegtestNode node, IBitcoinNode? seenNode = null)
+    /// <param name="partitions">Of the ledger.</param>
+    public static async Task<EngineHarness> StartAsync(RegtestNode node, IBitcoinNode? seenNode = null, int partitions = 1)
     {
-        var harness = new EngineHarness(node, seenNode ?? node.Node);
+        var harness = new EngineHarness(node, seenNode ?? node.Node, partitions);
         await harness.OpenAsync();
         return harness;
     }
@@ -44,6 +47,7 @@ internal sealed class EngineHarness : IAsyncDisposable
             {
                 DataFolder = _folder.FullName,
                 Origin = "ledger.test/log",
+                Partitions = _partitions,
                 Network = BitcoinNetwork.Regtest,
                 ConfirmationsToCredit = [new ConfirmationRule(0, ToCredit)],
                 FinalityDepth = ToFinal,
@@ -59,20 +63,29 @@ internal sealed class EngineHarness : IAsyncDisposable
     /// <summary>Ends the engine and recovers it from what is on the disk; the state must be the same.</summary>
     public async Task ReopenAsync()
     {
-        var before = await Partition.QueryAsync(ledger => ledger.StateHash());
-        var hash = before;
+        await ArriveAsync();
+        var before = await Partitions.QueryAllAsync(ledger => ledger.StateHash());
         await Engine.DisposeAsync();
         _engine = null;
         await OpenAsync();
         // The clock may have added an entry since; nothing else can have.
-        var after = await Partition.QueryAsync(ledger => ledger.StateHash());
-        Assert.Equal(hash, after);
+        Assert.Equal(before, await Partitions.QueryAllAsync(ledger => ledger.StateHash()));
     }
 
-    public async Task<WalletId> CreateWalletAsync()
+    public async Task<WalletId> CreateWalletAsync(int partition = 0)
     {
-        var answer = await Partition.SubmitAsync(new CreateWallet(NewId(), 1, ClientIds.NextWallet()), tenant: 1);
+        var answer = await Partitions[partition].SubmitAsync(new CreateWallet(NewId(), 1, ClientIds.NextWallet(partition, _partitions)), tenant: 1);
         return answer.Owner!.Value.Id;
+    }
+
+    /// <summary>Until nothing is on its way between partitions: asking each lets it take a turn.</summary>
+    public async Task ArriveAsync()
+    {
+        while (Partitions.LegsInFlight > 0)
+        {
+            Cancel.ThrowIfCancellationRequested();
+            await Partitions.QueryAllAsync(ledger => ledger.NextSequence);
+        }
     }
 
     public static OperationId NewId() => ClientIds.Next(TimeProvider.System);
@@ -85,9 +98,9 @@ internal sealed class EngineHarness : IAsyncDisposable
     }
 
     /// <summary>Pays a wallet from outside and waits until it is credited.</summary>
-    public async Task<WalletId> FundedWalletAsync(Sats amount)
+    public async Task<WalletId> FundedWalletAsync(Sats amount, int partition = 0)
     {
-        var wallet = await CreateWalletAsync();
+        var wallet = await CreateWalletAsync(partition);
         await Node.PayAsync(await AddressAsync(wallet), amount, Cancel);
         await MineAsync(ToCredit);
         Assert.Equal(amount.ToMsat(), (await WalletAsync(wallet)).Available);
@@ -102,14 +115,19 @@ internal sealed class EngineHarness : IAsyncDisposable
         await MineAsync(ToCredit);
     }
 
-    public async Task<Answer> PayAsync(WalletId payer, WalletId payee, Msat amount) =>
-        await Partition.SubmitAsync(new Transfer(NewId(), payer, payee, amount, 0, ByteString.Empty), tenant: 1);
+    public async Task<Answer> PayAsync(WalletId payer, WalletId payee, Msat amount)
+    {
+        var transfer = new Transfer(NewId(), payer, payee, amount, 0, ByteString.Empty);
+        if (Partitions.Count == 1) return await Partition.SubmitAsync(transfer, tenant: 1);
+        var paid = await Partitions.SubmitAsync(transfer.ToPayment(), tenant: 1);
+        return new Answer(paid.Outcome, paid.Sequence > 0 ? Partitions.HomeOf(payer).ReadEntry(paid.Sequence) : null, paid.Payer, paid.Payee);
+    }
 
     public async Task<WithdrawalKey> WithdrawAsync(WalletId wallet, string address, Sats amount)
     {
         Assert.True(BitcoinAddress.TryParse(address, BitcoinNetwork.Regtest, out var script, out _));
         var id = NewId();
-        var answer = await Partition.SubmitAsync(new RequestWithdrawal(id, wallet, new ByteString(script), amount, Max: false), tenant: 1);
+        var answer = await Partitions.SubmitAsync(new RequestWithdrawal(id, wallet, new ByteString(script), amount, Max: false), tenant: 1);
         Assert.Equal(Outcome.Accepted, answer.Outcome);
         return new WithdrawalKey(wallet, id);
     }
@@ -145,20 +163,21 @@ internal sealed class EngineHarness : IAsyncDisposable
     public async Task TurnAsync()
     {
         await Engine.SettleAsync(Cancel);
-        await Partition.QueryAsync(ledger =>
+        var totals = Totals.Sum(await Partitions.QueryAllAsync(ledger =>
         {
             ledger.CheckEveryBalance();
-            return true;
-        });
+            return ledger.Totals;
+        }));
+        Assert.True(totals.IsConserved);
     }
 
-    public async Task<Wallet> WalletAsync(WalletId id) => (await Partition.QueryAsync(ledger => ledger.FindWallet(id)))!.Value;
+    public async Task<Wallet> WalletAsync(WalletId id) => (await Partitions.HomeOf(id).QueryAsync(ledger => ledger.FindWallet(id)))!.Value;
 
-    public Task<Deposit> DepositAsync(WalletId wallet) => Partition.QueryAsync(ledger => Assert.Single(ledger.DepositsOf(wallet)));
+    public Task<Deposit> DepositAsync(WalletId wallet) => Partitions.HomeOf(wallet).QueryAsync(ledger => Assert.Single(ledger.DepositsOf(wallet)));
 
     public Task<Family> FamilyAsync(long number) => Partition.QueryAsync(ledger => ledger.FindFamily(number));
 
-    public Task<Totals> TotalsAsync() => Partition.QueryAsync(ledger => ledger.Totals);
+    public async Task<Totals> TotalsAsync() => Totals.Sum(await Partitions.QueryAllAsync(ledger => ledger.Totals));
 
     /// <summary>Signs a transaction that spends the same coins as another, back to the payer.</summary>
     public async Task<string> DoubleSpendAsync(Txid txid)

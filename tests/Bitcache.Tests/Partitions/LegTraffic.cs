@@ -21,6 +21,7 @@ internal sealed class LegTraffic
         public bool WasAnswered { get; set; }
     }
 
+    private const int RoundsToAnswer = 5;
     private readonly Random _random;
     private readonly Func<UnixTime> _now;
     private readonly int _partitions;
@@ -110,19 +111,16 @@ internal sealed class LegTraffic
     }
 
     /// <summary>Every request again, until it is answered.</summary>
+    /// <param name="settle">Lets everybody take turns.</param>
     public void RetryEverything(Action settle)
     {
-        foreach (var request in _requests)
+        foreach (var request in _requests) request.WasAnswered = false;
+        for (var i = 0; i < RoundsToAnswer; i++)
         {
-            request.WasAnswered = false;
-            for (var i = 0; i < 4 && !request.WasAnswered; i++)
-            {
-                Send(request);
-                settle();
-                settle();
-            }
-            Must.Hold(request.WasAnswered, "A retry was not answered.");
+            foreach (var request in _requests.Where(request => !request.WasAnswered)) Send(request);
+            for (var turn = 0; turn < RoundsToAnswer; turn++) settle();
         }
+        Must.Hold(_requests.TrueForAll(request => request.WasAnswered), "A retry was not answered.");
     }
 
     /// <summary>Whatever was answered stands in the journal as it was answered.</summary>
