@@ -1,6 +1,5 @@
 using Bitcache.Core;
 using Bitcache.Core.Audit;
-using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Partitions;
 using Bitcache.IntegrationTests.Bitcoin;
 

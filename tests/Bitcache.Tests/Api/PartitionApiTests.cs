@@ -2,7 +2,6 @@
 
 using System.Net.Http.Headers;
 using System.Text;
-using System.Text.Json;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Engine.Partitions;

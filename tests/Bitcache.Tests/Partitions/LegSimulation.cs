@@ -9,7 +9,6 @@ using Bitcache.Core;
 using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
 using Bitcache.Engine.Snapshots;
-using Bitcache.Tests.Simulation;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Tests.Partitions;

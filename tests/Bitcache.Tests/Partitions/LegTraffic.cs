@@ -135,7 +135,7 @@ internal sealed class LegTraffic
         }
     }
 
-    private async void Send(Request request)
+    private static async void Send(Request request)
     {
         try
         {
