@@ -236,7 +236,15 @@ public sealed class LedgerEngine : IAsyncDisposable
         var partitions = recovered.Select(r => new Partition(
             r.Ledger, r.Journal, new BatchClock(time, r.Ledger.Genesis is null ? null : r.Ledger.Time), logger, fatal, bounds: bounds,
             snapshots: r.Snapshots, courier: courier)).ToArray();
-        courier?.Connect(partitions, [.. recovered.Select(r => r.Ledger)]);
+        try
+        {
+            courier?.Connect(partitions, [.. recovered.Select(r => r.Ledger)]);
+        }
+        catch (LedgerInvariantException e)
+        {
+            foreach (var opened in recovered) opened.Journal.Dispose();
+            throw new HistoryMismatchException($"The partitions in {settings.DataFolder} do not belong together: {e.Message}.");
+        }
         for (var number = 0; number < partitions.Length; number++)
         {
             partitions[number].Start();
@@ -275,7 +283,10 @@ public sealed class LedgerEngine : IAsyncDisposable
         }
         for (var number = 1; number < partitions.Count; number++)
         {
-            if (await partitions[number].QueryAsync(ledger => ledger.Genesis) is not { } known) await partitions[number].SubmitAsync(genesis);
+            var known = recovered[number].Ledger.Genesis;
+            if (known is null && recovered[0].Ledger.LastLogCut is not null)
+                throw new HistoryMismatchException($"Partition {number} in {settings.DataFolder} has no journal, and entries of it were signed for.");
+            if (known is null) await partitions[number].SubmitAsync(genesis);
             else if (known.Operator != genesis.Operator) throw new HistoryMismatchException($"Partition {number} in {settings.DataFolder} is one of another ledger.");
         }
     }

@@ -21,7 +21,7 @@ public static class Refunds
     /// <param name="cancel">Whoever asked has gone: no more is looked up.</param>
     /// <returns>For each <see cref="Outcome.Accepted"/> if it may be queued, or why it is refused.</returns>
     /// <exception cref="PartitionUnavailableException">An original cannot be looked up now; nothing was done.</exception>
-    public static async Task<Outcome[]> CompleteAsync(PartitionSet partitions, uint tenant, Payment[] refunds, CancellationToken cancel)
+    public static async Task<Outcome[]> CompleteAsync(PartitionSet partitions, uint tenant, Payment[] refunds, CancellationToken cancel = default)
     {
         var payers = partitions.QueryEachAsync(refunds, refund => refund.Payer, (ledger, refund) => FindPayer(ledger, tenant, refund));
         var payees = partitions.QueryEachAsync(refunds, refund => refund.Payee, FindPayee);
@@ -39,7 +39,7 @@ public static class Refunds
     /// <summary>As above, for the refunds among the payments of a block. One that is refused takes its place as a
     /// payment of no kind.</summary>
     /// <returns>What is refused: its place in the block, and why.</returns>
-    public static async Task<IReadOnlyList<(int Index, Outcome Outcome)>> CompleteAsync(PartitionSet partitions, PaymentBlock block, CancellationToken cancel)
+    public static async Task<IReadOnlyList<(int Index, Outcome Outcome)>> CompleteAsync(PartitionSet partitions, PaymentBlock block, CancellationToken cancel = default)
     {
         var at = new List<int>();
         for (var i = 0; i < block.Count; i++)

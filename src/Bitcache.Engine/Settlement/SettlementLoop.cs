@@ -170,6 +170,7 @@ public sealed class SettlementLoop : IAsyncDisposable
             }
             await _deposits.LookAsync(cancel);
             await CompareReservesAsync(chain.BestBlock, cancel);
+            await _funds.LevelAsync();
             await OpenFamiliesAsync();
             foreach (var payouts in Payouts) await payouts.DriveAsync(mayPay: !_health.ReservesShort, cancel);
             _health = _health with { Trouble = null, Height = chain.Blocks, LookedAt = Now() };
@@ -258,7 +259,6 @@ public sealed class SettlementLoop : IAsyncDisposable
             anchor = null;
         }
         if (Payouts.Any(payouts => payouts.OperatorFundsLow)) _logger.OperatorFundsLow(new Sats(_settings.FeeCapSat));
-        await _funds.LevelAsync();
     }
 
     /// <summary>At every block: what the hot wallet holds, together with what it is just paying out, must cover what

@@ -6,6 +6,7 @@ using System.IO.Pipelines;
 using Bitcache.Core;
 using Bitcache.Engine.Partitions;
 using Bitcache.Server.Keys;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
@@ -108,7 +109,7 @@ internal static class BatchBody
             {
                 read = await reader.ReadAsync();
             }
-            catch (IOException e) when (e is not BadHttpRequestException)
+            catch (IOException e) when (e is not (BadHttpRequestException or ConnectionResetException))
             {
                 throw new ProblemException(ProblemType.MalformedRequest);
             }

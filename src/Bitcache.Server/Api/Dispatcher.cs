@@ -3,6 +3,7 @@
 using Bitcache.Engine;
 using Bitcache.Engine.Partitions;
 using Bitcache.Server.Keys;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -50,10 +51,10 @@ internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, TimeProvider
         {
             answer = new Problem(ProblemType.KeysUnavailable);
         }
-        catch (BadHttpRequestException e) when (e.StatusCode == StatusCodes.Status400BadRequest && http.Request.ContentLength is not null)
+        catch (ConnectionResetException)
         {
-            // The body ended before its length was there: nobody waits for an answer. Kestrel's reader is left in the middle
-            // of a read then; with the connection given up nobody reads on, and no failure of that is logged.
+            // Nobody waits for an answer. The failed read stays in the pipe, and the server would meet it there when it reads
+            // on to the body's end, and log a failure of its own: unless the connection is given up.
             http.Abort();
             return;
         }

@@ -10,6 +10,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using System.Text.Unicode;
 using Bitcache.Core;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 
@@ -47,9 +48,9 @@ internal static class JsonBody
         {
             return await reader.ReadAtLeastAsync(Limits.RequestBodyBytesMax + 1);
         }
-        catch (IOException e) when (e is not BadHttpRequestException)
+        catch (IOException e) when (e is not (BadHttpRequestException or ConnectionResetException))
         {
-            // The sender broke off, or sent a chunk with a length that no number holds; neither is trouble of ours.
+            // A chunk with a length that no number holds is no trouble of ours.
             throw new ProblemException(ProblemType.MalformedRequest);
         }
     }

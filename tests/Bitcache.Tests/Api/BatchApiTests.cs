@@ -140,8 +140,15 @@ public sealed class BatchApiTests(ApiFixture api)
     {
         var (payer, payee) = (await WalletAsync(api.Shop, 10), await WalletAsync(api.Shop));
         var partition = api.Engine.Partitions.First;
+        using var begun = new ManualResetEventSlim();
         using var gate = new ManualResetEventSlim();
-        var asked = partition.QueryAsync(_ => gate.Wait(TimeSpan.FromSeconds(30)));
+        var asked = partition.QueryAsync(_ =>
+        {
+            begun.Set();
+            return gate.Wait(TimeSpan.FromSeconds(30));
+        });
+        // Until the owner has taken it, the question itself stands in the queue.
+        Assert.True(begun.Wait(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
         // Payments of no kind wait like any others, and come to nothing.
         var waiting = Enumerable.Range(0, Limits.QueueItemsMax / Limits.BlockPaymentsMax)
             .Select(_ => partition.SubmitAsync(new PaymentBlock { Count = Limits.BlockPaymentsMax }).AsTask()).ToArray();

@@ -4,6 +4,7 @@
 using Bitcache.Core;
 using Bitcache.Engine.Partitions;
 using Bitcache.Engine;
+using Bitcache.Engine.Settlement;
 
 namespace Bitcache.Tests.Api;
 
@@ -103,7 +104,7 @@ public sealed class PartitionRestartTests : IAsyncLifetime
         await _api.StopAsync();
         var (journal, aside) = (Path.Combine(_api.DataFolder, "journal", $"p000{partition}"), Path.Combine(_api.DataFolder, "aside"));
         Directory.Move(journal, aside);
-        await Assert.ThrowsAnyAsync<Exception>(async () => await _api.InitializeAsync());
+        await Assert.ThrowsAsync<HistoryMismatchException>(async () => await _api.InitializeAsync());
         // With what was lost found again it goes on.
         if (Directory.Exists(journal)) Directory.Delete(journal, recursive: true);
         Directory.Move(aside, journal);
@@ -126,7 +127,7 @@ public sealed class PartitionRestartTests : IAsyncLifetime
         var aside = Path.Combine(_api.DataFolder, "aside");
         Directory.Move(journal, aside);
         Directory.Move(old, journal);
-        await Assert.ThrowsAnyAsync<Exception>(async () => await _api.InitializeAsync());
+        await Assert.ThrowsAsync<HistoryMismatchException>(async () => await _api.InitializeAsync());
         Directory.Delete(journal, recursive: true);
         Directory.Move(aside, journal);
         await _api.InitializeAsync();
