@@ -63,6 +63,12 @@ public interface IFile : IDisposable
 
     void Write(long offset, ReadOnlySpan<byte> bytes);
 
+    /// <summary>Has a part that was written go to the disk now, and waits for it, so that a later sync has less to do. It is
+    /// no sync: nothing is durable by it.</summary>
+    void WriteOut(long offset, long length)
+    {
+    }
+
     /// <summary>Returns once every byte written through any descriptor of the file, and its length, is on stable storage.</summary>
     void SyncData();
 

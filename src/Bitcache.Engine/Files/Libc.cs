@@ -8,6 +8,8 @@ namespace Bitcache.Engine.Files;
 internal static partial class Libc
 {
     private const nint PageBytes = 4096;
+    /// <summary>SYNC_FILE_RANGE_WAIT_BEFORE, _WRITE and _WAIT_AFTER.</summary>
+    internal const uint WriteAndWait = 1 | 2 | 4;
     internal const int ReadOnly = 0;
     internal const int ReadWrite = 2;
     internal const int CreateFlag = 0x40;
@@ -43,6 +45,10 @@ internal static partial class Libc
     [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial int SyncData(SafeFileHandle file);
+
+    [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    internal static partial int SyncRange(SafeFileHandle file, long offset, long length, uint flags);
 
     [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

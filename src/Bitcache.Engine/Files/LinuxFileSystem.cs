@@ -90,6 +90,12 @@ public sealed class LinuxFileSystem : IFileSystem
 
         public void Write(long offset, ReadOnlySpan<byte> bytes) => RandomAccess.Write(_handle, bytes, offset);
 
+        public void WriteOut(long offset, long length)
+        {
+            // What it says of a failure it may not say again: it is as final as that of a sync.
+            if (Libc.SyncRange(_handle, offset, length, Libc.WriteAndWait) != 0) throw Libc.Error("sync_file_range", path);
+        }
+
         public void SyncData()
         {
             // Not repeated even when interrupted: whether the first one lost the error is not knowable.

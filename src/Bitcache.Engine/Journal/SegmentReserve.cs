@@ -70,10 +70,12 @@ internal sealed class SegmentReserve(Files.IFileSystem files, string folder, int
             file.Preallocate(segmentBytes);
             for (var offset = 0; offset < segmentBytes && !_stopping; offset += PieceBytes)
             {
-                file.Write(offset, Zeros.AsSpan(0, Math.Min(PieceBytes, segmentBytes - offset)));
+                var piece = Zeros.AsSpan(0, Math.Min(PieceBytes, segmentBytes - offset));
+                file.Write(offset, piece);
                 // Piece by piece: a batch that is synced meanwhile waits for one of them at the disk, not for the whole file.
-                file.SyncData();
+                file.WriteOut(offset, piece.Length);
             }
+            file.SyncData();
             lock (_lock) _ready = (path, file);
         }
         catch (IOException e) when (Files.NoSpaceException.IsCauseOf(e))

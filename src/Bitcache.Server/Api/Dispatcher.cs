@@ -4,6 +4,7 @@ using Bitcache.Engine;
 using Bitcache.Engine.Partitions;
 using Bitcache.Server.Keys;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
@@ -60,6 +61,9 @@ internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, TimeProvider
         }
         catch (BadHttpRequestException e)
         {
+            // What follows such a body is no request: without this the server would look for one, in a pipe that the failed
+            // read has not let go.
+            if (HttpProtocol.IsHttp11(http.Request.Protocol)) http.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
             answer = new Problem(e.StatusCode switch
             {
                 StatusCodes.Status413PayloadTooLarge => ProblemType.BodyTooLarge,

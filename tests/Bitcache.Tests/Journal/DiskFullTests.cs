@@ -80,14 +80,14 @@ public sealed class DiskFullTests
     [Fact]
     public void A_segment_in_reserve_that_cannot_be_filled_is_given_up_and_harms_nothing()
     {
-        for (var at = 1; at <= 4; at++)
+        for (var seed = 1; seed <= 4; seed++)
         {
-            var disk = new SimDisk(at);
+            var disk = new SimDisk(seed);
             disk.MakeDurableFolder(SampleJournal.DataFolder);
             using (var reserve = new SegmentReserve(disk, SampleJournal.DataFolder, 4 << 20))
             {
                 // After the file was made and its space taken.
-                disk.ShortWriteAt = disk.Operations + 2 + at;
+                disk.ShortWriteAt = disk.Operations + 3;
                 reserve.Prepare();
                 Assert.Null(reserve.Failure);
                 Assert.False(reserve.TryTake(out _, out _));

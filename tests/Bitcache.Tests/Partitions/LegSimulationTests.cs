@@ -8,7 +8,7 @@ namespace Bitcache.Tests.Partitions;
 [Trait("suite", "faults")]
 public sealed class LegSimulationTests(ITestOutputHelper output)
 {
-    private static readonly int SeedsInAll = Environment.GetEnvironmentVariable("BITCACHE_FULL") == "1" ? 20_000 : 500;
+    private static readonly int SeedsInAll = Environment.GetEnvironmentVariable("BITCACHE_FULL") == "1" ? 20_000 : 300;
 
     [Fact]
     public void Every_payment_between_partitions_is_one_debit_and_one_credit()

@@ -9,7 +9,7 @@ namespace Bitcache.Tests.Partitions;
 [Trait("suite", "faults")]
 public sealed class PartitionSimulationTests
 {
-    private static readonly int SeedsInAll = Environment.GetEnvironmentVariable("BITCACHE_FULL") == "1" ? 20_000 : 2_000;
+    private static readonly int SeedsInAll = Environment.GetEnvironmentVariable("BITCACHE_FULL") == "1" ? 20_000 : 600;
 
     [Fact]
     public void Every_answered_payment_survives_and_a_retry_has_no_second_effect()
