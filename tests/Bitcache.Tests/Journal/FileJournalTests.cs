@@ -123,19 +123,23 @@ public sealed class FileJournalTests : IDisposable
         var path = Path.Combine(_folder, "segment");
         _files.Uncache(path);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        var other = Task.Run(
-            () =>
+        using var begun = new ManualResetEventSlim();
+        Exception? failure = null;
+        var other = new Thread(() => failure = Record.Exception(() =>
+        {
+            while (!stop.IsCancellationRequested)
             {
-                while (!stop.IsCancellationRequested)
-                {
-                    File.WriteAllBytes(path, [1]);
-                    _files.Delete(path);
-                }
-            },
-            stop.Token);
+                File.WriteAllBytes(path, [1]);
+                _files.Delete(path);
+                begun.Set();
+            }
+        }));
+        other.Start();
+        begun.Wait(TestContext.Current.CancellationToken);
         for (var calls = 0; calls < 20_000; calls++) _files.Uncache(path);
         stop.Cancel();
-        Assert.Null(Record.Exception(() => other.Wait(TestContext.Current.CancellationToken)));
+        other.Join();
+        Assert.Null(failure);
     }
 
     [Fact]
