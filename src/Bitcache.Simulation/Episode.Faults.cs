@@ -226,6 +226,9 @@ internal sealed partial class Episode
         _disk.CalmDown();
         RetrySome();
         Settle();
+        // A hold may have expired in a batch that nobody waits for.
+        for (var turns = 0; turns < 100 && !Now.IsDurable; turns++) TakeBothTurns();
+        Must.Hold(Now.IsDurable, "What time has made is never durable.");
         State = Now.State;
         Now.Dispose();
         End(powerLoss: true);

@@ -200,12 +200,17 @@ internal sealed partial class Episode : IDisposable
     {
         for (var turns = 0; turns < 100 && (_clerk.Outstanding > 0 || turns < 2) && Now.StoppedBy is null; turns++)
         {
-            Now.TakeOwnerTurn();
-            _scheduler.Drain();
-            Now.TakeSyncTurn();
-            _scheduler.Drain();
+            TakeBothTurns();
         }
         if (Now.StoppedBy is null) Must.Hold(_clerk.Outstanding == 0, $"{_clerk.Outstanding} requests are never answered.");
+    }
+
+    private void TakeBothTurns()
+    {
+        Now.TakeOwnerTurn();
+        _scheduler.Drain();
+        Now.TakeSyncTurn();
+        _scheduler.Drain();
     }
 
     private void Admit(Entry entry)

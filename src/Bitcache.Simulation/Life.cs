@@ -112,6 +112,9 @@ internal sealed class Life : IDisposable
         return ledger.StateHash();
     }
 
+    /// <summary>Whether everything that was applied is on the disk.</summary>
+    public bool IsDurable => _partition.DurableSequence + 1 == _ledger.NextSequence;
+
     /// <summary>So much is about to be put into the queue.</summary>
     public void Sending(int cost) => QueueWasFull |= _partition.QueuedItems + cost > _queueItems;
 
