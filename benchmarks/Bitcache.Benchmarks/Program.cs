@@ -25,7 +25,7 @@ var window = new Option<int>("--window")
     CustomParser = ParseCount,
 };
 var blockPayments = new Option<int>("--block") { Description = "Payments that arrive together", DefaultValueFactory = _ => 4_096 };
-var blocks = new Option<int>("--blocks") { Description = "Blocks waiting for their answer", DefaultValueFactory = _ => 6 };
+var blocks = new Option<int>("--blocks") { Description = "Blocks waiting for their answer", DefaultValueFactory = _ => 4 };
 var engine = new Command("engine", "Durable transfers a second through one partition, beside the floors of disk and memory")
 {
     wallets, window, blockPayments, blocks,
