@@ -104,7 +104,11 @@ internal sealed partial class Episode
         Settle();
         if (Now.StoppedBy is not null) return;
         if (_disk.Full) return;
-        // A batch expires a few holds, and with nothing sent there is no batch; not every question needs one.
+        // The clock is looked at when a batch begins, and not every question below needs one.
+        _ = Now.Partition.QueryAsync(ledger => ledger.NextSequence);
+        Settle();
+        if (Now.StoppedBy is not null) return;
+        // A batch expires a few holds, and with nothing sent there is no batch.
         var (questions, most) = (0, 20 + (2 * _oracle.Latest.Holds.Count));
         do
         {
