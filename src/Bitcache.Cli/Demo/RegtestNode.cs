@@ -7,6 +7,7 @@ using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Bitcoin;
 
 namespace Bitcache.Cli.Demo;
@@ -24,6 +25,7 @@ public sealed class RegtestNode : IAsyncDisposable
     // no wallet picks 21 as a lock time (they step back up to 100 blocks), which Bitcoin Knots takes for spam.
     private const int FirstBlocks = 130;
     private const int PortAttemptsMax = 3;
+    private static readonly FeeRate MinerFeeRate = new(2_000);
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(60);
 
     private readonly string _program;
@@ -143,12 +145,17 @@ public sealed class RegtestNode : IAsyncDisposable
     /// server's wallet when this returns.</summary>
     public async Task<Txid> PayAsync(string address, Sats amount, CancellationToken cancel)
     {
-        var txid = await MinerAsync("sendtoaddress", [address, Amounts.FormatBtc(amount)], NodeJson.ToTxid, cancel);
+        // In the steps that the server takes, too: signed first, then sent, and what is sent again is the same transaction.
+        var miner = new BitcoinRpcNode(Rpc, MinerWallet);
+        var funded = await miner.WalletCreateFundedPsbtAsync([], [new PayOutput(address, amount)], MinerFeeRate, cancel);
+        var signed = await miner.WalletProcessPsbtAsync(funded.Psbt, cancel);
+        if (signed.Transaction is not { } raw || !BitcoinTransaction.TryParse(raw, out var transaction))
+            throw new InvalidOperationException("the miner's wallet could not sign its payment");
+        var sent = await Node.SendRawTransactionAsync(raw, cancel);
+        if (sent.Outcome != BroadcastOutcome.Accepted)
+            throw new InvalidOperationException($"the node does not accept the miner's payment {transaction.Txid}: {sent.Message}");
         await SyncWalletsAsync(cancel);
-        // The wallet gives a txid also for what its own node will not take.
-        if (await Node.GetMempoolEntryAsync(txid, cancel) is null)
-            throw new InvalidOperationException($"the node does not accept the miner's payment {txid}; its debug.log says why");
-        return txid;
+        return transaction.Txid;
     }
 
     /// <summary>An address outside the server's wallet.</summary>
