@@ -7,7 +7,10 @@ using Bitcache.Core;
 using Bitcache.Core.Bitcoin;
 using Bitcache.Engine;
 using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Files;
+using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
+using Bitcache.Engine.Snapshots;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.IntegrationTests.Settlement;
@@ -67,9 +70,12 @@ internal sealed class EngineHarness : IAsyncDisposable
         var before = await Partitions.QueryAllAsync(ledger => ledger.StateHash());
         await Engine.DisposeAsync();
         _engine = null;
+        // Asked of the files: an engine that is open looks at the chain and cuts its log from the first moment on.
+        var files = new LinuxFileSystem();
+        var after = Enumerable.Range(0, _partitions).Select(partition => LedgerReplay.Run(
+            files, _folder.FullName, new FileJournalSettings { Partition = partition }, NullLogger.Instance, _ => { }).StateHash);
+        Assert.Equal(before, after);
         await OpenAsync();
-        // The clock may have added an entry since; nothing else can have.
-        Assert.Equal(before, await Partitions.QueryAllAsync(ledger => ledger.StateHash()));
     }
 
     public async Task<WalletId> CreateWalletAsync(int partition = 0)
