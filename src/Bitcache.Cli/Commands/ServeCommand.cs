@@ -80,6 +80,8 @@ internal static class ServeCommand
         .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace)
         .AddSimpleConsole(console => (console.SingleLine, console.UseUtcTimestamp, console.TimestampFormat) = (true, true, "yyyy-MM-dd'T'HH:mm:ss.fff'Z' "))
         .AddFilter("Microsoft", LogLevel.Warning)
+        // Were it on for anything, each request would get an activity and a scope, whether or not something is logged.
+        .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None)
         // What keeps the server from starting is said once, by us.
         .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
 
