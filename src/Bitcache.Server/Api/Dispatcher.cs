@@ -94,7 +94,7 @@ internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, TimeProvider
     {
         if (request.Headers.Authorization is not [{ } header] || !header.StartsWith(BearerScheme, StringComparison.OrdinalIgnoreCase))
             throw new ProblemException(ProblemType.KeyMissing);
-        return keys.Identify(header.AsSpan(BearerScheme.Length), out var principal) switch
+        return keys.Identify(header, out var principal, BearerScheme.Length) switch
         {
             KeyRefusal.None => principal,
             KeyRefusal.Malformed => throw new ProblemException(ProblemType.KeyMalformed),

@@ -1,7 +1,8 @@
-// The keys as the running server sees them. Looking a key up costs one SHA-256; the file is looked at again after
-// half a second, by whichever request comes then, so that a revoked key is refused within a second.
+// The keys as the running server sees them. Looking a key up costs one SHA-256, once for a connection; the file is
+// looked at again after half a second, by whichever request comes then, so that a revoked key is refused within a second.
 
 using System.Collections.Frozen;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Bitcache.Core;
 using Bitcache.Core.Bitcoin;
@@ -49,6 +50,9 @@ public sealed class Keyring
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly Lock _reload = new();
+    /// <summary>Hashes of known keys, by the very string that they came in: for as long as a client sends the same header on a
+    /// connection, Kestrel hands us the same string. They go when it goes.</summary>
+    private readonly ConditionalWeakTable<string, StrongBox<Hash256>> _hashes = [];
     /// <summary>Tenants that every version of the file must have: those who own wallets, and all that were read since.</summary>
     private readonly HashSet<uint> _owners;
     private volatile Snapshot _snapshot;
@@ -73,19 +77,28 @@ public sealed class Keyring
     public IReadOnlyList<Tenant> Tenants() => Current() is { Keys: not null } known ? known.Tenants : throw Unusable();
 
     /// <summary>Finds out whose key this is.</summary>
+    /// <param name="text">Ends with the key.</param>
+    /// <param name="keyAt">Where in the text the key begins.</param>
     /// <exception cref="KeyFileException">The file has become unusable: nobody is let in until it is mended.</exception>
-    public KeyRefusal Identify(ReadOnlySpan<char> key, out Principal principal)
+    public KeyRefusal Identify(string text, out Principal principal, int keyAt = 0)
     {
         principal = null!;
-        if (!ApiKey.IsWellFormed(key)) return KeyRefusal.Malformed;
-        if (!key.StartsWith(_prefix, StringComparison.Ordinal)) return KeyRefusal.OtherNetwork;
+        var isHashed = _hashes.TryGetValue(text, out var hashed);
+        if (!isHashed)
+        {
+            var key = text.AsSpan(keyAt);
+            if (!ApiKey.IsWellFormed(key)) return KeyRefusal.Malformed;
+            if (!key.StartsWith(_prefix, StringComparison.Ordinal)) return KeyRefusal.OtherNetwork;
+            hashed = new StrongBox<Hash256>(ApiKey.Hash(key));
+        }
         var keys = Current().Keys ?? throw Unusable();
-        var hash = ApiKey.Hash(key);
+        var hash = hashed!.Value;
         Span<byte> presented = stackalloc byte[Hash256.Bytes];
         hash.Write(presented);
         // The table is found by a hash that the sender cannot choose; the comparison that decides takes the same
         // time wherever two hashes differ.
         if (!keys.TryGetValue(hash, out var known) || !CryptographicOperations.FixedTimeEquals(presented, known.Hash)) return KeyRefusal.Unknown;
+        if (!isHashed) _hashes.AddOrUpdate(text, hashed);
         if (known.Revoked) return KeyRefusal.Revoked;
         if (known.Expires <= _time.GetUtcNow()) return KeyRefusal.Expired;
         principal = known.Principal;

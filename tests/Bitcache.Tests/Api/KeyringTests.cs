@@ -45,6 +45,24 @@ public sealed class KeyringTests : IDisposable
     }
 
     [Fact]
+    public void What_is_remembered_of_a_header_is_no_more_than_its_key()
+    {
+        var store = Store;
+        var (key, other) = (store.Create(new KeyTerms("shop", NewTenant: true, Scopes.Read, "till")), store.Create(new KeyTerms("shop", NewTenant: false, Scopes.Pay, "door")));
+        var ring = Open();
+        foreach (var header in new[] { "Bearer " + key.Secret, "Bearer " + other.Secret })
+        {
+            Assert.Equal(KeyRefusal.None, ring.Identify(header, out var first, keyAt: "Bearer ".Length));
+            Assert.Equal(KeyRefusal.None, ring.Identify(header, out var again, keyAt: "Bearer ".Length));
+            Assert.Equal(first, again);
+            Assert.Equal(header.EndsWith(key.Secret, StringComparison.Ordinal) ? Scopes.Read : Scopes.Pay, again.Scopes);
+            store.Revoke(again.KeyId);
+            _time.Advance(Keyring.StaleMax);
+            Assert.Equal(KeyRefusal.Revoked, ring.Identify(header, out _, keyAt: "Bearer ".Length));
+        }
+    }
+
+    [Fact]
     public void Keys_of_nobody_and_of_another_network_are_told_apart()
     {
         var ring = Open();
