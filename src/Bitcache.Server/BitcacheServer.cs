@@ -13,6 +13,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using RouteEndpoint = Microsoft.AspNetCore.Routing.RouteEndpoint;
 
 namespace Bitcache.Server;
 
@@ -50,8 +51,8 @@ public sealed class BitcacheServer : IAsyncDisposable
         builder.Services.AddSingleton(logs);
         builder.Services.Configure<Microsoft.Extensions.Hosting.HostOptions>(host => host.ShutdownTimeout = ShutdownTimeout);
         var app = builder.Build();
-        app.Use(DescribeMiss);
         app.UseRouting();
+        app.Use(DescribeMiss);
         var dispatcher = new Dispatcher(engine, keys, time, logs.CreateLogger<Dispatcher>());
         Map(app, dispatcher);
         try
@@ -106,16 +107,17 @@ public sealed class BitcacheServer : IAsyncDisposable
     }
 
     /// <summary>Paths and methods that no route has get a problem as body, too.</summary>
-    private static async Task DescribeMiss(HttpContext http, RequestDelegate next)
+    private static Task DescribeMiss(HttpContext http, RequestDelegate next) => http.GetEndpoint() switch
+    {
+        RouteEndpoint => next(http),
+        null => new Problem(ProblemType.RouteNotFound).ExecuteAsync(http),
+        _ => DescribeMethodMiss(http, next),
+    };
+
+    /// <summary>Where only the method is wrong, routing's own endpoint says which are right.</summary>
+    private static async Task DescribeMethodMiss(HttpContext http, RequestDelegate next)
     {
         await next(http);
-        if (http.Response.HasStarted || http.Response.ContentType is not null) return;
-        var type = http.Response.StatusCode switch
-        {
-            StatusCodes.Status404NotFound => ProblemType.RouteNotFound,
-            StatusCodes.Status405MethodNotAllowed => ProblemType.MethodNotAllowed,
-            _ => null,
-        };
-        if (type is not null) await new Problem(type).ExecuteAsync(http);
+        await new Problem(ProblemType.MethodNotAllowed).ExecuteAsync(http);
     }
 }
