@@ -9,6 +9,7 @@ public static class Bech32m
     private const uint Bech32Constant = 1;
     private const uint Bech32mConstant = 0x2bc830a3;
     private const int ChecksumCharacters = 6;
+    private const int CharactersMax = 90;
     private const byte NoFive = 255;
 
     /// <summary>The value of each ASCII character in either case, or <see cref="NoFive"/>.</summary>
@@ -21,15 +22,15 @@ public static class Bech32m
     /// <summary>Writes bytes as <c>prefix1…checksum</c>, in lower case.</summary>
     public static string Encode(string prefix, ReadOnlySpan<byte> data)
     {
-        var fives = ToFives(data);
-        return Encode(prefix, fives, Bech32mConstant);
+        Span<byte> fives = stackalloc byte[CharactersMax];
+        return Encode(prefix, fives[..ToFives(data, fives)], Bech32mConstant);
     }
 
     /// <summary>Reads what <see cref="Encode(string, ReadOnlySpan{byte})"/> wrote; mixed case, another prefix,
     /// a wrong checksum or leftover bits are refused.</summary>
     public static bool TryDecode(string prefix, ReadOnlySpan<char> text, Span<byte> data)
     {
-        Span<byte> fives = stackalloc byte[90];
+        Span<byte> fives = stackalloc byte[CharactersMax];
         return TryReadFives(prefix, text, fives, out var count, out var constant)
             && constant == Bech32mConstant
             && TryToBytes(fives[..count], data, out var written)
@@ -39,15 +40,16 @@ public static class Bech32m
     /// <summary>Writes a witness program as an address (BIP-173 for version 0, BIP-350 above).</summary>
     public static string EncodeSegwit(string prefix, int version, ReadOnlySpan<byte> program)
     {
-        var fives = ToFives(program);
-        return Encode(prefix, [(byte)version, .. fives], version == 0 ? Bech32Constant : Bech32mConstant);
+        Span<byte> fives = stackalloc byte[CharactersMax];
+        fives[0] = (byte)version;
+        return Encode(prefix, fives[..(1 + ToFives(program, fives[1..]))], version == 0 ? Bech32Constant : Bech32mConstant);
     }
 
     /// <summary>Reads a segwit address; the version decides which of the two checksums must stand.</summary>
     public static bool TryDecodeSegwit(string prefix, ReadOnlySpan<char> address, Span<byte> program, out int version, out int length)
     {
         version = length = 0;
-        Span<byte> fives = stackalloc byte[90];
+        Span<byte> fives = stackalloc byte[CharactersMax];
         if (!TryReadFives(prefix, address, fives, out var count, out var constant) || count < 1) return false;
         version = fives[0];
         if (version > 16 || constant != (version == 0 ? Bech32Constant : Bech32mConstant)) return false;
@@ -55,9 +57,9 @@ public static class Bech32m
         return version != 0 || length is 20 or 32;
     }
 
-    private static byte[] ToFives(ReadOnlySpan<byte> data)
+    /// <returns>How many there are.</returns>
+    private static int ToFives(ReadOnlySpan<byte> data, Span<byte> fives)
     {
-        var fives = new byte[((data.Length * 8) + 4) / 5];
         int bits = 0, count = 0;
         uint window = 0;
         foreach (var b in data)
@@ -67,7 +69,7 @@ public static class Bech32m
             window &= 0xff;
         }
         if (bits > 0) fives[count++] = (byte)((window << (5 - bits)) & 31);
-        return fives;
+        return count;
     }
 
     private static bool TryToBytes(ReadOnlySpan<byte> fives, Span<byte> data, out int written)
@@ -92,7 +94,7 @@ public static class Bech32m
         var check = Step(prefix, fives);
         for (var i = 0; i < ChecksumCharacters; i++) check = Polymod(check, 0);
         check ^= constant;
-        var text = new char[prefix.Length + 1 + fives.Length + ChecksumCharacters];
+        Span<char> text = stackalloc char[prefix.Length + 1 + fives.Length + ChecksumCharacters];
         prefix.CopyTo(text);
         text[prefix.Length] = '1';
         for (var i = 0; i < fives.Length; i++) text[prefix.Length + 1 + i] = Alphabet[fives[i]];
@@ -105,7 +107,7 @@ public static class Bech32m
     {
         (count, constant) = (0, 0);
         var body = text.Length - prefix.Length - 1;
-        if (body < ChecksumCharacters || text.Length > 90 || text[prefix.Length] != '1') return false;
+        if (body < ChecksumCharacters || text.Length > CharactersMax || text[prefix.Length] != '1') return false;
         var lower = text.IndexOfAnyInRange('a', 'z') >= 0;
         var upper = text.IndexOfAnyInRange('A', 'Z') >= 0;
         if ((lower && upper) || !text[..prefix.Length].Equals(prefix, StringComparison.OrdinalIgnoreCase)) return false;

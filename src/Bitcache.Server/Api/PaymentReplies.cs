@@ -52,20 +52,22 @@ internal static class PaymentReplies
 
     private static PaymentReply Of(Call call, in Payment payment, in PaymentAnswer answer)
     {
-        var payer = Show(call, answer.Payer);
+        var (payerId, payeeId) = (payment.Payer.ToString(), payment.Payee.ToString());
+        var payer = Show(call, answer.Payer, payerId);
         var isCapture = payment.Kind == PaymentKind.Capture;
         return new PaymentReply(
             NameOf(payment.Kind), payment.Id.ToString(), ProblemType.Of(answer.Outcome)?.Code ?? Accepted, answer.Sequence, answer.Time.ToString(),
-            payment.Payer.ToString(), payment.Payee.ToString(), answer.Amount.Value, payment.Code, Encoding.UTF8.GetString(payment.Reference),
+            payerId, payeeId, answer.Amount.Value, payment.Code, Encoding.UTF8.GetString(payment.Reference),
             payer is null ? null : MoreThanNothing(answer.Fee), payment.IsUpTo ? payment.Amount.Value : null,
             payment.Kind == PaymentKind.Hold ? payment.Expires.ToString() : null, payment.IsOnHold ? payment.Target.ToString() : null,
             payment.IsClosing ? true : null, isCapture ? MoreThanNothing(answer.Released) : null,
-            payment.Kind == PaymentKind.Refund ? payment.Target.ToString() : null, payer, Show(call, answer.Payee));
+            payment.Kind == PaymentKind.Refund ? payment.Target.ToString() : null, payer, Show(call, answer.Payee, payeeId));
     }
 
     /// <summary>A wallet, if the caller may see it.</summary>
-    public static WalletReply? Show(Call call, Wallet? wallet) =>
-        wallet is { } known && call.Principal.MaySee(known) ? WalletReply.Of(known) : null;
+    /// <param name="id">Its id as text, where it is there already.</param>
+    public static WalletReply? Show(Call call, Wallet? wallet, string? id = null) =>
+        wallet is { } known && call.Principal.MaySee(known) ? WalletReply.Of(known, id) : null;
 
     public static long? MoreThanNothing(Msat amount) => amount.IsZero ? null : amount.Value;
 

@@ -19,8 +19,9 @@ public sealed record IdRequest(string Id);
 public sealed record WalletReply(
     string Wallet, long AvailableMsat, long HeldMsat, long FrozenMsat, long OwedMsat, long OwedPendingMsat, IReadOnlyList<string>? FrozenBy = null)
 {
-    public static WalletReply Of(in Wallet wallet) => new(
-        wallet.Id.ToString(), wallet.Available.Value, wallet.Held.Value, wallet.Frozen.Value, wallet.Owed.Value, wallet.OwedPending.Value,
+    /// <param name="id">The wallet's id as text, where it is there already.</param>
+    public static WalletReply Of(in Wallet wallet, string? id = null) => new(
+        id ?? wallet.Id.ToString(), wallet.Available.Value, wallet.Held.Value, wallet.Frozen.Value, wallet.Owed.Value, wallet.OwedPending.Value,
         wallet.IsFrozen ? WalletControlRoutes.NamesOf(wallet.Freezes) : null);
 }
 
