@@ -51,7 +51,7 @@ public sealed class MerkleLog
             var end = EntriesAt(level, size);
             var hashes = new Hash256[end % TileWidth];
             if (!store.TryRead(level, end - hashes.Length, hashes)) return null;
-            foreach (var hash in hashes) log._edge[level].Add(hash);
+            log._edge[level].Add(hashes);
         }
         return log;
     }
@@ -66,7 +66,12 @@ public sealed class MerkleLog
     {
         var before = Size;
         var above = new List<Hash256>?[LevelsMax];
-        foreach (var leaf in leaves) Append(0, leaf, above);
+        for (var rest = leaves; !rest.IsEmpty;)
+        {
+            var some = rest[..Math.Min(rest.Length, _edge[0].Room)];
+            Append(0, some, above);
+            rest = rest[some.Length..];
+        }
         _store.Write(0, before, leaves);
         for (var level = 1; level < LevelsMax && above[level] is { } hashes; level++)
             _store.Write(level, EntriesAt(level, before), CollectionsMarshal.AsSpan(hashes));
@@ -160,16 +165,17 @@ public sealed class MerkleLog
         return Tile(level, first / TileWidth).Node(row, (int)(first % TileWidth) >> row);
     }
 
-    private void Append(int level, Hash256 hash, List<Hash256>?[] above)
+    /// <param name="hashes">No more than the level's unfinished tile has room for.</param>
+    private void Append(int level, ReadOnlySpan<Hash256> hashes, List<Hash256>?[] above)
     {
-        if (level == 0) Size++;
-        else (above[level] ??= []).Add(hash);
-        _edge[level].Add(hash);
+        if (level == 0) Size += hashes.Length;
+        else (above[level] ??= []).AddRange(hashes);
+        _edge[level].Add(hashes);
         if (!_edge[level].IsFull) return;
         // What was booked last is asked for most.
         var full = Remember(level, (EntriesAt(level, Size) - 1) / TileWidth, _edge[level]);
         _edge[level] = new MerkleTile();
-        Append(level + 1, full.Root, above);
+        Append(level + 1, [full.Root], above);
     }
 
     /// <summary>A tile of which everything can be believed.</summary>

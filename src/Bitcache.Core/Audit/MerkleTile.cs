@@ -14,13 +14,11 @@ internal sealed class MerkleTile
     {
     }
 
-    public MerkleTile(ReadOnlySpan<Hash256> hashes)
-    {
-        foreach (var hash in hashes) Add(hash);
-    }
+    public MerkleTile(ReadOnlySpan<Hash256> hashes) => Add(hashes);
 
     public int Count { get; private set; }
     public bool IsFull => Count == Width;
+    public int Room => Width - Count;
     public ReadOnlySpan<Hash256> Hashes => _nodes.AsSpan(0, Count);
 
     /// <summary>Of a full tile: its entry in the level above.</summary>
@@ -28,13 +26,19 @@ internal sealed class MerkleTile
 
     public Hash256 Node(int height, int index) => _nodes[RowStart(height) + index];
 
-    public void Add(Hash256 hash)
+    public void Add(Hash256 hash) => Add([hash]);
+
+    public void Add(ReadOnlySpan<Hash256> hashes)
     {
-        _nodes[Count++] = hash;
-        for (var height = 1; height <= Heights && Count % (1 << height) == 0; height++)
+        var before = Count;
+        hashes.CopyTo(_nodes.AsSpan(before, Room));
+        Count += hashes.Length;
+        var lanes = Sha256Lanes.For(hashes.Length / 2);
+        for (var height = 1; height <= Heights && before >> height < Count >> height; height++)
         {
-            var index = (Count >> height) - 1;
-            _nodes[RowStart(height) + index] = Rfc6962.NodeHash(Node(height - 1, 2 * index), Node(height - 1, (2 * index) + 1));
+            var (first, nodes) = (before >> height, (Count >> height) - (before >> height));
+            Rfc6962.NodeHashes(
+                _nodes.AsSpan(RowStart(height - 1) + (2 * first), 2 * nodes), _nodes.AsSpan(RowStart(height) + first, nodes), lanes);
         }
     }
 

@@ -21,6 +21,30 @@ public static class Rfc6962
         return Sha256.Of(preimage);
     }
 
+    /// <summary>The nodes over pairs of neighbours.</summary>
+    /// <param name="children">Two for each node.</param>
+    /// <param name="lanes">To hash several at once; null to hash one after the other.</param>
+    internal static void NodeHashes(ReadOnlySpan<Hash256> children, Span<Hash256> nodes, Sha256Lanes? lanes)
+    {
+        if (lanes is null || nodes.Length < Sha256Lanes.MessagesMin)
+        {
+            for (var i = 0; i < nodes.Length; i++) nodes[i] = NodeHash(children[2 * i], children[(2 * i) + 1]);
+            return;
+        }
+        Span<byte> pair = stackalloc byte[2 * Hash256.Bytes];
+        for (var first = 0; first < nodes.Length; first += Sha256Lanes.Count)
+        {
+            var some = nodes[first..Math.Min(first + Sha256Lanes.Count, nodes.Length)];
+            for (var i = first; i < first + some.Length; i++)
+            {
+                children[2 * i].Write(pair);
+                children[(2 * i) + 1].Write(pair[Hash256.Bytes..]);
+                lanes.Add(NodePrefix, pair);
+            }
+            lanes.Finish(some);
+        }
+    }
+
     /// <summary>SHA-256(01 || left || right).</summary>
     public static Hash256 NodeHash(Hash256 left, Hash256 right)
     {

@@ -97,11 +97,11 @@ internal sealed class LogOrder : IDisposable
     /// <summary>Hashes statements of the log, which must be covered by the cuts that are listed.</summary>
     public Hash256[] ReadLeaves(long first, int count)
     {
-        var leaves = new List<Hash256>(count);
+        var leaves = new LeafHasher(count);
         if (IsOnePartition)
         {
             AddLeaves(leaves, _partitions.First, first, count);
-            return [.. leaves];
+            return leaves.Finish();
         }
         var (before, cut) = Around(row => row.Size > first);
         for (var at = RowOf(cut) + 1; ; at++)
@@ -113,7 +113,7 @@ internal sealed class LogOrder : IDisposable
                 var end = Math.Min(first + count, start + cut.Through[partition] - before.Through[partition]);
                 if (from < end) AddLeaves(leaves, _partitions[partition], before.Through[partition] + 1 + from - start, end - from);
             }
-            if (leaves.Count == count) return [.. leaves];
+            if (leaves.Count == count) return leaves.Finish();
             (before, cut) = (cut, Read(at));
         }
     }
@@ -207,11 +207,11 @@ internal sealed class LogOrder : IDisposable
     private static uint Checksum(ReadOnlySpan<byte> row) => Crc32C.Compute(row[..^sizeof(uint)]);
 
     /// <summary>The leaves of a record, as far as they are wanted: of a split some may be in the log already.</summary>
-    private static void AddLeaves(List<Hash256> leaves, Partition partition, long first, long count) =>
+    private static void AddLeaves(LeafHasher leaves, Partition partition, long first, long count) =>
         partition.ReadRecords(first, count, record =>
         {
             var (sequence, sequences) = Entry.SequencesOf(record);
             for (var at = Math.Max(first, sequence); at < Math.Min(first + count, sequence + sequences); at++)
-                leaves.Add(Rfc6962.LeafHash(Entry.StatementOf(record, at)));
+                leaves.Add(Entry.StatementOf(record, at));
         });
 }
