@@ -24,6 +24,9 @@ internal static partial class Libc
     /// <summary>MADV_HUGEPAGE.</summary>
     private const int AdviceHugePages = 14;
 
+    /// <summary>MADV_POPULATE_WRITE.</summary>
+    private const int AdvicePopulate = 23;
+
     internal const int LockExclusive = 2;
     internal const int LockNonBlocking = 4;
 
@@ -67,6 +70,18 @@ internal static partial class Libc
         _ = AdviseMemory(first, (address + bytes - first + PageBytes - 1) & -PageBytes, AdviceHugePages);
     }
 
+    [LibraryImport("libc", EntryPoint = "usleep")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int SleepCall(uint microseconds);
+
+    /// <summary>Has the system find memory for the whole pages in the range, as the first write to each would. What they hold
+    /// stays; a range that is not there any more is left alone.</summary>
+    internal static void Populate(nint address, nint bytes)
+    {
+        var first = (address + PageBytes - 1) & -PageBytes;
+        _ = AdviseMemory(first, (address + bytes - first) & -PageBytes, AdvicePopulate);
+    }
+
     /// <summary>Only advice: what it returns does not matter.</summary>
     [LibraryImport("libc", EntryPoint = "posix_fadvise")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
@@ -87,6 +102,9 @@ internal static partial class Libc
     [LibraryImport("libc", EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial int Rename(string from, string to);
+
+    /// <summary>Sleeps so long, or less where a signal comes. The framework's sleep counts in milliseconds.</summary>
+    internal static void Sleep(TimeSpan time) => _ = SleepCall((uint)time.TotalMicroseconds);
 
     /// <summary>Opens a file or a folder; a child process does not inherit it.</summary>
     internal static SafeFileHandle Open(string path, int flags)

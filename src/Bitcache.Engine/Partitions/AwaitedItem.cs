@@ -12,10 +12,11 @@ public abstract class AwaitedItem : WorkItem, IValueTaskSource
     }
 
     /// <summary>Begins a wait; the one before is over.</summary>
-    internal ValueTask Wait()
+    /// <returns>What whoever waits for it must show.</returns>
+    private protected short BeginWait()
     {
         _done.Reset();
-        return new ValueTask(this, _done.Version);
+        return _done.Version;
     }
 
     /// <summary>Whether whoever waits has more to do before he waits again than the others who are answered on the same

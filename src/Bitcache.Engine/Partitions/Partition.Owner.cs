@@ -1,7 +1,9 @@
 // The owner thread: takes work from the queue, applies it to the ledger in memory, fills batches. With nothing to do it
 // sleeps until something comes or a hold expires.
 
+using System.Diagnostics;
 using Bitcache.Core;
+using Bitcache.Engine.Files;
 
 namespace Bitcache.Engine.Partitions;
 
@@ -16,6 +18,9 @@ public sealed partial class Partition
     private const int WindowReserve = 8;
     /// <summary>How long a hold may be late, and how often is looked whether those that are due may expire now.</summary>
     private static readonly TimeSpan ExpiryLateMax = TimeSpan.FromSeconds(1);
+    /// <summary>How far apart batches follow one another, if the one before held so many items.</summary>
+    private static readonly TimeSpan BatchPace = TimeSpan.FromMicroseconds(500);
+    private const int PacedItemsMin = 8;
 
     private void OwnerLoop()
     {
@@ -23,7 +28,11 @@ public sealed partial class Partition
         Action setAlarm = SetAlarm;
         try
         {
-            while (_queue.Wait(hasReason, setAlarm)) TakeOwnerTurn();
+            while (_queue.Wait(hasReason, setAlarm))
+            {
+                KeepPace();
+                TakeOwnerTurn();
+            }
             if (_filling is not null) HandOver();
         }
 #pragma warning disable CA1031 // Whatever is thrown here, the ledger in memory can no longer be trusted.
@@ -37,6 +46,15 @@ public sealed partial class Partition
         {
             _filled.Complete();
         }
+    }
+
+    /// <summary>Lets more come in where many do: two threads that wake and one sync cost as much as some dozens of payments,
+    /// and all that wait share them. Nobody waits whose payment would be nearly alone.</summary>
+    private void KeepPace()
+    {
+        if (_filling is not null || _itemsHandedOver < PacedItemsMin) return;
+        var left = BatchPace - Stopwatch.GetElapsedTime(_handedOver);
+        if (left > TimeSpan.Zero) Libc.Sleep(left);
     }
 
     /// <summary>Applies what is in the queue, and hands over what the disk is free for.</summary>
@@ -164,6 +182,7 @@ public sealed partial class Partition
         _filling!.Wallets = _ledger.WalletCount;
         _filling.Capture = _snapshots?.EndBatch(_ledger, _filling.Payload.Length);
         Interlocked.Increment(ref _batchesInSync);
+        (_handedOver, _itemsHandedOver) = (Stopwatch.GetTimestamp(), _filling.Items.Count);
         _filled.Add(_filling);
         _filling = null;
     }

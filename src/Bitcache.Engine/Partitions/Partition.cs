@@ -48,6 +48,8 @@ public sealed partial class Partition : IAsyncDisposable
     private WorkItem? _current;
     private bool _goesOn;
     private long _batchMilliseconds;
+    private long _handedOver;
+    private int _itemsHandedOver;
     // Owned by the sync thread, on the monotonic clock.
     private long _lastAppend;
     private int _batchesInSync;
@@ -116,13 +118,12 @@ public sealed partial class Partition : IAsyncDisposable
     /// <summary>Applies a payment, makes it durable, and answers. A retry under a known id gets the first answer.</summary>
     /// <exception cref="PartitionUnavailableException">Not applied; a retry is safe.</exception>
     /// <exception cref="OutcomeUnknownException">Perhaps applied; a retry with the same id tells.</exception>
-    public async ValueTask<PaymentAnswer> SubmitAsync(Payment payment, uint tenant)
+    public ValueTask<PaymentAnswer> SubmitAsync(in Payment payment, uint tenant)
     {
-        var item = new PaymentItem(payment, tenant);
-        var done = item.Wait();
+        var item = new PaymentItem(this, payment, tenant);
+        var answer = item.AnswerAsync();
         Enqueue(item);
-        await done;
-        return item.Answer.Outcome == Outcome.Known ? Recall(payment, item.Answer) : item.Answer;
+        return answer;
     }
 
     /// <summary>Applies the payments of a block and makes them durable; then the block's results are its answer.</summary>
@@ -136,7 +137,8 @@ public sealed partial class Partition : IAsyncDisposable
         return done;
     }
 
-    private PaymentAnswer Recall(in Payment payment, in PaymentAnswer known)
+    /// <summary>What came of a payment the first time. Reads the journal, on the caller's thread.</summary>
+    internal PaymentAnswer Recall(in Payment payment, in PaymentAnswer known)
     {
         var entry = ReadEntry(known.Sequence);
         return entry.Command is PaymentCommand first && PaymentCommand.From(payment).HasSameTerms(first)

@@ -31,15 +31,15 @@ public sealed class PartitionSet : IAsyncDisposable
     /// <summary>Credits that are on their way from one partition to another.</summary>
     public long LegsInFlight => _courier?.InFlight ?? 0;
 
-    public bool IsBusy => Array.Exists(_partitions, partition => partition.IsBusy);
+    public bool IsBusy => Array.Exists(_partitions, static partition => partition.IsBusy);
     public bool IsStorageFull => Array.Exists(_partitions, partition => partition.IsStorageFull);
     public bool IsClockTrusted => Array.TrueForAll(_partitions, partition => partition.IsClockTrusted);
 
     /// <summary>Where a wallet lives; where it would, if there is none.</summary>
     public Partition HomeOf(WalletId wallet) => _partitions[wallet.PartitionOf(Count)];
 
-    /// <summary>As <see cref="Partition.SubmitAsync(Payment, uint)"/>.</summary>
-    public ValueTask<PaymentAnswer> SubmitAsync(Payment payment, uint tenant) =>
+    /// <summary>As <see cref="Partition.SubmitAsync(in Payment, uint)"/>.</summary>
+    public ValueTask<PaymentAnswer> SubmitAsync(in Payment payment, uint tenant) =>
         Count == 1 ? First.SubmitAsync(payment, tenant) : SubmitAcrossAsync(payment, tenant);
 
     /// <summary>As <see cref="Partition.SubmitAsync(PaymentBlock)"/>.</summary>

@@ -47,7 +47,7 @@ public sealed class PaymentBlock : AwaitedItem
     internal ValueTask Begin()
     {
         _applied = 0;
-        return Wait();
+        return new ValueTask(this, BeginWait());
     }
 
     internal override bool Run(Ledger ledger, Batch batch)

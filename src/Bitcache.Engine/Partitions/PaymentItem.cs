@@ -1,3 +1,4 @@
+using System.Threading.Tasks.Sources;
 using Bitcache.Core;
 
 namespace Bitcache.Engine.Partitions;
@@ -21,18 +22,27 @@ public readonly record struct PaymentAnswer(Outcome Outcome, long Sequence, Unix
 }
 
 /// <summary>One payment in the queue.</summary>
-internal sealed class PaymentItem(in Payment payment, uint tenant) : AwaitedItem
+/// <param name="partition">Whose queue it is.</param>
+internal sealed class PaymentItem(Partition partition, in Payment payment, uint tenant) : AwaitedItem, IValueTaskSource<PaymentAnswer>
 {
     private readonly Payment _payment = payment;
     private PaymentAnswer _answer;
 
     public ref readonly Payment Payment => ref _payment;
-    public ref readonly PaymentAnswer Answer => ref _answer;
 
     /// <summary>A retry is answered from the journal.</summary>
     private protected override bool GoesOnAtLength => _answer.Outcome == Outcome.Known;
 
     internal override bool Writes => true;
+
+    /// <summary>Begins the wait for the answer.</summary>
+    internal ValueTask<PaymentAnswer> AnswerAsync() => new(this, BeginWait());
+
+    PaymentAnswer IValueTaskSource<PaymentAnswer>.GetResult(short token)
+    {
+        GetResult(token);
+        return _answer.Outcome == Outcome.Known ? partition.Recall(_payment, _answer) : _answer;
+    }
 
     internal override bool Run(Ledger ledger, Batch batch)
     {
