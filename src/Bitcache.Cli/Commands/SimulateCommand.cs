@@ -14,11 +14,10 @@ internal static class SimulateCommand
     private static readonly TimeSpan BetweenReports = TimeSpan.FromSeconds(10);
 
     private static readonly Option<int?> Seed = new("--seed") { Description = "Where to begin; the same seed runs the same steps. Without it a random one, which is printed.", HelpName = "number" };
-    private static readonly Option<long> Steps = new("--steps")
+    private static readonly Option<long?> Steps = new("--steps")
     {
         Description = $"How many steps to take: {DefaultSteps.ToString("N0", CultureInfo.InvariantCulture)} if not said. Whole episodes are run.",
         HelpName = "number",
-        DefaultValueFactory = _ => DefaultSteps,
     };
 
     private static readonly Option<bool> Forever = new("--forever") { Description = "Go on until something is found, or Ctrl-C." };
@@ -33,7 +32,7 @@ internal static class SimulateCommand
         command.Validators.Add(result =>
         {
             if (result.GetValue(Steps) < 1) result.AddError("--steps is at least 1.");
-            if (result.GetValue(Forever) && result.GetResult(Steps) is { Implicit: false }) result.AddError("Give --steps or --forever, not both.");
+            if (result.GetValue(Forever) && result.GetValue(Steps) is not null) result.AddError("Give --steps or --forever, not both.");
         });
         command.SetAction((parsed, cancel) => Task.Run(() => Run(parsed, cancel), CancellationToken.None));
         return command;
@@ -43,7 +42,7 @@ internal static class SimulateCommand
     {
         var output = parsed.InvocationConfiguration.Output;
         var seed = parsed.GetValue(Seed) ?? RandomNumberGenerator.GetInt32(int.MaxValue);
-        var steps = parsed.GetValue(Forever) ? long.MaxValue : parsed.GetValue(Steps);
+        var steps = parsed.GetValue(Forever) ? long.MaxValue : parsed.GetValue(Steps) ?? DefaultSteps;
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"seed {seed}"));
         var run = new SimulationRun(seed, steps);
         var reported = TimeSpan.Zero;

@@ -55,6 +55,16 @@ public sealed class CommandLineTests
         new Command("withdraw", "") { Inputs.SatsOrMax() }.Parse(["1500msat"]).Errors,
         e => e.Message.Contains("not a whole number of satoshis", StringComparison.Ordinal));
 
+    [Theory]
+    [InlineData("", null)]
+    [InlineData("--seed 7", null)]
+    [InlineData("--seed 7 --steps 1", null)]
+    [InlineData("--forever", null)]
+    [InlineData("--steps 0", "--steps is at least 1.")]
+    [InlineData("--forever --steps 5", "Give --steps or --forever, not both.")]
+    public void A_simulation_takes_a_number_of_steps_or_none(string line, string? error) => Assert.Equal(
+        error is null ? [] : [error], SimulateCommand.Create().Parse(line).Errors.Select(e => e.Message));
+
     [Fact]
     public void An_id_that_is_given_is_kept_for_the_retry()
     {
