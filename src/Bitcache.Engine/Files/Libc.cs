@@ -27,6 +27,10 @@ internal static partial class Libc
     /// <summary>MADV_POPULATE_WRITE.</summary>
     private const int AdvicePopulate = 23;
 
+    /// <summary>PRIO_PROCESS, which on Linux means a thread: 0 is the one that calls (man 2 setpriority).</summary>
+    private const int PriorityOfProcess = 0;
+    private const int NiceOfBackground = 10;
+
     internal const int LockExclusive = 2;
     internal const int LockNonBlocking = 4;
 
@@ -70,6 +74,10 @@ internal static partial class Libc
         _ = AdviseMemory(first, (address + bytes - first + PageBytes - 1) & -PageBytes, AdviceHugePages);
     }
 
+    [LibraryImport("libc", EntryPoint = "setpriority")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int SetPriorityCall(int which, uint who, int nice);
+
     [LibraryImport("libc", EntryPoint = "usleep")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int SleepCall(uint microseconds);
@@ -102,6 +110,10 @@ internal static partial class Libc
     [LibraryImport("libc", EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial int Rename(string from, string to);
+
+    /// <summary>Has this thread, and no other of the process, take less of a processor that others want. The framework's
+    /// priorities do nothing on Linux.</summary>
+    internal static void GiveWay() => _ = SetPriorityCall(PriorityOfProcess, 0, NiceOfBackground);
 
     /// <summary>Sleeps so long, or less where a signal comes. The framework's sleep counts in milliseconds.</summary>
     internal static void Sleep(TimeSpan time) => _ = SleepCall((uint)time.TotalMicroseconds);

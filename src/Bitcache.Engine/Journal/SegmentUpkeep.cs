@@ -59,6 +59,7 @@ public sealed class SegmentUpkeep : IDisposable
 
     private void Run(Action<Exception> fatal)
     {
+        Libc.GiveWay();
         try
         {
             while (!_stop.IsCancellationRequested)

@@ -16,8 +16,9 @@ namespace Bitcache.Engine.Settlement;
 /// <summary>Hashes, cuts and signs. Cuts come from the settlement loop alone; proofs may be asked for by any thread.</summary>
 public sealed class LogKeeper : IDisposable
 {
-    /// <summary>Leaves hashed between two writes: bounds the memory that catching up takes.</summary>
-    private const int LeavesAtOnce = 65_536;
+    /// <summary>Leaves hashed between two writes, about two milliseconds' work: then requests that wait for the thread have
+    /// their turn.</summary>
+    private const int LeavesAtOnce = 4_096;
     /// <summary>How many more leaves are hashed again when those before them were not enough.</summary>
     private const int StepBack = 8;
 
@@ -55,7 +56,7 @@ public sealed class LogKeeper : IDisposable
         CheckReaches(cut);
         lock (_lock) _order.Follow(cut);
         With(log => log.Size);
-        if (cut is not null) Sign(cut);
+        if (cut is not null) await SignAsync(cut);
     }
 
     /// <summary>Cuts the log at what is durable now, if there is anything new in it.</summary>
@@ -67,7 +68,7 @@ public sealed class LogKeeper : IDisposable
         var content = await _partitions.QueryAllAsync(ledger => ledger.LastContentSequence);
         if (last is not null && last.Through.Zip(content).All(pair => pair.First >= pair.Second))
         {
-            if (CheckpointSize < LogOrder.SizeOf(last)) Sign(last);
+            if (CheckpointSize < LogOrder.SizeOf(last)) await SignAsync(last);
             return;
         }
         // The answers to the questions left after everything they saw was durable, so these sequences are, too.
@@ -83,9 +84,10 @@ public sealed class LogKeeper : IDisposable
         var last = await LastCutAsync();
         if (last is null || last.Through.Zip(through).Any(pair => pair.First < pair.Second))
             await CutAsync([.. through.Select((entry, number) => Math.Max(entry, last?.Through[number] ?? 0))], last);
+        var size = FindSize(through)!.Value;
+        await HashAsync(size);
         return With(log =>
         {
-            var size = _order.SizeCovering(through)!.Value;
             HashUpTo(log, size);
             return (size, log.Root(size));
         });
@@ -202,6 +204,12 @@ public sealed class LogKeeper : IDisposable
         {
             if (!_order.TryAdd(cut, answer.Entry!.Sequence)) _order.Follow(cut);
         }
+        await SignAsync(cut);
+    }
+
+    private async Task SignAsync(LogCut cut)
+    {
+        await HashAsync(LogOrder.SizeOf(cut));
         Sign(cut);
     }
 
@@ -220,8 +228,25 @@ public sealed class LogKeeper : IDisposable
 
     private Hash256[] ReadLeaves(long first, int count) => _order.ReadLeaves(first, count);
 
+    /// <summary>Hashes what is missing at a size. What another call loses by a failed write meanwhile, <see cref="HashUpTo"/>
+    /// makes up for.</summary>
+    private async Task HashAsync(long size)
+    {
+        while (With(log => HashSome(log, size))) await Task.Yield();
+    }
+
     private void HashUpTo(MerkleLog log, long size)
     {
-        while (log.Size < size) log.Append(ReadLeaves(log.Size, (int)Math.Min(size - log.Size, LeavesAtOnce)));
+        while (HashSome(log, size))
+        {
+        }
+    }
+
+    /// <summary>False when nothing is missing any more.</summary>
+    private bool HashSome(MerkleLog log, long size)
+    {
+        if (log.Size >= size) return false;
+        log.Append(ReadLeaves(log.Size, (int)Math.Min(size - log.Size, LeavesAtOnce)));
+        return log.Size < size;
     }
 }

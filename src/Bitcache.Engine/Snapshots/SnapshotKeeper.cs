@@ -129,6 +129,7 @@ public sealed class SnapshotKeeper : IDisposable
 
     private void Run(FatalHandler fatal)
     {
+        Libc.GiveWay();
         try
         {
             while (_wake.WaitOne() && !_stop.IsCancellationRequested) TakeTurn();
