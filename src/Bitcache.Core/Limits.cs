@@ -86,6 +86,10 @@ public static class Limits
     /// <summary>Remembered ids that are farther ahead; more are refused. They could otherwise fill the window, and push
     /// everybody else's out of it.</summary>
     public const int AheadIdsMax = WindowIdsMax / 8;
+    /// <summary>Memory that an id takes which is alone in its slice of the window, at most.</summary>
+    public const int LoneIdBytes = 512;
+    /// <summary>Slices that these may be spread over, so that they may not take more than their part of the memory either.</summary>
+    public const int AheadSlicesMax = (int)(WindowBytesMax / 8 / LoneIdBytes);
     /// <summary>How far journaled time may run ahead of the process's monotonic clock.</summary>
     public const long TimeAheadMillisecondsMax = 2_000;
     /// <summary>A start later than this after the last journaled time waits for an operator's word.</summary>

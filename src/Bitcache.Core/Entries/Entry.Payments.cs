@@ -6,7 +6,7 @@ public sealed partial record Entry
 {
     /// <summary>Reads the payment that a record was made from, without making objects. False if the record is of another
     /// kind. What follows from the payment is passed over: whoever applies it again holds the result against the record.</summary>
-    /// <param name="context">What came to the payment from outside. Its id's time was checked then.</param>
+    /// <param name="context">What came to the payment from outside.</param>
     /// <exception cref="FormatException">The bytes are not a record of a known version.</exception>
     internal static bool TryReadPayment(ReadOnlySpan<byte> record, out Payment payment, out ApplyContext context)
     {
@@ -18,7 +18,7 @@ public sealed partial record Entry
         if (statement.Length < StatementHeaderBytes + SaltBytes) return false;
         var body = new ByteReader(statement[12..^SaltBytes]);
         var salt = new ByteReader(statement[^SaltBytes..]).U128();
-        context = new ApplyContext(body.Time(), BinaryPrimitives.ReadUInt32BigEndian(record[8..]), salt, ClockTrusted: false);
+        context = new ApplyContext(body.Time(), BinaryPrimitives.ReadUInt32BigEndian(record[8..]), salt, ClockTrusted: false, IsReplay: true);
         payment = ReadPayment(type, ref body, record[end..]);
         return true;
     }

@@ -24,9 +24,9 @@ internal sealed class IdWindow(ulong secret) : IStateTable
     // Those that stand in slices, and those kept for ever that do not any more.
     private int _inSlices;
     private int _onlyForEver;
-    // How many ids stand in slices after one, and which; only counted once somebody has asked.
+    // How many ids stand in slices after one, in how many, and after which; only counted once somebody has asked.
     private long _aheadOf = long.MaxValue;
-    private int _ahead;
+    private (int Ids, int Slices) _ahead;
     private UnixTime _floor;
     /// <summary>The sequence that was remembered last.</summary>
     private long _newest = -1;
@@ -72,18 +72,26 @@ internal sealed class IdWindow(ulong secret) : IStateTable
     {
         _newest = sequence;
         _inSlices++;
-        if (KeyOf(id.Time) > _aheadOf) _ahead++;
+        if (KeyOf(id.Time) > _aheadOf) _ahead.Ids++;
     }
 
     public void PrefetchCell(long owner, OperationId id) => SliceOf(id)?.PrefetchCell(Hash(owner, id));
 
-    /// <summary>How many ids lie ahead of a time by a slice at least. Asked of times that do not run backwards, it costs a
-    /// look at each slice that the time has passed.</summary>
-    public int CountAhead(UnixTime time)
+    /// <summary>How many ids lie ahead of a time by a slice at least, and in how many slices. Asked of times that do not run
+    /// backwards, it costs a look at each slice that the time has passed.</summary>
+    public (int Ids, int Slices) CountAhead(UnixTime time)
     {
         var key = KeyOf(time);
-        if (_aheadOf > key) (_aheadOf, _ahead) = (key, _slices.Sum(s => s.Key > key ? s.Value.Count : 0));
-        while (_aheadOf < key) _ahead -= _slices.GetValueOrDefault(++_aheadOf)?.Count ?? 0;
+        // After a jump of the time it is shorter to count anew.
+        if (_aheadOf > key || key - _aheadOf > _slices.Count)
+        {
+            var ahead = _slices.Where(s => s.Key > key).ToArray();
+            (_aheadOf, _ahead) = (key, (ahead.Sum(s => s.Value.Count), ahead.Length));
+        }
+        while (_aheadOf < key)
+        {
+            if (_slices.TryGetValue(++_aheadOf, out var passed)) _ahead = (_ahead.Ids - passed.Count, _ahead.Slices - 1);
+        }
         return _ahead;
     }
 
@@ -224,6 +232,7 @@ internal sealed class IdWindow(ulong secret) : IStateTable
         var key = KeyOf(id.Time);
         var slice = new IdSlice(_pool, _slices.GetValueOrDefault(key - 1)?.Count ?? 0);
         _slices.Add(key, slice);
+        if (key > _aheadOf) _ahead.Slices++;
         return slice;
     }
 }

@@ -8,8 +8,9 @@
 namespace Bitcache.Core;
 
 /// <summary>What comes to a command from outside: the batch's time, the caller's tenant, the entry's salt.</summary>
-/// <param name="ClockTrusted">Whether ids may be refused for being ahead of time (see <see cref="ConfirmClock"/>).</param>
-public readonly record struct ApplyContext(UnixTime Time, uint Tenant, UInt128 Salt, bool ClockTrusted);
+/// <param name="ClockTrusted">Whether ids may be refused for how far they are ahead of time (see <see cref="ConfirmClock"/>).</param>
+/// <param name="IsReplay">Whether it was journaled before: then its id had passed the checks of its time.</param>
+public readonly record struct ApplyContext(UnixTime Time, uint Tenant, UInt128 Salt, bool ClockTrusted, bool IsReplay = false);
 
 /// <summary>A rule that can only be broken by a bug or by damaged memory was broken: the process must stop.</summary>
 public sealed class LedgerInvariantException(string message) : Exception(message);
@@ -102,8 +103,7 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
     public void Replay(ReadOnlySpan<byte> record, Span<byte> scratch)
     {
         var entry = Entry.Read(record);
-        // Whatever was journaled had passed the checks of its id's time.
-        var context = new ApplyContext(entry.Time, entry.Tenant, entry.Salt, ClockTrusted: false);
+        var context = new ApplyContext(entry.Time, entry.Tenant, entry.Salt, ClockTrusted: false, IsReplay: true);
         var result = entry.Command is PaymentCommand payment
             ? Apply(payment.ToPayment() with { Facts = PayeeFacts.All }, context, scratch).ToApplyResult()
             : Apply(entry.Command, context, scratch);
@@ -120,6 +120,9 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
 
     /// <summary>How many ids may be ahead of time. No part of the state: what is refused for it is not remembered.</summary>
     public int AheadIdsMax { get; set; } = Limits.AheadIdsMax;
+
+    /// <summary>Over how many slices of the window these may be spread. No part of the state either.</summary>
+    public int AheadSlicesMax { get; set; } = Limits.AheadSlicesMax;
 
     /// <summary>The floor at which <see cref="WindowUse"/> is at most so much, or null if it is not more now.</summary>
     public UnixTime? FloorFor(int ids, long bytes) => _ids.FloorFor(ids, bytes);
@@ -138,17 +141,19 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
         // Below the floor ids are forgotten: one that is new and one that was paid long ago look alike. So this holds
         // whether or not the clock is trusted; the floor itself is journaled.
         if (id.Time < Floor) return Refused(Outcome.IdBelowFloor);
-        if (context.ClockTrusted && IsTooFarAhead(id, context.Time)) return Refused(Outcome.IdAhead);
+        if (!context.IsReplay && IsTooFarAhead(id, context)) return Refused(Outcome.IdAhead);
         return new ApplyResult(Outcome.Accepted, 0, 0);
     }
 
-    /// <summary>Whether an id's time lies far ahead, or a little, and too many do so already.</summary>
-    private bool IsTooFarAhead(OperationId id, UnixTime now)
+    /// <summary>Whether an id's time lies far ahead, or a little, and too many do so already. What is far, only a clock tells
+    /// that is trusted. How many may be ahead holds whatever the clock: the floor could never pass the ids that it let in.</summary>
+    private bool IsTooFarAhead(OperationId id, in ApplyContext context)
     {
-        var ahead = id.Time.Milliseconds - now.Milliseconds;
+        var ahead = id.Time.Milliseconds - context.Time.Milliseconds;
         if (ahead <= Limits.IdAheadMillisecondsFree) return false;
-        return ahead > Limits.IdAheadMillisecondsMax
-            || _ids.CountAhead(new UnixTime(now.Milliseconds + Limits.IdAheadMillisecondsFree)) >= AheadIdsMax;
+        if (context.ClockTrusted && ahead > Limits.IdAheadMillisecondsMax) return true;
+        var (ids, slices) = _ids.CountAhead(new UnixTime(context.Time.Milliseconds + Limits.IdAheadMillisecondsFree));
+        return ids >= AheadIdsMax || slices >= AheadSlicesMax;
     }
 
     private ApplyResult ApplyGenesis(Genesis command, in ApplyContext context, Span<byte> record)

@@ -1,5 +1,5 @@
 // The ledger's time: the wall clock, held to the monotonic clock so that a jump of the wall clock can neither run
-// time backwards nor expire anything. After a jump, ids are not refused as too far ahead, the floor of ids stays
+// time backwards nor expire anything. After a jump, ids are not refused for how far ahead they are, the floor of ids stays
 // where it is, and epochs do not close, until the wall clock is right again or an operator confirms it.
 
 using Bitcache.Core;

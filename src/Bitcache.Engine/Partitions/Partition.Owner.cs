@@ -190,11 +190,14 @@ public sealed partial class Partition
     /// <summary>Where the floor of the id window should stand, or null to leave it.</summary>
     private UnixTime? FloorToRaise(Batch batch)
     {
+        // Ids that a wrong clock let in may lie ahead of now; the floor follows the time then, slice by slice and not batch by
+        // batch, as looking for it costs a walk over all slices.
+        var highest = batch.Time.Milliseconds / SliceMilliseconds * SliceMilliseconds;
+        if (_ledger.Floor.Milliseconds >= highest) return null;
         if (IsWindowFull(WindowReserve) && _ledger.FloorFor(LessReserve(_bounds.WindowIds), LessReserve(_bounds.WindowBytes)) is { } early)
         {
-            // Memory is finite: give up the oldest part of what is left of the window, and say so. Ids that a wrong clock let
-            // in may lie ahead of now; the floor follows the time then, slice by slice and not batch by batch.
-            early = new UnixTime(Math.Min(early.Milliseconds, batch.Time.Milliseconds / SliceMilliseconds * SliceMilliseconds));
+            // Memory is finite: give up the oldest part of what is left of the window, and say so.
+            early = new UnixTime(Math.Min(early.Milliseconds, highest));
             if (early <= _ledger.Floor) return null;
             _log.WindowFull(_ledger.WindowUse.Ids, _ledger.WindowUse.Bytes, early);
             return early;

@@ -74,7 +74,7 @@ public sealed partial class Partition : IAsyncDisposable
         LegCourier? courier = null)
     {
         (_bounds, _snapshots, _courier, _durableWallets) = (bounds ?? new PartitionBounds(), snapshots, courier, ledger.WalletCount);
-        ledger.AheadIdsMax = _bounds.AheadIds;
+        (ledger.AheadIdsMax, ledger.AheadSlicesMax) = (_bounds.AheadIds, _bounds.AheadSlices);
         _queue = new WorkQueue(_bounds.QueueItems);
         (_ledger, _journal, _clock, _log, _fatal, _drawSalts) = (ledger, journal, clock, log, fatal, drawSalts ?? ClientIds.DrawSalts);
         for (var i = 0; i < BatchesMax; i++) _free.Add(new Batch(_bounds, _journal, _drawSalts));

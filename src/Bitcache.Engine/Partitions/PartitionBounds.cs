@@ -30,4 +30,7 @@ public sealed record PartitionBounds
 
     /// <summary>Memory that they may take before it rises early.</summary>
     public long WindowBytes { get; init; } = Limits.WindowBytesMax;
+
+    /// <summary>Over how many slices of the window those ahead may be spread.</summary>
+    public int AheadSlices => (int)(WindowBytes / (Limits.WindowBytesMax / Limits.AheadSlicesMax));
 }

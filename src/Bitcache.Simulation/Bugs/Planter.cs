@@ -46,7 +46,7 @@ internal sealed class Planter(PlantedBug bug)
             var entry = Entry.Read(payload[..length]);
             var salt = bug == PlantedBug.SaltsDrawnInReplay ? entry.Salt + 1 : entry.Salt;
             if (entry.Outcome != Outcome.Accepted && entry.Command is ClientCommand refused) Refused.Add(refused.Id);
-            var result = ledger.Apply(entry.Command, new ApplyContext(entry.Time, entry.Tenant, salt, ClockTrusted: false), scratch);
+            var result = ledger.Apply(entry.Command, new ApplyContext(entry.Time, entry.Tenant, salt, ClockTrusted: false, IsReplay: true), scratch);
             if (!scratch[..result.BytesWritten].SequenceEqual(payload[..length]))
                 throw new LedgerInvariantException($"entry {entry.Sequence} does not follow from the entries before it");
             payload = payload[length..];

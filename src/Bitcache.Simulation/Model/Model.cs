@@ -104,9 +104,10 @@ internal sealed partial record Model(
         if (Wallets.TryGetValue(c.Owner, out var owner) && owner.Tenant != tenant && !forOperator && !forPayee) return Outcome.WalletNotFound;
         if (Ids.ContainsKey((c.Owner, c.Id))) return Outcome.Known;
         if (c.Id.Time < Floor) return Outcome.IdBelowFloor;
-        if (!ClockTrusted || c.Id.Time.Milliseconds <= Now.Milliseconds + TenSeconds) return null;
+        if (c.Id.Time.Milliseconds <= Now.Milliseconds + TenSeconds) return null;
+        if (ClockTrusted && c.Id.Time.Milliseconds > Now.Milliseconds + FiveMinutes) return Outcome.IdAhead;
         var ahead = Ids.Count(i => i.Key.Id.Time.Milliseconds / Slice > (Now.Milliseconds + TenSeconds) / Slice);
-        return c.Id.Time.Milliseconds > Now.Milliseconds + FiveMinutes || ahead >= AheadIdsMax ? Outcome.IdAhead : null;
+        return ahead >= AheadIdsMax ? Outcome.IdAhead : null;
     }
 
     private (Outcome, Model) Decide(ClientCommand command, uint tenant) => command switch

@@ -97,6 +97,8 @@ public sealed class LimitsTests
         Assert.True(Limits.TimeAheadMillisecondsMax < Limits.IdAheadMillisecondsFree && Limits.IdAheadMillisecondsFree < Limits.IdAheadMillisecondsMax);
         // When the floor rises early it gives up an eighth. Ids ahead must not be so many that it would pass the present.
         Assert.InRange(Limits.AheadIdsMax, Limits.QueueItemsMax, Limits.WindowIdsMax / 2);
+        // With a clock that is trusted they are spread over far fewer slices of a second than they may be.
+        Assert.True(Limits.AheadSlicesMax > Limits.IdAheadMillisecondsMax / 1_000 && (long)Limits.AheadSlicesMax * Limits.LoneIdBytes <= Limits.WindowBytesMax / 8);
         Assert.True(Limits.BatchEntriesMax <= Limits.QueueItemsMax);
         Assert.True(Limits.QueueItemsMax < Limits.WindowIdsMax);
         // Row and cells of an id, where the index has just doubled: with busy seconds the count is met first.

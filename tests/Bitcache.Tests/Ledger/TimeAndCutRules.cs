@@ -18,9 +18,33 @@ public sealed class TimeAndCutRules
         var edge = book.Now.Milliseconds + Limits.IdAheadMillisecondsMax;
         Assert.Equal(Outcome.IdAhead, book.Apply(Create(edge + 1, 1), Tenant).Outcome);
         Assert.Equal(Outcome.Accepted, book.Apply(Create(edge, 1), Tenant).Outcome);
-        // While the clock is not trusted, no id is refused for being ahead.
+        // While the clock is not trusted, no id is refused for how far it is ahead.
         book.ClockTrusted = false;
         Assert.Equal(Outcome.Accepted, book.Apply(Create(edge + Hour, 2), Tenant).Outcome);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Ids_that_are_ahead_are_bounded_in_number_and_in_the_seconds_they_are_spread_over(bool clockTrusted)
+    {
+        const int Second = 1_024;
+        var book = new Book { ClockTrusted = clockTrusted };
+        (book.Ledger.AheadIdsMax, book.Ledger.AheadSlicesMax) = (4, 3);
+        var ahead = book.Now.Milliseconds + 60_000;
+        foreach (var (i, time) in new[] { ahead, ahead, ahead, ahead + Second }.Index()) Assert.Equal(Outcome.Accepted, book.Apply(Create(time, (ulong)i), Tenant).Outcome);
+        Assert.Equal(Outcome.IdAhead, book.Apply(Create(ahead, 4), Tenant).Outcome);
+        book.Ledger.AheadIdsMax = 100;
+        Assert.Equal(Outcome.Accepted, book.Apply(Create(ahead + (2 * Second), 5), Tenant).Outcome);
+        Assert.Equal(Outcome.IdAhead, book.Apply(Create(ahead, 6), Tenant).Outcome);
+        Assert.Equal(Outcome.Accepted, book.Apply(Create(book.Now.Milliseconds, 7), Tenant).Outcome);
+        // When their time has come there is room again, be it by steps or at once.
+        book.Wait(51_500);
+        Assert.Equal(Outcome.Accepted, book.Apply(Create(ahead + (3 * Second), 8), Tenant).Outcome);
+        book.Wait(Hour);
+        Assert.Equal(Outcome.Accepted, book.Apply(Create(ahead + Hour + (10 * Second), 9), Tenant).Outcome);
+        // What was journaled once is replayed whatever the bounds are.
+        Assert.Equal(book.Ledger.StateHash(), Book.Replay(book.Records).StateHash());
     }
 
     [Fact]

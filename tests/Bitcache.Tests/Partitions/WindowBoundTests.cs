@@ -105,6 +105,25 @@ public sealed class WindowBoundTests : IAsyncLifetime
         Assert.Equal(Outcome.Accepted, (await PayAsync(Transfer(NewId(TimeSpan.FromSeconds(120))))).Outcome);
     }
 
+    [Fact]
+    public async Task Ids_of_any_time_do_not_fill_the_window_while_the_clock_is_not_trusted()
+    {
+        _clocks.Jump = TimeSpan.FromHours(30);
+        var outcomes = new List<Outcome>();
+        // Refused for want of funds, and remembered, each alone in its second.
+        for (var i = 1; i <= 2 * WindowIds; i++)
+            outcomes.Add((await PayAsync(Transfer(NewId(TimeSpan.FromDays(i))) with { Amount = new Msat(Limits.SupplyMsatMax) })).Outcome);
+        Assert.Equal([Outcome.InsufficientFunds, Outcome.IdAhead], outcomes.Distinct());
+        Assert.True(await _partition.ConfirmClockAsync());
+        // The floor will never pass them. The rest of the window is everybody's.
+        for (var i = 0; i < 2 * WindowIds; i++)
+        {
+            Assert.Equal(Outcome.Accepted, (await PayAsync(Transfer(NewId()))).Outcome);
+            _clocks.Pass(TimeSpan.FromSeconds(2));
+        }
+        Assert.InRange((await _partition.QueryAsync(ledger => ledger.WindowUse)).Bytes, 1, WindowBytes);
+    }
+
     /// <summary>With a clock that is not trusted the floor does not rise.</summary>
     private async Task FillWhileTheFloorStaysAsync()
     {
