@@ -10,6 +10,8 @@ public sealed class PartitionSet : IAsyncDisposable
 {
     private readonly Partition[] _partitions;
     private readonly LegCourier? _courier;
+    // What is set in every partition is set by one at a time, or two could leave them different.
+    private readonly SemaphoreSlim _settingEverywhere = new(1);
 
     /// <param name="partitions">In the order of their numbers.</param>
     /// <param name="courier">Carries credits between them; null if there is one.</param>
@@ -72,6 +74,9 @@ public sealed class PartitionSet : IAsyncDisposable
         {
             CreateWallet or EpochCut or SetFees => throw new ArgumentException($"{command.GetType().Name} belongs to no wallet", nameof(command)),
             Split split => await home.SubmitAsync(split with { PayeesElsewhereExist = await ExistAsync(split, home.Number) }, tenant),
+            // The operator has an account in each partition, and all of them are its wallet. Limits bind payments, which leave from
+            // the first alone.
+            SetFrozen when home == First && await IsOperatorsAsync(command.Owner) => await SubmitEverywhereAsync(command, tenant),
             RequestWithdrawal withdrawal => await home.SubmitAsync(withdrawal with { OwnerElsewhere = await OwnerElsewhereAsync(withdrawal.Script, home) }, tenant),
             _ => await home.SubmitAsync(command, tenant),
         };
@@ -84,14 +89,9 @@ public sealed class PartitionSet : IAsyncDisposable
         return _partitions[home].SubmitAsync(new CreateWallet(id, tenant, ClientIds.NextWallet(home, Count)), tenant);
     }
 
-    /// <summary>Sets a tenant's fees everywhere. What was interrupted between two partitions, a retry completes.</summary>
-    public async Task<Answer> SubmitAsync(SetFees command, uint tenant)
-    {
-        var answers = new Answer[Count];
-        // The last to answer is the first partition, which readers ask.
-        for (var number = Count - 1; number >= 0; number--) answers[number] = await _partitions[number].SubmitAsync(command, tenant);
-        return answers[0];
-    }
+    /// <summary>Sets a tenant's fees everywhere.</summary>
+    /// <exception cref="OutcomeUnknownException">Perhaps some partitions have them; a retry with the same id sets the others'.</exception>
+    public Task<Answer> SubmitAsync(SetFees command, uint tenant) => SubmitEverywhereAsync(command, tenant);
 
     /// <summary>An operator's word that the clock is right; false if some partition cannot take it: see <see cref="BatchClock.Confirm"/>.</summary>
     public async Task<bool> ConfirmClockAsync() =>
@@ -123,7 +123,36 @@ public sealed class PartitionSet : IAsyncDisposable
     {
         await Task.WhenAll(_partitions.Select(partition => partition.DisposeAsync().AsTask()));
         _courier?.Dispose();
+        // Whoever has it has been answered, and gives it back.
+        await _settingEverywhere.WaitAsync();
+        _settingEverywhere.Dispose();
     }
+
+    /// <summary>Submits a command to every partition. What was interrupted between two of them, a retry completes.</summary>
+    /// <returns>The first refusal, or what the first partition answered: readers ask that one, so it comes last.</returns>
+    private async Task<Answer> SubmitEverywhereAsync(ClientCommand command, uint tenant)
+    {
+        var answered = 0;
+        await _settingEverywhere.WaitAsync();
+        try
+        {
+            while (true)
+            {
+                var answer = await _partitions[Count - 1 - answered].SubmitAsync(command, tenant);
+                if (++answered == Count || answer.Outcome != Outcome.Accepted) return answer;
+            }
+        }
+        catch (PartitionUnavailableException e) when (answered > 0)
+        {
+            throw new OutcomeUnknownException(e);
+        }
+        finally
+        {
+            _settingEverywhere.Release();
+        }
+    }
+
+    private async Task<bool> IsOperatorsAsync(WalletId wallet) => wallet == await First.QueryAsync(ledger => ledger.OperatorWallet.Id);
 
     private async ValueTask<PaymentAnswer> SubmitAcrossAsync(Payment payment, uint tenant)
     {
