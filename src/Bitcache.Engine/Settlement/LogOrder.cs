@@ -82,7 +82,7 @@ internal sealed class LogOrder : IDisposable
     {
         if (IsOnePartition) return sequence;
         if (sequence > _last.Through[partition]) return null;
-        var (before, cut) = Around(row => row.Through[partition] >= sequence);
+        var (before, cut, _) = Around(row => row.Through[partition] >= sequence);
         return StartOf(before, cut, partition) + sequence - before.Through[partition] - 1;
     }
 
@@ -103,8 +103,7 @@ internal sealed class LogOrder : IDisposable
             AddLeaves(leaves, _partitions.First, first, count);
             return leaves.Finish();
         }
-        var (before, cut) = Around(row => row.Size > first);
-        for (var at = RowOf(cut) + 1; ; at++)
+        for (var (before, cut, number) = Around(row => row.Size > first); ; (before, cut, number) = (cut, Read(number + 1), number + 1))
         {
             for (var partition = 0; partition < _partitions.Count; partition++)
             {
@@ -114,7 +113,6 @@ internal sealed class LogOrder : IDisposable
                 if (from < end) AddLeaves(leaves, _partitions[partition], before.Through[partition] + 1 + from - start, end - from);
             }
             if (leaves.Count == count) return leaves.Finish();
-            (before, cut) = (cut, Read(at));
         }
     }
 
@@ -128,9 +126,9 @@ internal sealed class LogOrder : IDisposable
         return start;
     }
 
-    /// <summary>The first cut for which something holds, and the one before it. What holds for a cut holds for those after it,
-    /// the newest among them.</summary>
-    private (Row Before, Row Cut) Around(Func<Row, bool> holds)
+    /// <summary>The first cut for which something holds, the one before it, and the number of its row. What holds for a cut
+    /// holds for those after it, the newest among them.</summary>
+    private (Row Before, Row Cut, long Number) Around(Func<Row, bool> holds)
     {
         var (low, high) = (0L, _rows - 1);
         while (low < high)
@@ -139,20 +137,7 @@ internal sealed class LogOrder : IDisposable
             if (holds(Read(middle))) high = middle;
             else low = middle + 1;
         }
-        return (low == 0 ? Nothing : Read(low - 1), Read(low));
-    }
-
-    private long RowOf(in Row cut)
-    {
-        var size = cut.Size;
-        var (low, high) = (0L, _rows - 1);
-        while (low < high)
-        {
-            var middle = (low + high) / 2;
-            if (Read(middle).Size >= size) high = middle;
-            else low = middle + 1;
-        }
-        return low;
+        return (low == 0 ? Nothing : Read(low - 1), Read(low), low);
     }
 
     private void Take(ReadOnlySpan<byte> record)
@@ -171,8 +156,8 @@ internal sealed class LogOrder : IDisposable
         writer.I64(row.Sequence);
         foreach (var through in row.Through) writer.I64(through);
         writer.U32(Checksum(bytes));
-        _file!.Write(_rows++ * _rowBytes, bytes);
-        _last = row;
+        _file!.Write(_rows * _rowBytes, bytes);
+        (_rows, _last) = (_rows + 1, row);
     }
 
     private Row Read(long number)

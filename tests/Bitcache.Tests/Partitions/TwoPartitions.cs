@@ -1,0 +1,39 @@
+using Bitcache.Core;
+using Bitcache.Engine.Partitions;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Bitcache.Tests.Partitions;
+
+/// <summary>A ledger of two partitions over journals in memory, begun and running.</summary>
+internal sealed class TwoPartitions : IAsyncDisposable
+{
+    private TwoPartitions(Func<Partition, WorkItem, bool> hand)
+    {
+        Ledger[] ledgers = [new(0), new(1)];
+        var courier = new LegCourier(TimeProvider.System, hand);
+        Partition[] partitions = [.. ledgers.Select(ledger => new Partition(
+            ledger, Journals[ledger.Partition], new BatchClock(TimeProvider.System, null), NullLogger.Instance,
+            (why, cause) => throw new InvalidOperationException(why, cause), courier: courier))];
+        courier.Connect(partitions, ledgers);
+        foreach (var partition in partitions) partition.Start();
+        Set = new PartitionSet(partitions, courier);
+    }
+
+    public WalletId Operator { get; } = ClientIds.NextWallet(0, 2);
+    public GatedJournal[] Journals { get; } = [new(), new()];
+    public PartitionSet Set { get; }
+
+    /// <param name="hand">Puts what the courier brings into a partition's queue; false if it takes none now.</param>
+    public static async Task<TwoPartitions> StartAsync(Func<Partition, WorkItem, bool>? hand = null)
+    {
+        var two = new TwoPartitions(hand ?? ((partition, item) => partition.TryEnqueue(item)));
+        foreach (var partition in two.Set.All) await partition.SubmitAsync(new Genesis("test/log", 3, 2, two.Operator, new ByteString([0x51]), []));
+        return two;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var journal in Journals) journal.Open();
+        await Set.DisposeAsync();
+    }
+}
