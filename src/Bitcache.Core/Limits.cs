@@ -57,7 +57,8 @@ public static class Limits
 
     /// <summary>Commands and questions waiting for a partition; above it callers are told to come back.</summary>
     public const int QueueItemsMax = 65_536;
-    /// <summary>Credits on their way from one partition to another; above it payers are told to come back.</summary>
+    /// <summary>Credits on their way from one partition to the others, each of which has an equal part of it; above that payers
+    /// are told to come back. Those that one batch or request brings are looked at together, and may pass it.</summary>
     public const int LegsInFlightMax = 65_536;
     /// <summary>Payments that one request may bring.</summary>
     public const int BlockPaymentsMax = 8_192;

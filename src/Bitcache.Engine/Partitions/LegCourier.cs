@@ -53,7 +53,8 @@ public sealed class LegCourier : IDisposable
     }
 
     /// <summary>Whether a lane carries so much that nothing should be paid along it now.</summary>
-    public bool IsBusy(int source, int destination) => source != destination && _lanes[source][destination]!.InFlight >= Limits.LegsInFlightMax;
+    public bool IsBusy(int source, int destination) =>
+        source != destination && _lanes[source][destination]!.InFlight >= Limits.LegsInFlightMax / (_lanes.Length - 1);
 
     public void Dispose() => _retry.Dispose();
 
@@ -91,13 +92,13 @@ public sealed class LegCourier : IDisposable
             _sent = _acknowledged = from.LegsAcknowledgedBy(number);
             if (_arrived < _acknowledged)
                 throw new LedgerInvariantException($"partition {number} has {_arrived} credits of partition {from.Partition}, which knows that {_acknowledged} had arrived: it is older than that");
-            foreach (var leg in from.LegsTo(number))
-            {
-                _sent = leg.Number;
-                if (leg.Number > _arrived) _waiting.Enqueue(Ledger.Resend(leg, source.ReadEntry(leg.Sequence)));
-            }
+            var legs = from.LegsTo(number);
+            _sent += legs.Count;
             if (_arrived > _sent)
                 throw new LedgerInvariantException($"partition {number} has {_arrived} credits of partition {from.Partition}, which sent {_sent}: that is older");
+            UnacknowledgedLeg[] left = [.. legs.Where(leg => leg.Number > _arrived)];
+            source.ReadEach(Array.ConvertAll(left, leg => leg.Sequence), (at, record) =>
+                _waiting.Enqueue(Ledger.Resend(left[at], Entry.Read(record, left[at].Sequence))));
         }
 
         public void Add(in Leg leg)

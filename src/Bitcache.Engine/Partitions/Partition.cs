@@ -19,12 +19,16 @@ namespace Bitcache.Engine.Partitions;
 /// <param name="cause">What was caught.</param>
 public delegate void FatalHandler(string why, Exception cause);
 
+/// <summary>Takes one of several records; its bytes are valid only during the call.</summary>
+/// <param name="at">Which one was asked for.</param>
+internal delegate void EachRecordReader(int at, ReadOnlySpan<byte> record);
+
 public sealed partial class Partition : IAsyncDisposable
 {
     private const int BatchesMax = 2;
     /// <summary>Entries that are read past rather than looked up anew: as many payments as one chunk of the journal holds at
     /// most, so that no chunk is read twice.</summary>
-    private const int RecallGapMax = SegmentIndex.ChunkBytes / Limits.PaymentRecordBytesMin;
+    private const int RunGapMax = SegmentIndex.ChunkBytes / Limits.PaymentRecordBytesMin;
     private static readonly TimeSpan IdleBeforeSeal = TimeSpan.FromMilliseconds(50);
 
     private readonly Ledger _ledger;
@@ -157,19 +161,7 @@ public sealed partial class Partition : IAsyncDisposable
             if (block.Results[i].Outcome == Outcome.Known) known.Add(i);
         }
         known.Sort((a, b) => block.Results[a].Sequence.CompareTo(block.Results[b].Sequence));
-        for (var first = 0; first < known.Count;)
-        {
-            var end = first + 1;
-            while (end < known.Count && block.Results[known[end]].Sequence - block.Results[known[end - 1]].Sequence <= RecallGapMax) end++;
-            var (from, through) = (block.Results[known[first]].Sequence, block.Results[known[end - 1]].Sequence);
-            var next = first;
-            ReadRecords(from, through - from + 1, record =>
-            {
-                var sequence = Entry.SequencesOf(record).First;
-                for (; next < end && block.Results[known[next]].Sequence == sequence; next++) Recall(block, known[next], record);
-            });
-            first = end;
-        }
+        ReadEach([.. known.Select(at => block.Results[at].Sequence)], (i, record) => Recall(block, known[i], record));
     }
 
     private static void Recall(PaymentBlock block, int at, ReadOnlySpan<byte> record)
@@ -224,6 +216,25 @@ public sealed partial class Partition : IAsyncDisposable
         {
             Stop("what was durable is damaged", e, null);
             throw;
+        }
+    }
+
+    /// <summary>Reads the records of sequences that are in rising order, on the caller's thread. Those that lie near one another
+    /// are read in one run, so that no chunk of the journal is read twice.</summary>
+    /// <param name="reader">Told which of the sequences a record covers; one may cover several.</param>
+    internal void ReadEach(long[] sequences, EachRecordReader reader)
+    {
+        for (var first = 0; first < sequences.Length;)
+        {
+            var end = first + 1;
+            while (end < sequences.Length && sequences[end] - sequences[end - 1] <= RunGapMax) end++;
+            var next = first;
+            ReadRecords(sequences[first], sequences[end - 1] - sequences[first] + 1, record =>
+            {
+                var (start, covered) = Entry.SequencesOf(record);
+                for (; next < end && sequences[next] < start + covered; next++) reader(next, record);
+            });
+            first = end;
         }
     }
 

@@ -100,6 +100,8 @@ public sealed class LimitsTests
         // With a clock that is trusted they are spread over far fewer slices of a second than they may be.
         Assert.True(Limits.AheadSlicesMax > Limits.IdAheadMillisecondsMax / 1_000 && (long)Limits.AheadSlicesMax * Limits.LoneIdBytes <= Limits.WindowBytesMax / 8);
         Assert.True(Limits.BatchEntriesMax <= Limits.QueueItemsMax);
+        // However many partitions share them, a split to one of them finds room.
+        Assert.True(Limits.LegsInFlightMax / (Limits.PartitionsOfProcessMax - 1) > Limits.SplitPayeesMax);
         Assert.True(Limits.QueueItemsMax < Limits.WindowIdsMax);
         // Row and cells of an id, where the index has just doubled: with busy seconds the count is met first.
         Assert.True(Limits.WindowBytesMax / Limits.WindowIdsMax > Unsafe.SizeOf<UsedId>() + (sizeof(ulong) * 8 / 3));
