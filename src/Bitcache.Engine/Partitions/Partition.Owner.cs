@@ -154,7 +154,7 @@ public sealed partial class Partition
         if (_goesOn || (!_storageFull && !IsWindowFull(WindowReserve + 1))) return null;
         var isRefused = item switch
         {
-            CommandItem { Command: ClientCommand named } => IsNew(named.Owner, named.Id),
+            CommandItem { Command: ClientCommand { IsNamed: true } named } => IsNew(named.Owner, named.Id),
             // It adds no id.
             CommandItem => _storageFull,
             PaymentItem { Payment: var payment } => IsNew(payment.Payer, payment.Id),

@@ -26,8 +26,8 @@ internal sealed class WorkQueue : IDisposable
     public bool TryAdd(WorkItem item)
     {
         if (_completed) return false;
-        // A single item that is larger than the bound would never find room.
-        if (Interlocked.Add(ref _cost, item.Cost) > _costMax && Volatile.Read(ref _cost) != item.Cost)
+        // What costs nothing is bounded elsewhere. A single item that is larger than the bound would never find room.
+        if (Interlocked.Add(ref _cost, item.Cost) > _costMax && item.Cost > 0 && Volatile.Read(ref _cost) != item.Cost)
         {
             Interlocked.Add(ref _cost, -item.Cost);
             return false;

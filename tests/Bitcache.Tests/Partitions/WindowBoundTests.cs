@@ -59,6 +59,7 @@ public sealed class WindowBoundTests : IAsyncLifetime
         Assert.Equal(Outcome.Accepted, await DepositAsync());
         Assert.Equal(Outcome.Accepted, (await _partition.SubmitAsync(new LogCut(1, [_partition.DurableSequence]))).Outcome);
         Assert.Equal(Outcome.Accepted, (await _partition.SubmitAsync(new ConfirmClock())).Outcome);
+        Assert.Equal(Outcome.Accepted, (await _partition.SubmitAsync(new EpochCut(default, 1))).Outcome);
         await Assert.ThrowsAsync<PartitionUnavailableException>(() => _partition.SubmitAsync(new CreateWallet(NewId(), 0, ClientIds.NextWallet())));
         // A retry writes nothing, alone or among others.
         Assert.True((await PayAsync(paid)).IsRetry);
