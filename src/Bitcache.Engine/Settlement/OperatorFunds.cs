@@ -13,22 +13,27 @@ public sealed class OperatorFunds(PartitionSet partitions, EngineSettings settin
     /// <summary>What an account holds beside what the next families need, before the rest of it goes to the first: so many caps.</summary>
     private const int CapsKept = 2;
 
+    // The number of the last leg that took money from the first account to each of the others; 0 before the first.
+    private readonly long[] _sent = new long[partitions.Count];
+
     private readonly record struct Account(Msat Available, bool IsNeeded);
 
-    /// <summary>Sends each account that has withdrawals waiting what opening a family costs, and takes from the others what
-    /// they do not need. With one partition there is nothing to level.</summary>
+    /// <summary>Sends each account that has withdrawals waiting what opening a family costs, once what was sent before has
+    /// arrived, and takes from the others what they do not need. With one partition there is nothing to level.</summary>
     public async Task LevelAsync()
     {
         if (partitions.Count == 1) return;
         var cap = new Sats(settings.FeeCapSat).ToMsat();
         var operatorWallet = await partitions.First.QueryAsync(ledger => ledger.OperatorWallet.Id);
+        var arrived = await partitions.First.QueryAsync(ledger => Array.ConvertAll([.. Enumerable.Range(0, partitions.Count)], ledger.LegsAcknowledgedBy));
         var accounts = await partitions.QueryAllAsync(ledger => new Account(ledger.OperatorWallet.Available, ledger.QueuedWithdrawals > 0));
         for (var number = 1; number < accounts.Length; number++)
         {
             var (there, first) = (accounts[number].Available, accounts[0].Available);
-            if (accounts[number].IsNeeded && there < cap && first >= cap + cap)
+            if (accounts[number].IsNeeded && there < cap && first >= cap + cap && _sent[number] <= arrived[number])
             {
-                await MoveAsync(operatorWallet, from: 0, to: number, cap);
+                var moved = await MoveAsync(operatorWallet, from: 0, to: number, cap);
+                _sent[number] = moved.Entry?.Leg?.Number ?? 0;
                 accounts[0] = accounts[0] with { Available = first - cap };
             }
             else if (!accounts[number].IsNeeded && there.Value > CapsKept * cap.Value)

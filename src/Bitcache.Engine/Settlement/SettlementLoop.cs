@@ -133,6 +133,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         await _turn.WaitAsync(cancel);
         try
         {
+            await FollowEpochAsync(await LastEpochAsync());
             if (await IsEpochDueAsync()) await CutEpochAsync(ClientIds.Next(_time));
             await _log.AdvanceAsync();
             _health = _health with { LogTrouble = null };
@@ -204,7 +205,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     /// credit that was sent after the cut.</summary>
     private async Task<Answer> CutEpochAsync(OperationId id)
     {
-        var next = (await _partitions.First.QueryAsync(ledger => ledger.LastEpoch?.Number ?? 0)) + 1;
+        var next = await LastEpochAsync() + 1;
         var answer = await _partitions.First.SubmitAsync(new EpochCut(id, next));
         if (answer.Entry?.Command is EpochCut cut && cut.Epoch == next)
         {
@@ -218,13 +219,21 @@ public sealed class SettlementLoop : IAsyncDisposable
     /// <returns>The log's size there, and its root.</returns>
     private async Task<(long Size, Hash256 Root)> CutLogAsync(long epoch)
     {
+        await FollowEpochAsync(epoch);
+        return await _log.CutAtAsync(epoch);
+    }
+
+    /// <summary>Has every partition close the epochs up to one that the first has closed. The process may have ended in between.</summary>
+    private async Task FollowEpochAsync(long epoch)
+    {
         for (var number = 1; number < _partitions.Count; number++)
         {
             var closed = await _partitions[number].QueryAsync(ledger => ledger.LastEpoch?.Number ?? 0);
             for (var next = closed + 1; next <= epoch; next++) await _partitions[number].SubmitAsync(new EpochCut(default, next));
         }
-        return await _log.CutAtAsync(epoch);
     }
+
+    private Task<long> LastEpochAsync() => _partitions.First.QueryAsync(ledger => ledger.LastEpoch?.Number ?? 0);
 
     /// <summary>The newest closed epoch is anchored once no anchor is unconfirmed; withdrawals asked for before
     /// it closed leave with the anchor, or without it while one is on its way.</summary>
@@ -254,7 +263,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         {
             var due = _health.ReservesShort ? [] : await payouts.FindDueAsync();
             var leaving = due.Where(w => paying.Add(w.Script)).ToArray();
-            if (anchor is not null || leaving.Length > 0) await payouts.OpenAsync(anchor, leaving);
+            await payouts.OpenAsync(anchor, leaving);
             // The first partition carries the anchor.
             anchor = null;
         }

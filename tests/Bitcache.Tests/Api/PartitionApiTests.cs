@@ -296,6 +296,15 @@ public sealed class PartitionApiTests : IAsyncLifetime
         Assert.Equal(sizes, (await _api.GetAsync(_api.Shop, "/v1/epochs")).Json.GetProperty("items").EnumerateArray().Select(e => e.GetProperty("treeSize").GetInt64()).Reverse());
     }
 
+    [Fact]
+    public async Task An_epoch_that_only_the_first_partition_closed_is_closed_by_the_others_at_the_next_turn()
+    {
+        // As when the process ends in between.
+        await Set.First.SubmitAsync(new EpochCut(default, 1));
+        await _api.Engine.SettleAsync(Cancel);
+        Assert.Equal((long[])[1, 1, 1], await Set.QueryAllAsync(ledger => ledger.LastEpoch?.Number ?? 0));
+    }
+
     private async Task VerifyAsync(IEnumerable<(string Payer, string Id)> payments)
     {
         var pins = await PinsAsync();
