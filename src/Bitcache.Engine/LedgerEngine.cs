@@ -71,6 +71,7 @@ public sealed class LedgerEngine : IAsyncDisposable
         var files = new LinuxFileSystem();
         DurableFolder.Ensure(files, settings.DataFolder);
         var folder = DataFolderLock.Take(files, settings.DataFolder, settings.ArchiveFolder);
+        RecoveredLedger[] recovered = [];
         PartitionSet? partitions = null;
         LogKeeper? log = null;
         try
@@ -79,7 +80,7 @@ public sealed class LedgerEngine : IAsyncDisposable
             var keys = Path.Combine(settings.DataFolder, "keys");
             DurableFolder.Ensure(files, keys);
             var mark = SignedMark.Open(files, keys);
-            var recovered = Recover(settings, files, mark, logger);
+            recovered = Recover(settings, files, mark, logger);
             var genesis = recovered[0].Ledger.Genesis;
             var key = CheckpointKey.Open(files, keys, settings.Origin, mayCreate: genesis is null);
             if (genesis is not null) CheckIdentity(settings, genesis, key);
@@ -101,6 +102,7 @@ public sealed class LedgerEngine : IAsyncDisposable
         {
             log?.Dispose();
             if (partitions is not null) await partitions.DisposeAsync();
+            else Close(recovered);
             folder.Dispose();
             throw;
         }
@@ -209,10 +211,16 @@ public sealed class LedgerEngine : IAsyncDisposable
         }
         catch
         {
-            foreach (var opened in recovered) opened.Journal.Dispose();
+            Close(recovered);
             throw;
         }
         return [.. recovered];
+    }
+
+    /// <summary>Ends what runs behind journals that no partition has taken over.</summary>
+    private static void Close(IReadOnlyList<RecoveredLedger> recovered)
+    {
+        foreach (var opened in recovered) opened.Journal.Dispose();
     }
 
     /// <summary>What is refused before anything is repaired.</summary>
@@ -242,7 +250,6 @@ public sealed class LedgerEngine : IAsyncDisposable
         }
         catch (LedgerInvariantException e)
         {
-            foreach (var opened in recovered) opened.Journal.Dispose();
             throw new HistoryMismatchException($"The partitions in {settings.DataFolder} do not belong together: {e.Message}.");
         }
         for (var number = 0; number < partitions.Length; number++)

@@ -185,8 +185,13 @@ public sealed class LogKeeper : IDisposable
     private void CheckReaches(LogCut? newest)
     {
         if (_partitions.Count == 1) return;
-        if (_mark.Size > (newest is null ? 0 : LogOrder.SizeOf(newest))) throw _mark.Mismatch();
-        if (newest is not null && newest.Through.Where((through, number) => through > _partitions[number].DurableSequence).Any()) throw _mark.Mismatch();
+        _mark.CheckReaches(newest is null ? 0 : LogOrder.SizeOf(newest));
+        for (var number = 0; number < newest?.Through.Count; number++)
+        {
+            var (through, durable) = (newest.Through[number], _partitions[number].DurableSequence);
+            if (through > durable)
+                throw new HistoryMismatchException($"The journal of partition {number} ends after {durable + 1} entries, but the log's newest cut covers {through + 1} of them.");
+        }
     }
 
     private async Task<LogCut?> LastCutAsync()

@@ -40,7 +40,8 @@ internal sealed class SignedMark
         return mark;
     }
 
-    /// <summary>Refuses a journal that ends before what was signed.</summary>
+    /// <summary>Refuses a journal, or those of all partitions together, that end before what was signed.</summary>
+    /// <param name="entries">How many entries there are; of several partitions those that the newest cut covers.</param>
     /// <exception cref="HistoryMismatchException">Entries that were durable once are missing.</exception>
     public void CheckReaches(long entries)
     {

@@ -104,7 +104,8 @@ public sealed class PartitionRestartTests : IAsyncLifetime
         await _api.StopAsync();
         var (journal, aside) = (Path.Combine(_api.DataFolder, "journal", $"p000{partition}"), Path.Combine(_api.DataFolder, "aside"));
         Directory.Move(journal, aside);
-        await Assert.ThrowsAsync<HistoryMismatchException>(async () => await _api.InitializeAsync());
+        var refusal = await Assert.ThrowsAsync<HistoryMismatchException>(async () => await _api.InitializeAsync());
+        Assert.DoesNotContain("are not those", refusal.Message, StringComparison.Ordinal);
         // With what was lost found again it goes on.
         if (Directory.Exists(journal)) Directory.Delete(journal, recursive: true);
         Directory.Move(aside, journal);
@@ -133,6 +134,19 @@ public sealed class PartitionRestartTests : IAsyncLifetime
         await _api.InitializeAsync();
         await ArriveAsync();
         Assert.Equal(20_000, await _api.AvailableAsync(_api.Shop, _payer) + await _api.AvailableAsync(_api.Shop, _payee));
+    }
+
+    [Fact]
+    public async Task A_start_that_is_refused_for_its_key_leaves_no_file_open()
+    {
+        await _api.StopAsync();
+        var keys = Path.Combine(_api.DataFolder, "keys");
+        Directory.Move(keys, keys + ".aside");
+        await Assert.ThrowsAsync<SettingsException>(async () => await _api.InitializeAsync());
+        Assert.DoesNotContain(Directory.GetFiles("/proc/self/fd").Select(fd => new FileInfo(fd).LinkTarget), file => file?.StartsWith(_api.DataFolder, StringComparison.Ordinal) == true);
+        Directory.Delete(keys, recursive: true);
+        Directory.Move(keys + ".aside", keys);
+        await _api.InitializeAsync();
     }
 
     private async Task PayBothWaysAsync()
