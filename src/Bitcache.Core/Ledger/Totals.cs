@@ -30,7 +30,8 @@ public sealed record Totals
 
     public bool IsConserved => Inside == FromBitcoin + FromPartitions;
 
-    /// <summary>The sums of several partitions. What they sent each other and is still on its way is in <see cref="FromPartitions"/>, below zero.</summary>
+    /// <summary>The sums of several partitions. What they sent each other and is still on its way is in <see cref="FromPartitions"/>,
+    /// below zero; sums of different moments may have it above, where what was sent in between had arrived.</summary>
     public static Totals Sum(IEnumerable<Totals> partitions)
     {
         var sum = new Totals();
