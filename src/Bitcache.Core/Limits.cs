@@ -25,7 +25,8 @@ public static class Limits
     public const int StatementBytesMax = 65_535;
     public const int OriginBytesMax = 128;
     public const int PartitionsMax = 4_096;
-    /// <summary>Partitions that one process runs: each has two threads and some 40 MB of buffers.</summary>
+    /// <summary>Partitions that one process runs: each has five threads (owner, sync, snapshots, upkeep, reserve), and two
+    /// batches and a frame in about 17 MB.</summary>
     public const int PartitionsOfProcessMax = 64;
 
     /// <summary>Payees of one split.</summary>

@@ -3,8 +3,8 @@ using Bitcache.Engine.Settlement;
 
 namespace Bitcache.Engine;
 
-/// <summary>How the engine is, for the health page and for alarms. One consistent picture of the ledger, beside what
-/// was last seen of the chain.</summary>
+/// <summary>How the engine is, for the health page and for alarms: what each partition said of itself, at moments close to one
+/// another, beside what was last seen of the chain.</summary>
 /// <param name="Entries">Entries in the journal.</param>
 /// <param name="CheckpointSize">Statements that the newest signed checkpoint covers.</param>
 /// <param name="Totals">Of all partitions together.</param>

@@ -131,7 +131,8 @@ public sealed class LedgerEngine : IAsyncDisposable
     /// <summary>The receipt of a journaled entry; null while no signed checkpoint covers it.</summary>
     public Task<Receipt?> FindReceiptAsync(int partition, long sequence) => _receipts.FindAsync(partition, sequence);
 
-    /// <summary>Closed epochs, the oldest first, each with the size that the log had behind it: null until it is cut there.</summary>
+    /// <summary>Closed epochs, the oldest first, each with the size that the log had behind it: with several partitions null
+    /// until all have closed it and the log is cut there.</summary>
     public async Task<IReadOnlyList<(Epoch Epoch, long? TreeSize)>> EpochsAsync()
     {
         var epochs = await Partitions.QueryAllAsync(ledger => ledger.Epochs());

@@ -105,8 +105,9 @@ public sealed partial class Ledger
         _ => false,
     };
 
-    /// <summary>Money enters only here. As long as all of it stays below the supply no balance and no sum can pass its
-    /// bound later, when balances have begun to change.</summary>
+    /// <summary>Money enters only here; what comes from another partition entered there. As long as all of it stays below the
+    /// supply no balance and no sum can pass its bound later, when balances have begun to change. With several partitions
+    /// each looks after its own part: that all parts together stay below it is Bitcoin's doing.</summary>
     private void CheckRoom(Deposit deposit)
     {
         var amount = deposit.Amount.ToMsat().Value;

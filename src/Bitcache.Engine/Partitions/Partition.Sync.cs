@@ -1,4 +1,5 @@
-// The sync thread: makes batches durable, one after the other, and answers them.
+// The sync thread: makes batches durable, one after the other, and hands their items to the thread pool to be answered. A
+// simulation, which takes its turns, answers them itself.
 
 namespace Bitcache.Engine.Partitions;
 
@@ -12,7 +13,7 @@ public sealed partial class Partition
         if (!_stopped.IsCancellationRequested) Guarded(null, static (partition, _) => partition._journal.Seal());
     }
 
-    /// <summary>Makes the next batch durable and answers it; with none for a while, seals the journal. False after
+    /// <summary>Makes the next batch durable and has it answered; with none for a while, seals the journal. False after
     /// a failure: nothing is ever written after it.</summary>
     internal bool TakeSyncTurn(TimeSpan patience)
     {

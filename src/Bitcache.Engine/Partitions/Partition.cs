@@ -1,8 +1,8 @@
 // The single writer of one ledger. The owner thread takes commands and questions from the queue, applies them to
-// the ledger in memory and fills a batch; the sync thread appends the batch to the journal and only then answers
-// everything in it. While one batch is being synced the next is being filled: group commit.
+// the ledger in memory and fills a batch; the sync thread appends the batch to the journal and only then has everything
+// in it answered. While one batch is being synced the next is being filled: group commit.
 //
-//   callers -> queue -> owner thread: apply, fill batch -> sync thread: append, fdatasync, answer
+//   callers -> queue -> owner thread: apply, fill batch -> sync thread: append, fdatasync -> thread pool: answer
 //
 // After a failed write or sync, or a broken rule, nobody is answered and the process stops: memory may be ahead of
 // the journal, and only a new start from the journal can tell what is true.

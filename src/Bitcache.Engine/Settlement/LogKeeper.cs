@@ -99,7 +99,7 @@ public sealed class LogKeeper : IDisposable
         lock (_lock) return _order.IndexOf(partition, sequence);
     }
 
-    /// <summary>How large the log was behind an epoch's cuts; null while it is not cut there.</summary>
+    /// <summary>How large the log was behind an epoch's cuts; with several partitions null while it is not cut there.</summary>
     /// <param name="through">The last entry of each partition that the epoch covers.</param>
     public long? FindSize(IReadOnlyList<long> through)
     {

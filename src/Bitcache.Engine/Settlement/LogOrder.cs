@@ -86,7 +86,8 @@ internal sealed class LogOrder : IDisposable
         return StartOf(before, cut, partition) + sequence - before.Through[partition] - 1;
     }
 
-    /// <summary>How many statements the first cut covers that covers these of each partition; null while none does.</summary>
+    /// <summary>How many statements the first cut covers that covers these of each partition; null while none does. With one
+    /// partition, where any size is one of the log's, the size right behind them, whether or not it is cut.</summary>
     public long? SizeCovering(IReadOnlyList<long> through)
     {
         if (IsOnePartition) return through[0] + 1;
