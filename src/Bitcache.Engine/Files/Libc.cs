@@ -38,6 +38,7 @@ internal static partial class Libc
     internal const int ErrorAccess = 13;
     internal const int ErrorWouldBlock = 11;
     internal const int ErrorNoSpace = 28;
+    internal const int ErrorNotImplemented = 38;
     internal const int ErrorNotSupported = 95;
     internal const int ErrorQuota = 122;
 

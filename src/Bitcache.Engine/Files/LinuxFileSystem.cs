@@ -92,8 +92,10 @@ public sealed class LinuxFileSystem : IFileSystem
 
         public void WriteOut(long offset, long length)
         {
-            // What it says of a failure it may not say again: it is as final as that of a sync.
-            if (Libc.SyncRange(_handle, offset, length, Libc.WriteAndWait) != 0) throw Libc.Error("sync_file_range", path);
+            if (Libc.SyncRange(_handle, offset, length, Libc.WriteAndWait) == 0) return;
+            // Some systems do not offer it. Any other failure is as final as that of a sync: it may not be told again.
+            if (Marshal.GetLastPInvokeError() is Libc.ErrorNotImplemented or Libc.ErrorNotSupported) return;
+            throw Libc.Error("sync_file_range", path);
         }
 
         public void SyncData()
