@@ -28,6 +28,10 @@ public readonly record struct EntryId(WalletId Owner, OperationId Id)
                 case EntryType.WalletCreated:
                     identity = new EntryId(new WalletId(new ByteReader(record[TenantOffset..]).U32()), OperationId.Read(record[BodyOffset..]));
                     return true;
+                // As many as there are payments, where there are several partitions.
+                case EntryType.LegReceived or EntryType.LegsAcknowledged:
+                    identity = default;
+                    return false;
             }
         }
         var command = Entry.Read(record).Command;

@@ -20,8 +20,9 @@ internal sealed class IdSlice
     public IdSlice(IdSlicePool pool, int expected)
     {
         (_pool, _index) = (pool, new SlotIndex(pool.Cells, expected));
-        if (expected >= ChunkIds) _chunks = new SlabPage<UsedId>[(expected / ChunkIds) + 1];
-        if (expected >= ChunkIds) _chunks[0] = _pool.TakeChunk(ChunkIds);
+        if (expected < ChunkIds) return;
+        _chunks = new SlabPage<UsedId>[(expected / ChunkIds) + 1];
+        _chunks[0] = _pool.TakeChunk(ChunkIds);
     }
 
     /// <summary>Read by other threads, too: what is counted is there.</summary>

@@ -40,7 +40,6 @@ public sealed partial class Ledger
         return payments.Length;
     }
 
-
     /// <summary>What a tenant's wallets pay for their payments.</summary>
     public FeeSchedule FeesOf(uint tenant) => _fees.Of(tenant);
 

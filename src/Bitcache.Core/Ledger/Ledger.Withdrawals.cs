@@ -51,31 +51,11 @@ public sealed partial class Ledger
         if (command.Script == Genesis!.AnchorScript) return Refused(Outcome.AnchorAddress);
         var slot = FindOwn(command.Wallet, context);
         if (slot < 0) return Refused(Outcome.WalletNotFound);
-        if (_addresses.TryFind(command.Script, out var own)) return SettleInside(command, slot, own.Wallet, new Sats(1), context, record);
         // A refusal does not tell who owns the script, so that one of another partition is held to the rule for strangers'.
-        if (!command.OwnerElsewhere.IsNone) return SettleInside(command, slot, command.OwnerElsewhere, Dust.Threshold(command.Script), context, record);
-        var amount = command.Max ? _wallets.Peek(slot).Available.RoundDownToSats() : command.Amount;
-        if (!command.Max && amount < Dust.Threshold(command.Script)) return Refused(Outcome.BelowDust);
-        var refusal = CheckOutflow(_wallets.Peek(slot), amount.ToMsat());
-        if (refusal == Outcome.None && amount < Dust.Threshold(command.Script)) refusal = Outcome.InsufficientFunds;
-        Remember(command, forEver: true);
-        if (refusal != Outcome.None) return Write(EntryType.WithdrawalRefused, command, context, record, refusal).Finish();
-
-        // After this point the money is held until it is paid.
-        ref var wallet = ref _wallets[slot];
-        SetAside(ref wallet, amount.ToMsat());
-        Enter(command, amount, context.Time, WithdrawalState.Queued, default);
-        var entry = Write(EntryType.WithdrawalRequested, command with { Amount = amount }, context, record);
-        entry.Link(ref wallet);
-        return entry.Finish();
-    }
-
-    /// <summary>A withdrawal to one of our own deposit addresses never touches the chain.</summary>
-    /// <param name="least">What may be withdrawn to it at least.</param>
-    private ApplyResult SettleInside(
-        RequestWithdrawal command, int slot, WalletId owner, Sats least, in ApplyContext context, Span<byte> record)
-    {
-        if (owner == command.Wallet) return Refused(Outcome.SelfTransfer);
+        var own = _addresses.Find(command.Script);
+        var payee = own?.Wallet ?? command.OwnerElsewhere;
+        var least = own is null ? Dust.Threshold(command.Script) : new Sats(1);
+        if (payee == command.Wallet) return Refused(Outcome.SelfTransfer);
         if (!command.Max && command.Amount < least) return Refused(Outcome.BelowDust);
         var amount = command.Max ? _wallets.Peek(slot).Available.RoundDownToSats() : command.Amount;
         var refusal = CheckOutflow(_wallets.Peek(slot), amount.ToMsat());
@@ -83,22 +63,40 @@ public sealed partial class Ledger
         Remember(command, forEver: true);
         if (refusal != Outcome.None) return Write(EntryType.WithdrawalRefused, command, context, record, refusal).Finish();
 
-        // After this point the payment must succeed.
-        var payee = _wallets.Find(owner);
-        Debit(ref _wallets[slot], amount.ToMsat());
+        // After this point the withdrawal must succeed.
+        command = command with { Amount = amount };
+        return payee.IsNone ? HoldUntilPaid(command, slot, context, record) : SettleInside(command, slot, payee, context, record);
+    }
+
+    /// <summary>A withdrawal to the chain waits for a family of transactions.</summary>
+    private ApplyResult HoldUntilPaid(RequestWithdrawal command, int slot, in ApplyContext context, Span<byte> record)
+    {
+        ref var wallet = ref _wallets[slot];
+        SetAside(ref wallet, command.Amount.ToMsat());
+        Enter(command, context.Time, WithdrawalState.Queued, default);
+        var entry = Write(EntryType.WithdrawalRequested, command, context, record);
+        entry.Link(ref wallet);
+        return entry.Finish();
+    }
+
+    /// <summary>A withdrawal to one of our own deposit addresses never touches the chain.</summary>
+    private ApplyResult SettleInside(RequestWithdrawal command, int slot, WalletId owner, in ApplyContext context, Span<byte> record)
+    {
+        var (payee, amount) = (_wallets.Find(owner), command.Amount.ToMsat());
+        Debit(ref _wallets[slot], amount);
         var payment = new Payment { Kind = PaymentKind.Transfer, Id = command.Id, Payer = command.Wallet, Payee = owner };
-        var leg = Pay(payee, EntryType.WithdrawalSettledInside, payment, amount.ToMsat(), NextSequence);
-        Enter(command, amount, context.Time, WithdrawalState.SettledInside, owner);
-        var entry = Write(EntryType.WithdrawalSettledInside, command with { Amount = amount }, context, record, payee: owner);
+        var leg = Pay(payee, EntryType.WithdrawalSettledInside, payment, amount, NextSequence);
+        Enter(command, context.Time, WithdrawalState.SettledInside, owner);
+        var entry = Write(EntryType.WithdrawalSettledInside, command, context, record, payee: owner);
         entry.Link(ref _wallets[slot]);
         LinkPayee(ref entry, payee, leg);
         return entry.Finish();
     }
 
-    private void Enter(RequestWithdrawal command, Sats amount, UnixTime time, WithdrawalState state, WalletId payee)
+    private void Enter(RequestWithdrawal command, UnixTime time, WithdrawalState state, WalletId payee)
     {
         var key = new WithdrawalKey(command.Wallet, command.Id);
-        _withdrawals.Set(new Withdrawal(key, command.Script, amount, time, NextSequence, state, Family: 0, payee));
+        _withdrawals.Set(new Withdrawal(key, command.Script, command.Amount, time, NextSequence, state, Family: 0, payee));
         if (state == WithdrawalState.Queued) _queued.Add(key);
     }
 

@@ -8,25 +8,26 @@ internal sealed class LegTable : IStateTable
 
     private sealed class Lane
     {
+        public long Received;
         public long Acknowledged;
         public readonly Queue<UnacknowledgedLeg> Waiting = [];
         public long Last => Acknowledged + Waiting.Count;
     }
 
-    private readonly SortedDictionary<int, Lane> _sent = [];
-    private readonly SortedDictionary<int, long> _received = [];
+    // By the other partition; none before the first leg, in either direction.
+    private readonly SortedDictionary<int, Lane> _lanes = [];
 
     /// <summary>The number of the last leg that arrived from a partition; 0 before the first.</summary>
-    public long ReceivedFrom(int source) => _received.GetValueOrDefault(source);
+    public long ReceivedFrom(int source) => _lanes.GetValueOrDefault(source)?.Received ?? 0;
 
-    public long AcknowledgedBy(int destination) => _sent.TryGetValue(destination, out var lane) ? lane.Acknowledged : 0;
+    public long AcknowledgedBy(int destination) => _lanes.GetValueOrDefault(destination)?.Acknowledged ?? 0;
 
-    public IReadOnlyCollection<UnacknowledgedLeg> WaitingFor(int destination) => _sent.TryGetValue(destination, out var lane) ? lane.Waiting : [];
+    public IReadOnlyCollection<UnacknowledgedLeg> WaitingFor(int destination) => _lanes.GetValueOrDefault(destination)?.Waiting ?? [];
 
     /// <summary>Takes the next number for a destination.</summary>
     public long Send(int destination, long sequence, Msat amount, long epoch)
     {
-        if (!_sent.TryGetValue(destination, out var lane)) _sent.Add(destination, lane = new Lane());
+        var lane = LaneOf(destination);
         var number = lane.Last + 1;
         lane.Waiting.Enqueue(new UnacknowledgedLeg(number, sequence, amount, epoch));
         return number;
@@ -34,14 +35,14 @@ internal sealed class LegTable : IStateTable
 
     public void Acknowledge(int destination, long through)
     {
-        var lane = _sent[destination];
+        var lane = _lanes[destination];
         for (; lane.Acknowledged < through; lane.Acknowledged++) lane.Waiting.Dequeue();
     }
 
-    public void Receive(int source, long number) => _received[source] = number;
+    public void Receive(int source, long number) => LaneOf(source).Received = number;
 
-    public IStateRows View(bool hold) => new Rows(
-        [.. _sent.Select(lane => (lane.Key, lane.Value.Acknowledged, lane.Value.Waiting.ToArray()))], [.. _received]);
+    public IStateRows View(bool hold) =>
+        new Rows([.. _lanes.Select(lane => (lane.Key, lane.Value.Received, lane.Value.Acknowledged, lane.Value.Waiting.ToArray()))]);
 
     public void Release()
     {
@@ -52,13 +53,11 @@ internal sealed class LegTable : IStateTable
         for (var lanes = reader.Section(StateSection.Legs); lanes > 0; lanes--)
         {
             var head = reader.Begin();
-            var (other, received) = (head.U16(), head.I64());
-            var (acknowledged, waiting) = (head.I64(), head.I64());
+            int other = head.U16();
+            var lane = new Lane { Received = head.I64(), Acknowledged = head.I64() };
+            var waiting = head.I64();
             reader.End(head);
-            if (received > 0) _received.Add(other, received);
-            if (acknowledged + waiting == 0) continue;
-            var lane = new Lane { Acknowledged = acknowledged };
-            _sent.Add(other, lane);
+            _lanes.Add(other, lane);
             for (; waiting > 0; waiting--)
             {
                 var row = reader.Begin();
@@ -68,18 +67,22 @@ internal sealed class LegTable : IStateTable
         }
     }
 
-    private sealed class Rows((int Other, long Acknowledged, UnacknowledgedLeg[] Waiting)[] sent, KeyValuePair<int, long>[] received) : IStateRows
+    private Lane LaneOf(int other)
+    {
+        if (!_lanes.TryGetValue(other, out var lane)) _lanes.Add(other, lane = new Lane());
+        return lane;
+    }
+
+    private sealed class Rows((int Other, long Received, long Acknowledged, UnacknowledgedLeg[] Waiting)[] lanes) : IStateRows
     {
         public void Write(StateWriter writer)
         {
-            var others = sent.Select(lane => lane.Other).Union(received.Select(r => r.Key)).Order().ToArray();
-            writer.Section(StateSection.Legs, others.Length);
-            foreach (var other in others)
+            writer.Section(StateSection.Legs, lanes.Length);
+            foreach (var (other, received, acknowledged, waiting) in lanes)
             {
-                var (_, acknowledged, waiting) = sent.FirstOrDefault(lane => lane.Other == other, (other, 0, []));
                 var head = writer.Begin(RowBytes);
                 head.U16(other);
-                head.I64(received.FirstOrDefault(r => r.Key == other).Value);
+                head.I64(received);
                 head.I64(acknowledged);
                 head.I64(waiting.Length);
                 writer.End(head);

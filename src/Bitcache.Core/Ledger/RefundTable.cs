@@ -47,8 +47,10 @@ internal sealed class RefundTable : IStateTable
         }
     }
 
-    /// <summary>Sequences are not of clients' choosing: a multiplication with 2^64 / golden ratio spreads them.</summary>
-    private static uint Hash(int home, long sequence) => (uint)(unchecked((ulong)(sequence + home) * 0x9e37_79b9_7f4a_7c15) >> 32);
+    /// <summary>Sequences are not of clients' choosing: a multiplication with 2^64 / golden ratio spreads them, and
+    /// no two payments have the same number.</summary>
+    private static uint Hash(int home, long sequence) =>
+        (uint)(unchecked((ulong)((sequence * Limits.PartitionsMax) + home) * 0x9e37_79b9_7f4a_7c15) >> 32);
 
     private sealed class Rows(PagedRows<Refunded> refunds) : IStateRows
     {

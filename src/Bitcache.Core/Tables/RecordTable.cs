@@ -1,5 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace Bitcache.Core;
 
 /// <summary>Immutable records in the order of their arrival, found by a key of their own and by the wallet that they
@@ -22,8 +20,6 @@ internal sealed class RecordTable<TKey, TRecord>(RowFormat<TRecord> format, Func
     public bool Contains(TKey key) => _slots.ContainsKey(key);
 
     public TRecord? Find(TKey key) => _slots.TryGetValue(key, out var slot) ? _records[slot] : null;
-
-    public bool TryFind(TKey key, [NotNullWhen(true)] out TRecord? record) => (record = Find(key)) is not null;
 
     /// <summary>Those of one wallet, in the order of their arrival.</summary>
     public IReadOnlyList<TRecord> Of(WalletId wallet) =>

@@ -37,8 +37,6 @@ internal sealed class SlabPool<T>(int pageItems, int slabPages)
     private int _nextSlabPages = 1;
     private bool _isHeld;
 
-    public int PageItems => pageItems;
-
     /// <summary>A page of any content.</summary>
     public SlabPage<T> Take()
     {
