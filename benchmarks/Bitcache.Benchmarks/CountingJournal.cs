@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Diagnostics.CodeAnalysis;
 using Bitcache.Benchmarks.Load;
 using Bitcache.Core;
 using Bitcache.Engine.Journal;
@@ -37,7 +36,6 @@ internal sealed class CountingJournal(IJournal journal) : IJournal
     }
 
     public void Seal() => journal.Seal();
-    public bool TryReadRecord(long sequence, [NotNullWhen(true)] out byte[]? record) => journal.TryReadRecord(sequence, out record);
     public void ReadRecords(long first, long count, RecordReader reader) => journal.ReadRecords(first, count, reader);
     public long? FindId(WalletId owner, OperationId id) => journal.FindId(owner, id);
     public void Dispose() => journal.Dispose();

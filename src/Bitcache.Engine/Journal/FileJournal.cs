@@ -166,6 +166,8 @@ public sealed class FileJournal : IJournal
         if (!_endsWithSeal) AppendFrame(FrameFlags.Seal, [], 0);
     }
 
+    /// <summary>The durable record that covers a sequence, whole, its header included; false if there is none yet.</summary>
+    /// <exception cref="JournalCorruptException">What stands on disk is not what was written.</exception>
     public bool TryReadRecord(long sequence, [NotNullWhen(true)] out byte[]? record)
     {
         if (_failed) throw AlreadyFailed();

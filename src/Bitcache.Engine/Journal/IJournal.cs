@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using Bitcache.Core;
 
 namespace Bitcache.Engine.Journal;
@@ -6,8 +5,7 @@ namespace Bitcache.Engine.Journal;
 /// <summary>
 /// The durable history of one partition: records numbered by sequence from 0, without gaps. One thread, the
 /// partition's, calls <see cref="TryReserve"/>, <see cref="Append"/> and <see cref="Seal"/>, in this order for each
-/// batch; <see cref="DurableSequence"/>, <see cref="TryReadRecord"/>, <see cref="ReadRecords"/> and
-/// <see cref="FindId"/> may be called by any.
+/// batch; <see cref="DurableSequence"/>, <see cref="ReadRecords"/> and <see cref="FindId"/> may be called by any.
 /// </summary>
 public interface IJournal : IDisposable
 {
@@ -36,11 +34,7 @@ public interface IJournal : IDisposable
     /// <exception cref="JournalFailedException">As for <see cref="Append"/>.</exception>
     void Seal();
 
-    /// <summary>The durable record that covers a sequence, whole, its header included; false if there is none yet.</summary>
-    /// <exception cref="JournalCorruptException">What stands on disk is not what was written.</exception>
-    bool TryReadRecord(long sequence, [NotNullWhen(true)] out byte[]? record);
-
-    /// <summary>Gives the durable records of a run of sequences to a reader, in order.</summary>
+    /// <summary>Gives the durable records that cover a run of sequences to a reader, whole and in order.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Not all of the run is durable.</exception>
     /// <exception cref="JournalCorruptException">What stands on disk is not what was written.</exception>
     void ReadRecords(long first, long count, RecordReader reader);

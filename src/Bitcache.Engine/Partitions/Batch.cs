@@ -80,8 +80,21 @@ internal sealed class Batch(PartitionBounds bounds, IJournal journal, SaltSource
         _length += bytesWritten;
     }
 
+    /// <summary>Applies a command at the batch's time, and takes the entry that it leaves, if any.</summary>
+    public ApplyResult Apply(Ledger ledger, Command command, uint tenant = Ledger.OperatorTenant)
+    {
+        var result = ledger.Apply(command, NewContext(tenant), Free);
+        Take(result);
+        return result;
+    }
+
+    /// <summary>What comes to a command that is applied in this batch.</summary>
+    public ApplyContext NewContext(uint tenant) => new(Time, tenant, Salts(1)[0], ClockTrusted);
+
+    /// <summary>Takes the entry that a command left in <see cref="Free"/>, if it left one.</summary>
     public void Take(in ApplyResult result)
     {
+        if (!result.IsJournaled) return;
         if (Entries == 0) FirstSequence = result.Sequence;
         Entries += result.Sequences;
         _length += result.BytesWritten;

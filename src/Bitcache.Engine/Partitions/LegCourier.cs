@@ -175,7 +175,7 @@ internal sealed class LegParcel(Leg[] legs, Action<bool> end) : WorkItem
 
     internal IReadOnlyList<Leg> Legs => legs;
 
-    /// <summary>Legs are bounded before they are made: they are never turned away.</summary>
+    /// <summary>Legs are bounded before they are made: no queue is too full for them.</summary>
     internal override int Cost => 0;
     internal override bool Writes => true;
 
@@ -186,7 +186,7 @@ internal sealed class LegParcel(Leg[] legs, Action<bool> end) : WorkItem
             if (batch.IsFull) return false;
             ref readonly var leg = ref legs[_applied];
             if (!FollowEpoch(ledger, batch, leg.Epoch)) return false;
-            Take(batch, ledger.Apply(leg, Context(batch), batch.Free));
+            batch.Take(ledger.Apply(leg, batch.NewContext(Ledger.OperatorTenant), batch.Free));
         }
         return true;
     }
@@ -200,16 +200,9 @@ internal sealed class LegParcel(Leg[] legs, Action<bool> end) : WorkItem
         for (var next = (ledger.LastEpoch?.Number ?? 0) + 1; next <= epoch; next++)
         {
             if (batch.IsFull) return false;
-            Take(batch, ledger.Apply(new EpochCut(default, next), Context(batch), batch.Free));
+            batch.Apply(ledger, new EpochCut(default, next));
         }
         return !batch.IsFull;
-    }
-
-    private static ApplyContext Context(Batch batch) => new(batch.Time, Ledger.OperatorTenant, batch.Salts(1)[0], batch.ClockTrusted);
-
-    private static void Take(Batch batch, in ApplyResult result)
-    {
-        if (result.IsJournaled) batch.Take(result);
     }
 }
 
@@ -221,8 +214,7 @@ internal sealed class LegAcknowledgement(AcknowledgeLegs command, Action<bool> e
 
     internal override bool Run(Ledger ledger, Batch batch)
     {
-        var result = ledger.Apply(command, new ApplyContext(batch.Time, Ledger.OperatorTenant, batch.Salts(1)[0], batch.ClockTrusted), batch.Free);
-        if (result.IsJournaled) batch.Take(result);
+        batch.Apply(ledger, command);
         return true;
     }
 

@@ -109,9 +109,9 @@ public sealed partial class Partition
         if (_courier is not null) _ledger.SendTo(batch.Legs);
         Volatile.Write(ref _batchMilliseconds, batch.Time.Milliseconds);
         if (!TimeMayAct(batch.ClockTrusted)) return batch;
-        if (FloorToRaise(batch) is { } floor) new CommandItem(new RaiseFloor(floor), Ledger.OperatorTenant).Run(_ledger, batch);
+        if (FloorToRaise(batch) is { } floor) batch.Apply(_ledger, new RaiseFloor(floor));
         for (var i = 0; i < _bounds.BatchExpiries && _ledger.NextHoldToExpire(batch.Time) is { } expiry; i++)
-            new CommandItem(expiry, Ledger.OperatorTenant).Run(_ledger, batch);
+            batch.Apply(_ledger, expiry);
         return batch;
     }
 

@@ -266,7 +266,6 @@ public sealed class PartitionSet : IAsyncDisposable
         public void CopyTo(PaymentBlock block)
         {
             for (var i = 0; i < _at.Count; i++) block.Results[_at[i]] = Block.Results[i];
-            block.Answered(Block.Time);
         }
     }
 }

@@ -29,17 +29,7 @@ public sealed class PaymentBlock : AwaitedItem
     /// <see cref="Partition.Recall(PaymentBlock)"/> tells what came of it then.</summary>
     public Span<PaymentResult> Results => _results.AsSpan(0, Count);
 
-    /// <summary>The time of the batch that the last of them was part of.</summary>
-    public UnixTime Time { get; private set; }
-
     internal override int Cost => Count;
-    internal override bool Writes => true;
-
-    /// <summary>Some of the payments were part of a batch of this time. Parts may be answered side by side.</summary>
-    internal void Answered(UnixTime time)
-    {
-        lock (_payments) Time = Time < time ? time : Time;
-    }
 
     /// <summary>Thousands of answers are written, and of retries looked up in the journal.</summary>
     private protected override bool GoesOnAtLength => true;
@@ -58,7 +48,6 @@ public sealed class PaymentBlock : AwaitedItem
         var applied = ledger.Apply(_payments.AsSpan(_applied, count), context, batch.Salts(count), results, batch.Space, out var bytes);
         batch.Take(results[..applied], bytes);
         _applied += applied;
-        Time = batch.Time;
         return _applied == Count;
     }
 }

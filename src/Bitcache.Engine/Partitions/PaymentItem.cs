@@ -33,8 +33,6 @@ internal sealed class PaymentItem(Partition partition, in Payment payment, uint 
     /// <summary>A retry is answered from the journal.</summary>
     private protected override bool GoesOnAtLength => _answer.Outcome == Outcome.Known;
 
-    internal override bool Writes => true;
-
     /// <summary>Begins the wait for the answer.</summary>
     internal ValueTask<PaymentAnswer> AnswerAsync() => new(this, BeginWait());
 

@@ -1,5 +1,6 @@
-// What waits in a partition's queue: a command to apply or a question to answer. Both are completed by the sync
-// thread, once the batch they were part of is durable.
+// What waits in a partition's queue: a command to apply or a question to answer. Both are completed once the batch they
+// were part of is durable: by the thread pool, to which the sync thread hands them (Answers). Only a question about what
+// nothing can take back is answered at once.
 
 using Bitcache.Core;
 
@@ -15,7 +16,7 @@ public abstract class WorkItem
     /// <summary>What it takes of the queue's bound.</summary>
     internal virtual int Cost => 1;
 
-    /// <summary>Whether running it may write an entry.</summary>
+    /// <summary>Of what is neither a command nor payments, whether running it may write an entry.</summary>
     internal virtual bool Writes => false;
 
     /// <summary>Runs on the owner thread, in the order of the queue. False if the batch had no room for all of it: it
@@ -35,20 +36,17 @@ internal sealed class CommandItem(Command command, uint tenant) : WorkItem
     private Applied _applied;
 
     public Command Command => command;
-    internal override bool Writes => true;
     public Task<Applied> Done => _done.Task;
 
     internal override bool Run(Ledger ledger, Batch batch)
     {
-        var context = new ApplyContext(batch.Time, tenant, batch.Salts(1)[0], batch.ClockTrusted);
-        var result = ledger.Apply(command, context, batch.Free);
+        var result = batch.Apply(ledger, command, tenant);
+        var record = result.IsJournaled ? batch.Payload[^result.BytesWritten..].ToArray() : null;
         if (result.Outcome == Outcome.Known && !batch.IsDurable(result.Sequence))
         {
             // The first request under this id is still on its way to the disk.
             result = new ApplyResult(Outcome.IdInFlight, 0, 0);
         }
-        var record = result.IsJournaled ? batch.Free[..result.BytesWritten].ToArray() : null;
-        if (result.IsJournaled) batch.Take(result);
         _applied = new Applied(
             result.Outcome, result.Sequence, record,
             command is ClientCommand named ? ledger.FindWallet(named is CreateWallet c ? c.Wallet : named.Owner) : null,

@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using Bitcache.Core;
 using Bitcache.Engine.Journal;
 
@@ -38,8 +37,6 @@ internal sealed class BuggyJournal(IJournal inner, PlantedBug bug) : IJournal
     {
         if (bug != PlantedBug.NoSeal) inner.Seal();
     }
-
-    public bool TryReadRecord(long sequence, [NotNullWhen(true)] out byte[]? record) => inner.TryReadRecord(sequence, out record);
 
     public void ReadRecords(long first, long count, RecordReader reader) => inner.ReadRecords(first, count, reader);
 

@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using Bitcache.Core;
 using Bitcache.Engine.Journal;
 using Bitcache.Tests.Simulation;
@@ -60,7 +59,6 @@ public sealed class PartitionSimulationTests
         }
 
         public void Seal() => journal.Seal();
-        public bool TryReadRecord(long sequence, [NotNullWhen(true)] out byte[]? record) => journal.TryReadRecord(sequence, out record);
         public void ReadRecords(long first, long count, RecordReader reader) => journal.ReadRecords(first, count, reader);
         public long? FindId(WalletId owner, OperationId id) => journal.FindId(owner, id);
         public void Dispose() => journal.Dispose();

@@ -1,4 +1,3 @@
-using Bitcache.Core;
 using Bitcache.Engine.Partitions;
 
 namespace Bitcache.Tests.Partitions;

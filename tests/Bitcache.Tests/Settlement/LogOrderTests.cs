@@ -1,6 +1,5 @@
 using Bitcache.Core;
 using Bitcache.Engine.Settlement;
-using Bitcache.Simulation;
 using Bitcache.Tests.Partitions;
 
 namespace Bitcache.Tests.Settlement;
