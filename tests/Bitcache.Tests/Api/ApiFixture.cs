@@ -158,13 +158,32 @@ public sealed class ApiFixture : IAsyncLifetime
     public static string NewId() => ClientIds.Next(TimeProvider.System).ToString();
 
     /// <summary>Makes a wallet through the API, with some satoshis in it.</summary>
-    public async Task<string> NewWalletAsync(string key, long sat = 0)
+    public Task<string> NewWalletAsync(string key, long sat = 0) => NewWalletAsync(key, ClientIds.Next(TimeProvider.System), sat);
+
+    /// <summary>Makes one in a partition, which is that of the id under which it is asked for.</summary>
+    public async Task<string> NewWalletInAsync(int partition, string key, long sat = 0)
     {
-        var answer = await PostAsync(key, "/v1/wallets", $$"""{"id":"{{NewId()}}"}""");
+        OperationId id;
+        do id = ClientIds.Next(TimeProvider.System);
+        while (new WalletId(id.Value).PartitionOf(Partitions) != partition);
+        var wallet = await NewWalletAsync(key, id, sat);
+        Assert.Equal(partition, Parse(wallet).PartitionOf(Partitions));
+        return wallet;
+    }
+
+    private async Task<string> NewWalletAsync(string key, OperationId id, long sat)
+    {
+        var answer = await PostAsync(key, "/v1/wallets", $$"""{"id":"{{id}}"}""");
         Assert.Equal(201, answer.Status);
         var wallet = answer.String("wallet");
         if (sat > 0) await DepositAsync(key, wallet, sat);
         return wallet;
+    }
+
+    public static WalletId Parse(string wallet)
+    {
+        Assert.True(WalletId.TryParse(wallet, out var id));
+        return id;
     }
 
     /// <summary>Credits a deposit as if it had come from Bitcoin.</summary>
@@ -176,8 +195,7 @@ public sealed class ApiFixture : IAsyncLifetime
         var txid = new Txid(Hash256.Read(RandomNumberGenerator.GetBytes(Hash256.Bytes)));
         var deposit = new ChangeDeposit(
             new OutPoint(txid, 0), DepositState.Credited, false, new ByteString(script), new Sats(sat), new BlockHash(txid.Hash), 101);
-        Assert.True(WalletId.TryParse(wallet, out var owner));
-        Assert.Equal(Outcome.Accepted, (await Engine.Partitions.HomeOf(owner).SubmitAsync(deposit)).Outcome);
+        Assert.Equal(Outcome.Accepted, (await Engine.Partitions.HomeOf(Parse(wallet)).SubmitAsync(deposit)).Outcome);
         return deposit;
     }
 
@@ -185,6 +203,16 @@ public sealed class ApiFixture : IAsyncLifetime
         PostAsync(key, "/v1/transfers", $$"""{"id":"{{id}}","payer":"{{payer}}","payee":"{{payee}}","amountMsat":{{msat}}}""");
 
     public async Task<long> AvailableAsync(string key, string wallet) => (await GetAsync(key, "/v1/wallets/" + wallet)).Long("availableMsat");
+
+    /// <summary>Until nothing is on its way between partitions: asking each of them lets it take a turn.</summary>
+    public async Task ArriveAsync()
+    {
+        while (Engine.Partitions.LegsInFlight > 0)
+        {
+            Cancel.ThrowIfCancellationRequested();
+            await Engine.Partitions.QueryAllAsync(ledger => ledger.NextSequence);
+        }
+    }
 
     /// <summary>The newest entry that says something new: a refusal of shape leaves none.</summary>
     public async Task<long> EntriesAsync() => (await Engine.Partitions.QueryAllAsync(ledger => ledger.LastContentSequence)).Sum();

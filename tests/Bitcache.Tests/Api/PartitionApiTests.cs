@@ -22,19 +22,33 @@ public sealed class PartitionApiTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _api.DisposeAsync();
 
     [Fact]
+    public async Task A_wallet_that_is_asked_for_again_is_the_same_wherever_it_lives()
+    {
+        // So many that each partition gets some.
+        var ids = Enumerable.Range(0, 64).Select(_ => ApiFixture.NewId()).ToArray();
+        var made = await Task.WhenAll(ids.Select(MakeAsync));
+        Assert.Equal([0, 1, 2], made.Select(wallet => wallet.PartitionOf(3)).Distinct().Order());
+        Assert.Equal(made, await Task.WhenAll(ids.Select(MakeAsync)));
+
+        async Task<WalletId> MakeAsync(string id) =>
+            ApiFixture.Parse((await _api.PostAsync(_api.Shop, "/v1/wallets", $$"""{"id":"{{id}}"}""")).String("wallet"));
+    }
+
+    [Fact]
     public async Task A_payment_to_another_partition_is_answered_at_once_and_arrives_once()
     {
-        var (payer, payee) = (await WalletAsync(_api.Shop, 0, 1), await WalletAsync(_api.Other, 1));
+        var (payer, payee) = (await _api.NewWalletInAsync(0, _api.Shop, 1), await _api.NewWalletInAsync(1, _api.Other));
         var id = ApiFixture.NewId();
         var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => _api.TransferAsync(_api.Shop, id, payer, payee, 300)));
         Assert.Single(answers, answer => answer.Status == 201);
         Assert.All(answers, answer => Assert.True(answer.Status is 200 or 201 || answer.Code == "id_in_flight", answer.Text));
-        await ArriveAsync();
+        await _api.ArriveAsync();
         var later = await _api.TransferAsync(_api.Shop, id, payer, payee, 300);
         Assert.Equal((200, answers.Single(answer => answer.Status == 201).Text), (later.Status, later.Text));
         Assert.Equal((422, "id_reused"), (await _api.TransferAsync(_api.Shop, id, payer, payee, 301)).Refusal());
         Assert.Equal((700, 300), (await _api.AvailableAsync(_api.Shop, payer), await _api.AvailableAsync(_api.Other, payee)));
-        Assert.Equal((200, 300), await _api.GetAsync(_api.Shop, $"/v1/wallets/{payer}/transfers/{id}") is var seen ? (seen.Status, seen.Long("amountMsat")) : default);
+        var seen = await _api.GetAsync(_api.Shop, $"/v1/wallets/{payer}/transfers/{id}");
+        Assert.Equal((200, 300), (seen.Status, seen.Long("amountMsat")));
 
         Assert.Equal([("transfer", "out", 300L, 700L, payee), ("deposit_credited", "in", 1_000, 1_000, null)], (await HistoryAsync(_api.Shop, payer))[..2]);
         Assert.Equal([("transfer", "in", 300L, 300L, payer), ("wallet_created", "in", 0, 0, null)], await HistoryAsync(_api.Other, payee));
@@ -43,7 +57,7 @@ public sealed class PartitionApiTests : IAsyncLifetime
     [Fact]
     public async Task What_is_refused_across_partitions_is_refused_as_within_one()
     {
-        var (payer, payee) = (await WalletAsync(_api.Shop, 2, 1), await WalletAsync(_api.Other, 0));
+        var (payer, payee) = (await _api.NewWalletInAsync(2, _api.Shop, 1), await _api.NewWalletInAsync(0, _api.Other));
         foreach (var partition in (int[])[0, 1, 2])
             Assert.Equal((422, "payee_not_found"), (await _api.TransferAsync(_api.Shop, ApiFixture.NewId(), payer, ClientIds.NextWallet(partition, 3).ToString(), 1)).Refusal());
         var poor = ApiFixture.NewId();
@@ -54,9 +68,9 @@ public sealed class PartitionApiTests : IAsyncLifetime
         Assert.Equal(201, (await _api.PostAsync(_api.Admin, $"/v1/wallets/{payer}/freeze", $$"""{"id":"{{ApiFixture.NewId()}}"}""")).Status);
         Assert.Equal("wallet_frozen", (await _api.TransferAsync(_api.Shop, ApiFixture.NewId(), payer, payee, 1)).Code);
         // Who is frozen is still paid.
-        var rich = await WalletAsync(_api.Shop, 1, 1);
+        var rich = await _api.NewWalletInAsync(1, _api.Shop, 1);
         Assert.Equal(201, (await _api.TransferAsync(_api.Shop, ApiFixture.NewId(), rich, payer, 5)).Status);
-        await ArriveAsync();
+        await _api.ArriveAsync();
         Assert.Equal((1_005, 0), (await _api.AvailableAsync(_api.Shop, payer), await _api.AvailableAsync(_api.Other, payee)));
         Assert.Equal("insufficient_funds", (await _api.TransferAsync(_api.Shop, poor, payer, payee, 1_001)).Code);
     }
@@ -66,8 +80,8 @@ public sealed class PartitionApiTests : IAsyncLifetime
     [InlineData(true)]
     public async Task A_batch_may_name_wallets_of_every_partition(bool binary)
     {
-        WalletId[] wallets = [.. Enumerable.Range(0, 6).Select(_ => default(WalletId))];
-        for (var i = 0; i < 6; i++) wallets[i] = Parse(await WalletAsync(i == 5 ? _api.Other : _api.Shop, i % 3, 10));
+        var wallets = new WalletId[6];
+        for (var i = 0; i < 6; i++) wallets[i] = ApiFixture.Parse(await _api.NewWalletInAsync(i % 3, i == 5 ? _api.Other : _api.Shop, 10));
         var payments = new List<Payment>();
         for (var i = 0; i < 200; i++) payments.Add(Pay(wallets[i % 5], wallets[(i + 1 + (i / 5 % 5)) % 6], 1 + (i % 150)));
         payments.RemoveAll(payment => payment.Payer == payment.Payee);
@@ -80,11 +94,11 @@ public sealed class PartitionApiTests : IAsyncLifetime
         // The payer's balance is told, a far payee's is not.
         Assert.All(first.Zip(payments).Where(pair => pair.First.Outcome == "accepted"), pair =>
             Assert.Equal((true, IsNear(pair.Second) && pair.Second.Payee != wallets[5]), (pair.First.Payer is not null, pair.First.Payee is not null)));
+        await _api.ArriveAsync();
         var entries = await _api.EntriesAsync();
         var again = await BatchAsync(!binary, payments);
         Assert.Equal(first.Select(line => (line.Outcome, line.Sequence)), again.Select(line => (line.Outcome, line.Sequence)));
-        Assert.True(entries <= await _api.EntriesAsync());
-        await ArriveAsync();
+        Assert.Equal(entries, await _api.EntriesAsync());
         foreach (var wallet in wallets)
         {
             var moved = payments.Where((_, i) => first[i].Outcome == "accepted").Sum(p => (p.Payee == wallet ? p.Amount.Value : 0) - (p.Payer == wallet ? p.Amount.Value : 0));
@@ -95,23 +109,23 @@ public sealed class PartitionApiTests : IAsyncLifetime
     [Fact]
     public async Task Refunds_splits_and_fees_reach_every_partition()
     {
-        var (payer, near, far) = (await WalletAsync(_api.Shop, 0, 10), await WalletAsync(_api.Other, 0), await WalletAsync(_api.Other, 2));
+        var (payer, near, far) = (await _api.NewWalletInAsync(0, _api.Shop, 10), await _api.NewWalletInAsync(0, _api.Other), await _api.NewWalletInAsync(2, _api.Other));
         var original = ApiFixture.NewId();
         await _api.TransferAsync(_api.Shop, original, payer, far, 1_000);
-        await ArriveAsync();
+        await _api.ArriveAsync();
         var refund = ApiFixture.NewId();
         Assert.Equal(201, (await _api.RefundAsync(_api.Other, far, payer, original, 600, refund)).Status);
         Assert.Equal("refund_exceeds", (await _api.RefundAsync(_api.Other, far, payer, original, 401)).Code);
         Assert.Equal(200, (await _api.RefundAsync(_api.Other, far, payer, original, 600, refund)).Status);
         Assert.Equal("original_not_found", (await _api.RefundAsync(_api.Other, far, payer, ApiFixture.NewId(), 1)).Code);
-        await ArriveAsync();
+        await _api.ArriveAsync();
         Assert.Equal(9_600, await _api.AvailableAsync(_api.Shop, payer));
 
         var split = ApiFixture.NewId();
         Assert.Equal("payee_not_found", (await _api.SplitAsync(_api.Shop, payer, [(near, 1), (ClientIds.NextWallet(1, 3).ToString(), 1)])).Code);
         Assert.Equal(201, (await _api.SplitAsync(_api.Shop, payer, [(near, 10), (far, 200)], split)).Status);
         Assert.Equal(200, (await _api.SplitAsync(_api.Shop, payer, [(near, 10), (far, 200)], split)).Status);
-        await ArriveAsync();
+        await _api.ArriveAsync();
         Assert.Equal((10, 600), (await _api.AvailableAsync(_api.Other, near), await _api.AvailableAsync(_api.Other, far)));
         Assert.Equal(("split", "in", 200L, 600L, payer), (await HistoryAsync(_api.Other, far))[0]);
         Assert.Equal(201, (await _api.RefundAsync(_api.Other, far, payer, split, 200)).Status);
@@ -119,7 +133,7 @@ public sealed class PartitionApiTests : IAsyncLifetime
         Assert.Equal(201, (await _api.PostAsync(_api.Admin, "/v1/operator/fees", $$"""{"id":"{{ApiFixture.NewId()}}","tenant":"other","flatMsat":5}""")).Status);
         var charged = await _api.TransferAsync(_api.Other, ApiFixture.NewId(), far, payer, 100);
         Assert.Equal((201, 5), (charged.Status, charged.Long("feeMsat")));
-        await ArriveAsync();
+        await _api.ArriveAsync();
         Assert.Equal((295, 9_690), (await _api.AvailableAsync(_api.Other, far), await _api.AvailableAsync(_api.Shop, payer)));
         var totals = (await _api.GetAsync(_api.Auditor, "/v1/operator")).Json;
         Assert.Equal(5, totals.GetProperty("availableMsat").GetInt64());
@@ -135,13 +149,13 @@ public sealed class PartitionApiTests : IAsyncLifetime
     {
         var wallet = (await _api.GetAsync(_api.Auditor, "/v1/operator")).Json.GetProperty("wallet").GetProperty("wallet").GetString()!;
         var operatorKey = _api.Key(ApiFixture.OperatorTenant, Server.Keys.Scopes.Pay | Server.Keys.Scopes.Read);
-        var payer = await WalletAsync(_api.Shop, 0, 10);
+        var payer = await _api.NewWalletInAsync(0, _api.Shop, 10);
         await _api.TransferAsync(_api.Shop, ApiFixture.NewId(), payer, wallet, 5_000);
         for (var partition = 0; partition < 3; partition++)
         {
-            var (payee, id) = (await WalletAsync(_api.Other, partition), ApiFixture.NewId());
+            var (payee, id) = (await _api.NewWalletInAsync(partition, _api.Other), ApiFixture.NewId());
             Assert.Equal(201, (await _api.TransferAsync(operatorKey, id, wallet, payee, 1_000)).Status);
-            await ArriveAsync();
+            await _api.ArriveAsync();
             Assert.Equal(201, (await _api.RefundAsync(_api.Other, payee, wallet, id, 900)).Status);
             Assert.Equal("refund_exceeds", (await _api.RefundAsync(_api.Other, payee, wallet, id, 101)).Code);
         }
@@ -152,8 +166,8 @@ public sealed class PartitionApiTests : IAsyncLifetime
     [Fact]
     public async Task Holds_are_captured_and_released_from_both_sides_and_listed_in_pages()
     {
-        var payee = await WalletAsync(_api.Other, 1);
-        string[] payers = [await WalletAsync(_api.Shop, 0, 10), await WalletAsync(_api.Shop, 1, 10), await WalletAsync(_api.Shop, 2, 10)];
+        var payee = await _api.NewWalletInAsync(1, _api.Other);
+        string[] payers = [await _api.NewWalletInAsync(0, _api.Shop, 10), await _api.NewWalletInAsync(1, _api.Shop, 10), await _api.NewWalletInAsync(2, _api.Shop, 10)];
         var holds = new List<ApiAnswer>();
         for (var i = 0; i < 9; i++) holds.Add(await _api.HoldAsync(_api.Shop, payers[i % 3], payee, 100 + i));
         Assert.All(holds, hold => Assert.Equal(201, hold.Status));
@@ -181,7 +195,7 @@ public sealed class PartitionApiTests : IAsyncLifetime
             Assert.Equal("payee_only", (await _api.ReleaseAsync(_api.Shop, holds[i + 3])).Code);
             Assert.Equal(201, (await _api.ReleaseAsync(_api.Other, holds[i + 3])).Status);
         }
-        await ArriveAsync();
+        await _api.ArriveAsync();
         Assert.Equal(150, await _api.AvailableAsync(_api.Other, payee));
         Assert.Equal(holds[6..].Select(hold => hold.String("id")).Order(), (await HoldsAsync(_api.Other, payee, 2)).Order());
         Assert.Equal(10_000 - 50 - 106, await _api.AvailableAsync(_api.Shop, payers[0]));
@@ -190,15 +204,16 @@ public sealed class PartitionApiTests : IAsyncLifetime
     [Fact]
     public async Task A_withdrawal_to_an_address_of_another_partition_settles_inside()
     {
-        var (payer, payee) = (await WalletAsync(_api.Shop, 1, 2_000), await WalletAsync(_api.Other, 2));
+        var (payer, payee) = (await _api.NewWalletInAsync(1, _api.Shop, 2_000), await _api.NewWalletInAsync(2, _api.Other));
         var address = (await _api.PostAsync(_api.Other, $"/v1/wallets/{payee}/addresses", $$"""{"id":"{{ApiFixture.NewId()}}"}""")).String("address");
         var top = (await _api.PostAsync(_api.Admin, "/v1/operator/addresses", $$"""{"id":"{{ApiFixture.NewId()}}"}""")).String("address");
         var id = ApiFixture.NewId();
         var first = await WithdrawAsync(id, address, 700);
         Assert.Equal((201, "settled_inside"), (first.Status, first.String("state")));
-        Assert.Equal((200, first.Text), await WithdrawAsync(id, address, 700) is var again ? (again.Status, again.Text) : default);
+        var again = await WithdrawAsync(id, address, 700);
+        Assert.Equal((200, first.Text), (again.Status, again.Text));
         Assert.Equal("settled_inside", (await WithdrawAsync(ApiFixture.NewId(), top, 600)).String("state"));
-        await ArriveAsync();
+        await _api.ArriveAsync();
         Assert.Equal((700_000, 700_000), (await _api.AvailableAsync(_api.Shop, payer), await _api.AvailableAsync(_api.Other, payee)));
         Assert.Equal(("withdrawal_settled_inside", "in", 700_000L, 700_000L, payer), (await HistoryAsync(_api.Other, payee))[0]);
         await _api.RestartAsync();
@@ -212,17 +227,18 @@ public sealed class PartitionApiTests : IAsyncLifetime
     [Fact]
     public async Task Receipts_of_every_partition_are_verified_against_one_checkpoint()
     {
-        string[] wallets = [await WalletAsync(_api.Shop, 0, 10), await WalletAsync(_api.Shop, 1, 10), await WalletAsync(_api.Shop, 2, 10)];
+        string[] wallets = [await _api.NewWalletInAsync(0, _api.Shop, 10), await _api.NewWalletInAsync(1, _api.Shop, 10), await _api.NewWalletInAsync(2, _api.Shop, 10)];
         var ids = new List<(string Payer, string Id)>();
         for (var round = 0; round < 3; round++)
         {
+            var step = 1 + (round % 2);
             for (var i = 0; i < 12; i++)
             {
                 var (payer, id) = (wallets[i % 3], ApiFixture.NewId());
-                Assert.Equal(201, (await _api.TransferAsync(_api.Shop, id, payer, wallets[(i + 1 + round) % 3 == i % 3 ? (i + 1) % 3 : (i + 1 + round) % 3], 1 + i)).Status);
+                Assert.Equal(201, (await _api.TransferAsync(_api.Shop, id, payer, wallets[(i + step) % 3], 1 + i)).Status);
                 ids.Add((payer, id));
             }
-            await ArriveAsync();
+            await _api.ArriveAsync();
             Assert.Equal("receipt_not_ready", (await _api.GetAsync(_api.Shop, $"/v1/wallets/{ids[^1].Payer}/transfers/{ids[^1].Id}/receipt")).Code);
             if (round == 1) Assert.Equal(201, (await _api.PostAsync(_api.Admin, "/v1/epochs", $$"""{"id":"{{ApiFixture.NewId()}}"}""")).Status);
             await _api.Engine.SettleAsync(Cancel);
@@ -233,16 +249,23 @@ public sealed class PartitionApiTests : IAsyncLifetime
         await VerifyAsync(ids);
         // The credits, too, are in the log.
         var pins = await PinsAsync();
-        for (var partition = 0; partition < 3; partition++)
+        var credits = Set.All.SelectMany(Credits).ToList();
+        Assert.Equal(ids.Count, credits.Count);
+        foreach (var credit in credits)
         {
-            var durable = Set[partition].DurableSequence;
-            for (var sequence = 0L; sequence <= durable; sequence++)
+            var receipt = await _api.Engine.FindReceiptAsync(credit.Partition, credit.Sequence);
+            Assert.NotNull(receipt);
+            var report = ReceiptVerifier.Verify(new ReceiptFiles(receipt.Leaf, Encoding.UTF8.GetBytes(receipt.TlogProof)), pins);
+            Assert.Equal(ReceiptVerdict.LoggedOnly, report.Verdict);
+            var entry = Entry.ReadStatement(report.Entry.Span);
+            Assert.Equal((credit.Partition, credit.Sequence), (entry.Partition, entry.Sequence));
+        }
+
+        static IEnumerable<Entry> Credits(Partition partition)
+        {
+            for (var sequence = 0L; sequence <= partition.DurableSequence; sequence++)
             {
-                if (await _api.Engine.FindReceiptAsync(partition, sequence) is not { } receipt) continue;
-                var report = ReceiptVerifier.Verify(new ReceiptFiles(receipt.Leaf, Encoding.UTF8.GetBytes(receipt.TlogProof)), pins);
-                Assert.Equal(ReceiptVerdict.LoggedOnly, report.Verdict);
-                var entry = Entry.ReadStatement(report.Entry.Span);
-                Assert.Equal((partition, sequence), (entry.Partition, entry.Sequence));
+                if (partition.ReadEntry(sequence) is { Command: ReceiveLeg } credit) yield return credit;
             }
         }
     }
@@ -250,13 +273,13 @@ public sealed class PartitionApiTests : IAsyncLifetime
     [Fact]
     public async Task The_log_is_the_same_when_its_list_of_cuts_is_lost_or_damaged()
     {
-        var (payer, payee) = (await WalletAsync(_api.Shop, 2, 10), await WalletAsync(_api.Shop, 1));
+        var (payer, payee) = (await _api.NewWalletInAsync(2, _api.Shop, 10), await _api.NewWalletInAsync(1, _api.Shop));
         var ids = new List<(string, string)>();
         for (var i = 0; i < 6; i++)
         {
             ids.Add((payer, ApiFixture.NewId()));
             await _api.TransferAsync(_api.Shop, ids[^1].Item2, payer, payee, 1);
-            await ArriveAsync();
+            await _api.ArriveAsync();
             await _api.Engine.SettleAsync(Cancel);
         }
         foreach (var damage in (Action<string>[])[File.Delete, path => Change(path, 3), path => Change(path, (int)new FileInfo(path).Length - 3), path => File.WriteAllBytes(path, File.ReadAllBytes(path)[..70])])
@@ -277,15 +300,16 @@ public sealed class PartitionApiTests : IAsyncLifetime
     [Fact]
     public async Task Epochs_are_closed_in_all_partitions()
     {
-        var (payer, payee) = (await WalletAsync(_api.Shop, 1, 10), await WalletAsync(_api.Shop, 2));
+        var (payer, payee) = (await _api.NewWalletInAsync(1, _api.Shop, 10), await _api.NewWalletInAsync(2, _api.Shop));
         for (var epoch = 1; epoch <= 3; epoch++)
         {
             var id = ApiFixture.NewId();
             var closed = await _api.PostAsync(_api.Admin, "/v1/epochs", $$"""{"id":"{{id}}"}""");
             Assert.Equal((201, epoch), (closed.Status, closed.Long("epoch")));
-            Assert.Equal((200, closed.Text), await _api.PostAsync(_api.Admin, "/v1/epochs", $$"""{"id":"{{id}}"}""") is var again ? (again.Status, again.Text) : default);
+            var again = await _api.PostAsync(_api.Admin, "/v1/epochs", $$"""{"id":"{{id}}"}""");
+            Assert.Equal((200, closed.Text), (again.Status, again.Text));
             await _api.TransferAsync(_api.Shop, ApiFixture.NewId(), payer, payee, 1);
-            await ArriveAsync();
+            await _api.ArriveAsync();
             Assert.Equal([epoch, epoch, epoch], await Set.QueryAllAsync(ledger => ledger.LastEpoch!.Number));
         }
         var listed = (await _api.GetAsync(_api.Shop, "/v1/epochs")).Json.GetProperty("items").EnumerateArray().ToList();
@@ -322,33 +346,6 @@ public sealed class PartitionApiTests : IAsyncLifetime
     {
         Assert.True(Pins.TryParse((await _api.GetAsync(_api.Shop, "/v1/pins")).Text, out var pins, out _));
         return pins;
-    }
-
-    /// <summary>A wallet in a partition: the operation's id decides where one is made.</summary>
-    private async Task<string> WalletAsync(string key, int partition, long sat = 0)
-    {
-        while (true)
-        {
-            var id = ClientIds.Next(TimeProvider.System);
-            if (new WalletId(id.Value).PartitionOf(3) != partition) continue;
-            var made = await _api.PostAsync(key, "/v1/wallets", $$"""{"id":"{{id}}"}""");
-            Assert.Equal(201, made.Status);
-            var wallet = made.String("wallet");
-            Assert.Equal(partition, Parse(wallet).PartitionOf(3));
-            Assert.Equal(wallet, (await _api.PostAsync(key, "/v1/wallets", $$"""{"id":"{{id}}"}""")).String("wallet"));
-            if (sat > 0) await _api.DepositAsync(key, wallet, sat);
-            return wallet;
-        }
-    }
-
-    /// <summary>Until nothing is on its way: asking each partition lets it take a turn.</summary>
-    private async Task ArriveAsync()
-    {
-        while (Set.LegsInFlight > 0)
-        {
-            Cancel.ThrowIfCancellationRequested();
-            await Set.QueryAllAsync(ledger => ledger.NextSequence);
-        }
     }
 
     private async Task<List<(string Kind, string Direction, long Amount, long Available, string? Other)>> HistoryAsync(string key, string wallet)
@@ -391,10 +388,4 @@ public sealed class PartitionApiTests : IAsyncLifetime
         new() { Kind = PaymentKind.Transfer, Id = ClientIds.Next(TimeProvider.System), Payer = payer, Payee = payee, Amount = new Msat(msat) };
 
     private static bool IsNear(in Payment payment) => payment.Payer.PartitionOf(3) == payment.Payee.PartitionOf(3);
-
-    private static WalletId Parse(string wallet)
-    {
-        Assert.True(WalletId.TryParse(wallet, out var id));
-        return id;
-    }
 }
