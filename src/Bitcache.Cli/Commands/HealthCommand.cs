@@ -52,10 +52,15 @@ internal static class HealthCommand
             ["reserves", health.ReservesMsat is { } reserves ? Session.Bits(reserves) : "not known yet"],
             ["liabilities", Session.Bits(health.LiabilitiesMsat)],
             ["the operator's wallet", Session.Bits(health.OperatorAvailableMsat)],
+            .. health.LegsInFlight is { } legs ? [["credits between partitions", Text(legs)]] : (string[][])[],
             ["sums equal", health.Conserved ? "yes" : "NO: stop the server and keep the data folder"],
         ]);
         foreach (var family in health.Families)
-            output.WriteLine($"transaction family {family.Family}: {family.State}, {family.Txid ?? "not built"}{(family.Waiting is null ? "" : ", " + family.Waiting)}");
+        {
+            // Each partition numbers its own.
+            var partition = health.LegsInFlight is null ? "" : $" of partition {family.Partition}";
+            output.WriteLine($"transaction family {family.Family}{partition}: {family.State}, {family.Txid ?? "not built"}{(family.Waiting is null ? "" : ", " + family.Waiting)}");
+        }
     }
 
     private static string Text(long? number) => number?.ToString(CultureInfo.InvariantCulture) ?? "none";

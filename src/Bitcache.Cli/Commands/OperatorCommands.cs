@@ -25,24 +25,26 @@ internal static class OperatorCommands
                 await session.Client.ConfirmClockAsync(session.Cancel),
                 (clock, output) => output.WriteLine($"the ledger's time goes on from {clock.Time}")));
 
-    private static void Write(OperatorReply reply, TextWriter output)
+    internal static void Write(OperatorReply reply, TextWriter output)
     {
         var totals = reply.Totals;
         output.WriteLine($"the operator's wallet, {reply.Wallet.Wallet}:");
         WalletCommands.Write(reply.Wallet, output);
+        if (totals.InFlightMsat is not null) output.WriteLine($"in all     {Session.Bits(reply.AvailableMsat)}, with its accounts in the other partitions");
         output.WriteLine();
         output.WriteLine($"all {reply.Wallets} wallets:");
         Columns.Write(output, ["inside", "", "from Bitcoin", ""],
         [
-            ["available", Session.Bits(totals.AvailableMsat), "deposited", Session.Bits(totals.DepositedMsat)],
-            ["held", Session.Bits(totals.HeldMsat), "topped up", Session.Bits(totals.ToppedUpMsat)],
-            ["frozen", Session.Bits(totals.FrozenMsat), "reversed", Minus(totals.ReversedMsat)],
-            ["suspense", Session.Bits(totals.SuspenseMsat), "withdrawn", Minus(totals.WithdrawnMsat)],
-            ["owed", Minus(totals.OwedMsat), "mining fees", Minus(totals.MiningFeesMsat)],
-            ["sum", Session.Bits(totals.InsideMsat), "sum", Session.Bits(totals.FromBitcoinMsat)],
+            ["available", Signed(totals.AvailableMsat), "deposited", Signed(totals.DepositedMsat)],
+            ["held", Signed(totals.HeldMsat), "topped up", Signed(totals.ToppedUpMsat)],
+            ["frozen", Signed(totals.FrozenMsat), "reversed", Signed(-totals.ReversedMsat)],
+            ["suspense", Signed(totals.SuspenseMsat), "withdrawn", Signed(-totals.WithdrawnMsat)],
+            ["owed", Signed(-totals.OwedMsat), "mining fees", Signed(-totals.MiningFeesMsat)],
+            .. totals.InFlightMsat is { } inFlight ? [["on its way", Signed(inFlight), "", ""]] : (string[][])[],
+            ["sum", Signed(totals.InsideMsat + (totals.InFlightMsat ?? 0)), "sum", Signed(totals.FromBitcoinMsat)],
         ]);
         output.WriteLine(totals.Conserved ? "the sums are equal, as they must be" : "THE SUMS DIFFER: stop the server and keep the data folder");
     }
 
-    private static string Minus(long msat) => (msat == 0 ? "" : "-") + Session.Bits(msat);
+    private static string Signed(long msat) => (msat < 0 ? "-" : "") + Session.Bits(Math.Abs(msat));
 }

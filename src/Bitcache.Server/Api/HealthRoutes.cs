@@ -19,12 +19,12 @@ public sealed record HealthReply(string Status, IReadOnlyList<string> Reasons);
 /// <param name="CursorHeight">The block up to which all deposits were looked at.</param>
 /// <param name="CheckpointSize">Entries that the newest signed checkpoint covers.</param>
 /// <param name="Families">Transactions under way.</param>
-/// <param name="LegsInFlight">Credits on their way from one partition to another.</param>
+/// <param name="LegsInFlight">Credits on their way from one partition to another; absent where there is one.</param>
 /// <param name="EpochsUnanchored">Closed epochs that no transaction in a block covers yet.</param>
 public sealed record HealthDetailsReply(
     string Status, IReadOnlyList<string> Reasons, string? NodeTrouble, int? NodeHeight, string? LookedAt, long? CursorHeight,
     long Entries, int Wallets, long CheckpointSize, int QueuedWithdrawals, IReadOnlyList<FamilyReply> Families, long? LastEpoch,
-    long EpochsUnanchored, long OperatorAvailableMsat, long? ReservesMsat, long LiabilitiesMsat, bool Conserved, long LegsInFlight);
+    long EpochsUnanchored, long OperatorAvailableMsat, long? ReservesMsat, long LiabilitiesMsat, bool Conserved, long? LegsInFlight);
 
 /// <param name="Partition">The partition whose withdrawals it pays; families are numbered there.</param>
 /// <param name="State">opened, signed or confirmed.</param>
@@ -67,7 +67,8 @@ internal static class HealthRoutes
                 health.Entries, health.Wallets, health.CheckpointSize, health.QueuedWithdrawals,
                 [.. health.LiveFamilies.Select(live => ToReply(live.Partition, live.Family, live.Waiting))],
                 health.LastEpoch?.Number, health.EpochsUnanchored, health.OperatorAvailable.Value,
-                health.Chain.Reserves?.Value, health.Totals.Liabilities - health.Totals.FromPartitions, health.Totals.IsConserved, health.LegsInFlight),
+                health.Chain.Reserves?.Value, health.Totals.Liabilities - health.Totals.FromPartitions, health.Totals.IsConserved,
+                call.Partitions.Count > 1 ? health.LegsInFlight : null),
             ApiJson.Default.HealthDetailsReply);
     }
 
