@@ -1,4 +1,5 @@
 using System.Globalization;
+using Bitcache.Core;
 using Bitcache.Server.Api;
 
 namespace Bitcache.Cli.Commands;
@@ -25,6 +26,6 @@ internal static class HistoryCommand
     [
         line.Sequence.ToString(CultureInfo.InvariantCulture), line.Time, line.Kind,
         line.AmountMsat == 0 ? "" : (line.Direction == "in" ? "+" : "-") + Session.Bits(line.AmountMsat), Session.Bits(line.AvailableMsat),
-        line.Other ?? line.Address ?? "", line.Id ?? line.Output ?? "", line.Reference ?? "",
+        line.Other ?? line.Address ?? "", line.Id ?? line.Output ?? "", PlainText.Of(line.Reference ?? ""),
     ];
 }

@@ -94,7 +94,7 @@ internal static class HoldCommands
         if (hold.FeeLeftMsat is { } fee) output.WriteLine($"for fees   {Session.Bits(fee)}");
         output.WriteLine($"expires    {hold.Expires}");
         output.WriteLine($"id {hold.Id}, entry {hold.Sequence}, {hold.Time}");
-        if (!string.IsNullOrEmpty(hold.Reference)) output.WriteLine($"reference '{hold.Reference}'");
+        if (!string.IsNullOrEmpty(hold.Reference)) output.WriteLine($"reference '{PlainText.Of(hold.Reference)}'");
         if (hold.State == "refused") output.WriteLine($"refused: {hold.Outcome}");
     }
 }

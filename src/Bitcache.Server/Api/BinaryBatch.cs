@@ -12,6 +12,8 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.IO.Pipelines;
+using System.Text;
+using System.Text.Unicode;
 using Bitcache.Core;
 using Bitcache.Engine.Partitions;
 
@@ -23,7 +25,8 @@ internal static class BinaryBatch
     public const string ResponseType = "application/vnd.bitcache.outcomes.v1";
     public const int AnswerBytes = 48;
 
-    /// <summary>Fills the block. A record that cannot be read takes its place as a payment of no kind.</summary>
+    /// <summary>Fills the block. A record that cannot be read takes its place as a payment of no kind, and so does one whose
+    /// reference must not be shown.</summary>
     public static async Task<Problem?[]?> ReadAsync(PipeReader reader, PaymentBlock block)
     {
         await BatchBody.ReadAsync(
@@ -34,7 +37,7 @@ internal static class BinaryBatch
                 if (bytes.Length < PaymentRecord.Bytes) return false;
                 Span<byte> record = stackalloc byte[PaymentRecord.Bytes];
                 bytes.Slice(0, PaymentRecord.Bytes).CopyTo(record);
-                PaymentRecord.TryRead(record, out BatchBody.Next(block));
+                Take(record, out BatchBody.Next(block));
                 bytes = bytes.Slice(PaymentRecord.Bytes);
                 return true;
             });
@@ -53,10 +56,20 @@ internal static class BinaryBatch
         var span = bytes.FirstSpan;
         var taken = 0;
         for (; span.Length - taken >= PaymentRecord.Bytes; taken += PaymentRecord.Bytes)
-            PaymentRecord.TryRead(span.Slice(taken, PaymentRecord.Bytes), out BatchBody.Next(block));
+            Take(span.Slice(taken, PaymentRecord.Bytes), out BatchBody.Next(block));
         bytes = bytes.Slice(taken);
         return true;
     }
+
+    private static void Take(ReadOnlySpan<byte> record, out Payment payment)
+    {
+        if (PaymentRecord.TryRead(record, out payment) && !IsPlain(payment.Reference)) payment = default;
+    }
+
+    /// <summary>The rule of references in JSON. Nearly all of them are empty or ASCII, which one look over the bytes tells.</summary>
+    private static bool IsPlain(ReadOnlySpan<byte> reference) =>
+        !reference.ContainsAnyExceptInRange((byte)' ', (byte)'~')
+        || (Utf8.IsValid(reference) && PlainText.IsPlain(Encoding.UTF8.GetString(reference)));
 
     private static void Write(Span<byte> bytes, in PaymentResult result)
     {

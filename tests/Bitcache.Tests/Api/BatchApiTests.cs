@@ -109,6 +109,27 @@ public sealed class BatchApiTests(ApiFixture api)
     }
 
     [Fact]
+    public async Task A_record_with_a_reference_that_must_not_be_shown_spoils_nothing_but_itself()
+    {
+        var (payer, payee) = (await WalletAsync(api.Shop, 10), await WalletAsync(api.Shop));
+        byte[][] shown = [[], "song 7"u8.ToArray(), Encoding.UTF8.GetBytes("שלום 🎵")];
+        byte[][] hidden =
+        [
+            [0], "a\u001b[2Jb"u8.ToArray(), "a\u202eb"u8.ToArray(), "a\u2028b"u8.ToArray(), "a\u0085b"u8.ToArray(),
+            [0xFF], [.. "a"u8, 0xE2, 0x82], [0xED, 0xA0, 0x80],
+        ];
+        var payments = hidden.Concat(shown).Select(reference =>
+        {
+            var payment = Pay(payer, payee, 1);
+            payment.SetReference(reference);
+            return payment;
+        });
+        var lines = Lines(await PostAsync(BinaryBatch.RequestType, Records([.. payments])));
+        Assert.Equal([.. Enumerable.Repeat("malformed_payment", hidden.Length), .. Enumerable.Repeat("accepted", shown.Length)], lines.Select(l => l.Outcome));
+        Assert.Equal(shown.Length, await api.AvailableAsync(api.Shop, payee.ToString()));
+    }
+
+    [Fact]
     public async Task A_full_batch_is_taken_and_one_more_payment_is_too_many()
     {
         var (payer, payee) = (await WalletAsync(api.Shop, 100), await WalletAsync(api.Shop));

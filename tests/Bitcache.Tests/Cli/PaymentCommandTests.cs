@@ -3,6 +3,8 @@
 
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Bitcache.Core;
+using Bitcache.Engine.Partitions;
 using Bitcache.Tests.Api;
 
 namespace Bitcache.Tests.Cli;
@@ -72,6 +74,21 @@ public sealed class PaymentCommandTests(ApiFixture api) : IDisposable
         var (payer, payee, id) = (await api.NewWalletAsync(api.Shop, 1), await api.NewWalletAsync(api.Shop), ApiFixture.NewId());
         var first = await RunAsync(api.Shop, "hold", "place", payer, payee, "1msat", "--for", "1h", "--id", id);
         Assert.Equal(first, await RunAsync(api.Shop, "hold", "place", payer, payee, "1msat", "--for", "1h", "--id", id));
+    }
+
+    /// <summary>No request can bring such a reference into a ledger, but a journal may hold one.</summary>
+    [Fact]
+    public async Task A_reference_is_printed_as_plain_text()
+    {
+        var (payer, payee) = (await api.NewWalletAsync(api.Shop, 1), await api.NewWalletAsync(api.Shop));
+        var hold = new PlaceHold(
+            ClientIds.Next(TimeProvider.System), ApiFixture.Parse(payer), ApiFixture.Parse(payee), new Msat(1), 0, ByteString.FromUtf8("a\u001b[2J\u202eb"),
+            new UnixTime(TimeProvider.System.GetUtcNow().AddHours(1).ToUnixTimeMilliseconds()));
+        var home = api.Engine.Partitions.HomeOf(hold.Payer);
+        var tenant = (await home.QueryAsync(ledger => ledger.FindWallet(hold.Payer)))!.Value.Tenant;
+        Assert.Equal(Outcome.Accepted, (await home.SubmitAsync(hold, tenant)).Outcome);
+        Assert.Contains("a\ufffd[2J\ufffdb", await RunAsync(api.Shop, "history", payer), StringComparison.Ordinal);
+        Assert.Contains("reference 'a\ufffd[2J\ufffdb'", await RunAsync(api.Shop, "hold", "show", payer, hold.Id.ToString()), StringComparison.Ordinal);
     }
 
     [Fact]
