@@ -151,7 +151,7 @@ public sealed class Keyring
         // A key of a tenant who is made anew must not come upon the wallets of another.
         if (lacking.Count > 0)
             throw new KeyFileException(
-                $"{_path} lacks tenants who own wallets of this ledger: {string.Join(", ", lacking.Take(NamedMax))}{(lacking.Count > NamedMax ? " and others" : "")}. "
+                $"{_path} lacks tenants who own wallets of this ledger, or were in the file when it was last read: {string.Join(", ", lacking.Take(NamedMax))}{(lacking.Count > NamedMax ? " and others" : "")}. "
                 + "It is missing, an older copy, or another server's: restore it from its newest backup (ops/runbook.md, Backup)");
         _owners.UnionWith(file.Tenants.Select(t => t.Number));
         return new Snapshot(bytes, file.Keys.Select(ToKnown).ToFrozenDictionary(k => Hash256.Read(k.Hash)), file.Tenants);
