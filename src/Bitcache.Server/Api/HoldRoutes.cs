@@ -19,8 +19,9 @@ public sealed record HoldReply(
 
 internal static class HoldRoutes
 {
-    /// <summary>A place in a list of holds: the partition above so many bits of sequence. With one partition it is the sequence.</summary>
-    private const int PlaceBits = 48;
+    /// <summary>A place in a list of holds: the partition above so many bits of sequence. With one partition it is the sequence,
+    /// and with all that there may be it stays below 2^53, up to which every client's numbers are exact.</summary>
+    internal const int PlaceBits = 47;
 
     public static Route[] All =>
     [

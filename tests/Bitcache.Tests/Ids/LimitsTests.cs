@@ -2,6 +2,7 @@
 
 using System.Runtime.CompilerServices;
 using Bitcache.Core;
+using Bitcache.Server.Api;
 
 namespace Bitcache.Tests.Ids;
 
@@ -34,6 +35,10 @@ public sealed class LimitsTests
         // The proof of a confirmation lies outside the statement as well.
         Assert.True(1 + 80 + 4 + 1 + (32 * Limits.MerkleSiblingsMax) < Limits.RecordBytesMax - Limits.StatementBytesMax);
     }
+
+    [Fact]
+    public void A_place_in_a_list_of_holds_is_a_number_that_is_exact_for_every_client() =>
+        Assert.True((long)Limits.PartitionsOfProcessMax << HoldRoutes.PlaceBits <= 1L << 53);
 
     [Fact]
     public void The_largest_statement_fits_the_tiles()
