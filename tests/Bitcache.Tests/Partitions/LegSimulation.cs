@@ -73,7 +73,7 @@ internal sealed class LegSimulation : IDisposable
     }
 
     /// <summary>How often the simulation reached what it is for.</summary>
-    public int Crashes { get; private set; }
+    public int Halts { get; private set; }
     public int StoppedBySync { get; private set; }
     public int ResumedLegs { get; private set; }
     public int FromSnapshots { get; private set; }
@@ -87,7 +87,7 @@ internal sealed class LegSimulation : IDisposable
         Begin();
         for (var lives = 1 + _random.Next(3); lives > 0; lives--)
         {
-            if (_random.Next(3) > 0) _disk.HaltAt = _disk.Operations + 1 + _random.Next(150);
+            if (_random.Next(3) > 0) _disk.HaltAt = _disk.Operations + 1 + _random.Next(60);
             if (_random.Next(3) == 0) _disk.FailSyncAt = _disk.Syncs + 1 + _random.Next(40);
             Live(_random.Next(160));
             Crash();
@@ -222,7 +222,7 @@ internal sealed class LegSimulation : IDisposable
     /// <summary>Power is lost, or the process killed: with one partition all end.</summary>
     private void Crash()
     {
-        Crashes++;
+        if (_stoppedBy is MachineStoppedException) Halts++;
         if (_stoppedBy is IOException) StoppedBySync++;
         Require(_stoppedBy is not LedgerInvariantException, _stoppedBy?.Message ?? "");
         Close();

@@ -139,21 +139,26 @@ internal sealed class LegTraffic
     {
         try
         {
-            var answer = await request.Send();
-            if (answer.Outcome == Outcome.IdInFlight) return;
-            request.WasAnswered = true;
-            if (answer.Sequence == 0)
-            {
-                Must.Hold(request.Answer is null, $"A retry is {answer.Outcome}, and was {request.Answer}.");
-                return;
-            }
-            Must.Hold(request.Answer is null || request.Answer == answer, $"A retry is {answer}, and was {request.Answer}.");
-            request.Answer = answer;
+            Take(request, await request.Send());
         }
         catch (Exception e) when (e is OutcomeUnknownException or PartitionUnavailableException)
         {
             // Whoever asked tries again.
         }
+    }
+
+    /// <summary>An answer, which is that of the first time.</summary>
+    private static void Take(Request request, Answered answer)
+    {
+        if (answer.Outcome == Outcome.IdInFlight) return;
+        request.WasAnswered = true;
+        if (answer.Sequence == 0)
+        {
+            Must.Hold(request.Answer is null, $"A retry is {answer.Outcome}, and was {request.Answer}.");
+            return;
+        }
+        Must.Hold(request.Answer is null || request.Answer == answer, $"A retry is {answer}, and was {request.Answer}.");
+        request.Answer = answer;
     }
 
     private void Add(Request request)
@@ -286,9 +291,9 @@ internal sealed class LegTraffic
         }
         for (var i = 0; i < payments.Length; i++)
         {
+            // What a retry was told before, only the journal knows.
             var result = block.Results[i];
-            if (result.Outcome is Outcome.IdInFlight or Outcome.Known || result.Sequence == 0) continue;
-            requests[i].Answer = new Answered(result.Outcome, result.Sequence);
+            if (result.Outcome != Outcome.Known) Take(requests[i], new Answered(result.Outcome, result.Sequence));
         }
     }
 

@@ -64,7 +64,7 @@ internal sealed class PartitionSimulation : IDisposable
     }
 
     /// <summary>How often the simulation reached what it is for.</summary>
-    public int Crashes { get; private set; }
+    public int Halts { get; private set; }
     public int Retries { get; private set; }
     public int Unanswered { get; private set; }
     public int Snapshots { get; private set; }
@@ -130,7 +130,7 @@ internal sealed class PartitionSimulation : IDisposable
     /// <summary>Power is lost, or the process killed; what was on its way is unanswered.</summary>
     private void Crash()
     {
-        Crashes++;
+        if (_stopped) Halts++;
         Close();
         if (_random.Next(3) == 0) _disk.Restart();
         else _disk.PowerLoss();

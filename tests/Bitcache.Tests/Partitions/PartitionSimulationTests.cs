@@ -13,19 +13,19 @@ public sealed class PartitionSimulationTests
     [Fact]
     public void Every_answered_payment_survives_and_a_retry_has_no_second_effect()
     {
-        int crashes = 0, retries = 0, unanswered = 0, snapshots = 0, fromSnapshots = 0;
+        int halts = 0, retries = 0, unanswered = 0, snapshots = 0, fromSnapshots = 0;
         Seeds.Run(SeedsInAll, seed =>
         {
             using var simulation = new PartitionSimulation(seed);
             simulation.Run();
-            Interlocked.Add(ref crashes, simulation.Crashes);
+            Interlocked.Add(ref halts, simulation.Halts);
             Interlocked.Add(ref retries, simulation.Retries);
             Interlocked.Add(ref unanswered, simulation.Unanswered);
             Interlocked.Add(ref snapshots, simulation.Snapshots);
             Interlocked.Add(ref fromSnapshots, simulation.FromSnapshots);
         });
         if (Seeds.Only is not null) return;
-        Assert.True(crashes >= SeedsInAll && retries >= SeedsInAll && unanswered >= SeedsInAll, $"{crashes} crashes, {retries} retries, {unanswered} unanswered");
+        Assert.True(halts >= SeedsInAll / 2 && retries >= SeedsInAll && unanswered >= SeedsInAll, $"{halts} halts, {retries} retries, {unanswered} unanswered");
         Assert.True(snapshots >= SeedsInAll / 2 && fromSnapshots >= SeedsInAll / 2, $"{snapshots} snapshots, {fromSnapshots} recoveries from one");
     }
 
