@@ -68,7 +68,10 @@ public sealed class CaptureTests
         var scratch = new byte[Limits.RecordBytesMax];
         var context = new ApplyContext(book.Now, 1, 5, ClockTrusted: true);
         for (var i = 1; book.Ledger.WalletCount < Wallets; i++)
-            book.Ledger.Apply(new CreateWallet(OperationId.Create(book.Now, (UInt128)i), 1, new WalletId(((UInt128)7 << 64) | (uint)i)), context, scratch);
+        {
+            var made = book.Ledger.Apply(new CreateWallet(OperationId.Create(book.Now, (UInt128)(1_000_000 + i)), 1, new WalletId(((UInt128)7 << 64) | (uint)i)), context, scratch);
+            Assert.Equal(Outcome.Accepted, made.Outcome);
+        }
         var capture = book.Ledger.Capture();
         var before = book.Ledger.MemoryBytes.Wallets;
         for (var i = 1; i < Wallets; i += 16)

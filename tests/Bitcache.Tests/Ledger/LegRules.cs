@@ -177,7 +177,7 @@ public sealed class LegRules
     [Fact]
     public void A_marked_record_that_cannot_send_is_no_record()
     {
-        var (created, sent) = (_books.RecordsOf(0)[1].ToArray(), 0);
+        var created = _books.RecordsOf(0)[1].ToArray();
         Assert.Equal(EntryType.WalletCreated, Entry.Read(created).Type);
         created[7] = 1;
         Assert.Throws<FormatException>(() => Entry.Read(created));
@@ -187,9 +187,8 @@ public sealed class LegRules
         foreach (var mark in (byte[])[0, 2, 255])
         {
             record[7] = mark;
-            Assert.ThrowsAny<Exception>(() => Books.Replay(0, [.. _books.RecordsOf(0).SkipLast(1), record]));
-            sent++;
+            var refusal = Record.Exception(() => Books.Replay(0, [.. _books.RecordsOf(0).SkipLast(1), record]));
+            Assert.True(refusal is FormatException or LedgerInvariantException, $"{mark}: {refusal}");
         }
-        Assert.Equal(3, sent);
     }
 }

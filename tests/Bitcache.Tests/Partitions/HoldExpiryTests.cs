@@ -15,6 +15,8 @@ public sealed class HoldExpiryTests : IAsyncLifetime
     private WalletId _payer;
     private WalletId _payee;
 
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
     public async ValueTask InitializeAsync()
     {
         _partition = new Partition(
@@ -86,9 +88,7 @@ public sealed class HoldExpiryTests : IAsyncLifetime
         _journal.Batches.Clear();
         _clocks.Pass(TimeSpan.FromSeconds(holds));
         // With whatever comes next, or with the alarm: a batch takes no more than its share.
-        while ((await LookAsync()).Open > 0)
-        {
-        }
+        while ((await LookAsync()).Open > 0) Cancel.ThrowIfCancellationRequested();
         Assert.Equal((0, 1_000), await LookAsync());
         Assert.Equal(holds, _partition.DurableSequence - placed);
         Assert.Equal([ExpiriesPerBatchMax, holds - ExpiriesPerBatchMax], _journal.Batches);
@@ -126,7 +126,7 @@ public sealed class HoldExpiryTests : IAsyncLifetime
         Assert.Empty(_clocks.TimersSet);
         // What is closed in time asks for nothing more: what was set rings once.
         var hold = await HoldAsync(TimeSpan.FromMinutes(1), 100);
-        await _clocks.TimerSetAsync(TimeSpan.FromSeconds(58));
+        await AsleepAsync(wakes: 58);
         await CaptureAsync(hold, 100);
         var batches = _journal.Batches.Count;
         _clocks.Pass(TimeSpan.FromMinutes(2));
@@ -146,7 +146,7 @@ public sealed class HoldExpiryTests : IAsyncLifetime
         for (var second = 59; second < 65; second++) await PassWhenAsleepAsync(wakes: second, TimeSpan.FromSeconds(1));
         Assert.Equal(placed, _partition.DurableSequence);
 
-        await _clocks.TimerSetAsync(TimeSpan.FromSeconds(65));
+        await AsleepAsync(wakes: 65);
         _clocks.Jump = TimeSpan.Zero;
         _clocks.Pass(TimeSpan.FromSeconds(1));
         await DurableAsync(placed + 1);
@@ -165,9 +165,9 @@ public sealed class HoldExpiryTests : IAsyncLifetime
         for (var second = 59; second < 65; second++) await PassWhenAsleepAsync(wakes: second, TimeSpan.FromSeconds(1));
         Assert.Equal(placed, _partition.DurableSequence);
 
-        await _clocks.TimerSetAsync(TimeSpan.FromSeconds(65));
+        await AsleepAsync(wakes: 65);
         _journal.IsFull = false;
-        while (_partition.IsStorageFull) await Task.Yield();
+        await UntilAsync(() => !_partition.IsStorageFull);
         _clocks.Pass(TimeSpan.FromSeconds(1));
         await DurableAsync(placed + 2);
     }
@@ -175,13 +175,21 @@ public sealed class HoldExpiryTests : IAsyncLifetime
     /// <summary>Lets time pass once the partition sleeps until a time, in seconds from the start.</summary>
     private async Task PassWhenAsleepAsync(int wakes, TimeSpan time)
     {
-        await _clocks.TimerSetAsync(TimeSpan.FromSeconds(wakes));
+        await AsleepAsync(wakes);
         _clocks.Pass(time);
     }
 
-    private async Task DurableAsync(long sequence)
+    private Task AsleepAsync(int wakes) => _clocks.TimerSetAsync(TimeSpan.FromSeconds(wakes)).WaitAsync(Cancel);
+
+    private Task DurableAsync(long sequence) => UntilAsync(() => _partition.DurableSequence >= sequence);
+
+    private static async Task UntilAsync(Func<bool> holds)
     {
-        while (_partition.DurableSequence < sequence) await Task.Yield();
+        while (!holds())
+        {
+            Cancel.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
     }
 
     private static UnixTime At(int seconds) => new(TwoClocks.Start.AddSeconds(seconds).ToUnixTimeMilliseconds());
