@@ -21,6 +21,9 @@ internal sealed class HoldLists(ulong secret)
         public uint Priority;
     }
 
+    /// <summary>How many holds have been looked at so far to find others: what lists have cost.</summary>
+    public long Steps { get; private set; }
+
     /// <summary>How many a wallet has.</summary>
     public int CountOf(int wallet) => _lists.GetValueOrDefault(wallet).Count;
 
@@ -28,7 +31,7 @@ internal sealed class HoldLists(ulong secret)
     public int NewestBefore(int wallet, long sequence)
     {
         var found = None;
-        for (var at = RootOf(wallet); at != None;)
+        for (var at = RootOf(wallet); at != None; Steps++)
         {
             if (_nodes[at].Sequence < sequence) (found, at) = (at, _nodes[at].Newer);
             else at = _nodes[at].Older;
@@ -42,11 +45,11 @@ internal sealed class HoldLists(ulong secret)
         if (_nodes[slot].Older != None)
         {
             var newest = _nodes[slot].Older;
-            while (_nodes[newest].Newer != None) newest = _nodes[newest].Newer;
+            for (; _nodes[newest].Newer != None; Steps++) newest = _nodes[newest].Newer;
             return newest;
         }
         var (child, parent) = (slot, _nodes[slot].Parent);
-        while (parent != None && _nodes[parent].Older == child) (child, parent) = (parent, _nodes[parent].Parent);
+        for (; parent != None && _nodes[parent].Older == child; Steps++) (child, parent) = (parent, _nodes[parent].Parent);
         return parent;
     }
 

@@ -47,6 +47,9 @@ internal sealed class HoldTable(ulong secret) : IStateTable
     /// <summary>The most places of the index that one search looks at. Costs a walk over all holds.</summary>
     public int LongestSearch => _heap.Take(Count).Select(slot => Distance(Seek(Peek(slot).Payer, Peek(slot).Id), Peek(slot)) + 1).DefaultIfEmpty().Max();
 
+    /// <summary>How many holds <see cref="Of"/> has looked at so far.</summary>
+    public long ListSteps => _ofPayer.Steps + _ofPayee.Steps;
+
     /// <summary>To read or to write; see <see cref="PagedTable{T}"/>.</summary>
     public ref Hold this[int slot] => ref _holds[slot];
 

@@ -64,11 +64,16 @@ public sealed class HoldTableTests
     public void A_page_costs_what_it_returns()
     {
         const int Holds = 200_000;
+        const int PageHolds = 10;
+        // A balanced tree of so many is 18 deep; a treap of them about twice that.
+        const int StepsToFindAPlace = 64;
         var table = new HoldTable(3);
         for (var i = 1; i <= Holds; i++) table.Add(new Hold { Id = new OperationId((UInt128)i), Sequence = i, Payer = i % 9, Payee = 100, Left = new Msat(1) });
-        // A walk from the newest for each would look at ten thousand million.
-        var looked = 0L;
-        for (var before = 2; before <= Holds; before += 2) looked += table.Of(100, before).Take(1).Sum(slot => table.Peek(slot).Sequence);
-        Assert.Equal((long)Holds / 2 * Holds / 2, looked);
+        for (var before = PageHolds + 1; before <= Holds; before += 97)
+        {
+            var steps = table.ListSteps;
+            Assert.Equal(Enumerable.Range(1, PageHolds).Select(i => (long)before - i), table.Of(100, before).Take(PageHolds).Select(slot => table.Peek(slot).Sequence));
+            Assert.InRange(table.ListSteps - steps, 1, StepsToFindAPlace + (2 * PageHolds));
+        }
     }
 }
