@@ -63,7 +63,8 @@ internal static class BatchRoutes
         }
         finally
         {
-            // After an outcome that is unknown the partition may still hold it, but then the process ends.
+            // Nobody holds it any more: of several partitions each had a block of its own, and where there is one and its
+            // outcome is unknown, the process ends.
             call.Blocks.Return(block);
         }
     }
