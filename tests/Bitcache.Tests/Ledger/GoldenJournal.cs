@@ -1,4 +1,5 @@
-// Journals that contain every type of entry, as bytes in the repository (Golden/README.md). Servers keep journals for
+// Journals that contain every type of entry that one partition can have, as bytes in the repository (Golden/README.md; those
+// of several are in GoldenPartitions). Servers keep journals for
 // ever: a change that cannot read one of these, or reads it into another state, would lose money.
 
 using Bitcache.Core;
@@ -118,7 +119,7 @@ public sealed class GoldenJournal
     /// <summary>The state that the first golden journal replays to.</summary>
     internal static Hash256 ExpectedState => Expected(Versions[0]);
 
-    /// <summary>The records of a version's journal; without a number the newest's, which has every type of entry.</summary>
+    /// <summary>The records of a version's journal; without a number the newest's, which has every type of entry of one partition.</summary>
     internal static List<byte[]> Read(int number = 2) => Split(File.ReadAllBytes(PathOf(Versions[number - 1])));
 
     private static Hash256 Expected(Version version) =>
