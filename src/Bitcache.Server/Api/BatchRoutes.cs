@@ -6,7 +6,6 @@ using System.IO.Pipelines;
 using Bitcache.Core;
 using Bitcache.Engine.Partitions;
 using Bitcache.Server.Keys;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
@@ -16,15 +15,21 @@ namespace Bitcache.Server.Api;
 
 internal static class BatchRoutes
 {
+    /// <summary>Answers that are written before the client is waited for.</summary>
+    private const int AnswersAtOnce = 512;
+
+    /// <summary>A block waits for its body: 4 MiB are there after 37 seconds.</summary>
+    private static readonly MinDataRate BodyRate = new(Limits.BatchBodyBytesPerSecondMin, gracePeriod: TimeSpan.FromSeconds(5));
+
     public static Route[] All =>
     [
-        Route.Post("/v1/transfers:batch", Scopes.Pay, "Pay many times: up to 8,192 payments, each answered for itself", PayAsync) with
+        Route.Post("/v1/transfers:batch", Scopes.Pay, "Pay many times: up to 8,192 payments, each answered for itself", AnswerAsync) with
         {
             BatchTypes = [BinaryBatch.RequestType, JsonLines.Type],
         },
     ];
 
-    private static async Task<IResult> PayAsync(Call call)
+    private static async Task<IResult> AnswerAsync(Call call)
     {
         var request = call.Http.Request;
         var isBinary = IsType(request, BinaryBatch.RequestType);
@@ -83,12 +88,6 @@ internal static class BatchRoutes
         }
     }
 
-    /// <summary>Answers that are written before the client is waited for.</summary>
-    private const int AnswersAtOnce = 512;
-
-    /// <summary>A block waits for its body: 4 MiB are there after 37 seconds.</summary>
-    private static readonly MinDataRate BodyRate = new(Limits.BatchBodyBytesPerSecondMin, gracePeriod: TimeSpan.FromSeconds(5));
-
     private static bool IsType(HttpRequest request, string type) =>
         request.Headers.ContentEncoding.Count == 0 && string.Equals(request.ContentType, type, StringComparison.OrdinalIgnoreCase);
 }
@@ -100,20 +99,11 @@ internal static class BatchBody
     /// <param name="isLast">Whether no more bytes will come.</param>
     public delegate bool TakeRecord(ref ReadOnlySequence<byte> bytes, bool isLast);
 
-    /// <remarks>Not to be cancelled, as in <see cref="JsonBody"/>.</remarks>
     public static async Task ReadAsync(PipeReader reader, TakeRecord take)
     {
         while (true)
         {
-            ReadResult read;
-            try
-            {
-                read = await reader.ReadAsync();
-            }
-            catch (IOException e) when (e is not (BadHttpRequestException or ConnectionResetException))
-            {
-                throw new ProblemException(ProblemType.MalformedRequest);
-            }
+            var read = await RequestBody.TakeAsync(reader.ReadAsync());
             var bytes = read.Buffer;
             try
             {

@@ -108,7 +108,12 @@ internal static class HistoryRoutes
         };
     }
 
-    private static string KindOf(Entry entry) => entry.Command is ReceiveLeg received ? KindOf(received.Leg.Type) : entry.Command is ChangeDeposit deposit ? KindOf(deposit.To) : KindOf(entry.Type);
+    private static string KindOf(Entry entry) => entry.Command switch
+    {
+        ReceiveLeg received => KindOf(received.Leg.Type),
+        ChangeDeposit deposit => KindOf(deposit.To),
+        _ => KindOf(entry.Type),
+    };
 
     private static string KindOf(DepositState to) => to switch
     {

@@ -4,13 +4,11 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
-using System.IO.Pipelines;
 using System.Net.Mime;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using System.Text.Unicode;
 using Bitcache.Core;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 
@@ -29,7 +27,7 @@ internal static class JsonBody
         if (!IsPlainJson(request)) throw new ProblemException(ProblemType.UnsupportedContentType);
         var reader = request.BodyReader;
         // Kestrel stops at RequestBodyBytesMax, whatever the headers promise.
-        var body = await ReadAsync(reader);
+        var body = await RequestBody.TakeAsync(reader.ReadAtLeastAsync(Limits.RequestBodyBytesMax + 1));
         try
         {
             return Parse(body.Buffer.IsSingleSegment ? body.Buffer.FirstSpan : body.Buffer.ToArray(), type);
@@ -37,21 +35,6 @@ internal static class JsonBody
         finally
         {
             reader.AdvanceTo(body.Buffer.End);
-        }
-    }
-
-    /// <summary>Not to be cancelled: a read that is given up goes on in the pipe, and the server, which reads to the end of
-    /// each body, then finds another at it. When the sender goes, the read fails by itself.</summary>
-    private static async Task<ReadResult> ReadAsync(PipeReader reader)
-    {
-        try
-        {
-            return await reader.ReadAtLeastAsync(Limits.RequestBodyBytesMax + 1);
-        }
-        catch (IOException e) when (e is not (BadHttpRequestException or ConnectionResetException))
-        {
-            // A chunk with a length that no number holds is no trouble of ours.
-            throw new ProblemException(ProblemType.MalformedRequest);
         }
     }
 

@@ -45,65 +45,40 @@ internal static class PaymentRequests
     private static readonly string[] TimeForms = ["yyyy-MM-dd'T'HH:mm:ss'Z'", "yyyy-MM-dd'T'HH:mm:ss.fff'Z'"];
 
     /// <exception cref="ProblemException">A member cannot be read.</exception>
-    public static Payment ToPayment(TransferRequest request) => With(request.Reference, new Payment
+    public static Payment ToPayment(TransferRequest request) => With(Begin(PaymentKind.Transfer, request.Id, request.Payer, request.Payee, request.Code) with
     {
-        Kind = PaymentKind.Transfer,
         Flags = request.UpTo == true ? PaymentFlags.UpTo : PaymentFlags.None,
-        Id = Call.ParseId(request.Id),
-        Payer = Call.ParseWallet(request.Payer, "payer"),
-        Payee = Call.ParseWallet(request.Payee, "payee"),
         Amount = ParseAmount(request.AmountMsat),
-        Code = request.Code ?? 0,
-    });
+    }, request.Reference);
 
     /// <exception cref="ProblemException">A member cannot be read.</exception>
-    public static Payment ToPayment(HoldRequest request) => With(request.Reference, new Payment
+    public static Payment ToPayment(HoldRequest request) => With(Begin(PaymentKind.Hold, request.Id, request.Payer, request.Payee, request.Code) with
     {
-        Kind = PaymentKind.Hold,
-        Id = Call.ParseId(request.Id),
-        Payer = Call.ParseWallet(request.Payer, "payer"),
-        Payee = Call.ParseWallet(request.Payee, "payee"),
         Amount = ParseAmount(request.AmountMsat),
         Expires = ParseTime(request.Expires, "expires"),
-        Code = request.Code ?? 0,
-    });
+    }, request.Reference);
 
     /// <exception cref="ProblemException">A member cannot be read.</exception>
-    public static Payment ToPayment(CaptureRequest request) => With(request.Reference, new Payment
+    public static Payment ToPayment(CaptureRequest request) => With(Begin(PaymentKind.Capture, request.Id, request.Payer, request.Payee, request.Code) with
     {
-        Kind = PaymentKind.Capture,
         Flags = request.Close == true ? PaymentFlags.Close : PaymentFlags.None,
-        Id = Call.ParseId(request.Id),
-        Payer = Call.ParseWallet(request.Payer, "payer"),
-        Payee = Call.ParseWallet(request.Payee, "payee"),
         Target = Call.ParseId(request.Hold, "hold"),
         Amount = ParseAmount(request.AmountMsat),
-        Code = request.Code ?? 0,
-    });
+    }, request.Reference);
 
     /// <exception cref="ProblemException">A member cannot be read.</exception>
-    public static Payment ToPayment(ReleaseRequest request) => With(request.Reference, new Payment
+    public static Payment ToPayment(ReleaseRequest request) => With(Begin(PaymentKind.Release, request.Id, request.Payer, request.Payee, request.Code) with
     {
-        Kind = PaymentKind.Release,
-        Id = Call.ParseId(request.Id),
-        Payer = Call.ParseWallet(request.Payer, "payer"),
-        Payee = Call.ParseWallet(request.Payee, "payee"),
         Target = Call.ParseId(request.Hold, "hold"),
-        Code = request.Code ?? 0,
-    });
+    }, request.Reference);
 
     /// <summary>The refund; its original is still to be found.</summary>
     /// <exception cref="ProblemException">A member cannot be read.</exception>
-    public static Payment ToPayment(RefundRequest request) => With(request.Reference, new Payment
+    public static Payment ToPayment(RefundRequest request) => With(Begin(PaymentKind.Refund, request.Id, request.Payer, request.Payee, request.Code) with
     {
-        Kind = PaymentKind.Refund,
-        Id = Call.ParseId(request.Id),
-        Payer = Call.ParseWallet(request.Payer, "payer"),
-        Payee = Call.ParseWallet(request.Payee, "payee"),
         Target = Call.ParseId(request.Original, "original"),
         Amount = ParseAmount(request.AmountMsat),
-        Code = request.Code ?? 0,
-    });
+    }, request.Reference);
 
     /// <exception cref="ProblemException">It is of no kind, or has a member that is not its kind's, or lacks one that is.</exception>
     public static Payment ToPayment(PaymentRequest r)
@@ -145,7 +120,17 @@ internal static class PaymentRequests
             ? new UnixTime(time.ToUnixTimeMilliseconds())
             : throw new ProblemException(ProblemType.MalformedTime, member);
 
-    private static Payment With(string? reference, Payment payment)
+    /// <summary>What every kind has.</summary>
+    private static Payment Begin(PaymentKind kind, string id, string payer, string payee, uint? code) => new()
+    {
+        Kind = kind,
+        Id = Call.ParseId(id),
+        Payer = Call.ParseWallet(payer, "payer"),
+        Payee = Call.ParseWallet(payee, "payee"),
+        Code = code ?? 0,
+    };
+
+    private static Payment With(Payment payment, string? reference)
     {
         payment.SetReference(ParseReference(reference).Span);
         return payment;
