@@ -123,9 +123,7 @@ internal sealed class EngineHarness : IAsyncDisposable
 
     public async Task<Answer> PayAsync(WalletId payer, WalletId payee, Msat amount)
     {
-        var transfer = new Transfer(NewId(), payer, payee, amount, 0, ByteString.Empty);
-        if (Partitions.Count == 1) return await Partition.SubmitAsync(transfer, tenant: 1);
-        var paid = await Partitions.SubmitAsync(transfer.ToPayment(), tenant: 1);
+        var paid = await Partitions.SubmitAsync(new Transfer(NewId(), payer, payee, amount, 0, ByteString.Empty).ToPayment(), tenant: 1);
         return new Answer(paid.Outcome, paid.Sequence > 0 ? Partitions.HomeOf(payer).ReadEntry(paid.Sequence) : null, paid.Payer, paid.Payee);
     }
 
