@@ -75,9 +75,9 @@ internal sealed class Book
 
     /// <summary>Applies the journal to a new ledger, in the two ways there are: entry by entry, each written again and
     /// compared, and in batches. What one of them refuses the other refuses, and both come to the same state.</summary>
-    public static Ledger Replay(IReadOnlyList<byte[]> records)
+    public static Ledger Replay(IReadOnlyList<byte[]> records, int partition = 0)
     {
-        var (ledger, inBatches, inOneBatch) = (new Ledger(0), new Ledger(0), new Ledger(0));
+        var (ledger, inBatches, inOneBatch) = (new Ledger(partition), new Ledger(partition), new Ledger(partition));
         var scratch = _scratch ??= new byte[Limits.RecordBytesMax];
         foreach (var record in records)
         {

@@ -207,18 +207,14 @@ internal sealed class Books
     public Entry EntryAt(int partition, long sequence) => Entry.Read(
         _records[partition].Single(record => Entry.SequencesOf(record) is var (first, count) && sequence >= first && sequence < first + count), sequence);
 
-    /// <summary>Everything that must be true at the end: what is replayed, one by one and in a batch, and what is kept and
-    /// loaded, is what there is; and each leg that is not acknowledged can be sent again from its entry.</summary>
+    /// <summary>Everything that must be true at the end: what is replayed, and what is kept and loaded, is what there is; and
+    /// each leg that is not acknowledged can be sent again from its entry.</summary>
     public void Check()
     {
-        var scratch = new byte[Limits.RecordBytesMax];
         for (var number = 0; number < Count; number++)
         {
             var hash = _ledgers[number].StateHash();
-            Assert.Equal(hash, Replay(number, _records[number]).StateHash());
-            var batch = new Ledger(number, 5);
-            batch.ReplayBatch(_records[number].SelectMany(record => record).ToArray(), scratch);
-            Assert.Equal(hash, batch.StateHash());
+            Assert.Equal(hash, Book.Replay(_records[number], number).StateHash());
             Assert.Equal(hash, KeptState.Of(_ledgers[number]).Load(number).StateHash());
             foreach (var leg in _sent[number])
                 Assert.Equal(Show(leg), Show(Ledger.Resend(_ledgers[number].LegsTo(leg.Destination).Single(l => l.Number == leg.Number), EntryAt(number, leg.Sequence))));
@@ -234,15 +230,6 @@ internal sealed class Books
             _ledgers[number] = KeptState.Of(_ledgers[number]).Load(number);
             _ledgers[number].SendTo(_sent[number]);
         }
-    }
-
-    public static Ledger Replay(int partition, IEnumerable<byte[]> records)
-    {
-        var ledger = new Ledger(partition);
-        var scratch = new byte[Limits.RecordBytesMax];
-        foreach (var record in records) ledger.Replay(record, scratch);
-        ledger.CheckEveryBalance();
-        return ledger;
     }
 
     /// <summary>All that a leg says.</summary>

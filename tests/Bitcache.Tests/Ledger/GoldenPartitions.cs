@@ -19,7 +19,7 @@ public sealed class GoldenPartitions
     [Theory]
     [MemberData(nameof(Partitions))]
     public void The_journals_replay_to_the_state_that_they_had(int partition) =>
-        Assert.Equal(StateHashes[partition], Books.Replay(partition, GoldenJournal.Split(Read(partition))).StateHash().ToString());
+        Assert.Equal(StateHashes[partition], Book.Replay(GoldenJournal.Split(Read(partition)), partition).StateHash().ToString());
 
     [Fact]
     public void Every_type_of_entry_between_partitions_is_in_them()

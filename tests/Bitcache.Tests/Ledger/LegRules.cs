@@ -187,7 +187,7 @@ public sealed class LegRules
         foreach (var mark in (byte[])[0, 2, 255])
         {
             record[7] = mark;
-            var refusal = Record.Exception(() => Books.Replay(0, [.. _books.RecordsOf(0).SkipLast(1), record]));
+            var refusal = Record.Exception(() => Book.Replay([.. _books.RecordsOf(0).SkipLast(1), record]));
             Assert.True(refusal is FormatException or LedgerInvariantException, $"{mark}: {refusal}");
         }
     }
