@@ -23,7 +23,6 @@ internal sealed partial class Episode : IDisposable
     private readonly Clerk _clerk;
     private readonly Traffic _traffic;
     private readonly Settlement _settlement;
-    private readonly SynchronizationContext? _before = SynchronizationContext.Current;
     private readonly TurnScheduler _scheduler = new();
     private Life? _life;
     private UInt128 _salts;
@@ -31,7 +30,6 @@ internal sealed partial class Episode : IDisposable
 
     public Episode(int seed, Emphasis emphasis, PlantedBug bug)
     {
-        SynchronizationContext.SetSynchronizationContext(_scheduler);
         _random = new Random(seed);
         (_emphasis, _bugs) = (emphasis, new Planter(bug));
         _settings = EpisodeSettings.Draw(_random);
@@ -245,7 +243,7 @@ internal sealed partial class Episode : IDisposable
 
     public void Dispose()
     {
-        SynchronizationContext.SetSynchronizationContext(_before);
+        _scheduler.Dispose();
         _life?.Dispose();
     }
 }

@@ -1,10 +1,13 @@
 namespace Bitcache.Simulation;
 
 /// <summary>Runs everything that callers go on with on the simulation's own thread, when it says so: with it a seed
-/// decides the whole order of events.</summary>
-internal sealed class TurnScheduler : SynchronizationContext
+/// decides the whole order of events. It is the context of the thread that makes it until it is disposed of.</summary>
+internal sealed class TurnScheduler : SynchronizationContext, IDisposable
 {
+    private readonly SynchronizationContext? _before = Current;
     private readonly Queue<(SendOrPostCallback Callback, object? State)> _posted = new();
+
+    public TurnScheduler() => SetSynchronizationContext(this);
 
     public override void Post(SendOrPostCallback d, object? state)
     {
@@ -24,4 +27,6 @@ internal sealed class TurnScheduler : SynchronizationContext
             next.Callback(next.State);
         }
     }
+
+    public void Dispose() => SetSynchronizationContext(_before);
 }

@@ -26,7 +26,6 @@ internal sealed class LegSimulation : IDisposable
     private readonly int _count;
     private readonly SimDisk _disk;
     private readonly LegPlanter _bugs;
-    private readonly SynchronizationContext? _before = SynchronizationContext.Current;
     private readonly TurnScheduler _scheduler = new();
     private readonly SimulatedTime _time = new();
     private readonly LegTraffic _traffic;
@@ -38,29 +37,8 @@ internal sealed class LegSimulation : IDisposable
     private LegCourier _courier = null!;
     private Exception? _stoppedBy;
 
-    /// <summary>Timers never ring by themselves: the courier's turn is one of those that are drawn.</summary>
-    private sealed class SimulatedTime : TimeProvider
-    {
-        public long Milliseconds { get; set; } = 1_800_000_000_000;
-        public override long TimestampFrequency => 1_000;
-        public override long GetTimestamp() => Milliseconds;
-        public override DateTimeOffset GetUtcNow() => DateTimeOffset.FromUnixTimeMilliseconds(Milliseconds);
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => new Silent();
-
-        private sealed class Silent : ITimer
-        {
-            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
-            public void Dispose()
-            {
-            }
-
-            public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-        }
-    }
-
     public LegSimulation(int seed, LegBug bug = LegBug.None)
     {
-        SynchronizationContext.SetSynchronizationContext(_scheduler);
         _random = new Random(seed);
         // Two partitions can do most of what several can.
         _count = 2 + Math.Min(_random.Next(3), _random.Next(3));
@@ -97,7 +75,7 @@ internal sealed class LegSimulation : IDisposable
         _disk.CalmDown();
         _traffic.RetryEverything(Settle);
         Settle();
-        Require(_courier.InFlight == 0, "A leg does not arrive.");
+        Must.Hold(_courier.InFlight == 0, "A leg does not arrive.");
         var audit = LegAudit.Of(_partitions);
         audit.CompareBalances(_ledgers);
         Credits = audit.Credits;
@@ -224,7 +202,7 @@ internal sealed class LegSimulation : IDisposable
     {
         if (_stoppedBy is MachineStoppedException) Halts++;
         if (_stoppedBy is IOException) StoppedBySync++;
-        Require(_stoppedBy is not LedgerInvariantException, _stoppedBy?.Message ?? "");
+        Must.Hold(_stoppedBy is not LedgerInvariantException, _stoppedBy?.Message ?? "");
         Close();
         if (_random.Next(3) == 0) _disk.Restart();
         else _disk.PowerLoss();
@@ -254,14 +232,14 @@ internal sealed class LegSimulation : IDisposable
             }
             _courier.Retry();
             CheckMoney();
-            Require(_stoppedBy is null, $"It stopped: {_stoppedBy?.Message}");
+            Must.Hold(_stoppedBy is null, $"It stopped: {_stoppedBy?.Message}");
         }
     }
 
     private void SettleFirst<T>(Task<T> task)
     {
         Settle();
-        Require(task.IsCompletedSuccessfully, "The beginning failed.");
+        Must.Hold(task.IsCompletedSuccessfully, "The beginning failed.");
     }
 
     /// <summary>What is inside, and on its way by the tables of its two ends, is what came from Bitcoin.</summary>
@@ -276,14 +254,14 @@ internal sealed class LegSimulation : IDisposable
             foreach (var destination in _ledgers.Where(ledger => ledger != source))
             {
                 var received = destination.LegsReceivedFrom(source.Partition);
-                Require(source.LegsAcknowledgedBy(destination.Partition) <= received, "A leg is acknowledged that did not arrive.");
+                Must.Hold(source.LegsAcknowledgedBy(destination.Partition) <= received, "A leg is acknowledged that did not arrive.");
                 foreach (var leg in source.LegsTo(destination.Partition))
                 {
                     if (leg.Number > received) onTheWay += leg.Amount.Value;
                 }
             }
         }
-        Require(inside + onTheWay == fromBitcoin, $"P6: {inside} inside and {onTheWay} on its way, {fromBitcoin} from Bitcoin.");
+        Must.Hold(inside + onTheWay == fromBitcoin, $"P6: {inside} inside and {onTheWay} on its way, {fromBitcoin} from Bitcoin.");
     }
 
     /// <summary>P13: another recovery, and a replay from the first entry, give the same state.</summary>
@@ -293,27 +271,17 @@ internal sealed class LegSimulation : IDisposable
         Close();
         _disk.PowerLoss();
         Open();
-        Require(states.SequenceEqual(_ledgers.Select(ledger => ledger.StateHash())), "A second recovery gave another state.");
-        Require(_courier.InFlight == 0, "What had arrived is on its way again.");
+        Must.Hold(states.SequenceEqual(_ledgers.Select(ledger => ledger.StateHash())), "A second recovery gave another state.");
+        Must.Hold(_courier.InFlight == 0, "What had arrived is on its way again.");
         Close();
         if (_random.Next(4) > 0) return;
-        var scratch = new byte[Limits.RecordBytesMax];
         for (var number = 0; number < _count; number++)
-        {
-            var ledger = new Ledger(number);
-            FileJournal.Read(_disk, DataFolder, new FileJournalSettings { Partition = number }, batch => ledger.ReplayBatch(batch.Payload, scratch), NullLogger.Instance);
-            Require(ledger.StateHash() == states[number], "P13: a replay from the first entry gave another state.");
-        }
-    }
-
-    private static void Require(bool holds, string what)
-    {
-        if (!holds) throw new SimulationFailedException(what);
+            Must.Hold(PartitionSimulation.Replayed(_disk, number).StateHash() == states[number], "P13: a replay from the first entry gave another state.");
     }
 
     public void Dispose()
     {
         _courier.Dispose();
-        SynchronizationContext.SetSynchronizationContext(_before);
+        _scheduler.Dispose();
     }
 }
