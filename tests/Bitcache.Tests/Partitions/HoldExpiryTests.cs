@@ -1,6 +1,5 @@
 using Bitcache.Core;
 using Bitcache.Engine.Partitions;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Tests.Partitions;
 
@@ -19,15 +18,9 @@ public sealed class HoldExpiryTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _partition = new Partition(
-            new Ledger(0), _journal, new BatchClock(_clocks, null), NullLogger.Instance, (why, cause) => throw new InvalidOperationException(why, cause));
+        _partition = BegunLedger.Over(_journal, _clocks);
         _partition.Start();
-        _payer = ClientIds.NextWallet();
-        await _partition.SubmitAsync(new Genesis("test/log", 3, 1, _payer, new ByteString([0x51]), []));
-        _payee = (await _partition.SubmitAsync(new CreateWallet(NewId(), 0, ClientIds.NextWallet()))).Owner!.Value.Id;
-        var script = new ByteString([0, 20, .. new byte[20]]);
-        await _partition.SubmitAsync(new AssignAddress(NewId(), _payer, AddressPurpose.OperatorTopUp, script));
-        await _partition.SubmitAsync(new ChangeDeposit(default, DepositState.Credited, false, script, new Sats(1), default, 1));
+        (_payer, _payee) = await BegunLedger.BeginAsync(_partition, _clocks, sat: 1);
     }
 
     public async ValueTask DisposeAsync()

@@ -1,7 +1,6 @@
 using Bitcache.Core;
 using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Tests.Partitions;
 
@@ -20,15 +19,10 @@ public sealed class PartitionTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _partition = new Partition(
-            new Ledger(0), _journal, new BatchClock(TimeProvider.System, null), NullLogger.Instance, (_, cause) => _fatal.TrySetResult(cause));
+        _partition = BegunLedger.Over(_journal, TimeProvider.System, fatal: (_, cause) => _fatal.TrySetResult(cause));
         _partition.Start();
-        var owner = ClientIds.NextWallet();
-        await _partition.SubmitAsync(new Genesis("test/log", 3, 1, owner, new ByteString([0x51]), []));
+        var (owner, _) = await BegunLedger.BeginAsync(_partition, TimeProvider.System, sat: 1_000);
         (_payer, _payee) = (await CreateAsync(), await CreateAsync());
-        var script = new ByteString([0, 20, .. new byte[20]]);
-        await _partition.SubmitAsync(new AssignAddress(NewId(), owner, AddressPurpose.OperatorTopUp, script));
-        await _partition.SubmitAsync(new ChangeDeposit(default, DepositState.Credited, false, script, new Sats(1_000), default, 1));
         await _partition.SubmitAsync(new Transfer(NewId(), owner, _payer, new Msat(500_000), 0, ByteString.Empty));
     }
 

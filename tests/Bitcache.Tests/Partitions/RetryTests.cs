@@ -1,6 +1,5 @@
 using Bitcache.Core;
 using Bitcache.Engine.Partitions;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Tests.Partitions;
 
@@ -14,18 +13,10 @@ public sealed class RetryTests : IAsyncLifetime
     private WalletId _payer;
     private WalletId _payee;
 
-    public RetryTests() => _partition = new Partition(
-        new Ledger(0), _journal, new BatchClock(TimeProvider.System, null), NullLogger.Instance, (why, cause) => throw new InvalidOperationException(why, cause));
+    public RetryTests() => _partition = BegunLedger.Over(_journal, TimeProvider.System);
 
-    public async ValueTask InitializeAsync()
-    {
-        _payer = ClientIds.NextWallet();
-        await SettleAsync(_partition.SubmitAsync(new Genesis("test/log", 3, 1, _payer, new ByteString([0x51]), [])));
-        _payee = (await SettleAsync(_partition.SubmitAsync(new CreateWallet(NewId(), 0, ClientIds.NextWallet())))).Owner!.Value.Id;
-        var script = new ByteString([0, 20, .. new byte[20]]);
-        await SettleAsync(_partition.SubmitAsync(new AssignAddress(NewId(), _payer, AddressPurpose.OperatorTopUp, script)));
-        await SettleAsync(_partition.SubmitAsync(new ChangeDeposit(default, DepositState.Credited, false, script, new Sats(1), default, 1)));
-    }
+    public async ValueTask InitializeAsync() =>
+        (_payer, _payee) = await BegunLedger.BeginAsync(_partition, TimeProvider.System, sat: 1, SettleAsync);
 
     public async ValueTask DisposeAsync()
     {

@@ -1,6 +1,5 @@
 using Bitcache.Core;
 using Bitcache.Engine.Partitions;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Tests.Partitions;
 
@@ -12,23 +11,15 @@ public sealed class WindowBoundTests : IAsyncLifetime
     private const int WindowBytes = 48 << 10;
     private readonly GatedJournal _journal = new();
     private readonly TwoClocks _clocks = new();
-    private readonly ByteString _script = new([0, 20, .. new byte[20]]);
     private Partition _partition = null!;
     private WalletId _payer;
     private WalletId _payee;
-    private int _outputs;
 
     public async ValueTask InitializeAsync()
     {
-        _partition = new Partition(
-            new Ledger(0), _journal, new BatchClock(_clocks, null), NullLogger.Instance, (why, cause) => throw new InvalidOperationException(why, cause),
-            bounds: new PartitionBounds { WindowIds = WindowIds, WindowBytes = WindowBytes });
+        _partition = BegunLedger.Over(_journal, _clocks, bounds: new PartitionBounds { WindowIds = WindowIds, WindowBytes = WindowBytes });
         _partition.Start();
-        _payer = ClientIds.NextWallet();
-        await _partition.SubmitAsync(new Genesis("test/log", 3, 1, _payer, new ByteString([0x51]), []));
-        _payee = (await _partition.SubmitAsync(new CreateWallet(NewId(), 0, ClientIds.NextWallet()))).Owner!.Value.Id;
-        await _partition.SubmitAsync(new AssignAddress(NewId(), _payer, AddressPurpose.OperatorTopUp, _script));
-        await DepositAsync();
+        (_payer, _payee) = await BegunLedger.BeginAsync(_partition, _clocks, sat: 1_000);
     }
 
     public async ValueTask DisposeAsync()
@@ -56,7 +47,8 @@ public sealed class WindowBoundTests : IAsyncLifetime
         var paid = Transfer(NewId());
         await PayAsync(paid);
         await FillWhileTheFloorStaysAsync();
-        Assert.Equal(Outcome.Accepted, await DepositAsync());
+        var deposit = new ChangeDeposit(new OutPoint(default, 1), DepositState.Credited, false, BegunLedger.Script, new Sats(1_000), default, 1);
+        Assert.Equal(Outcome.Accepted, (await _partition.SubmitAsync(deposit)).Outcome);
         Assert.Equal(Outcome.Accepted, (await _partition.SubmitAsync(new LogCut(1, [_partition.DurableSequence]))).Outcome);
         Assert.Equal(Outcome.Accepted, (await _partition.SubmitAsync(new ConfirmClock())).Outcome);
         Assert.Equal(Outcome.Accepted, (await _partition.SubmitAsync(new EpochCut(default, 1))).Outcome);
@@ -160,12 +152,6 @@ public sealed class WindowBoundTests : IAsyncLifetime
         await _partition.SubmitAsync(block);
         _partition.Recall(block);
         foreach (var result in block.Results.ToArray()) Assert.Equal(Outcome.Accepted, result.Outcome);
-    }
-
-    private async Task<Outcome> DepositAsync()
-    {
-        var output = new OutPoint(default, (uint)_outputs++);
-        return (await _partition.SubmitAsync(new ChangeDeposit(output, DepositState.Credited, false, _script, new Sats(1_000), default, 1))).Outcome;
     }
 
     private int FloorsRaised()

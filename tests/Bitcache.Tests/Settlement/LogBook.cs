@@ -8,14 +8,12 @@ using Bitcache.Engine.Partitions;
 using Bitcache.Engine.Settlement;
 using Bitcache.Tests.Api;
 using Bitcache.Tests.Partitions;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Tests.Settlement;
 
 internal sealed class LogBook : IAsyncDisposable
 {
     public const string Folder = "/data/log";
-    private const string Origin = "ledger.test/log";
     private readonly Partition _partition;
     private readonly TemporaryFolder _keys;
     private readonly bool _isCopy;
@@ -25,8 +23,7 @@ internal sealed class LogBook : IAsyncDisposable
     private LogBook(GatedJournal journal, Ledger ledger, TemporaryFolder? keys)
     {
         (Journal, _keys, _isCopy) = (journal, keys ?? new TemporaryFolder(), keys is not null);
-        _partition = new Partition(
-            ledger, journal, new BatchClock(TimeProvider.System, null), NullLogger.Instance, (why, cause) => throw new InvalidOperationException(why, cause));
+        _partition = BegunLedger.Over(journal, TimeProvider.System, ledger);
         _partition.Start();
     }
 
@@ -41,17 +38,11 @@ internal sealed class LogBook : IAsyncDisposable
         set => File.WriteAllText(_keys.File("last-signed"), value);
     }
 
-    /// <summary>A ledger with an operator, two wallets and this many payments between them.</summary>
+    /// <summary>A ledger with this many payments from the operator's wallet to another.</summary>
     public static async Task<LogBook> CreateAsync(int payments)
     {
         var book = new LogBook(new GatedJournal(), new Ledger(0), null);
-        var owner = ClientIds.NextWallet();
-        await book._partition.SubmitAsync(new Genesis(Origin, 3, 1, owner, new ByteString([0x51]), []));
-        (book._payer, book._payee) = (owner, ClientIds.NextWallet());
-        await book._partition.SubmitAsync(new CreateWallet(NewId(), 0, book._payee));
-        var script = new ByteString([0, 20, .. new byte[20]]);
-        await book._partition.SubmitAsync(new AssignAddress(NewId(), owner, AddressPurpose.OperatorTopUp, script));
-        await book._partition.SubmitAsync(new ChangeDeposit(default, DepositState.Credited, false, script, new Sats(100_000), default, 1));
+        (book._payer, book._payee) = await BegunLedger.BeginAsync(book._partition, TimeProvider.System, sat: 100_000);
         await book.PayAsync(payments);
         return book;
     }
@@ -91,7 +82,7 @@ internal sealed class LogBook : IAsyncDisposable
     public LogKeeper Keeper(IFileSystem disk)
     {
         var files = new LinuxFileSystem();
-        return new LogKeeper(new PartitionSet([_partition]), CheckpointKey.Open(files, _keys.Path, Origin, mayCreate: true), SignedMark.Open(files, _keys.Path), disk, Folder);
+        return new LogKeeper(new PartitionSet([_partition]), CheckpointKey.Open(files, _keys.Path, BegunLedger.Origin, mayCreate: true), SignedMark.Open(files, _keys.Path), disk, Folder);
     }
 
     /// <summary>Starts a keeper, lets it sign what there is, and checks it.</summary>
@@ -112,8 +103,8 @@ internal sealed class LogBook : IAsyncDisposable
         Journal.ReadRecords(0, size, record => leaves.Add(Rfc6962.LeafHash(Entry.StatementOf(record, leaves.Count))));
         var reference = new MerkleLog(new MemoryHashStore());
         reference.Append([.. leaves]);
-        var key = CheckpointKey.Open(new LinuxFileSystem(), _keys.Path, Origin, mayCreate: false);
-        Assert.Equal(new Checkpoint(Origin, size, reference.Root()).Sign(key.Seed), keeper.Checkpoint);
+        var key = CheckpointKey.Open(new LinuxFileSystem(), _keys.Path, BegunLedger.Origin, mayCreate: false);
+        Assert.Equal(new Checkpoint(BegunLedger.Origin, size, reference.Root()).Sign(key.Seed), keeper.Checkpoint);
         for (long sequence = 0; sequence < size; sequence += Math.Max(1, Math.Min(199, size / 7)))
             Assert.True(MerkleProof.VerifyInclusion(sequence, size, leaves[(int)sequence], keeper.FindPath(sequence, size)!, reference.Root()));
     }

@@ -22,32 +22,28 @@ public sealed class PayoutStepTests : IAsyncLifetime
     private readonly NodeOfCalls _node;
     private readonly List<(WalletId Wallet, ChangeDeposit Deposit)> _users = [];
     private readonly List<WithdrawalKey> _withdrawals = [];
-    private WalletId _operator;
     private byte _scripts;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     public PayoutStepTests()
     {
-        _partition = new Partition(
-            new Ledger(0), _journal, new BatchClock(TimeProvider.System, null), NullLogger.Instance, (why, cause) => throw new InvalidOperationException(why, cause));
+        _partition = BegunLedger.Over(_journal, TimeProvider.System);
         _partition.Start();
         (var seam, _node) = NodeOfCalls.Create();
-        _payouts = new Payouts(new PartitionSet([_partition]), _partition, seam, new EngineSettings { DataFolder = "/nowhere", Origin = "ledger.test/log" }, NullLogger.Instance);
+        _payouts = new Payouts(new PartitionSet([_partition]), _partition, seam, new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin }, NullLogger.Instance);
     }
 
     /// <summary>An operator with money for fees, and two users, each with a withdrawal of 400 of 1,000 satoshis in a family of
     /// its own.</summary>
     public async ValueTask InitializeAsync()
     {
-        _operator = ClientIds.NextWallet();
-        await DoAsync(new Genesis("ledger.test/log", 3, 1, _operator, new ByteString([0x51]), []));
-        await DepositAsync(_operator, AddressPurpose.OperatorTopUp, Ledger.OperatorTenant);
+        await BegunLedger.BeginAsync(_partition, TimeProvider.System, sat: 1_000);
         for (var family = 1; family <= 2; family++)
         {
             var wallet = ClientIds.NextWallet();
             await DoAsync(new CreateWallet(NewId(), 1, wallet), tenant: 1);
-            _users.Add((wallet, await DepositAsync(wallet, AddressPurpose.Deposit, tenant: 1)));
+            _users.Add((wallet, await DepositAsync(wallet)));
             var id = NewId();
             await DoAsync(new RequestWithdrawal(id, wallet, NewScript(), new Sats(400), false), tenant: 1);
             _withdrawals.Add(new WithdrawalKey(wallet, id));
@@ -207,10 +203,10 @@ public sealed class PayoutStepTests : IAsyncLifetime
         return txid;
     }
 
-    private async Task<ChangeDeposit> DepositAsync(WalletId wallet, AddressPurpose purpose, uint tenant)
+    private async Task<ChangeDeposit> DepositAsync(WalletId wallet)
     {
         var script = NewScript();
-        await DoAsync(new AssignAddress(NewId(), wallet, purpose, script), tenant);
+        await DoAsync(new AssignAddress(NewId(), wallet, AddressPurpose.Deposit, script), tenant: 1);
         var deposit = new ChangeDeposit(new OutPoint(NewTxid(), 0), DepositState.Credited, false, script, new Sats(1_000), default, 1);
         await DoAsync(deposit);
         return deposit;
