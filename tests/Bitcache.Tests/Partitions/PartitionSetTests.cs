@@ -18,7 +18,7 @@ public sealed class PartitionSetTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _two.DisposeAsync();
 
     [Fact]
-    public async Task WhoSets_fees_while_they_are_beingSet_waits_his_turn()
+    public async Task Who_sets_fees_while_they_are_being_set_waits_his_turn()
     {
         Journals[0].Close();
         Journals[0].AppendBegun.Reset();
@@ -47,15 +47,14 @@ public sealed class PartitionSetTests : IAsyncLifetime
         await FillAsync(0);
         await Assert.ThrowsAsync<OutcomeUnknownException>(() => Set.SubmitAsync(fees, Ledger.OperatorTenant));
         Assert.Equal((long[])[0, 1], await FlatFeesAsync());
-        Journals[0].IsFull = false;
-        while (Set[0].IsStorageFull) await Set[0].QueryAsync(ledger => ledger.NextSequence);
+        await MakeRoomAsync(0);
         Assert.False((await Set.SubmitAsync(fees, Ledger.OperatorTenant)).IsRetry);
         Assert.Equal((long[])[1, 1], await FlatFeesAsync());
         Assert.True((await Set.SubmitAsync(fees, Ledger.OperatorTenant)).IsRetry);
     }
 
     [Fact]
-    public async Task With_no_room_in_the_first_to_be_asked_nothing_wasSet()
+    public async Task With_no_room_in_the_first_to_be_asked_nothing_was_set()
     {
         await FillAsync(1);
         await Assert.ThrowsAsync<PartitionUnavailableException>(() => Set.SubmitAsync(Fees(1), Ledger.OperatorTenant));
@@ -78,6 +77,35 @@ public sealed class PartitionSetTests : IAsyncLifetime
         Assert.Equal((Freezes[])[Freezes.None, Freezes.None], await FreezesAsync());
     }
 
+    [Fact]
+    public async Task A_block_of_which_one_partition_took_its_part_has_an_unknown_outcome_and_is_answered_when_it_comes_again()
+    {
+        var block = await BlockAcrossAsync();
+        await FillAsync(1);
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => Set.SubmitAsync(block).AsTask());
+
+        await MakeRoomAsync(1);
+        await Set.SubmitAsync(block);
+        Assert.Equal([Outcome.Known, Outcome.InsufficientFunds], block.Results.ToArray().Select(result => result.Outcome));
+        Set.Recall(block);
+        Assert.Equal([Outcome.InsufficientFunds, Outcome.InsufficientFunds], block.Results.ToArray().Select(result => result.Outcome));
+    }
+
+    [Fact]
+    public async Task A_block_that_no_partition_took_was_not_applied()
+    {
+        var block = await BlockAcrossAsync();
+        await FillAsync(0);
+        await FillAsync(1);
+        var refusal = await Assert.ThrowsAsync<PartitionUnavailableException>(() => Set.SubmitAsync(block).AsTask());
+        Assert.Equal(Unavailable.StorageFull, refusal.Reason);
+
+        await MakeRoomAsync(0);
+        await MakeRoomAsync(1);
+        await Set.SubmitAsync(block);
+        Assert.Equal([Outcome.InsufficientFunds, Outcome.InsufficientFunds], block.Results.ToArray().Select(result => result.Outcome));
+    }
+
     private static OperationId NewId() => ClientIds.Next(TimeProvider.System);
 
     private static SetFees Fees(long flat) => new(NewId(), Tenant, new FeeSchedule(new Msat(flat), 0, Msat.Zero));
@@ -92,5 +120,31 @@ public sealed class PartitionSetTests : IAsyncLifetime
         Journals[partition].IsFull = true;
         await Set[partition].SubmitAsync(new ConfirmClock());
         Assert.True(Set[partition].IsStorageFull);
+    }
+
+    /// <summary>It looks again when it has rested for a while.</summary>
+    private async Task MakeRoomAsync(int partition)
+    {
+        Journals[partition].IsFull = false;
+        while (Set[partition].IsStorageFull)
+        {
+            TestContext.Current.CancellationToken.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
+    }
+
+    /// <summary>Two payments that cannot be paid, one from each partition to the other.</summary>
+    private async Task<PaymentBlock> BlockAcrossAsync()
+    {
+        var wallets = new WalletId[2];
+        foreach (var partition in Set.All)
+        {
+            var made = await partition.SubmitAsync(new CreateWallet(NewId(), Tenant, ClientIds.NextWallet(partition.Number, Set.Count)), Tenant);
+            wallets[partition.Number] = made.Owner!.Value.Id;
+        }
+        var block = new PaymentBlock(2) { Tenant = Tenant, Count = 2 };
+        for (var from = 0; from < 2; from++)
+            block.Payments[from] = new Payment { Kind = PaymentKind.Transfer, Id = NewId(), Payer = wallets[from], Payee = wallets[1 - from], Amount = new Msat(1) };
+        return block;
     }
 }
