@@ -14,6 +14,8 @@ internal sealed class LegAudit
     private readonly Dictionary<(int From, int To, long Number), (Debit Terms, long Epoch)> _credits = [];
     private readonly Dictionary<(int Partition, WalletId Wallet), long> _balances = [];
     private readonly HashSet<(WalletId Owner, OperationId Id)> _ids = [];
+    // By the wallet that had paid, and the sequence under which it had.
+    private readonly Dictionary<(WalletId Payer, long Sequence), long> _refunded = [];
     private WalletId _operator;
 
     /// <summary>Reads every journal and holds it all together.</summary>
@@ -70,6 +72,7 @@ internal sealed class LegAudit
             case Transfer or CaptureHold or RefundPayment:
                 var payment = (PaymentCommand)entry.Command;
                 Pay(partition, entry, epoch, payment.Id, payment.Payer, payment.Payee, payment.Amount, payment.Code, payment.Reference);
+                if (payment is RefundPayment refund) Refund(refund);
                 break;
             case Split split:
                 var part = split.Parts[entry.Part];
@@ -102,6 +105,13 @@ internal sealed class LegAudit
         }
         var debit = new Debit(id, payer, payee, amount, code, Convert.ToHexString(reference.Span), entry.Sequence, entry.Type);
         Must.Hold(_debits.TryAdd((partition, leg.Destination, leg.Number), (debit, epoch)), "Two debits sent one leg.");
+    }
+
+    private void Refund(RefundPayment refund)
+    {
+        var original = (refund.Payee, refund.OriginalSequence);
+        _refunded[original] = _refunded.GetValueOrDefault(original) + refund.Amount.Value;
+        Must.Hold(_refunded[original] <= refund.OriginalAmount.Value, "More was paid back than had been paid.");
     }
 
     private void Add(int partition, WalletId wallet, long amount) =>

@@ -36,6 +36,7 @@ internal sealed class LegSimulation : IDisposable
     private readonly List<Leg> _delivered = [];
     private LegCourier _courier = null!;
     private Exception? _stoppedBy;
+    private bool _leftEarly;
 
     public LegSimulation(int seed, LegBug bug = LegBug.None)
     {
@@ -111,7 +112,11 @@ internal sealed class LegSimulation : IDisposable
 
     private bool Hand(Partition partition, WorkItem item)
     {
-        if (item is LegParcel parcel) _delivered.AddRange(parcel.Legs);
+        if (item is LegParcel parcel)
+        {
+            _delivered.AddRange(parcel.Legs);
+            _leftEarly |= parcel.Legs.Any(leg => leg.Sequence > _partitions[leg.Source].DurableSequence);
+        }
         return _bugs.Hand(partition, item);
     }
 
@@ -245,6 +250,7 @@ internal sealed class LegSimulation : IDisposable
     /// <summary>What is inside, and on its way by the tables of its two ends, is what came from Bitcoin.</summary>
     private void CheckMoney()
     {
+        Must.Hold(!_leftEarly, "A leg leaves before its debit is durable.");
         if (Array.Exists(_ledgers, ledger => ledger.Genesis is null)) return;
         long inside = 0, fromBitcoin = 0, onTheWay = 0;
         foreach (var source in _ledgers)
