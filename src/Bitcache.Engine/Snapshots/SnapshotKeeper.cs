@@ -29,12 +29,22 @@ public sealed class SnapshotKeeper : IDisposable
     private LedgerCapture? _held;
     private long _lastSequence;
     private long _bytes;
-    // Handed from thread to thread.
-    private Job? _job;
-    private volatile bool _isDone;
+    // Handed from thread to thread, and back when it is done. There is one at a time.
+    private volatile Job? _job;
     private volatile bool _isRequested;
 
-    private sealed record Job(LedgerCapture Capture, Hash256 ChainHash);
+    private sealed class Job(LedgerCapture capture, Hash256 chainHash)
+    {
+        private volatile bool _isDone;
+
+        public LedgerCapture Capture => capture;
+        public Hash256 ChainHash => chainHash;
+
+        /// <summary>Whether nobody reads what was captured any more: it may be released.</summary>
+        public bool IsDone => _isDone;
+
+        public void End() => _isDone = true;
+    }
 
     internal SnapshotKeeper(SnapshotFolder folder, SnapshotSettings settings, long startedAt, ILogger logger)
     {
@@ -46,7 +56,7 @@ public sealed class SnapshotKeeper : IDisposable
     public int Taken => Volatile.Read(ref _taken);
 
     /// <summary>Whether one is being written.</summary>
-    public bool IsWriting => Volatile.Read(ref _job) is not null;
+    public bool IsWriting => _job is { IsDone: false };
 
     /// <summary>Has one taken at the end of the next batch, although none is due.</summary>
     public void Request() => _isRequested = true;
@@ -84,10 +94,10 @@ public sealed class SnapshotKeeper : IDisposable
     internal LedgerCapture? EndBatch(Ledger ledger, int bytes)
     {
         _bytes += bytes;
-        if (_held is not null && _isDone)
+        if (_held is not null && _job is { IsDone: true } done && done.Capture == _held)
         {
             ledger.Release(_held);
-            (_held, _isDone) = (null, false);
+            (_held, _job) = (null, null);
         }
         if (_held is not null || !IsDue(ledger.NextSequence - _lastSequence)) return null;
         (_lastSequence, _bytes, _isRequested) = (ledger.NextSequence, 0, false);
@@ -98,14 +108,14 @@ public sealed class SnapshotKeeper : IDisposable
     /// <param name="chainHash">Of the journal's frame that holds the last of it.</param>
     internal void Write(LedgerCapture capture, Hash256 chainHash)
     {
-        Volatile.Write(ref _job, new Job(capture, chainHash));
+        _job = new Job(capture, chainHash);
         _wake.Set();
     }
 
     /// <summary>Writes the snapshot that is due; false if none is.</summary>
     internal bool TakeTurn()
     {
-        if (Volatile.Read(ref _job) is not { } job) return false;
+        if (_job is not { IsDone: false } job) return false;
         try
         {
             _watch.Restart();
@@ -118,9 +128,7 @@ public sealed class SnapshotKeeper : IDisposable
         {
             _logger.SnapshotNotTaken(job.Capture.NextSequence, e.Message);
         }
-        // Whoever sees that it is done may release it.
-        Volatile.Write(ref _job, null);
-        _isDone = true;
+        job.End();
         return true;
     }
 
