@@ -22,6 +22,9 @@ internal sealed class LoadGenerator : IDisposable
     /// <summary>A server that gives no answer for so long has lost it.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
+    /// <summary>Of each run so much goes by before answers are timed: it begins with all its connections being made.</summary>
+    private const int PartToBegin = 5;
+
     private readonly Dialogue _dialogue;
     private readonly Epoll _epoll = new();
     private readonly Connection[] _connections;
@@ -57,6 +60,7 @@ internal sealed class LoadGenerator : IDisposable
         var interval = requestsPerSecond is { } rate ? Stopwatch.Frequency / rate : 0;
         var start = Stopwatch.GetTimestamp();
         var end = start + (long)(duration.TotalSeconds * Stopwatch.Frequency);
+        var counted = start + ((end - start) / PartToBegin);
         var (sent, lastAnswer) = (0L, start);
         while (true)
         {
@@ -80,7 +84,7 @@ internal sealed class LoadGenerator : IDisposable
                 var connection = _connections[_epoll.Token(i)];
                 if (!Continue(connection)) continue;
                 lastAnswer = Stopwatch.GetTimestamp();
-                latencies.Add(lastAnswer - connection.DueAt);
+                if (connection.DueAt >= counted) latencies.Add(lastAnswer - connection.DueAt);
                 payments += _dialogue.PaymentsPerRequest;
                 _idle.Push(connection);
             }
