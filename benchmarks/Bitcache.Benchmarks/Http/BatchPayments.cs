@@ -17,13 +17,13 @@ internal sealed class BatchPayments : Dialogue
     private const ushort Accepted = (ushort)Outcome.Accepted;
 
     private readonly byte[] _head;
-    private readonly IReadOnlyList<WalletId> _wallets;
+    private readonly WalletId[] _wallets;
     private readonly PaymentSource _payments;
     private readonly int _count;
 
     public BatchPayments(Uri server, string key, IReadOnlyList<WalletId> wallets, int count)
     {
-        (_wallets, _payments, _count) = (wallets, new PaymentSource(wallets.Count), count);
+        (_wallets, _payments, _count) = ([.. wallets], new PaymentSource(wallets.Count), count);
         _head = Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture,
             $"POST /v1/transfers:batch HTTP/1.1\r\nHost: {server.Authority}\r\nAuthorization: Bearer {key}\r\nContent-Type: {RequestType}\r\nContent-Length: {count * PaymentRecord.Bytes}\r\n\r\n"));
     }
