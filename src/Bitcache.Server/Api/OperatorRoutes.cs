@@ -10,8 +10,8 @@ namespace Bitcache.Server.Api;
 /// <param name="InsideMsat">available + held + frozen + suspense - owed.</param>
 /// <param name="FromBitcoinMsat">deposited + toppedUp - reversed - withdrawn - miningFees.</param>
 /// <param name="InFlightMsat">What is on its way from one partition to another; absent where there is one. The partitions' sums
-/// are of moments close to one another: what moved in between may make this more or less than it ever was, but not less
-/// than nothing.</param>
+/// are of moments close to one another: what moved in between may make this less than nothing, so that inside and this
+/// together are what came from Bitcoin.</param>
 /// <param name="Conserved">Whether all that is inside, and on its way, is what came from Bitcoin, as it must be at every moment.</param>
 public sealed record TotalsReply(
     long AvailableMsat, long HeldMsat, long FrozenMsat, long SuspenseMsat, long OwedMsat,
@@ -73,5 +73,5 @@ internal static class OperatorRoutes
 
     private static TotalsReply ToReply(Totals t, bool hasLegs) => new(
         t.Available, t.Held, t.Frozen, t.Suspense, t.Owed, t.Deposited, t.ToppedUp, t.Reversed, t.Withdrawn, t.MiningFees,
-        t.Inside, t.FromBitcoin, hasLegs ? Math.Max(0, -t.FromPartitions) : null, t.IsConserved);
+        t.Inside, t.FromBitcoin, hasLegs ? -t.FromPartitions : null, t.IsConserved);
 }
