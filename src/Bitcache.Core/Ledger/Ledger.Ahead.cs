@@ -17,9 +17,10 @@ public sealed partial class Ledger
     /// <param name="Payee">The same of the payee.</param>
     private record struct Upcoming(uint PayerHash, uint PayeeHash, int Payer, int Payee);
 
-    private Upcoming PrefetchCells(WalletId payer, WalletId payee)
+    private Upcoming PrefetchCells(WalletId payer, WalletId payee) => PrefetchCells(_wallets.Hash(payer), _wallets.Hash(payee));
+
+    private Upcoming PrefetchCells(uint payerHash, uint payeeHash)
     {
-        var (payerHash, payeeHash) = (_wallets.Hash(payer), _wallets.Hash(payee));
         _wallets.PrefetchCell(payerHash);
         _wallets.PrefetchCell(payeeHash);
         return new Upcoming(payerHash, payeeHash, -1, -1);

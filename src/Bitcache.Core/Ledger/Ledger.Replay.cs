@@ -3,70 +3,57 @@
 // must be those that the tables give. Of other payments the record is written again and compared, byte by byte. The
 // rest goes the way of commands.
 
-using System.Buffers.Binary;
-
 namespace Bitcache.Core;
 
 public sealed partial class Ledger
 {
-    /// <summary>Records that are looked at together.</summary>
-    private const int ReplayRunMax = 1_024;
-    /// <summary>Bytes of records that are asked for before their turn.</summary>
-    private const int FetchedAhead = 2_048;
-
     /// <summary>Replays the records of one batch, one after the other.</summary>
     /// <param name="scratch">Room for <see cref="Limits.RecordBytesMax"/> bytes.</param>
     /// <exception cref="LedgerInvariantException">An entry does not follow from the state before it.</exception>
     /// <exception cref="FormatException">The bytes are not records.</exception>
     public void ReplayBatch(ReadOnlySpan<byte> records, Span<byte> scratch)
     {
-        Span<int> ends = stackalloc int[ReplayRunMax];
-        while (!records.IsEmpty)
-        {
-            var run = ends[..FindEnds(records, ends)];
-            ReplayRun(records, run, scratch);
-            records = records[run[^1]..];
-        }
+        if (records.IsEmpty) return;
+        var batch = new PreparedBatch();
+        batch.Fill(records, this);
+        ReplayBatch(batch, scratch);
     }
 
-    /// <summary>Finds where each of the first records ends; returns how many these are.</summary>
-    private static int FindEnds(ReadOnlySpan<byte> records, Span<int> ends)
+    /// <summary>The same, of a batch that was prepared for this ledger.</summary>
+    /// <exception cref="LedgerInvariantException">An entry does not follow from the state before it.</exception>
+    /// <exception cref="FormatException">A record is not an entry.</exception>
+    public void ReplayBatch(PreparedBatch batch, Span<byte> scratch)
     {
-        var (count, end) = (0, 0);
-        while (count < ends.Length && end < records.Length)
-        {
-            var length = records.Length - end < Entry.RecordHeaderBytes ? 0 : BinaryPrimitives.ReadUInt32BigEndian(records[end..]);
-            if (length < Entry.RecordHeaderBytes || length > records.Length - end) throw new FormatException("a record's length does not match its bytes");
-            ends[count++] = end += (int)length;
-            // Another core has verified these bytes: they are far away.
-            if (end + FetchedAhead < records.Length) Prefetch.Lines(in records[end + FetchedAhead], TransferBytes.HeadBytes + TransferBytes.TailBytes);
-        }
-        return count;
-    }
-
-    private void ReplayRun(ReadOnlySpan<byte> records, ReadOnlySpan<int> ends, Span<byte> scratch)
-    {
+        var records = batch.Records;
+        var sights = batch.Sights;
         Span<Upcoming> upcoming = stackalloc Upcoming[CellsAhead];
-        for (var i = 0; i < Math.Min(CellsAhead, ends.Length); i++) upcoming[i] = PrefetchCells(RecordAt(records, ends, i));
-        for (var i = 0; i < Math.Min(RowsAhead, ends.Length); i++) PrefetchRows(ref upcoming[i], RecordAt(records, ends, i));
-        for (var i = 0; i < ends.Length; i++)
+        for (var i = 0; i < Math.Min(CellsAhead, sights.Length); i++) upcoming[i] = PrefetchCells(records, sights, i);
+        for (var i = 0; i < Math.Min(RowsAhead, sights.Length); i++) PrefetchRows(ref upcoming[i], RecordAt(records, sights, i));
+        for (var i = 0; i < sights.Length; i++)
         {
             var (_, _, payer, payee) = upcoming[i % CellsAhead];
-            if (i + CellsAhead < ends.Length) upcoming[i % CellsAhead] = PrefetchCells(RecordAt(records, ends, i + CellsAhead));
-            if (i + RowsAhead < ends.Length) PrefetchRows(ref upcoming[(i + RowsAhead) % CellsAhead], RecordAt(records, ends, i + RowsAhead));
-            var record = RecordAt(records, ends, i);
+            if (i + CellsAhead < sights.Length) upcoming[i % CellsAhead] = PrefetchCells(records, sights, i + CellsAhead);
+            if (i + RowsAhead < sights.Length) PrefetchRows(ref upcoming[(i + RowsAhead) % CellsAhead], RecordAt(records, sights, i + RowsAhead));
+            var record = RecordAt(records, sights, i);
             if (!TransferRecord.TryRead(record, partition, out var transfer) || !TryReplay(transfer, payer, payee))
                 ReplayOther(record, payer, payee, scratch);
         }
     }
 
-    private static ReadOnlySpan<byte> RecordAt(ReadOnlySpan<byte> records, ReadOnlySpan<int> ends, int at) =>
-        records[(at == 0 ? 0 : ends[at - 1])..ends[at]];
+    /// <summary>A wallet's hash for this ledger. Reads only what never changes, on any thread.</summary>
+    internal uint HashOf(WalletId wallet) => _wallets.Hash(wallet);
+
+    private static ReadOnlySpan<byte> RecordAt(ReadOnlySpan<byte> records, ReadOnlySpan<PreparedBatch.Sight> sights, int at) =>
+        records[(at == 0 ? 0 : sights[at - 1].End)..sights[at].End];
 
     // The wallets of most payments stand where a transfer's do. Elsewhere other memory is fetched, which harms nothing.
-    private Upcoming PrefetchCells(ReadOnlySpan<byte> record) => TransferRecord.HasWallets(record)
-        ? PrefetchCells(TransferRecord.PayerOf(record), TransferRecord.PayeeOf(record))
-        : default;
+    private Upcoming PrefetchCells(ReadOnlySpan<byte> records, ReadOnlySpan<PreparedBatch.Sight> sights, int at)
+    {
+        var (end, payer, payee) = sights[at];
+        // Another core has prepared these bytes: they are far away.
+        if (end < records.Length) Prefetch.Lines(in records[end], TransferBytes.HeadBytes + TransferBytes.TailBytes);
+        return PrefetchCells(payer, payee);
+    }
 
     private void PrefetchRows(ref Upcoming upcoming, ReadOnlySpan<byte> record)
     {

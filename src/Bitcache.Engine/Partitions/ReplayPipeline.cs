@@ -11,10 +11,11 @@ namespace Bitcache.Engine.Partitions;
 /// <see cref="Finish"/> has returned.</summary>
 public sealed class ReplayPipeline : IDisposable
 {
-    private const int BuffersMax = 3;
+    /// <summary>Enough to go on while the journal's reader waits for the next segment, whose bytes come all at once.</summary>
+    private const int BatchesMax = 32;
 
-    private readonly BlockingCollection<byte[]> _free = [];
-    private readonly BlockingCollection<(byte[] Buffer, int Length)> _filled = [];
+    private readonly BlockingCollection<PreparedBatch> _free = [];
+    private readonly BlockingCollection<PreparedBatch> _filled = [];
     private readonly Ledger _ledger;
     private readonly Action<Ledger>? _afterBatch;
     private readonly Thread _thread;
@@ -25,7 +26,7 @@ public sealed class ReplayPipeline : IDisposable
     public ReplayPipeline(Ledger ledger, Action<Ledger>? afterBatch = null)
     {
         (_ledger, _afterBatch) = (ledger, afterBatch);
-        for (var i = 0; i < BuffersMax; i++) _free.Add([]);
+        for (var i = 0; i < BatchesMax; i++) _free.Add(new PreparedBatch());
         _thread = new Thread(Loop) { Name = "replay", IsBackground = true };
         _thread.Start();
     }
@@ -35,11 +36,10 @@ public sealed class ReplayPipeline : IDisposable
     /// <exception cref="FormatException">An earlier one is not records.</exception>
     public void Add(RecoveredBatch batch)
     {
-        var buffer = _free.Take();
+        var prepared = _free.Take();
         if (_failure is not null) Finish();
-        if (buffer.Length < batch.Payload.Length) buffer = GC.AllocateUninitializedArray<byte>(Math.Max(batch.Payload.Length, 1 << 20));
-        batch.Payload.CopyTo(buffer);
-        _filled.Add((buffer, batch.Payload.Length));
+        prepared.Fill(batch.Payload, _ledger);
+        _filled.Add(prepared);
     }
 
     /// <summary>Waits until all is replayed.</summary>
@@ -63,19 +63,19 @@ public sealed class ReplayPipeline : IDisposable
     private void Loop()
     {
         var scratch = ArrayPool<byte>.Shared.Rent(Limits.RecordBytesMax);
-        foreach (var (buffer, length) in _filled.GetConsumingEnumerable())
+        foreach (var batch in _filled.GetConsumingEnumerable())
         {
-            if (_failure is null) Replay(buffer.AsSpan(0, length), scratch);
-            _free.Add(buffer);
+            if (_failure is null) Replay(batch, scratch);
+            _free.Add(batch);
         }
         ArrayPool<byte>.Shared.Return(scratch);
     }
 
-    private void Replay(ReadOnlySpan<byte> records, Span<byte> scratch)
+    private void Replay(PreparedBatch batch, Span<byte> scratch)
     {
         try
         {
-            _ledger.ReplayBatch(records, scratch);
+            _ledger.ReplayBatch(batch, scratch);
             _afterBatch?.Invoke(_ledger);
         }
 #pragma warning disable CA1031 // Thrown again on the thread that recovers.
