@@ -4,6 +4,8 @@
 
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -44,7 +46,7 @@ internal sealed class Sha256Lanes
         0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
     ];
 
-    // Block after block, word after word; of each word one lane after the other.
+    // Block after block, word after word; of each word one lane after the other. Each as its bytes lie in the message.
     private readonly uint[] _words = new uint[BlocksMax * BlockWords * Count];
     private readonly int[] _blocks = new int[Count];
 
@@ -72,9 +74,12 @@ internal sealed class Sha256Lanes
         padded[length..].Clear();
         padded[length] = 0x80;
         BinaryPrimitives.WriteUInt64BigEndian(padded[^sizeof(ulong)..], 8 * (ulong)length);
-        var lane = _words.AsSpan(Gathered);
-        for (var word = 0; word < blocks * BlockWords; word++)
-            lane[word * Count] = BinaryPrimitives.ReadUInt32BigEndian(padded[(word * sizeof(uint))..]);
+        ref var word = ref _words[Gathered];
+        foreach (var bytes in MemoryMarshal.Cast<byte, uint>(padded))
+        {
+            word = bytes;
+            word = ref Unsafe.Add(ref word, Count);
+        }
         _blocks[Gathered++] = blocks;
     }
 
@@ -91,16 +96,16 @@ internal sealed class Sha256Lanes
             Compress(_words.AsSpan((block - 1) * BlockWords * Count, BlockWords * Count), state);
             for (var lane = 0; lane < blocks.Length; lane++)
             {
-                if (blocks[lane] == block) hashes[lane] = Read(state, lane);
+                if (blocks[lane] == block) hashes[lane] = Read(MemoryMarshal.Cast<Vector512<uint>, uint>(state), lane);
             }
         }
         Gathered = 0;
     }
 
-    private static Hash256 Read(ReadOnlySpan<Vector512<uint>> state, int lane)
+    private static Hash256 Read(ReadOnlySpan<uint> state, int lane)
     {
         Span<byte> hash = stackalloc byte[Hash256.Bytes];
-        for (var i = 0; i < HashWords; i++) BinaryPrimitives.WriteUInt32BigEndian(hash[(i * sizeof(uint))..], state[i][lane]);
+        for (var i = 0; i < HashWords; i++) BinaryPrimitives.WriteUInt32BigEndian(hash[(i * sizeof(uint))..], state[(i * Count) + lane]);
         return Hash256.Read(hash);
     }
 
@@ -108,7 +113,7 @@ internal sealed class Sha256Lanes
     private static void Compress(ReadOnlySpan<uint> block, Span<Vector512<uint>> state)
     {
         Span<Vector512<uint>> w = stackalloc Vector512<uint>[BlockWords];
-        for (var i = 0; i < BlockWords; i++) w[i] = Vector512.Create(block.Slice(i * Count, Count));
+        for (var i = 0; i < BlockWords; i++) w[i] = BigEndian(Vector512.Create(block.Slice(i * Count, Count)));
         var (a, b, c, d, e, f, g, h) = (state[0], state[1], state[2], state[3], state[4], state[5], state[6], state[7]);
         for (var t = 0; t < Rounds; t++)
         {
@@ -127,6 +132,10 @@ internal sealed class Sha256Lanes
         state[6] += g;
         state[7] += h;
     }
+
+    private static Vector512<uint> BigEndian(Vector512<uint> words) => !BitConverter.IsLittleEndian
+        ? words
+        : (Rotate(words, 8) & Vector512.Create(0xff00ff00)) | (Rotate(words, 24) & Vector512.Create(0x00ff00ffu));
 
     private static Vector512<uint> BigSigma0(Vector512<uint> x) => Rotate(x, 2) ^ Rotate(x, 13) ^ Rotate(x, 22);
     private static Vector512<uint> BigSigma1(Vector512<uint> x) => Rotate(x, 6) ^ Rotate(x, 11) ^ Rotate(x, 25);

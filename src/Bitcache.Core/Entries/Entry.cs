@@ -150,8 +150,11 @@ public sealed partial record Entry(
     {
         var statement = new ByteReader(StatementOf(record));
         statement.Take(4);
-        return (statement.I64(), new ByteReader(record[4..]).U16());
+        return (statement.I64(), CountOf(record));
     }
+
+    /// <summary>How many sequences a record covers.</summary>
+    public static int CountOf(ReadOnlySpan<byte> record) => new ByteReader(record[4..]).U16();
 
     /// <summary>Reads a record.</summary>
     /// <param name="sequence">Which part of a split is wanted; the first if none is named.</param>

@@ -196,6 +196,11 @@ internal sealed class LogOrder : IDisposable
     private static void AddLeaves(LeafHasher leaves, Partition partition, long first, long count) =>
         partition.ReadRecords(first, count, record =>
         {
+            if (Entry.CountOf(record) == 1)
+            {
+                leaves.Add(Entry.StatementOf(record));
+                return;
+            }
             var (sequence, sequences) = Entry.SequencesOf(record);
             for (var at = Math.Max(first, sequence); at < Math.Min(first + count, sequence + sequences); at++)
                 leaves.Add(Entry.StatementOf(record, at));
