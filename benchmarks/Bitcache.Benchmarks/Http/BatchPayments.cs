@@ -16,7 +16,15 @@ internal sealed class BatchPayments : Dialogue
     private const int HeadBytesMax = 1_024;
     private const ushort Accepted = (ushort)Outcome.Accepted;
 
-    private readonly byte[] _head;
+    // Of the record, as its format is documented.
+    private const int IdOffset = 8;
+    private const int PayerOffset = 24;
+    private const int PayeeOffset = 40;
+    private const int AmountOffset = 56;
+
+    // A whole request, with what is the same in all of them.
+    private readonly byte[] _template;
+    private readonly int _headBytes;
     private readonly WalletId[] _wallets;
     private readonly PaymentSource _payments;
     private readonly int _count;
@@ -24,29 +32,28 @@ internal sealed class BatchPayments : Dialogue
     public BatchPayments(Uri server, string key, IReadOnlyList<WalletId> wallets, int count)
     {
         (_wallets, _payments, _count) = ([.. wallets], new PaymentSource(wallets.Count), count);
-        _head = Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture,
+        var head = Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture,
             $"POST /v1/transfers:batch HTTP/1.1\r\nHost: {server.Authority}\r\nAuthorization: Bearer {key}\r\nContent-Type: {RequestType}\r\nContent-Length: {count * PaymentRecord.Bytes}\r\n\r\n"));
+        _headBytes = head.Length;
+        _template = new byte[head.Length + (count * PaymentRecord.Bytes)];
+        head.CopyTo(_template);
+        for (var at = head.Length; at < _template.Length; at += PaymentRecord.Bytes) _template[at] = (byte)PaymentKind.Transfer;
     }
 
     public override int PaymentsPerRequest => _count;
-    public override int RequestBytesMax => _head.Length + (_count * PaymentRecord.Bytes);
+    public override int RequestBytesMax => _template.Length;
     public override int AnswerBytesMax => HeadBytesMax + (_count * AnswerRecordBytes);
 
     public override int WriteRequest(Span<byte> request)
     {
-        _head.CopyTo(request);
-        var records = request[_head.Length..];
-        for (var i = 0; i < _count; i++)
+        _template.CopyTo(request);
+        for (var record = request[_headBytes..]; !record.IsEmpty; record = record[PaymentRecord.Bytes..])
         {
             var (id, payer, payee, amount) = _payments.Next();
-            PaymentRecord.Write(records[(i * PaymentRecord.Bytes)..], new Payment
-            {
-                Kind = PaymentKind.Transfer,
-                Id = id,
-                Payer = _wallets[payer],
-                Payee = _wallets[payee],
-                Amount = new Msat(amount),
-            });
+            id.Write(record[IdOffset..]);
+            _wallets[payer].Write(record[PayerOffset..]);
+            _wallets[payee].Write(record[PayeeOffset..]);
+            BinaryPrimitives.WriteInt64LittleEndian(record[AmountOffset..], amount);
         }
         return RequestBytesMax;
     }
