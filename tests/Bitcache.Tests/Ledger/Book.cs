@@ -79,6 +79,8 @@ internal sealed class Book
     {
         var (ledger, inBatches, inOneBatch) = (new Ledger(partition), new Ledger(partition), new Ledger(partition));
         var scratch = _scratch ??= new byte[Limits.RecordBytesMax];
+        // One for all, as where a journal is read: nothing of an earlier batch may be left in it.
+        var prepared = new PreparedBatch();
         foreach (var record in records)
         {
             try
@@ -91,7 +93,8 @@ internal sealed class Book
                 Assert.True(other is FormatException or LedgerInvariantException, $"{e.Message} against {other?.Message}");
                 throw;
             }
-            inBatches.ReplayBatch(record, scratch);
+            prepared.Fill(record, inBatches);
+            inBatches.ReplayBatch(prepared, scratch);
         }
         inOneBatch.ReplayBatch(records.SelectMany(record => record).ToArray(), scratch);
         ledger.CheckEveryBalance();
