@@ -45,14 +45,7 @@ public sealed class BitcacheServer : IAsyncDisposable
         ServerSettings settings, LedgerEngine engine, TimeProvider time, ILoggerFactory logs, CancellationToken stop)
     {
         var keys = new Keyring(settings.Engine.DataFolder, engine.Network, await engine.TenantsAsync(), time, logs.CreateLogger<Keyring>());
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => Configure(kestrel, settings));
-        builder.Services.AddRoutingCore();
-        builder.Services.AddSingleton(logs);
-        builder.Services.Configure<Microsoft.Extensions.Hosting.HostOptions>(host => host.ShutdownTimeout = ShutdownTimeout);
-        var app = builder.Build();
-        app.UseRouting();
-        app.Use(DescribeMiss);
+        var app = Build(settings, logs);
         var dispatcher = new Dispatcher(engine, keys, time, logs.CreateLogger<Dispatcher>());
         Map(app, dispatcher);
         try
@@ -67,6 +60,20 @@ public sealed class BitcacheServer : IAsyncDisposable
         var server = new BitcacheServer(app, dispatcher);
         logs.CreateLogger<BitcacheServer>().Listening(server.Address.ToString());
         return server;
+    }
+
+    /// <summary>The host without a route.</summary>
+    internal static WebApplication Build(ServerSettings settings, ILoggerFactory logs)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => Configure(kestrel, settings));
+        builder.Services.AddRoutingCore();
+        builder.Services.AddSingleton(logs);
+        builder.Services.Configure<Microsoft.Extensions.Hosting.HostOptions>(host => host.ShutdownTimeout = ShutdownTimeout);
+        var app = builder.Build();
+        app.UseRouting();
+        app.Use(DescribeMiss);
+        return app;
     }
 
     /// <summary>Takes no more requests, and lets those under way finish.</summary>

@@ -1,16 +1,18 @@
-// What HTTP and JSON cost without a ledger: the same Kestrel with one route that reads the body of a payment and
+// What HTTP and JSON cost without a ledger: the server's own host, with one route that reads the body of a payment and
 // answers a few members. It runs as a process of its own, as the server does.
 
 using System.CommandLine;
 using System.Net;
 using System.Text.Json.Serialization;
 using Bitcache.Cli.Commands;
+using Bitcache.Engine;
+using Bitcache.Server;
 using Bitcache.Server.Api;
+using Bitcache.Server.Settings;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Benchmarks.Http;
 
@@ -28,11 +30,13 @@ internal static class EmptyEndpoint
 
     private static async Task ServeAsync(CancellationToken stop)
     {
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
-        builder.Services.AddRoutingCore();
-        await using var app = builder.Build();
-        app.UseRouting();
+        using var logs = LoggerFactory.Create(ServeCommand.ConfigureLogs);
+        var settings = new ServerSettings
+        {
+            Engine = new EngineSettings { DataFolder = "", Origin = "" },
+            Listen = new IPEndPoint(IPAddress.Loopback, 0),
+        };
+        await using var app = BitcacheServer.Build(settings, logs);
         app.MapMethods(Route, [HttpMethods.Post], AnswerAsync);
         await app.StartAsync(stop);
         Console.WriteLine(ServeCommand.ListeningLine + app.Urls.Single());

@@ -76,7 +76,7 @@ internal static class ServeCommand
         return ExitCode.Done;
     }
 
-    private static void ConfigureLogs(ILoggingBuilder logging) => logging
+    internal static void ConfigureLogs(ILoggingBuilder logging) => logging
         .AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace)
         .AddSimpleConsole(console => (console.SingleLine, console.UseUtcTimestamp, console.TimestampFormat) = (true, true, "yyyy-MM-dd'T'HH:mm:ss.fff'Z' "))
         .AddFilter("Microsoft", LogLevel.Warning)
