@@ -73,8 +73,12 @@ public sealed record EngineSettings
     /// <summary>How many snapshots, the newest, are kept.</summary>
     public int SnapshotsKept { get; init; } = new SnapshotSettings().Kept;
 
-    /// <summary>Confirmations that an amount must have to be credited.</summary>
-    public int ConfirmationsFor(Sats amount) => ConfirmationsToCredit.Where(r => amount.Value >= r.FromSat).Max(r => r.Confirmations);
+    /// <summary>A coinbase output may be spent after so many confirmations (consensus: 100 blocks on top of its own).</summary>
+    private const int CoinbaseMaturity = 101;
+
+    /// <summary>Confirmations that an output must have to be booked.</summary>
+    public int ConfirmationsFor(Sats amount, bool isCoinbase) =>
+        isCoinbase ? CoinbaseMaturity : ConfirmationsToCredit.Where(r => amount.Value >= r.FromSat).Max(r => r.Confirmations);
 
     /// <summary>Every reason for which these settings cannot be used; empty when they can.</summary>
     public IReadOnlyList<string> Problems()

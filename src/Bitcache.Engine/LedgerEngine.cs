@@ -47,6 +47,9 @@ public sealed class LedgerEngine : IAsyncDisposable
     public BitcoinNetwork Network => _settings.Network;
     public EngineSettings Settings => _settings;
 
+    /// <summary>The height of the chain when it was looked at last; null before that.</summary>
+    public int? ChainHeight => _settlement.Chain.Height;
+
     /// <summary>What recovery found in each partition; for the log and the operator.</summary>
     public required IReadOnlyList<RecoveryReport> Recovery { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Bitcache.Server.Api;
 
 namespace Bitcache.Cli.Commands;
 
@@ -25,10 +26,18 @@ internal static class DepositCommands
                 {
                     Columns.Write(output, ["output", "amount", "state", "block", "address"], page.Items.Select(d => (string[])
                     [
-                        d.Output, Session.Sat(d.AmountSat), d.Suspense ? d.State + ", too small to be credited" : d.State,
+                        d.Output, Session.Sat(d.AmountSat), Describe(d),
                         d.Height.ToString(CultureInfo.InvariantCulture), d.Address,
                     ]));
                     Columns.WriteNext(output, page.Next);
                 }));
     }
+
+    private static string Describe(DepositReply deposit) => deposit switch
+    {
+        { ConfirmationsNeeded: { } needed, Confirmations: { } has } =>
+            string.Create(CultureInfo.InvariantCulture, $"{deposit.State}, {has} of {needed} confirmations"),
+        { Suspense: true } => deposit.State + ", kept apart",
+        _ => deposit.State,
+    };
 }

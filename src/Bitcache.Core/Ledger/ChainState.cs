@@ -10,7 +10,11 @@ public sealed record DepositAddress(WalletId Wallet, AddressPurpose Purpose, Byt
 /// <param name="OwedPart">What of it was already spent when it was frozen.</param>
 public sealed record Deposit(
     OutPoint OutPoint, ByteString Script, WalletId Wallet, AddressPurpose Purpose, Sats Amount, DepositState State,
-    bool Suspense, bool Booked, BlockHash Block, uint Height, Msat FrozenPart, Msat OwedPart);
+    bool Suspense, bool Booked, BlockHash Block, uint Height, Msat FrozenPart, Msat OwedPart)
+{
+    /// <summary>Known while it waits: before it is booked only a coinbase is marked for suspense.</summary>
+    public bool IsWaitingCoinbase => Suspense && !Booked;
+}
 
 /// <summary>Where a withdrawal stands; while it is in a family, the family's state tells more.</summary>
 public enum WithdrawalState : byte

@@ -13,8 +13,6 @@ namespace Bitcache.Engine.Settlement;
 /// <summary>Looks at the chain when told to. Owned by the settlement loop; what it knows is in the ledger.</summary>
 public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, EngineSettings settings, ILogger log)
 {
-    /// <summary>A coinbase output may be spent after so many confirmations.</summary>
-    private const int CoinbaseMaturity = 101;
     /// <summary>How often one look starts over because a block arrived meanwhile.</summary>
     private const int LooksMax = 5;
 
@@ -97,8 +95,7 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
         return new Sighting(
             deposit.OutPoint, deposit.Script, deposit.Amount, confirmations,
             onChain ? transaction!.Block!.Value : deposit.Block, onChain ? (uint)transaction!.Height!.Value : deposit.Height,
-            // Before it is booked, only a coinbase is marked for suspense.
-            Coinbase: deposit is { Suspense: true, Booked: false });
+            Coinbase: deposit.IsWaitingCoinbase);
     }
 
     private async Task ApplyAsync(Partition partition, Sighting seen, Deposit? deposit)
@@ -121,7 +118,7 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
     /// <summary>The states that a deposit goes through now, given where it is and how deep its transaction.</summary>
     private IEnumerable<DepositState> Steps(Sighting seen, DepositState state)
     {
-        var toCredit = seen.Coinbase ? CoinbaseMaturity : settings.ConfirmationsFor(seen.Amount);
+        var toCredit = settings.ConfirmationsFor(seen.Amount, seen.Coinbase);
         if (seen.Confirmations >= toCredit)
         {
             if (state != DepositState.Credited) yield return DepositState.Credited;

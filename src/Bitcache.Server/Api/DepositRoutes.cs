@@ -2,6 +2,7 @@
 
 using Bitcache.Core;
 using Bitcache.Core.Bitcoin;
+using Bitcache.Engine;
 using Bitcache.Server.Keys;
 using Microsoft.AspNetCore.Http;
 
@@ -13,9 +14,35 @@ public sealed record AddressReply(string Wallet, string Address, string Purpose,
 /// <summary>One output that pays an address of the wallet.</summary>
 /// <param name="Output">As txid:index.</param>
 /// <param name="State">seen, credited, frozen, reversed or final.</param>
-/// <param name="Suspense">It is too small to be credited, and kept apart.</param>
+/// <param name="Suspense">It is too small to be credited, or a coinbase, and kept apart.</param>
+/// <param name="Confirmations">While it is seen: how many it has, as far as the chain was looked at; absent before the first look.</param>
+/// <param name="ConfirmationsNeeded">While it is seen: with how many it is booked.</param>
 public sealed record DepositReply(
-    string Output, string Address, long AmountSat, string State, bool Suspense, string Block, long Height);
+    string Output, string Address, long AmountSat, string State, bool Suspense, string Block, long Height,
+    int? Confirmations = null, int? ConfirmationsNeeded = null)
+{
+    /// <param name="chainHeight">Up to where the chain was looked at; null if it was not yet.</param>
+    public static DepositReply Of(Deposit deposit, EngineSettings settings, int? chainHeight)
+    {
+        var waits = deposit.State == DepositState.Seen;
+        return new DepositReply(
+            deposit.OutPoint.ToString(), DepositRoutes.Text(deposit.Script, settings.Network), deposit.Amount.Value, NameOf(deposit.State),
+            deposit.Suspense, deposit.Block.ToString(), deposit.Height,
+            // The block may be newer than the last look at the chain's height.
+            waits && chainHeight is { } height ? (int)Math.Max(1, height - deposit.Height + 1) : null,
+            waits ? settings.ConfirmationsFor(deposit.Amount, deposit.IsWaitingCoinbase) : null);
+    }
+
+    private static string NameOf(DepositState state) => state switch
+    {
+        DepositState.Seen => "seen",
+        DepositState.Credited => "credited",
+        DepositState.Frozen => "frozen",
+        DepositState.Reversed => "reversed",
+        DepositState.Final => "final",
+        DepositState.None => throw new InvalidOperationException("a deposit that is nothing"),
+    };
+}
 
 internal static class DepositRoutes
 {
@@ -63,32 +90,19 @@ internal static class DepositRoutes
     private static async Task<IResult> GetDepositsAsync(Call call)
     {
         var deposits = await call.AskAsync((ledger, wallet) => ledger.DepositsOf(wallet.Id));
-        return Replies.Json(Replies.Page(call, deposits, d => ToReply(d, call.Engine.Network)), ApiJson.Default.PageDepositReply);
+        return Replies.Json(
+            Replies.Page(call, deposits, d => DepositReply.Of(d, call.Engine.Settings, call.Engine.ChainHeight)), ApiJson.Default.PageDepositReply);
     }
 
     private static AddressReply ToReply(DepositAddress address, BitcoinNetwork network) => new(
         address.Wallet.ToString(), Text(address.Script, network), NameOf(address.Purpose), address.Sequence);
 
-    private static DepositReply ToReply(Deposit deposit, BitcoinNetwork network) => new(
-        deposit.OutPoint.ToString(), Text(deposit.Script, network), deposit.Amount.Value, NameOf(deposit.State), deposit.Suspense,
-        deposit.Block.ToString(), deposit.Height);
-
     /// <summary>Every script that we give away has an address.</summary>
-    private static string Text(ByteString script, BitcoinNetwork network) => BitcoinAddress.FromScript(script.Span, network)!;
+    internal static string Text(ByteString script, BitcoinNetwork network) => BitcoinAddress.FromScript(script.Span, network)!;
 
     private static string NameOf(AddressPurpose purpose) => purpose switch
     {
         AddressPurpose.Deposit => "deposit",
         AddressPurpose.OperatorTopUp => "operator_top_up",
-    };
-
-    private static string NameOf(DepositState state) => state switch
-    {
-        DepositState.Seen => "seen",
-        DepositState.Credited => "credited",
-        DepositState.Frozen => "frozen",
-        DepositState.Reversed => "reversed",
-        DepositState.Final => "final",
-        DepositState.None => throw new InvalidOperationException("a deposit that is nothing"),
     };
 }
