@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Bitcache.Core;
 using Bitcache.IntegrationTests.Bitcoin;
 
@@ -126,16 +127,53 @@ public sealed class DepositTests(RegtestFixture regtest) : IClassFixture<Regtest
     }
 
     [Fact]
-    public async Task Several_outputs_of_one_transaction_are_credited_each()
+    public async Task A_thousand_outputs_of_one_transaction_are_credited_each()
     {
         await using var harness = await EngineHarness.StartAsync(regtest.Node);
-        var (first, second) = (await harness.CreateWalletAsync(), await harness.CreateWalletAsync());
-        var (one, two, three) = (await harness.AddressAsync(first), await harness.AddressAsync(first), await harness.AddressAsync(second));
-        var outputs = new System.Text.Json.Nodes.JsonObject { [one] = "0.001", [two] = "0.002", [three] = "0.003" };
+        var expected = new Dictionary<WalletId, long>();
+        var outputs = new JsonObject();
+        for (var i = 0; i < 10; i++)
+        {
+            var wallet = await harness.CreateWalletAsync();
+            var sats = Enumerable.Range(0, 100).Select(k => 1_000L + (100 * i) + k).ToArray();
+            foreach (var sat in sats) outputs[await harness.AddressAsync(wallet)] = Amounts.FormatBtc(new Sats(sat));
+            expected[wallet] = 1_000 * sats.Sum();
+        }
         await regtest.Node.MinerAsync("sendmany", ["", outputs], a => a.ValueKind, EngineHarness.Cancel);
         await harness.MineAsync(EngineHarness.ToCredit);
-        Assert.Equal(new Msat(300_000_000), (await harness.WalletAsync(first)).Available);
-        Assert.Equal(new Msat(300_000_000), (await harness.WalletAsync(second)).Available);
+        foreach (var (wallet, msat) in expected) Assert.Equal(msat, (await harness.WalletAsync(wallet)).Available.Value);
+        Assert.Equal(expected.Values.Sum(), (await harness.TotalsAsync()).Deposited);
+    }
+
+    [Fact]
+    public async Task Deposits_to_an_address_that_was_used_before_are_credited_each()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var wallet = await harness.CreateWalletAsync();
+        var address = await harness.AddressAsync(wallet);
+        for (var deposits = 1; deposits <= 3; deposits++)
+        {
+            await regtest.Node.PayAsync(address, Amount, EngineHarness.Cancel);
+            await harness.MineAsync(EngineHarness.ToFinal);
+            Assert.Equal(deposits * Amount.ToMsat().Value, (await harness.WalletAsync(wallet)).Available.Value);
+        }
+    }
+
+    [Fact]
+    public async Task A_deposit_that_its_sender_replaces_is_credited_once_as_what_confirmed()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var wallet = await harness.CreateWalletAsync();
+        var first = await regtest.Node.PayAsync(await harness.AddressAsync(wallet), Amount, EngineHarness.Cancel);
+        await harness.TurnAsync();
+        var replacement = await regtest.Node.MinerAsync(
+            "bumpfee", [first.ToString()], a => a.GetProperty("txid").GetString()!, EngineHarness.Cancel);
+        await harness.TurnAsync();
+        await harness.MineAsync(EngineHarness.ToFinal);
+        var deposit = await harness.DepositAsync(wallet);
+        Assert.Equal((DepositState.Final, replacement), (deposit.State, deposit.OutPoint.Txid.ToString()));
+        Assert.Equal(Amount.ToMsat(), (await harness.WalletAsync(wallet)).Available);
+        Assert.Equal(Amount.ToMsat().Value, (await harness.TotalsAsync()).Deposited);
     }
 
     /// <summary>Credits a deposit, spends some of it, and has three blocks with it replaced by a longer chain in
