@@ -46,7 +46,8 @@ public sealed record EngineSettings
     /// <summary>No transaction pays a higher fee rate, in sat per virtual byte.</summary>
     public int FeeRateMax { get; init; } = 200;
 
-    /// <summary>The confirmation target that the node's estimate is asked for, in blocks.</summary>
+    /// <summary>The confirmation target that the node's estimate is asked for, in blocks. A transaction that is in none of so
+    /// many is replaced by one that pays more.</summary>
     public int FeeTargetBlocks { get; init; } = 6;
 
     /// <summary>The most that mining one transaction may cost; held in the operator's wallet before it is built.</summary>

@@ -112,6 +112,9 @@ internal static partial class LogMessages
     [LoggerMessage(1204, LogLevel.Warning, "The node did not take {Txid} ({Outcome}): {Detail}. The same bytes are sent again; nothing is built anew")]
     public static partial void BroadcastRefused(this ILogger log, Txid txid, BroadcastOutcome outcome, string detail);
 
+    [LoggerMessage(1209, LogLevel.Warning, "Family {Family} waits for a block and is not replaced by a transaction that pays more: {Detail}")]
+    public static partial void ReplacementRefused(this ILogger log, long family, string detail);
+
     [LoggerMessage(1205, LogLevel.Information, "Family {Family}: {Txid} is in block {Height}")]
     public static partial void FamilyConfirmed(this ILogger log, long family, Txid txid, int height);
 

@@ -54,7 +54,7 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
                 return new OpenFamily(model.Families.Count + 1, new Sats(200 + random.Next(800)), anchor, due);
             case 5 or 6 when model.Families.Count > 0:
                 var signed = Family(model);
-                return new SignAttempt(signed, model.Families[(int)signed - 1].Fees.Count + 1, default, new Sats(random.Next(400)), ByteString.Empty);
+                return new SignAttempt(signed, model.Families[(int)signed - 1].Fees.Count + 1, default, new Sats(random.Next(400)), ByteString.Empty, _height);
             case 7 when model.Families.Count > 0:
                 var confirmed = Family(model);
                 return new ConfirmFamily(confirmed, Math.Max(1, model.Families[(int)confirmed - 1].Fees.Count), 6, Block(random.Next(2)), ByteString.Empty, 0, []);

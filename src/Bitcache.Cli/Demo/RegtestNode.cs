@@ -76,7 +76,9 @@ public sealed class RegtestNode : IAsyncDisposable
     }
 
     /// <summary>Starts the stopped or killed node again; it is ready when this returns.</summary>
-    public async Task RestartAsync(CancellationToken cancel)
+    /// <param name="cancel">Ends the wait.</param>
+    /// <param name="options">Of the node, for this time, such as <c>-minrelaytxfee=0.00005</c>.</param>
+    public async Task RestartAsync(CancellationToken cancel, params string[] options)
     {
         if (_process is not null) throw new InvalidOperationException("the node is running");
         var process = new ChildProcess(_program,
@@ -103,6 +105,7 @@ public sealed class RegtestNode : IAsyncDisposable
             "-printtoconsole=0",
             // The node runs this command when it is ready, so that nobody has to poll for it.
             $"-startupnotify=echo '{ReadyLine}'",
+            .. options,
         ], line => line == ReadyLine);
         try
         {

@@ -16,9 +16,10 @@ public sealed class BitcoinTransaction
     private const int InputBytesMin = 32 + 4 + 1 + 4;
     private const int OutputBytesMin = 8 + 1;
 
-    private BitcoinTransaction(byte[] stripped, List<TransactionInput> inputs, List<TransactionOutput> outputs)
+    private BitcoinTransaction(byte[] stripped, int bytes, List<TransactionInput> inputs, List<TransactionOutput> outputs)
     {
         Stripped = stripped;
+        VirtualBytes = ((3 * stripped.Length) + bytes + 3) / 4;
         Inputs = inputs;
         Outputs = outputs;
         Txid = new Txid(Sha256.Twice(stripped));
@@ -31,6 +32,9 @@ public sealed class BitcoinTransaction
 
     /// <summary>The transaction without marker, flag and witness.</summary>
     public byte[] Stripped { get; }
+
+    /// <summary>What fee rates count (BIP-141): a quarter, rounded up, of three times the stripped size and the whole one.</summary>
+    public int VirtualBytes { get; }
 
     public static bool TryParse(ReadOnlySpan<char> hex, [NotNullWhen(true)] out BitcoinTransaction? transaction)
     {
@@ -54,7 +58,7 @@ public sealed class BitcoinTransaction
         var body = raw[bodyStart..reader.Position];
         if (hasWitness && !TryReadWitness(ref reader, inputs.Count)) return false;
         if (!reader.TryRead(4, out var lockTime) || reader.Left != 0) return false;
-        transaction = new BitcoinTransaction([.. version, .. body, .. lockTime], inputs, outputs);
+        transaction = new BitcoinTransaction([.. version, .. body, .. lockTime], raw.Length, inputs, outputs);
         return true;
     }
 

@@ -7,7 +7,8 @@
 //              8  u32  tenant that the command came from
 //             12  u16  statement length s
 //             14  s    statement; of a split one for each part, each behind its length
-//             ..       the command's private bytes, then links and balances (by type, below)
+//             ..       the command's private bytes, then links and balances (by type, below); of a signed attempt u32 length
+//                      and bytes of the transaction, u32 height of the newest block (no bytes where that was not kept)
 //
 //   statement  0  u8   statement version (1)
 //              1  u8   entry type

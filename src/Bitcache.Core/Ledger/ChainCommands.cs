@@ -101,7 +101,8 @@ public sealed record OpenFamily(long Family, Sats FeeCap, AnchorTerms? Anchor, I
 
 /// <summary>A signed transaction of a family. It is durable before it leaves this process.</summary>
 /// <param name="Transaction">The whole transaction with its witness, as it is sent.</param>
-public sealed record SignAttempt(long Family, int Attempt, Txid Txid, Sats Fee, ByteString Transaction) : Command
+/// <param name="Height">Of the newest block when it was signed; 0 in entries from before this was kept.</param>
+public sealed record SignAttempt(long Family, int Attempt, Txid Txid, Sats Fee, ByteString Transaction, uint Height = 0) : Command
 {
     public int Attempt { get; } = Attempt is >= 0 and <= ushort.MaxValue
         ? Attempt
@@ -116,10 +117,21 @@ public sealed record SignAttempt(long Family, int Attempt, Txid Txid, Sats Fee, 
         writer.Amount(Fee);
     }
 
-    public override void WritePrivate(ref ByteWriter writer) => writer.Long(Transaction.Span);
+    public override void WritePrivate(ref ByteWriter writer)
+    {
+        writer.Long(Transaction.Span);
+        // Behind everything else: what was written without a height keeps its bytes.
+        if (Height > 0) writer.U32(Height);
+    }
 
-    public static SignAttempt Read(ref ByteReader body, ref ByteReader rest) =>
-        new(body.I64(), body.U16(), new Txid(body.Hash()), body.Sats(), rest.Long(Limits.SignedTransactionBytesMax));
+    public static SignAttempt Read(ref ByteReader body, ref ByteReader rest) => new(
+        body.I64(), body.U16(), new Txid(body.Hash()), body.Sats(), rest.Long(Limits.SignedTransactionBytesMax), ReadHeight(ref rest));
+
+    private static uint ReadHeight(ref ByteReader rest)
+    {
+        if (rest.Left == 0) return 0;
+        return rest.U32() is > 0 and var height ? height : throw new FormatException("a height that is written and not known");
+    }
 }
 
 /// <summary>One attempt of a family is in a block of the best chain.</summary>

@@ -42,7 +42,8 @@ public enum FamilyState : byte
 }
 
 /// <summary>One signed transaction of a family.</summary>
-public sealed record Attempt(int Number, Txid Txid, Sats Fee, ByteString Transaction);
+/// <param name="Height">Of the newest block when it was signed; 0 where that was not kept.</param>
+public sealed record Attempt(int Number, Txid Txid, Sats Fee, ByteString Transaction, uint Height);
 
 /// <summary>The proof that a transaction is in a block.</summary>
 public sealed record Confirmation(

@@ -5,7 +5,10 @@ namespace Bitcache.Core;
 
 internal static class FamilyRows
 {
-    private const int AttemptHeadBytes = Hash256.Bytes + sizeof(long) + (2 * sizeof(uint));
+    /// <summary>Beside an attempt's number, which is small: the height at which it was signed follows at the end.</summary>
+    private const uint HasHeight = 1u << 31;
+
+    private const int AttemptHeadBytes = Hash256.Bytes + sizeof(long) + (3 * sizeof(uint));
 
     public static void Write(StateWriter writer, Family family)
     {
@@ -32,10 +35,11 @@ internal static class FamilyRows
     private static void Write(StateWriter writer, Attempt attempt)
     {
         var row = writer.Begin(AttemptHeadBytes + attempt.Transaction.Length);
-        row.U32((uint)attempt.Number);
+        row.U32((uint)attempt.Number | (attempt.Height > 0 ? HasHeight : 0));
         row.Hash(attempt.Txid.Hash);
         row.Amount(attempt.Fee);
         row.Long(attempt.Transaction.Span);
+        if (attempt.Height > 0) row.U32(attempt.Height);
         writer.End(row);
     }
 
@@ -65,7 +69,10 @@ internal static class FamilyRows
     private static Attempt ReadAttempt(StateReader reader)
     {
         var row = reader.Begin();
-        var attempt = new Attempt((int)row.U32(), new Txid(row.Hash()), row.Sats(), row.Long(Limits.SignedTransactionBytesMax));
+        var number = row.U32();
+        var attempt = new Attempt(
+            (int)(number & ~HasHeight), new Txid(row.Hash()), row.Sats(), row.Long(Limits.SignedTransactionBytesMax),
+            (number & HasHeight) != 0 ? row.U32() : 0);
         reader.End(row);
         return attempt;
     }

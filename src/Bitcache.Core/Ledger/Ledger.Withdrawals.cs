@@ -128,7 +128,7 @@ public sealed partial class Ledger
         Assert(command.Attempt == family.Attempts.Count + 1, "attempts are numbered in order");
         Assert(command.Fee <= family.FeeCap, "a mining fee stays within what is held for it");
         if (family.Attempts.Count == 0 && CheckSigning(family) is var refusal and not Outcome.None) return Refused(refusal);
-        var attempt = new Attempt(command.Attempt, command.Txid, command.Fee, command.Transaction);
+        var attempt = new Attempt(command.Attempt, command.Txid, command.Fee, command.Transaction, command.Height);
         Replace(family with { State = FamilyState.Signed, Attempts = [.. family.Attempts, attempt] });
         return Write(EntryType.AttemptSigned, command, context, record).Finish();
     }

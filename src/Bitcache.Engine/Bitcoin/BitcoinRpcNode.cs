@@ -151,6 +151,9 @@ public sealed class BitcoinRpcNode(BitcoinRpc rpc, string wallet) : IBitcoinNode
     public Task<WalletBalances> GetBalancesAsync(CancellationToken cancel) =>
         WalletAsync("getbalances", [], NodeAnswerReader.Balances, cancel);
 
+    public Task<MempoolTerms> GetMempoolTermsAsync(CancellationToken cancel) =>
+        NodeAsync("getmempoolinfo", [], NodeAnswerReader.MempoolTerms, cancel);
+
     public Task<FeeRate?> EstimateSmartFeeAsync(int blocks, CancellationToken cancel) =>
         NodeAsync("estimatesmartfee", [blocks], NodeAnswerReader.EstimatedFee, cancel);
 

@@ -88,6 +88,9 @@ public interface IBitcoinNode
 
     Task<WalletBalances> GetBalancesAsync(CancellationToken cancel);
 
+    /// <summary>What the node asks of a transaction to take it into its mempool now.</summary>
+    Task<MempoolTerms> GetMempoolTermsAsync(CancellationToken cancel);
+
     /// <summary>The rate at which a transaction is expected within so many blocks; null while the node has no estimate.</summary>
     Task<FeeRate?> EstimateSmartFeeAsync(int blocks, CancellationToken cancel);
 }

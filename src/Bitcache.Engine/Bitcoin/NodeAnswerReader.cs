@@ -101,6 +101,9 @@ internal static class NodeAnswerReader
     public static MempoolEntry MempoolEntry(JsonElement a) => new(
         a.Get("fees").Get("base").ToSats(), a.Get("vsize").ToInt(), a.Get("descendantcount").ToInt());
 
+    public static MempoolTerms MempoolTerms(JsonElement a) => new(
+        new FeeRate(a.Get("mempoolminfee").ToSats().Value), new FeeRate(a.Get("incrementalrelayfee").ToSats().Value));
+
     public static IReadOnlyList<Coin> Coins(JsonElement a) => a.ToList(e => new Coin(
         e.ToOutPoint(), e.Get("amount").ToSats(), e.Find("address")?.ToText(), e.Get("scriptPubKey").ToBytes(),
         e.Get("confirmations").ToInt(), e.Get("solvable").ToBool(), e.Get("safe").ToBool()));

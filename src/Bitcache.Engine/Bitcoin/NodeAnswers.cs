@@ -85,13 +85,22 @@ public enum BroadcastOutcome
 }
 
 /// <summary><c>sendrawtransaction</c>: the outcome, and the node's words where it refused.</summary>
-public sealed record BroadcastResult(BroadcastOutcome Outcome, string? Message);
+public sealed record BroadcastResult(BroadcastOutcome Outcome, string? Message)
+{
+    /// <summary>Whether it was refused for its fee: below the least of the network or of this mempool now, or too little more
+    /// than that of what it would replace. Only the words tell this from what no fee would mend.</summary>
+    public bool IsFeeTooLow => Outcome == BroadcastOutcome.Refused && Message is not null
+        && (Message.Contains("fee not met", StringComparison.Ordinal) || Message.Contains("insufficient fee", StringComparison.Ordinal));
+}
 
 /// <summary><c>gettxspendingprevout</c>: the transaction in the mempool that spends an output, if any.</summary>
 public readonly record struct MempoolSpend(OutPoint Output, Txid? SpentBy);
 
 /// <summary><c>getmempoolentry</c>.</summary>
 public sealed record MempoolEntry(Sats Fee, int VirtualBytes, int Descendants);
+
+/// <summary><c>getmempoolinfo</c>: the least rate that is taken, and by how much the rate of a replacement must be higher.</summary>
+public sealed record MempoolTerms(FeeRate Least, FeeRate Increment);
 
 /// <summary><c>listunspent</c>: a coin of the wallet. Safe: confirmed, or unconfirmed change of our own.</summary>
 public sealed record Coin(OutPoint Output, Sats Amount, string? Address, byte[] Script, int Confirmations, bool Solvable, bool Safe);

@@ -32,9 +32,14 @@ public sealed record BuildResult(SignAttempt? Attempt, BuildRefusal Refusal, str
 /// <param name="PreviousAnchor">The output that the anchor must spend as its first input; null for the first anchor or without one.</param>
 /// <param name="Taken">Inputs of other live families.</param>
 /// <param name="AnchorTip">The output that only the next anchor may spend.</param>
+/// <param name="Height">Of the newest block.</param>
 public sealed record BuildOrder(
     Family Family, IReadOnlyList<Withdrawal> Withdrawals, string Origin, ByteString AnchorScript,
-    (OutPoint OutPoint, Sats Value)? PreviousAnchor, IReadOnlySet<OutPoint> Taken, OutPoint? AnchorTip);
+    (OutPoint OutPoint, Sats Value)? PreviousAnchor, IReadOnlySet<OutPoint> Taken, OutPoint? AnchorTip, int Height)
+{
+    /// <summary>What this attempt replaces; null for a family's first.</summary>
+    public BitcoinTransaction? Replaced { get; } = Family.Attempts.Count == 0 ? null : AnchorChain.Parse(Family.Attempts[^1]);
+}
 
 public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
 {
@@ -43,17 +48,48 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
     /// <summary>Builds, checks and signs. What it returns is not on its way: it must be durable first.</summary>
     public async Task<BuildResult> BuildAsync(BuildOrder order, CancellationToken cancel)
     {
-        var outputs = Outputs(order);
         FundedPsbt funded;
         try
         {
             funded = await node.WalletCreateFundedPsbtAsync(
-                order.PreviousAnchor is { } previous ? [previous.OutPoint] : [], outputs, await FeeRateAsync(cancel), cancel);
+                order.PreviousAnchor is { } previous ? [previous.OutPoint] : [], Outputs(order), await FirstRateAsync(cancel), cancel);
         }
         catch (NodeException e) when (e.Failure == NodeFailure.Rejected && e.Code == RpcError.WalletError)
         {
             return BuildResult.Refuse(BuildRefusal.TooFewCoins, e.Message);
         }
+        return await CheckAndSignAsync(order, funded, cancel);
+    }
+
+    /// <summary>The rate for a replacement of a family's newest attempt; null if it may pay no more.</summary>
+    public async Task<FeeRate?> ReplacementRateAsync(Family family, CancellationToken cancel)
+    {
+        var newest = family.Attempts[^1];
+        var terms = new FeeTerms(await EstimateAsync(cancel), RateMax, family.FeeCap);
+        return FeePolicy.Replacement(newest.Fee, AnchorChain.Parse(newest).VirtualBytes, terms, await node.GetMempoolTermsAsync(cancel));
+    }
+
+    /// <summary>Replaces a family's newest attempt by one that pays more, checks and signs it. It spends all that the attempt
+    /// before spent, so that only one of them can confirm. What it returns is not on its way, as above.</summary>
+    /// <exception cref="NodeException">Rejected, if the node replaces it at no price: an output of it is spent, as a rule.</exception>
+    public async Task<BuildResult> ReplaceAsync(BuildOrder order, FeeRate rate, CancellationToken cancel)
+    {
+        FundedPsbt funded;
+        try
+        {
+            funded = await node.PsbtBumpFeeAsync(order.Replaced!.Txid, rate, cancel);
+        }
+        catch (NodeException e) when (e.Code == RpcError.InvalidAddressOrKey)
+        {
+            // The wallet knows only what was in the mempool once. This was not: it is funded again out of the same coins.
+            var inputs = order.Replaced!.Inputs.Select(i => i.Spent).ToArray();
+            funded = await node.WalletCreateFundedPsbtAsync(inputs, Outputs(order), rate, cancel);
+        }
+        return await CheckAndSignAsync(order, funded, cancel);
+    }
+
+    private async Task<BuildResult> CheckAndSignAsync(BuildOrder order, FundedPsbt funded, CancellationToken cancel)
+    {
         var psbt = await node.DecodePsbtAsync(funded.Psbt, cancel);
         if (await CheckAsync(order, psbt, cancel) is { } refusal) return refusal;
 
@@ -63,7 +99,8 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
         if (!BitcoinTransaction.TryParse(raw, out var transaction) || transaction.Txid != psbt.Txid)
             return BuildResult.Refuse(BuildRefusal.NotAsAsked, "the signed transaction is not the one that was checked");
         return new BuildResult(
-            new SignAttempt(order.Family.Number, order.Family.Attempts.Count + 1, transaction.Txid, psbt.Fee!.Value, new ByteString(raw)),
+            new SignAttempt(
+                order.Family.Number, order.Family.Attempts.Count + 1, transaction.Txid, psbt.Fee!.Value, new ByteString(raw), (uint)order.Height),
             BuildRefusal.None, "");
     }
 
@@ -85,16 +122,21 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
 
     private Sats AnchorValue(BuildOrder order) => order.PreviousAnchor?.Value ?? new Sats(settings.AnchorOutputSat);
 
-    private async Task<FeeRate> FeeRateAsync(CancellationToken cancel)
+    private FeeRate RateMax => new(settings.FeeRateMax * SatsPerKvBInSatPerVB);
+
+    private async Task<FeeRate> EstimateAsync(CancellationToken cancel) =>
+        await node.EstimateSmartFeeAsync(settings.FeeTargetBlocks, cancel) ?? new FeeRate(settings.FallbackFeeRate * SatsPerKvBInSatPerVB);
+
+    private async Task<FeeRate> FirstRateAsync(CancellationToken cancel)
     {
-        var estimate = await node.EstimateSmartFeeAsync(settings.FeeTargetBlocks, cancel)
-            ?? new FeeRate(settings.FallbackFeeRate * SatsPerKvBInSatPerVB);
-        var max = new FeeRate(settings.FeeRateMax * SatsPerKvBInSatPerVB);
-        return estimate > max ? max : estimate;
+        var (estimate, least) = (await EstimateAsync(cancel), (await node.GetMempoolTermsAsync(cancel)).Least);
+        var rate = estimate < least ? least : estimate;
+        return rate > RateMax ? RateMax : rate;
     }
 
     /// <summary>Exactly our outputs plus at most one own change, the fee within the cap, inputs segwit and disjoint
-    /// from every live family, the anchor's first input the one it must spend.</summary>
+    /// from every other live family, the anchor's first input the one it must spend, and nothing left out that the attempt
+    /// before spent.</summary>
     private async Task<BuildResult?> CheckAsync(BuildOrder order, DecodedPsbt psbt, CancellationToken cancel)
     {
         static BuildResult NotAsAsked(string detail) => BuildResult.Refuse(BuildRefusal.NotAsAsked, detail);
@@ -122,6 +164,12 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
 
         if (order.PreviousAnchor is { } previous && psbt.Inputs[0].Output != previous.OutPoint)
             return NotAsAsked("the first input is not the previous anchor's output");
+        if (order.Replaced is { } replaced)
+        {
+            var kept = psbt.Inputs.Select(i => i.Output).ToHashSet();
+            if (!replaced.Inputs.All(i => kept.Contains(i.Spent))) return NotAsAsked("the replacement leaves out a coin of the attempt before it");
+            if (fee <= order.Family.Attempts[^1].Fee) return NotAsAsked($"the replacement pays {fee}, no more than the attempt before it");
+        }
         foreach (var input in psbt.Inputs)
         {
             if (order.Taken.Contains(input.Output)) return NotAsAsked($"input {input.Output} belongs to another live family");

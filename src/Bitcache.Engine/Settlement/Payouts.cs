@@ -1,6 +1,7 @@
 // Drives families of transactions from opened to final. A family is built, checked, signed, made durable, and only
-// then sent; the same bytes are sent again until they confirm. After an ambiguous answer nothing is built anew:
-// all attempts of a family share an input, so at most one can ever confirm.
+// then sent; the same bytes are sent again until they confirm, or pay too little to, and are replaced by ones that pay
+// more. After an ambiguous answer nothing is built anew: all attempts of a family share an input, so at most one can
+// ever confirm.
 
 using Bitcache.Core;
 using Bitcache.Core.Bitcoin;
@@ -22,6 +23,8 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
 
     private readonly PayoutBuilder _builder = new(node, settings);
     private readonly Dictionary<long, int> _turnsWithoutCoins = [];
+    // Replacements that were refused, and why: by family, each with the height at which it is not tried again.
+    private readonly Dictionary<long, (int Height, string Why)> _notReplaced = [];
     // Halved when a family could not be built, doubled when one was: a batch never fails as a whole.
     private int _anchorWithdrawals = AnchorWithdrawalsMax;
     private int _plainWithdrawals = Limits.FamilyWithdrawalsMax;
@@ -62,9 +65,10 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
     }
 
     /// <summary>Takes every live family as far as it goes now.</summary>
+    /// <param name="height">Of the node's newest block.</param>
     /// <param name="mayPay">False while reserves are short: no withdrawal is built then.</param>
     /// <param name="cancel">Ends the turn.</param>
-    public async Task DriveAsync(bool mayPay, CancellationToken cancel)
+    public async Task DriveAsync(int height, bool mayPay, CancellationToken cancel)
     {
         var waiting = new Dictionary<long, string>();
         foreach (var live in await partition.QueryAsync(ledger => ledger.LiveFamilies()))
@@ -73,10 +77,12 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
             while (family.IsLive && family.State != before)
             {
                 before = family.State;
-                waiting[family.Number] = await StepAsync(family, mayPay, cancel);
+                waiting[family.Number] = await StepAsync(family, height, mayPay, cancel);
                 family = await partition.QueryAsync(ledger => ledger.FindFamily(family.Number));
             }
-            if (!family.IsLive) waiting.Remove(family.Number);
+            if (family.IsLive) continue;
+            waiting.Remove(family.Number);
+            _notReplaced.Remove(family.Number);
         }
         Waiting = waiting;
     }
@@ -102,14 +108,14 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
     }
 
     /// <summary>One step of a live family; says what it waits for if it waits.</summary>
-    private async Task<string> StepAsync(Family family, bool mayPay, CancellationToken cancel)
+    private async Task<string> StepAsync(Family family, int height, bool mayPay, CancellationToken cancel)
     {
         try
         {
             return family.State switch
             {
-                FamilyState.Opened => await BuildAsync(family, mayPay, cancel),
-                FamilyState.Signed => await SendAsync(family, cancel),
+                FamilyState.Opened => await BuildAsync(family, height, mayPay, cancel),
+                FamilyState.Signed => await SendAsync(family, height, cancel),
                 FamilyState.Confirmed => await FollowAsync(family, cancel),
                 FamilyState.None or FamilyState.Final or FamilyState.Abandoned =>
                     throw new LedgerInvariantException($"family {family.Number} is {family.State} and live"),
@@ -123,7 +129,7 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
         }
     }
 
-    private async Task<string> BuildAsync(Family family, bool mayPay, CancellationToken cancel)
+    private async Task<string> BuildAsync(Family family, int height, bool mayPay, CancellationToken cancel)
     {
         var (stopped, waits) = await partition.QueryAsync(ledger => (ledger.CheckPayers(family) != Outcome.None, ledger.WaitsForAnchor(family)));
         if (waits) return "the anchor before it is not in a block";
@@ -133,8 +139,7 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
             return "a wallet in it is frozen, a deposit under it was taken back, or reserves are short: its withdrawals wait";
         }
         await LockCoinsAsync(cancel);
-        var order = await ToOrderAsync(family);
-        var result = await _builder.BuildAsync(order, cancel);
+        var result = await _builder.BuildAsync(await ToOrderAsync(family, height), cancel);
         if (result.Attempt is { } attempt)
         {
             var answer = await partition.SubmitAsync(attempt);
@@ -170,15 +175,16 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
         await partition.SubmitAsync(new AbandonFamily(family.Number));
     }
 
-    private async Task<BuildOrder> ToOrderAsync(Family family)
+    private async Task<BuildOrder> ToOrderAsync(Family family, int height)
     {
         var (families, tip) = await EverywhereAsync();
         var (genesis, withdrawals) = await partition.QueryAsync(ledger =>
             (ledger.Genesis!, family.Withdrawals.Select(k => ledger.FindWithdrawal(k)!).ToArray()));
-        // Only a live family of which something is signed has inputs, and this one has nothing signed yet.
+        // Only a live family of which something is signed has inputs; its own, a further attempt spends again.
+        var taken = InputsOf(families.Where(f => f.IsLive));
+        taken.ExceptWith(InputsOf([family]));
         return new BuildOrder(
-            family, withdrawals, genesis.Origin, genesis.AnchorScript, family.Anchor is null ? null : tip,
-            InputsOf(families.Where(f => f.IsLive)), tip?.OutPoint);
+            family, withdrawals, genesis.Origin, genesis.AnchorScript, family.Anchor is null ? null : tip, taken, tip?.OutPoint, height);
     }
 
     /// <summary>The families of all partitions, and the output that only the next anchor may spend.</summary>
@@ -189,18 +195,82 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
         return ([.. families.SelectMany(f => f)], AnchorChain.Tip(families[0], anchorScript));
     }
 
-    /// <summary>Sends the newest attempt, or notices that one of them is in a block.</summary>
-    private async Task<string> SendAsync(Family family, CancellationToken cancel)
+    /// <summary>Sends the newest attempt, or notices that one of them is in a block. One that has not confirmed in the time
+    /// that its fee was meant for, or pays too little for the node, is replaced.</summary>
+    private async Task<string> SendAsync(Family family, int height, CancellationToken cancel)
     {
         foreach (var attempt in family.Attempts)
         {
             if (await ConfirmAsync(family, attempt, cancel)) return "in a block";
         }
         var newest = family.Attempts[^1];
-        var result = await node.SendRawTransactionAsync(newest.Transaction.Span.ToArray(), cancel);
-        if (result.Outcome is BroadcastOutcome.Accepted or BroadcastOutcome.AlreadyInChain) return $"{newest.Txid} waits for a block";
-        log.BroadcastRefused(newest.Txid, result.Outcome, result.Message ?? "");
-        return $"the node does not take {newest.Txid} now: {result.Message}";
+        var isOverdue = height - (long)newest.Height >= settings.FeeTargetBlocks;
+        if ((isOverdue || family.Attempts.Count > 1) && await FindBuiltOnAsync(family) is { } needed)
+        {
+            var (sent, words) = await SendAsync(needed, cancel);
+            return IsTaken(sent) ? words + "; it is not replaced, for another transaction spends its outputs" : words;
+        }
+        var (result, said) = await SendAsync(newest, cancel);
+        // Of one that is in the chain already the wallet will hear.
+        var mayPayMore = result.IsFeeTooLow || (isOverdue && result.Outcome == BroadcastOutcome.Accepted);
+        return mayPayMore ? $"{said}; {await ReplaceAsync(family, height, cancel)}" : said;
+    }
+
+    private async Task<(BroadcastResult Result, string Words)> SendAsync(Attempt attempt, CancellationToken cancel)
+    {
+        var result = await node.SendRawTransactionAsync(attempt.Transaction.Span.ToArray(), cancel);
+        if (IsTaken(result)) return (result, $"{attempt.Txid} waits for a block");
+        log.BroadcastRefused(attempt.Txid, result.Outcome, result.Message ?? "");
+        return (result, $"the node does not take {attempt.Txid} now: {result.Message}");
+    }
+
+    private static bool IsTaken(BroadcastResult result) => result.Outcome is BroadcastOutcome.Accepted or BroadcastOutcome.AlreadyInChain;
+
+    /// <summary>The attempt whose outputs a live family spends: it was in a block that left the chain. If another attempt of its
+    /// family confirmed in its place, that one could never confirm.</summary>
+    private async Task<Attempt?> FindBuiltOnAsync(Family family)
+    {
+        var live = await partitions.QueryAllAsync(ledger => ledger.LiveFamilies());
+        var spent = InputsOf(live.SelectMany(f => f)).Select(output => output.Txid).ToHashSet();
+        return family.Attempts.LastOrDefault(a => spent.Contains(a.Txid));
+    }
+
+    /// <summary>Replaces the newest attempt by one that pays more, once a block at most; says what came of it.</summary>
+    private async Task<string> ReplaceAsync(Family family, int height, CancellationToken cancel)
+    {
+        if (_notReplaced.TryGetValue(family.Number, out var refused) && refused.Height == height) return refused.Why;
+        var (attempt, why) = await SignReplacementAsync(family, height, cancel);
+        if (attempt is null)
+        {
+            log.ReplacementRefused(family.Number, why);
+            _notReplaced[family.Number] = (height, why);
+            return why;
+        }
+        _notReplaced.Remove(family.Number);
+        log.AttemptSigned(family.Number, attempt.Attempt, attempt.Txid, attempt.Fee);
+        // It is durable, and may leave.
+        var (_, said) = await SendAsync(new Attempt(attempt.Attempt, attempt.Txid, attempt.Fee, attempt.Transaction, attempt.Height), cancel);
+        return $"replaced: {said}";
+    }
+
+    /// <summary>A journaled replacement, or why there is none.</summary>
+    private async Task<(SignAttempt? Attempt, string Why)> SignReplacementAsync(Family family, int height, CancellationToken cancel)
+    {
+        if (await partition.QueryAsync(ledger => ledger.WaitsForAnchor(family))) return (null, "the anchor before it is not in a block");
+        if (await _builder.ReplacementRateAsync(family, cancel) is not { } rate)
+            return (null, $"it pays {family.Attempts[^1].Fee}; a replacement would pass the {family.FeeCap} held for it, or feeRateMax");
+        try
+        {
+            await LockCoinsAsync(cancel);
+            var result = await _builder.ReplaceAsync(await ToOrderAsync(family, height), rate, cancel);
+            if (result.Attempt is null) return (null, $"not replaced: {result.Detail}");
+            var answer = await partition.SubmitAsync(result.Attempt);
+            return answer.Outcome == Outcome.Accepted ? (result.Attempt, "") : (null, $"not replaced now: {answer.Outcome}");
+        }
+        catch (NodeException e) when (e.Failure == NodeFailure.Rejected)
+        {
+            return (null, $"the node does not replace it: {e.Message}");
+        }
     }
 
     /// <summary>Journals that an attempt is in a block, with the proof of it.</summary>

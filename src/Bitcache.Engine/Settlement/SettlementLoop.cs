@@ -173,7 +173,7 @@ public sealed class SettlementLoop : IAsyncDisposable
             await CompareReservesAsync(chain.BestBlock, cancel);
             await _funds.LevelAsync();
             await OpenFamiliesAsync();
-            foreach (var payouts in Payouts) await payouts.DriveAsync(mayPay: !_health.ReservesShort, cancel);
+            foreach (var payouts in Payouts) await payouts.DriveAsync(chain.Blocks, mayPay: !_health.ReservesShort, cancel);
             _health = _health with { Trouble = null, Height = chain.Blocks, LookedAt = Now() };
         }
         catch (NodeException e)
@@ -281,8 +281,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         foreach (var (family, amount) in views.SelectMany(v => v.Paying).Where(f => f.Family.Attempts.Count > 0))
         {
             // The wallet deducts a transaction as soon as it knows it; the ledger only when it is final.
-            var attempt = family.Confirmation is { } c ? family.Attempts[c.Attempt - 1] : family.Attempts[^1];
-            if (await _node.GetTransactionAsync(attempt.Txid, cancel) is not null) reserves += new Sats(amount) + attempt.Fee;
+            if (await FindDeductedAsync(family, cancel) is { } attempt) reserves += new Sats(amount) + attempt.Fee;
         }
         // What is on its way between partitions is owed as well. Counted like this, a credit that arrives between two of
         // the questions is counted once.
@@ -291,6 +290,16 @@ public sealed class SettlementLoop : IAsyncDisposable
         if (isShort && !_health.ReservesShort) _logger.ReservesShort(reserves.ToMsat(), liabilities);
         _health = _health with { Reserves = reserves.ToMsat(), ReservesShort = isShort };
         _comparedAt = best;
+    }
+
+    /// <summary>The attempt that the node's wallet counts with: the newest that it knows, unless another one is in a block.</summary>
+    private async Task<Attempt?> FindDeductedAsync(Family family, CancellationToken cancel)
+    {
+        foreach (var attempt in family.Attempts.Reverse())
+        {
+            if (await _node.GetTransactionAsync(attempt.Txid, cancel) is { Confirmations: >= 0 }) return attempt;
+        }
+        return null;
     }
 
     private UnixTime Now() => new(_time.GetUtcNow().ToUnixTimeMilliseconds());

@@ -38,7 +38,7 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
         ForEngine("pollInterval", "How often the chain is looked at and the log is cut, such as 2s.", (e, t) => e with { PollInterval = Duration(t) }),
         ForEngine("fallbackFeeRate", "The fee rate in sat/vB where the node has no estimate.", (e, t) => e with { FallbackFeeRate = Integer(t) }),
         ForEngine("feeRateMax", "No transaction pays a higher fee rate, in sat/vB.", (e, t) => e with { FeeRateMax = Integer(t) }),
-        ForEngine("feeTargetBlocks", "Within how many blocks a transaction should confirm.", (e, t) => e with { FeeTargetBlocks = Integer(t) }),
+        ForEngine("feeTargetBlocks", "Within how many blocks a transaction should confirm; after as many it is replaced by one that pays more.", (e, t) => e with { FeeTargetBlocks = Integer(t) }),
         ForEngine("feeCapSat", "The most that mining one transaction may cost.", (e, t) => e with { FeeCapSat = Integer(t) }),
         ForEngine("anchorOutputSat", "The value of the output that the next anchor spends.", (e, t) => e with { AnchorOutputSat = Integer(t) }),
         ForEngine("segmentMebibytes", "The size of a journal segment.", (e, t) => e with { SegmentMebibytes = Integer(t) }),

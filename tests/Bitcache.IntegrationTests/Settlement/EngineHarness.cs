@@ -19,13 +19,17 @@ internal sealed class EngineHarness : IAsyncDisposable
 {
     public const int ToCredit = 2;
     public const int ToFinal = 6;
+    /// <summary>After so many blocks without it a transaction is replaced.</summary>
+    public const int Target = 6;
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("bitcache-engine-");
     private readonly IBitcoinNode _seenNode;
     private readonly int _partitions;
+    private readonly Sats _feeCap;
     private LedgerEngine? _engine;
 
-    private EngineHarness(RegtestNode node, IBitcoinNode seenNode, int partitions) => (Node, _seenNode, _partitions) = (node, seenNode, partitions);
+    private EngineHarness(RegtestNode node, IBitcoinNode seenNode, int partitions, Sats feeCap) =>
+        (Node, _seenNode, _partitions, _feeCap) = (node, seenNode, partitions, feeCap);
 
     public RegtestNode Node { get; }
     public LedgerEngine Engine => _engine ?? throw new InvalidOperationException("the engine is closed");
@@ -36,9 +40,10 @@ internal sealed class EngineHarness : IAsyncDisposable
     /// <param name="node">The node that the test plays with.</param>
     /// <param name="seenNode">The node as the engine sees it, when something stands between.</param>
     /// <param name="partitions">Of the ledger.</param>
-    public static async Task<EngineHarness> StartAsync(RegtestNode node, IBitcoinNode? seenNode = null, int partitions = 1)
+    /// <param name="feeCap">The most that a transaction may cost.</param>
+    public static async Task<EngineHarness> StartAsync(RegtestNode node, IBitcoinNode? seenNode = null, int partitions = 1, long feeCap = 20_000)
     {
-        var harness = new EngineHarness(node, seenNode ?? node.Node, partitions);
+        var harness = new EngineHarness(node, seenNode ?? node.Node, partitions, new Sats(feeCap));
         await harness.OpenAsync();
         return harness;
     }
@@ -56,7 +61,8 @@ internal sealed class EngineHarness : IAsyncDisposable
                 FinalityDepth = ToFinal,
                 PollInterval = TimeSpan.FromMinutes(10),
                 FallbackFeeRate = 2,
-                FeeCapSat = 20_000,
+                FeeTargetBlocks = Target,
+                FeeCapSat = _feeCap.Value,
                 SegmentMebibytes = 16,
             },
             _seenNode, TimeProvider.System, NullLoggerFactory.Instance,

@@ -60,6 +60,27 @@ public sealed class EntryTests
         Assert.Equal(expected, Convert.ToHexStringLower(rules.Book.Records[^1]));
     }
 
+    [Theory]
+    [InlineData("", 0, "")]
+    [InlineData(" at 200000", 200_000, "00030d40")]
+    public void An_attempt_is_laid_out_as_described_with_its_height_and_without(string at, int height, string bytes)
+    {
+        var rules = RuleTable.Run($"{WithdrawalRules.Funded}\nfamily 1 cap 100  Accepted\nsign 1 1 fee 60{at}  Accepted");
+        var record = rules.Book.Records[^1];
+        // Behind the statement the transaction behind its length, and the height.
+        Assert.EndsWith("00000008" + "7369676e65642031" + bytes, Convert.ToHexStringLower(record), StringComparison.Ordinal);
+        Assert.Equal((uint)height, ((SignAttempt)Entry.Read(record).Command).Height);
+        Assert.Equal((uint)height, rules.Book.Ledger.FindFamily(1).Attempts[0].Height);
+    }
+
+    [Fact]
+    public void A_height_that_is_written_is_one()
+    {
+        var record = RuleTable.Run($"{WithdrawalRules.Funded}\nfamily 1 cap 100  Accepted\nsign 1 1 fee 60 at 1  Accepted").Book.Records[^1];
+        record[^1] = 0;
+        Assert.Throws<FormatException>(() => Entry.Read(record));
+    }
+
     [Fact]
     public void A_statement_is_read_alone_as_a_receipt_holds_it()
     {

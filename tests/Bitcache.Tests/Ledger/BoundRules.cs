@@ -83,7 +83,7 @@ public sealed class BoundRules
         Assert.Equal(Outcome.Accepted, book.Apply(new Transfer(rules.Id("1"), a, b, new Msat(1), uint.MaxValue, Bytes(Limits.ReferenceBytesMax)), 1).Outcome);
         Assert.Equal(Outcome.Accepted, book.Apply(new AssignAddress(rules.Id("2"), a, AddressPurpose.Deposit, Bytes(Limits.ScriptBytesMax)), 1).Outcome);
         Assert.Equal(Outcome.Accepted, book.Apply(new OpenFamily(1, new Sats(10), new AnchorTerms(long.MaxValue, long.MaxValue, default), []), 0).Outcome);
-        Assert.Equal(Outcome.Accepted, book.Apply(new SignAttempt(1, 1, default, new Sats(1), Bytes(Limits.SignedTransactionBytesMax)), 0).Outcome);
+        Assert.Equal(Outcome.Accepted, book.Apply(new SignAttempt(1, 1, default, new Sats(1), Bytes(Limits.SignedTransactionBytesMax), uint.MaxValue), 0).Outcome);
         var path = new Hash256[Limits.MerkleSiblingsMax];
         Assert.Equal(Outcome.Accepted, book.Apply(new ConfirmFamily(1, 1, uint.MaxValue, default, Bytes(80), uint.MaxValue, path), 0).Outcome);
         Assert.Equal(book.Ledger.StateHash(), Book.Replay(book.Records).StateHash());

@@ -218,7 +218,8 @@ internal sealed class RuleTable
         return new OpenFamily(Long(w[1]), Whole(w[3]), anchor, [.. keys]);
     }
 
-    /// <summary>"sign 1 2 fee 3": attempt 2 of family 1.</summary>
+    /// <summary>"sign 1 2 fee 3 [at 100]": attempt 2 of family 1, at a height.</summary>
     private static SignAttempt ParseSign(string[] w) => new(
-        Long(w[1]), int.Parse(w[2], CultureInfo.InvariantCulture), new Txid(Hash("tx" + w[1] + w[2])), Whole(w[4]), ByteString.FromUtf8("signed " + w[2]));
+        Long(w[1]), int.Parse(w[2], CultureInfo.InvariantCulture), new Txid(Hash("tx" + w[1] + w[2])), Whole(w[4]), ByteString.FromUtf8("signed " + w[2]),
+        (uint)Long(Option(w, "at") ?? "0"));
 }

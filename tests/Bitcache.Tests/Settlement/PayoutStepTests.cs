@@ -16,6 +16,8 @@ namespace Bitcache.Tests.Settlement;
 public sealed class PayoutStepTests : IAsyncLifetime
 {
     private static readonly Sats FeeCap = new(100);
+    // The height at which everything here is signed and sent.
+    private const int Height = 5;
     private readonly GatedJournal _journal = new();
     private readonly Partition _partition;
     private readonly Payouts _payouts;
@@ -72,7 +74,7 @@ public sealed class PayoutStepTests : IAsyncLifetime
             sent.Add(Convert.ToHexString(transaction));
             return new BroadcastResult(BroadcastOutcome.Accepted, null);
         });
-        await _payouts.DriveAsync(mayPay: true, Cancel);
+        await _payouts.DriveAsync(Height, mayPay: true, Cancel);
 
         Assert.Equal(["02"], sent);
         Assert.Equal([(1, Refusal().Message), (2, $"{second} waits for a block")], _payouts.Waiting.Select(w => (w.Key, w.Value)).Order());
@@ -87,7 +89,7 @@ public sealed class PayoutStepTests : IAsyncLifetime
         _node.On(nameof(IBitcoinNode.GetTransactionAsync), (Txid _) => (WalletTransaction?)null);
         _node.On(nameof(IBitcoinNode.SendRawTransactionAsync), (byte[] _) =>
             (BroadcastResult?)null ?? throw new NodeException(NodeFailure.Unknown, "the answer was lost"));
-        var failure = await Assert.ThrowsAsync<NodeException>(() => _payouts.DriveAsync(mayPay: true, Cancel));
+        var failure = await Assert.ThrowsAsync<NodeException>(() => _payouts.DriveAsync(Height, mayPay: true, Cancel));
         Assert.Equal(NodeFailure.Unknown, failure.Failure);
         Assert.Single(_node.Calls, nameof(IBitcoinNode.SendRawTransactionAsync));
     }
@@ -98,7 +100,7 @@ public sealed class PayoutStepTests : IAsyncLifetime
         var txid = await SignAsync(1);
         await SignAsync(2);
         Mine([NewTxid(), txid, NewTxid()], seen: txid);
-        await _payouts.DriveAsync(mayPay: true, Cancel);
+        await _payouts.DriveAsync(Height, mayPay: true, Cancel);
         Assert.Equal([FamilyState.Confirmed, FamilyState.Signed], await StatesAsync());
         var family = await FamilyAsync(1);
         Assert.Equal((1, 7u, 1u), (family.Confirmation!.Attempt, family.Confirmation.Height, family.Confirmation.Position));
@@ -119,7 +121,7 @@ public sealed class PayoutStepTests : IAsyncLifetime
         if (lie == Lie.OtherHeader) block[70]++;
         if (lie == Lie.ShortHeader) _node.On(nameof(IBitcoinNode.GetBlockHeaderAsync), (BlockHash _) => (byte[]?)block[..79]);
         var entries = _partition.DurableSequence;
-        var failure = await Assert.ThrowsAsync<NodeException>(() => _payouts.DriveAsync(mayPay: true, Cancel));
+        var failure = await Assert.ThrowsAsync<NodeException>(() => _payouts.DriveAsync(Height, mayPay: true, Cancel));
         Assert.Equal(NodeFailure.Unknown, failure.Failure);
         Assert.Equal((FamilyState.Signed, entries), ((await FamilyAsync(1)).State, _partition.DurableSequence));
     }
@@ -131,7 +133,7 @@ public sealed class PayoutStepTests : IAsyncLifetime
         await DoAsync(new AbandonFamily(2));
         Mine([txid], seen: txid);
         _node.On(nameof(IBitcoinNode.GetBlockTxidsAsync), (BlockHash _) => (IReadOnlyList<Txid>?)null);
-        await _payouts.DriveAsync(mayPay: true, Cancel);
+        await _payouts.DriveAsync(Height, mayPay: true, Cancel);
         Assert.Equal(FamilyState.Signed, (await FamilyAsync(1)).State);
         Assert.Single(_node.Calls, nameof(IBitcoinNode.SendRawTransactionAsync));
     }
@@ -149,7 +151,7 @@ public sealed class PayoutStepTests : IAsyncLifetime
         if (stop != Stop.ReservesShort) await SignAsync(2);
         _node.On(nameof(IBitcoinNode.GetTransactionAsync), (Txid _) => (WalletTransaction?)null);
         _node.On(nameof(IBitcoinNode.SendRawTransactionAsync), (byte[] _) => new BroadcastResult(BroadcastOutcome.Accepted, null));
-        await _payouts.DriveAsync(mayPay: stop != Stop.ReservesShort, Cancel);
+        await _payouts.DriveAsync(Height, mayPay: stop != Stop.ReservesShort, Cancel);
 
         var others = stop == Stop.ReservesShort ? FamilyState.Abandoned : FamilyState.Signed;
         Assert.Equal([FamilyState.Abandoned, others], await StatesAsync());

@@ -1,0 +1,27 @@
+using System.Reflection;
+using Bitcache.Engine.Bitcoin;
+
+namespace Bitcache.IntegrationTests.Bitcoin;
+
+/// <summary>A real node whose line can be cut before a call is made: nothing of the call is executed then.</summary>
+public class GuardedNode : DispatchProxy
+{
+    private IBitcoinNode? _node;
+
+    /// <summary>Of a call, by its name and arguments, whether it is stopped.</summary>
+    public Func<string, object?[], bool> Stops { get; set; } = (_, _) => false;
+
+    public static (IBitcoinNode Seam, GuardedNode Guard) Create(IBitcoinNode node)
+    {
+        var seam = Create<IBitcoinNode, GuardedNode>();
+        var guard = (GuardedNode)(object)seam;
+        guard._node = node;
+        return (seam, guard);
+    }
+
+    protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
+    {
+        if (Stops(targetMethod!.Name, args!)) throw new NodeException(NodeFailure.Unreachable, "the line is cut");
+        return targetMethod.Invoke(_node, args);
+    }
+}

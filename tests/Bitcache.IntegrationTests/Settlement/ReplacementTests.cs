@@ -1,0 +1,223 @@
+using System.Text.Json.Nodes;
+using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Settlement;
+using Bitcache.IntegrationTests.Bitcoin;
+
+namespace Bitcache.IntegrationTests.Settlement;
+
+/// <summary>Transactions that pay too little to confirm, and those that replace them, on a real chain.</summary>
+[Trait("suite", "node")]
+public sealed class ReplacementTests(RegtestFixture regtest) : IClassFixture<RegtestFixture>
+{
+    private static readonly Sats Deposit = new(1_000_000);
+    private static readonly Sats Fees = new(200_000);
+    private static readonly Sats Amount = new(70_000);
+
+    [Fact]
+    public async Task What_does_not_confirm_in_time_is_replaced_and_the_fee_that_was_paid_is_booked()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var first = await SendAsync(harness);
+        await harness.MineEmptyAsync(EngineHarness.Target - 1);
+        Assert.Single((await harness.FamilyAsync(1)).Attempts);
+
+        await harness.MineEmptyAsync(1);
+        var second = Assert.Single((await harness.FamilyAsync(1)).Attempts, a => a.Number == 2);
+        Assert.True(second.Fee > first.Fee);
+        await AssertReplacesAsync(harness, first, second);
+        Assert.Null(await regtest.Node.Node.GetMempoolEntryAsync(first.Txid, EngineHarness.Cancel));
+        Assert.Equal(second.Fee, (await regtest.Node.Node.GetMempoolEntryAsync(second.Txid, EngineHarness.Cancel))!.Fee);
+        // A block later both are known to the wallet, and what is in it still covers what is owed.
+        await harness.MineEmptyAsync(1);
+        Assert.False((await harness.Engine.HealthAsync()).Chain.ReservesShort);
+
+        await harness.ReopenAsync();
+        await harness.MineAsync(1);
+        var family = await harness.FamilyAsync(1);
+        Assert.Equal((FamilyState.Confirmed, 2, 2), (family.State, family.Confirmation!.Attempt, family.Attempts.Count));
+        await harness.CloseEpochAsync();
+        // The chain of anchors goes on from the one that confirmed.
+        Assert.Equal(second.Txid, AnchorChain.Parse((await harness.FamilyAsync(2)).Attempts[0]).Inputs[0].Spent.Txid);
+        await FinishAsync(harness, second);
+    }
+
+    [Fact]
+    public async Task The_first_attempt_may_confirm_after_the_second_was_sent()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var first = await SendAsync(harness);
+        await harness.MineEmptyAsync(EngineHarness.Target);
+        Assert.Equal(2, (await harness.FamilyAsync(1)).Attempts.Count);
+
+        await harness.MineEmptyAsync(1, Convert.ToHexStringLower(first.Transaction.Span));
+        Assert.Equal((FamilyState.Confirmed, 1), ((await harness.FamilyAsync(1)).State, (await harness.FamilyAsync(1)).Confirmation!.Attempt));
+        Assert.False((await harness.Engine.HealthAsync()).Chain.ReservesShort);
+        await FinishAsync(harness, first);
+    }
+
+    [Fact]
+    public async Task A_replacement_that_was_journaled_and_not_sent_is_sent_as_it_is_after_a_restart()
+    {
+        var (seam, guard) = GuardedNode.Create(regtest.Node.Node);
+        await using var harness = await EngineHarness.StartAsync(regtest.Node, seam);
+        var first = await SendAsync(harness);
+        guard.Stops = (call, arguments) =>
+            call == nameof(IBitcoinNode.SendRawTransactionAsync) && !first.Transaction.Span.SequenceEqual((byte[])arguments[0]!);
+        await harness.MineEmptyAsync(EngineHarness.Target);
+        var second = (await harness.FamilyAsync(1)).Attempts[1];
+        Assert.Null(await regtest.Node.Node.GetMempoolEntryAsync(second.Txid, EngineHarness.Cancel));
+
+        guard.Stops = (_, _) => false;
+        await harness.ReopenAsync();
+        await harness.TurnAsync();
+        Assert.Equal(2, (await harness.FamilyAsync(1)).Attempts.Count);
+        var sent = await regtest.Node.Node.GetRawTransactionAsync(second.Txid, null, EngineHarness.Cancel);
+        Assert.Equal(second.Transaction, new ByteString(sent!));
+        await FinishAsync(harness, second);
+    }
+
+    [Fact]
+    public async Task At_its_fee_cap_a_transaction_waits_and_says_so()
+    {
+        const long Cap = 1_000;
+        await using var harness = await EngineHarness.StartAsync(regtest.Node, feeCap: Cap);
+        await SendAsync(harness);
+        for (var attempts = 0; (await harness.FamilyAsync(1)).Attempts.Count > attempts; await harness.MineEmptyAsync(EngineHarness.Target))
+            attempts = (await harness.FamilyAsync(1)).Attempts.Count;
+
+        var newest = (await harness.FamilyAsync(1)).Attempts[^1];
+        Assert.InRange(newest.Number, 2, 4);
+        Assert.InRange(newest.Fee.Value, Cap / 2, Cap);
+        var waiting = Assert.Single((await harness.Engine.HealthAsync()).LiveFamilies).Waiting;
+        Assert.Contains($"it pays {newest.Fee}; a replacement would pass the {new Sats(Cap)} held for it", waiting, StringComparison.Ordinal);
+        await FinishAsync(harness, newest);
+    }
+
+    [Theory]
+    // Whether it was in the node's mempool before, so that the wallet knows it.
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_pays_less_than_the_node_asks_for_is_replaced_at_once(bool isKnown)
+    {
+        var (seam, guard) = GuardedNode.Create(regtest.Node.Node);
+        await using var harness = await EngineHarness.StartAsync(regtest.Node, seam);
+        guard.Stops = (call, _) => !isKnown && call == nameof(IBitcoinNode.SendRawTransactionAsync);
+        var first = await SendAsync(harness);
+        guard.Stops = (_, _) => false;
+        await regtest.Node.StopAsync(EngineHarness.Cancel);
+        await regtest.Node.RestartAsync(EngineHarness.Cancel, "-minrelaytxfee=0.00005");
+        try
+        {
+            await harness.TurnAsync();
+            var second = Assert.Single((await harness.FamilyAsync(1)).Attempts, a => a.Number == 2);
+            await AssertReplacesAsync(harness, first, second);
+            Assert.True(second.Fee.Value >= 5 * AnchorChain.Parse(second).VirtualBytes);
+            Assert.NotNull(await regtest.Node.Node.GetMempoolEntryAsync(second.Txid, EngineHarness.Cancel));
+            await harness.TurnAsync();
+            await FinishAsync(harness, second);
+        }
+        finally
+        {
+            await regtest.Node.StopAsync(EngineHarness.Cancel);
+            await regtest.Node.RestartAsync(EngineHarness.Cancel);
+        }
+    }
+
+    [Fact]
+    public async Task What_its_payee_spends_already_is_not_replaced_and_the_node_says_why()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var address = await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel);
+        var first = await SendAsync(harness, address);
+        await SpendAsync(first, address);
+
+        await harness.MineEmptyAsync(EngineHarness.Target);
+        Assert.Single((await harness.FamilyAsync(1)).Attempts);
+        var waiting = Assert.Single((await harness.Engine.HealthAsync()).LiveFamilies).Waiting;
+        Assert.Contains("descendants", waiting, StringComparison.Ordinal);
+        await FinishAsync(harness, first);
+    }
+
+    [Fact]
+    public async Task What_the_next_anchor_is_built_on_is_sent_again_as_it_was_after_a_reorganisation_and_not_replaced()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var first = await SendAsync(harness);
+        await harness.MineEmptyAsync(EngineHarness.Target);
+        Assert.Equal(2, (await harness.FamilyAsync(1)).Attempts.Count);
+        await harness.MineEmptyAsync(1, Convert.ToHexStringLower(first.Transaction.Span));
+        var block = (await regtest.Node.Node.GetBlockchainInfoAsync(EngineHarness.Cancel)).BestBlock;
+        await harness.CloseEpochAsync();
+        var next = Assert.Single((await harness.FamilyAsync(2)).Attempts);
+        Assert.Equal(first.Txid, AnchorChain.Parse(next).Inputs[0].Spent.Txid);
+
+        await regtest.Node.InvalidateBlockAsync(block, EngineHarness.Cancel);
+        await harness.MineEmptyAsync(EngineHarness.Target + 1);
+        var family = await harness.FamilyAsync(1);
+        Assert.Equal((FamilyState.Signed, 2), (family.State, family.Attempts.Count));
+        var waiting = (await harness.Engine.HealthAsync()).LiveFamilies.Select(f => f.Waiting!).ToArray();
+        Assert.Equal(
+            [$"{first.Txid} waits for a block; it is not replaced, for another transaction spends its outputs",
+                $"{next.Txid} waits for a block; the anchor before it is not in a block"],
+            waiting);
+
+        await harness.MineAsync(1);
+        Assert.Equal(1, (await harness.FamilyAsync(1)).Confirmation!.Attempt);
+        Assert.Equal(FamilyState.Confirmed, (await harness.FamilyAsync(2)).State);
+        await FinishAsync(harness, first);
+    }
+
+    /// <summary>A withdrawal and an anchor on their way in one transaction.</summary>
+    private async Task<Attempt> SendAsync(EngineHarness harness, string? address = null)
+    {
+        await harness.TopUpAsync(Fees);
+        var wallet = await harness.FundedWalletAsync(Deposit);
+        await harness.WithdrawAsync(wallet, address ?? await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), Amount);
+        await harness.CloseEpochAsync();
+        return Assert.Single((await harness.FamilyAsync(1)).Attempts);
+    }
+
+    /// <summary>All that was to be paid is, once each, out of the same coins at least; change may stand anywhere.</summary>
+    private static async Task AssertReplacesAsync(EngineHarness harness, Attempt first, Attempt second)
+    {
+        var (before, after) = (AnchorChain.Parse(first), AnchorChain.Parse(second));
+        Assert.Superset(before.Inputs.Select(i => i.Spent).ToHashSet(), after.Inputs.Select(i => i.Spent).ToHashSet());
+        Assert.Equal(before.Inputs[0].Spent, after.Inputs[0].Spent);
+        var (anchor, paid) = await harness.Partition.QueryAsync(ledger =>
+            (ledger.Genesis!.AnchorScript, ledger.Families()[0].Withdrawals.Select(k => ledger.FindWithdrawal(k)!).ToArray()));
+        Assert.All(paid, w => Assert.Single(after.Outputs, o => w.Script.Span.SequenceEqual(o.Script) && o.Value == w.Amount));
+        Assert.Single(after.Outputs, o => anchor.Span.SequenceEqual(o.Script));
+        Assert.Single(after.Outputs, o => o.Value == Sats.Zero);
+        Assert.Equal(before.Outputs.Count, after.Outputs.Count);
+    }
+
+    /// <summary>The payee's next payment takes the withdrawal's output, which is in no block yet.</summary>
+    private async Task SpendAsync(Attempt attempt, string address)
+    {
+        Assert.True(BitcoinAddress.TryParse(address, BitcoinNetwork.Regtest, out var script, out _));
+        var index = AnchorChain.Parse(attempt).Outputs.Index().Single(o => o.Item.Script.AsSpan().SequenceEqual(script)).Index;
+        var inputs = new JsonArray(new JsonObject { ["txid"] = attempt.Txid.ToString(), ["vout"] = index });
+        var outputs = new JsonObject { [await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel)] = Amounts.FormatBtc(Amount - new Sats(1_000)) };
+        var unsigned = await regtest.Node.Rpc.CallAsync(null, "createrawtransaction", [inputs, outputs], a => a.GetString()!, EngineHarness.Cancel);
+        var raw = await regtest.Node.MinerAsync("signrawtransactionwithwallet", [unsigned], a => a.GetProperty("hex").GetString()!, EngineHarness.Cancel);
+        var sent = await regtest.Node.Node.SendRawTransactionAsync(Convert.FromHexString(raw), EngineHarness.Cancel);
+        Assert.Equal(BroadcastOutcome.Accepted, sent.Outcome);
+    }
+
+    /// <summary>Mines until the family is final, by a given attempt: it alone is booked.</summary>
+    private static async Task FinishAsync(EngineHarness harness, Attempt paid)
+    {
+        await harness.MineAsync(1);
+        await harness.MineAsync(EngineHarness.ToFinal);
+        var family = await harness.FamilyAsync(1);
+        Assert.Equal((FamilyState.Final, paid.Number), (family.State, family.Confirmation!.Attempt));
+        var (fees, available, others) = await harness.Partition.QueryAsync(ledger => (
+            ledger.Totals.MiningFees, ledger.OperatorWallet.Available + ledger.OperatorWallet.Held,
+            ledger.Families().Skip(1).Where(f => f.State == FamilyState.Final).Sum(f => f.Attempts[f.Confirmation!.Attempt - 1].Fee.Value)));
+        Assert.Equal(paid.Fee.ToMsat().Value + (others * 1_000), fees);
+        Assert.Equal(Fees.ToMsat().Value - fees, available.Value);
+        Assert.Equal(Amount.ToMsat().Value, (await harness.TotalsAsync()).Withdrawn);
+    }
+}
