@@ -94,6 +94,7 @@ internal static class CommandLine
         DepositCommands.CreateDeposits(),
         WithdrawCommands.CreateWithdraw(),
         WithdrawCommands.CreateWithdrawals(),
+        WithdrawCommands.CreateCancel(),
         EpochCommands.Create(),
         ReceiptCommand.Create(),
         VerifyCommand.Create(),

@@ -9,7 +9,7 @@ namespace Bitcache.Simulation;
 
 internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settings, Coverage coverage)
 {
-    private readonly Dictionary<(WalletId, OperationId), Request> _requests = [];
+    private readonly Dictionary<(WalletId, OperationId, bool), Request> _requests = [];
     private readonly List<Request> _sent = [];
     private readonly List<Request> _unsettled = [];
 
@@ -202,7 +202,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
         for (var next = oracle.Next; next >= from; next--)
         {
             var model = oracle.Before(next);
-            if (model.Ids.ContainsKey(Request.IdentityOf(command)) && shows(model)) return;
+            if (model.Ids.ContainsKey((command.Owner, command.Id)) && shows(model)) return;
         }
         throw new SimulationFailedException($"A retry of {command} was answered, and at no moment since it was sent were these its balances and its id known.");
     }

@@ -315,8 +315,9 @@ internal sealed partial class Episode
     {
         var request = _clerk.Sent[_random.Next(_clerk.Sent.Count)];
         if (life.StoppedBy is not null) return;
-        var found = life.Partition.FindForgottenId(request.Terms.Owner, request.Terms.Id);
-        Must.Hold(found == _oracle.Find(request.Terms), $"{request.Terms} is found at {found}, and is at {_oracle.Find(request.Terms)}.");
+        var (owner, id) = (request.Terms.Owner, request.Terms.Id);
+        var found = life.Partition.FindForgottenId(owner, id);
+        Must.Hold(found == _oracle.FindNamed(owner, id), $"{request.Terms} is found at {found}, and is at {_oracle.FindNamed(owner, id)}.");
         Coverage.Count("old ids found");
     }
 }

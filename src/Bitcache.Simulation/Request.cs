@@ -18,7 +18,8 @@ internal sealed class Request(ClientCommand terms, uint tenant)
 
     public bool MayTakeEffect => Outstanding > 0 || IsUnknown;
 
-    public static (WalletId Owner, OperationId Id) IdentityOf(ClientCommand command) => (command.Owner, command.Id);
+    /// <summary>What has one effect. Cancelling goes by the id of the withdrawal that it takes back.</summary>
+    public static (WalletId Owner, OperationId Id, bool Cancels) IdentityOf(ClientCommand command) => (command.Owner, command.Id, command is CancelWithdrawal);
 
     public void Send(ClientCommand command)
     {

@@ -140,11 +140,18 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
         return Own(w => new SetLimits(NewId(), w, limits));
     }
 
-    private (ClientCommand, uint) NextWithdrawal() => Own(w =>
+    private (ClientCommand, uint) NextWithdrawal() => random.Next(4) == 0 && Model.Withdrawals.Count > 0 ? NextCancel() : Own(w =>
     {
         var script = random.Next(5) == 0 ? oracle.Scripts[random.Next(oracle.Scripts.Count)] : NewScript();
         return new RequestWithdrawal(NewId(), w, script, new Sats(300 + random.Next(1_500)), random.Next(6) == 0);
     });
+
+    /// <summary>Takes back one of the newest withdrawals, which may be on its way; always sent by the same tenant, its owner.</summary>
+    private (ClientCommand, uint) NextCancel()
+    {
+        var key = Model.Withdrawals.OrderByDescending(w => w.Value.Order).ElementAt(random.Next(Math.Min(4, Model.Withdrawals.Count))).Key;
+        return (new CancelWithdrawal(key.Id, key.Wallet), Model.Wallets[key.Wallet].Tenant);
+    }
 
     private (ClientCommand, uint) Own(Func<WalletId, ClientCommand> make)
     {

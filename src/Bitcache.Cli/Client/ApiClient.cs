@@ -40,6 +40,9 @@ public sealed partial class ApiClient(ApiConnection connection) : IDisposable
         new WithdrawalRequest(id.ToString(), address, amount?.Value, amount is null ? true : null),
         Json.WithdrawalRequest, Json.WithdrawalReply, cancel);
 
+    public Task<Reply<WithdrawalReply>> CancelWithdrawalAsync(WalletId wallet, OperationId id, CancellationToken cancel) =>
+        connection.PostAsync($"/v1/wallets/{wallet}/withdrawals/{id}/cancel", Json.WithdrawalReply, cancel);
+
     public Task<Reply<WithdrawalReply>> GetWithdrawalAsync(WalletId wallet, OperationId id, CancellationToken cancel) =>
         connection.GetAsync($"/v1/wallets/{wallet}/withdrawals/{id}", Json.WithdrawalReply, cancel);
 

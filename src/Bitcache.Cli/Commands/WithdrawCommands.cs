@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Bitcache.Server.Api;
 
 namespace Bitcache.Cli.Commands;
 
@@ -15,11 +16,15 @@ internal static class WithdrawCommands
                 session.Show(
                     await session.Client.WithdrawAsync(
                         session.Get(wallet), session.ChooseId(id), session.Get(address)!, session.Get(amount)!.Amount, session.Cancel),
-                    (withdrawal, output) =>
-                    {
-                        output.WriteLine($"{Session.Sat(withdrawal.AmountSat)} to {withdrawal.Address}: {withdrawal.State}");
-                        output.WriteLine($"id {withdrawal.Id}, entry {withdrawal.Sequence}, {withdrawal.Time}");
-                    }));
+                    Write));
+    }
+
+    public static Command CreateCancel()
+    {
+        var (wallet, withdrawal) = (Inputs.Wallet(), Inputs.IdArgument("The withdrawal's id.", "withdrawal"));
+        return ClientCommand.Create(
+            "cancel-withdrawal", "Take back a withdrawal that is still queued.", [wallet, withdrawal], async session =>
+                session.Show(await session.Client.CancelWithdrawalAsync(session.Get(wallet), session.Get(withdrawal), session.Cancel), Write));
     }
 
     public static Command CreateWithdrawals()
@@ -36,5 +41,11 @@ internal static class WithdrawCommands
                         page.Items.Select(w => (string[])[w.Id, w.Time, Session.Sat(w.AmountSat), w.State, w.Address, w.Txid ?? ""]));
                     Columns.WriteNext(output, page.Next);
                 }));
+    }
+
+    private static void Write(WithdrawalReply withdrawal, TextWriter output)
+    {
+        output.WriteLine($"{Session.Sat(withdrawal.AmountSat)} to {withdrawal.Address}: {withdrawal.State}");
+        output.WriteLine($"id {withdrawal.Id}, entry {withdrawal.Sequence}, {withdrawal.Time}");
     }
 }

@@ -25,6 +25,7 @@ internal static class StatementText
         PaymentCommand or Split or RequestWithdrawal when entry.Outcome != Outcome.Accepted => $"refused ({ProblemType.Of(entry.Outcome)?.Code}): {Asked(entry)}",
         PaymentCommand or Split or RequestWithdrawal => Asked(entry) + Fee(entry),
         ExpireHold h => $"hold {h.Hold} of {h.Payer} for {entry.Payee} expired, {Bits(entry.Released)} went back",
+        CancelWithdrawal c => $"{c.Wallet} cancelled withdrawal {c.Id}, {Amounts.Format(entry.Released, MoneyUnit.Sat)} went back",
         CreateWallet c => $"wallet {c.Wallet} was made, id {c.Id}",
         SetFrozen f => $"{f.Wallet} was {(f.Frozen ? "frozen" : "unfrozen")}, id {f.Id}",
         SetLimits l => $"spending limits of {l.Wallet}: {Limit(l.Limits.PerPayment)} a payment, {Limit(l.Limits.PerHour)} an hour, {Limit(l.Limits.PerDay)} a day, id {l.Id}",

@@ -46,4 +46,5 @@ public enum EntryType : byte
     LegsAcknowledged = 35,
     /// <summary>The operator's money went from its account in one partition to that in another.</summary>
     OperatorFundsMoved = 36,
+    WithdrawalCancelled = 37,
 }

@@ -24,6 +24,8 @@ public enum WithdrawalState : byte
     InFamily = 2,
     Paid = 3,
     SettledInside = 4,
+    /// <summary>Taken back by its owner before any family held it.</summary>
+    Cancelled = 5,
 }
 
 public sealed record Withdrawal(

@@ -179,6 +179,26 @@ public sealed record RequestWithdrawal(OperationId Id, WalletId Wallet, ByteStri
         new(body.Id(), body.Wallet(), body.Short(Limits.ScriptBytesMax), body.Sats(), body.Flag());
 }
 
+/// <summary>Takes back a withdrawal that no family of transactions holds. It goes by the withdrawal's own id, so that however
+/// often it is sent, it has one effect.</summary>
+public sealed record CancelWithdrawal(OperationId Id, WalletId Wallet) : ClientCommand(Id)
+{
+    /// <summary>Under the id the withdrawal itself is remembered.</summary>
+    public override bool IsNamed => false;
+
+    public override WalletId Owner => Wallet;
+
+    public override bool HasSameTerms(ClientCommand other) => other is CancelWithdrawal;
+
+    public override void WriteBody(ref ByteWriter writer)
+    {
+        writer.Id(Id);
+        writer.Wallet(Wallet);
+    }
+
+    public static CancelWithdrawal Read(ref ByteReader body) => new(body.Id(), body.Wallet());
+}
+
 /// <summary>Ids whose own time is below the floor are refused from now on, and forgotten.</summary>
 public sealed record RaiseFloor(UnixTime Floor) : Command
 {

@@ -1,5 +1,5 @@
 // Withdrawals are held when asked for, bound to one family of transactions, and settled when one transaction of
-// the family is final. A withdrawal is in at most one live family.
+// the family is final. A withdrawal is in at most one live family, and while it is in none its owner may take it back.
 
 namespace Bitcache.Core;
 
@@ -100,13 +100,40 @@ public sealed partial class Ledger
         if (state == WithdrawalState.Queued) _queued.Add(key);
     }
 
+    /// <summary>Nothing leaves the ledger by it, so a wallet that is frozen or owes may cancel, too.</summary>
+    private ApplyResult ApplyCancelWithdrawal(CancelWithdrawal command, in ApplyContext context, Span<byte> record)
+    {
+        var slot = FindOwn(command.Wallet, context);
+        if (slot < 0) return Refused(Outcome.WalletNotFound);
+        var key = new WithdrawalKey(command.Wallet, command.Id);
+        if (FindWithdrawal(key) is not { } withdrawal) return Refused(Outcome.WithdrawalNotFound);
+        if (withdrawal.State == WithdrawalState.Cancelled) return Refused(Outcome.Unchanged);
+        if (withdrawal.State != WithdrawalState.Queued) return Refused(Outcome.WithdrawalNotQueued);
+
+        // After this point the money is the wallet's again.
+        var amount = withdrawal.Amount.ToMsat();
+        Bind(key, WithdrawalState.Cancelled, family: 0);
+        _queued.Remove(key);
+        ref var wallet = ref _wallets[slot];
+        TakeHeld(ref wallet, amount);
+        Credit(ref wallet, amount);
+        var entry = Begin(EntryType.WithdrawalCancelled, context, record);
+        command.WriteBody(ref entry.Body);
+        entry.Body.Amount(amount);
+        entry.End(context);
+        entry.Link(ref wallet);
+        return entry.Finish();
+    }
+
     private ApplyResult ApplyOpenFamily(OpenFamily command, in ApplyContext context, Span<byte> record)
     {
         Assert(command.Family == NextFamily, "families are numbered in order");
         Assert(command.Withdrawals.Distinct().Count() == command.Withdrawals.Count, "a family pays each withdrawal once");
-        foreach (var key in command.Withdrawals)
-            Assert(FindWithdrawal(key)?.State == WithdrawalState.Queued, "a withdrawal is in exactly one live family");
-        // A deposit may have been taken back since the caller looked: what is not built yet waits.
+        var states = command.Withdrawals.Select(key => FindWithdrawal(key)?.State).ToArray();
+        Assert(
+            states.All(s => s is WithdrawalState.Queued or WithdrawalState.Cancelled), "a withdrawal is in exactly one live family");
+        // Since the caller looked, one may have been cancelled, or a deposit taken back: what is not built yet waits.
+        if (states.Contains(WithdrawalState.Cancelled)) return Refused(Outcome.WithdrawalNotQueued);
         if (CheckPayers(command.Withdrawals) is var stopped and not Outcome.None) return Refused(stopped);
         if (command.Anchor is not null && _families.Any(IsAnchorUnconfirmed)) return Refused(Outcome.AnchorPending);
         ref var operatorWallet = ref _wallets[_operator];

@@ -74,6 +74,7 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
             ChangeDeposit c => ApplyChangeDeposit(c, context, record),
             MoveCursor c => ApplyMoveCursor(c, context, record),
             RequestWithdrawal c => ApplyRequestWithdrawal(c, context, record),
+            CancelWithdrawal c => ApplyCancelWithdrawal(c, context, record),
             OpenFamily c => ApplyOpenFamily(c, context, record),
             SignAttempt c => ApplySignAttempt(c, context, record),
             ConfirmFamily c => ApplyConfirmFamily(c, context, record),

@@ -43,6 +43,8 @@ public enum Outcome : ushort
     OriginalNotFound = 34,
     /// <summary>The request names more originals that are old than are searched for at once. Found before the ledger is asked.</summary>
     LookUpsExceeded = 35,
+    /// <summary>The wallet asked for no withdrawal under this id, or it was refused.</summary>
+    WithdrawalNotFound = 36,
 
     // The state of the ledger. Journaled and remembered for payments and withdrawals.
     InsufficientFunds = 40,
@@ -60,6 +62,9 @@ public enum Outcome : ushort
     RefundExceeds = 45,
     /// <summary>The payer has as many open holds as a wallet may have.</summary>
     TooManyHolds = 46,
+    /// <summary>The withdrawal does not wait any more: a family of transactions holds it, it left, or it was cancelled before
+    /// a family could. Not journaled.</summary>
+    WithdrawalNotQueued = 47,
 
     // The operator's side: nothing was changed, and the caller acts on it.
     OperatorFundsLow = 50,

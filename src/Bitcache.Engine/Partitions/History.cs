@@ -59,6 +59,7 @@ public static class History
             ExpireHold h => (h.Payer, entry.Payee),
             Split s => (s.Payer, entry.Payee),
             RequestWithdrawal w => (w.Wallet, entry.Payee),
+            CancelWithdrawal c => (c.Wallet, default),
             CreateWallet c => (c.Wallet, default),
             ReceiveLeg r => (default, r.Leg.Credit.Payee),
             MoveOperatorFunds m => (m.Operator, default),
@@ -70,10 +71,11 @@ public static class History
         return wallet == operatorWallet && (entry.Sides & HistorySides.Operator) != 0 ? HistorySides.Operator : null;
     }
 
-    /// <summary>Whether the entry gave the wallet something. What a closed hold leaves comes back to its payer.</summary>
+    /// <summary>Whether the entry gave the wallet something. What a closed hold leaves comes back to its payer, and what a
+    /// cancelled withdrawal held.</summary>
     private static bool IsIncoming(Entry entry, HistorySides side) => side != HistorySides.Payer || entry.Type switch
     {
-        EntryType.WalletCreated or EntryType.HoldCaptured or EntryType.HoldReleased or EntryType.HoldExpired => true,
+        EntryType.WalletCreated or EntryType.HoldCaptured or EntryType.HoldReleased or EntryType.HoldExpired or EntryType.WithdrawalCancelled => true,
         EntryType.DepositChanged => ((ChangeDeposit)entry.Command).To == DepositState.Credited,
         _ => false,
     };

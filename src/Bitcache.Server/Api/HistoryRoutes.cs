@@ -9,7 +9,7 @@ namespace Bitcache.Server.Api;
 
 /// <summary>One line of a wallet's history.</summary>
 /// <param name="Kind">wallet_created, transfer, split, hold_placed, hold_captured, hold_released, hold_expired, refund,
-/// withdrawal_requested, withdrawal_settled_inside, deposit_credited (or given back after it was frozen), deposit_frozen,
+/// withdrawal_requested, withdrawal_cancelled, withdrawal_settled_inside, deposit_credited (or given back after it was frozen), deposit_frozen,
 /// deposit_reversed, operator_funds_moved (between partitions).</param>
 /// <param name="Direction"><c>in</c> or <c>out</c>, as seen from this wallet.</param>
 /// <param name="AmountMsat">What was paid or asked for; of a hold that is closed what came back to its payer; of a
@@ -88,6 +88,7 @@ internal static class HistoryRoutes
                 Id = w.Id.ToString(),
                 Address = BitcoinAddress.FromScript(w.Script.Span, network),
             },
+            CancelWithdrawal c => reply with { AmountMsat = entry.Released.Value, Id = c.Id.ToString() },
             ChangeDeposit d => reply with
             {
                 AmountMsat = line.Change.Value,
@@ -134,6 +135,7 @@ internal static class HistoryRoutes
         EntryType.HoldExpired => "hold_expired",
         EntryType.PaymentRefunded => "refund",
         EntryType.WithdrawalRequested => "withdrawal_requested",
+        EntryType.WithdrawalCancelled => "withdrawal_cancelled",
         EntryType.WithdrawalSettledInside => "withdrawal_settled_inside",
         EntryType.OperatorFundsMoved => "operator_funds_moved",
         _ => throw new InvalidOperationException($"{type} is in no history"),

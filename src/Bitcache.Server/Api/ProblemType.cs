@@ -84,6 +84,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType TooManyHolds = new("too_many_holds", 422, "The payer has 10,000 open holds, which is all that a wallet may have.");
     public static readonly ProblemType TooManyAddresses = new("too_many_addresses", 422, "The wallet has 10,000 addresses, which is all that a wallet may have.");
     public static readonly ProblemType RefundExceeds = new("refund_exceeds", 422, "With what was refunded before, this is more than the original payment moved.");
+    public static readonly ProblemType WithdrawalNotQueued = new("withdrawal_not_queued", 409, "The withdrawal does not wait any more: a transaction is made of it, or it has left.");
     public static readonly ProblemType ReceiptNotReady = new("receipt_not_ready", 409, "No signed checkpoint covers this entry yet.", 1);
     public static readonly ProblemType ClockBehind = new("clock_behind", 409, "The server's clock is more than a minute behind the ledger's time, which never runs backwards.");
     public static readonly ProblemType NothingToProve = new("transfer_refused", 409, "The transfer was refused: there is no receipt for it.");
@@ -123,6 +124,8 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         Outcome.PayeeTwice => PayeeTwice,
         Outcome.ExpiryOutOfRange => ExpiryOutOfRange,
         Outcome.HoldNotFound => HoldNotFound,
+        Outcome.WithdrawalNotFound => WithdrawalNotFound,
+        Outcome.WithdrawalNotQueued => WithdrawalNotQueued,
         Outcome.PayeeOnly => PayeeOnly,
         Outcome.OriginalNotFound => OriginalNotFound,
         Outcome.LookUpsExceeded => TooManyLookUps,

@@ -9,7 +9,7 @@ namespace Bitcache.Server.Api;
 /// <param name="Max">True: send all whole satoshis that are available.</param>
 public sealed record WithdrawalRequest(string Id, string Address, long? AmountSat = null, bool? Max = null);
 
-/// <param name="State">queued, building, broadcast, confirmed, final or settled_inside.</param>
+/// <param name="State">queued, building, broadcast, confirmed, final, settled_inside or cancelled.</param>
 /// <param name="Txid">The transaction that pays it; rely on it once it is confirmed.</param>
 /// <param name="Block">The block that holds the transaction.</param>
 public sealed record WithdrawalReply(
@@ -31,6 +31,10 @@ internal static class WithdrawalRoutes
             Query = Replies.Paging,
         },
         Route.Get("/v1/wallets/{wallet}/withdrawals/{id}", Scopes.Read | Scopes.Audit, "A withdrawal", GetAsync) with
+        {
+            Response = ApiJson.Default.WithdrawalReply,
+        },
+        Route.Post("/v1/wallets/{wallet}/withdrawals/{id}/cancel", Scopes.Withdraw, "Take back a withdrawal that is still queued", CancelAsync) with
         {
             Response = ApiJson.Default.WithdrawalReply,
         },
@@ -65,6 +69,18 @@ internal static class WithdrawalRoutes
         var standing = await call.AskAsync((ledger, wallet) => Find(ledger, new WithdrawalKey(wallet.Id, id)))
             ?? throw new ProblemException(ProblemType.WithdrawalNotFound);
         return Replies.Json(ToReply(standing, call.Engine.Network), ApiJson.Default.WithdrawalReply);
+    }
+
+    private static async Task<IResult> CancelAsync(Call call)
+    {
+        var id = call.IdInPath;
+        // Asked before: once it is cancelled no question may fail, and what it was never changes.
+        var found = await call.AskAsync((ledger, wallet) => ledger.FindWithdrawal(new WithdrawalKey(wallet.Id, id)))
+            ?? throw new ProblemException(ProblemType.WithdrawalNotFound);
+        var answer = await call.Partitions.SubmitAsync(new CancelWithdrawal(id, found.Key.Wallet), call.Principal.Tenant);
+        if (answer.Outcome != Outcome.Unchanged && call.Refusal(answer) is { } refusal) return refusal;
+        var cancelled = new Standing(found with { State = WithdrawalState.Cancelled, Family = 0 }, Family: null);
+        return Replies.Json(ToReply(cancelled, call.Engine.Network), ApiJson.Default.WithdrawalReply);
     }
 
     private static async Task<IResult> ListAsync(Call call)
@@ -115,6 +131,7 @@ internal static class WithdrawalRoutes
         },
         WithdrawalState.Paid => "final",
         WithdrawalState.SettledInside => "settled_inside",
+        WithdrawalState.Cancelled => "cancelled",
         WithdrawalState.None => throw new InvalidOperationException("a withdrawal that is nothing"),
     };
 

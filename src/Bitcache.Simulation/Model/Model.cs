@@ -65,6 +65,7 @@ internal sealed partial record Model(
     /// <summary>The outcome and what follows from it; no outcome where the caller broke a rule that callers keep.</summary>
     public (Outcome? Outcome, Model After) Apply(Command command, uint tenant)
     {
+        if (command is CancelWithdrawal cancel) return Cancel(cancel, tenant);
         if (command is ClientCommand named)
         {
             var refusal = Identify(named, tenant);
@@ -163,6 +164,17 @@ internal sealed partial record Model(
             : after.With(c.Wallet, w => w.Hold(sat * 1000)));
     }
 
+    private (Outcome?, Model) Cancel(CancelWithdrawal c, uint tenant)
+    {
+        var key = new WithdrawalKey(c.Wallet, c.Id);
+        if (!IsOwn(c.Wallet, tenant)) return (Outcome.WalletNotFound, this);
+        if (!Withdrawals.TryGetValue(key, out var withdrawal)) return (Outcome.WithdrawalNotFound, this);
+        if (withdrawal.State == WithdrawalState.Cancelled) return (Outcome.Unchanged, this);
+        if (withdrawal.State != WithdrawalState.Queued) return (Outcome.WithdrawalNotQueued, this);
+        var after = this with { Entries = Entries + 1, Withdrawals = Withdrawals.SetItem(key, withdrawal with { State = WithdrawalState.Cancelled }) };
+        return (Outcome.Accepted, after.With(c.Wallet, w => w.Unhold(withdrawal.Msat).Credit(withdrawal.Msat)));
+    }
+
     private (Outcome?, Model) Change(ChangeDeposit c)
     {
         if (!Addresses.TryGetValue(c.Script, out var owner)) return (null, this);
@@ -214,8 +226,9 @@ internal sealed partial record Model(
 
     private (Outcome?, Model) Open(OpenFamily c)
     {
-        var each = c.Withdrawals.All(k => Withdrawals.TryGetValue(k, out var w) && w.State == WithdrawalState.Queued);
+        var each = c.Withdrawals.All(k => Withdrawals.TryGetValue(k, out var w) && w.State is WithdrawalState.Queued or WithdrawalState.Cancelled);
         if (c.Family != Families.Count + 1 || !each || c.Withdrawals.Distinct().Count() != c.Withdrawals.Count) return (null, this);
+        if (c.Withdrawals.Any(k => Withdrawals[k].State == WithdrawalState.Cancelled)) return (Outcome.WithdrawalNotQueued, this);
         if (StoppedOf(c.Withdrawals) is { } stopped) return (stopped, this);
         if (c.Anchor is not null && Families.Any(f => f.Anchor && f.State is (FamilyState.Opened or FamilyState.Signed))) return (Outcome.AnchorPending, this);
         var (purse, cap) = (Wallets[Operator], c.FeeCap.ToMsat().Value);

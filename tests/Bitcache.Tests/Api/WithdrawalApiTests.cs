@@ -9,6 +9,9 @@ public sealed class WithdrawalApiTests(ApiFixture api)
     private Task<ApiAnswer> WithdrawAsync(string wallet, string id, string address, string amount) =>
         api.PostAsync(api.Shop, $"/v1/wallets/{wallet}/withdrawals", $$"""{"id":"{{id}}","address":"{{address}}",{{amount}}}""");
 
+    private Task<ApiAnswer> CancelAsync(string wallet, string id) =>
+        api.SendAsync(HttpMethod.Post, $"/v1/wallets/{wallet}/withdrawals/{id}/cancel", api.Shop);
+
     [Fact]
     public async Task A_withdrawal_is_held_and_queued_and_found_again()
     {
@@ -25,6 +28,47 @@ public sealed class WithdrawalApiTests(ApiFixture api)
         Assert.Equal(first.Text, (await api.GetAsync(api.Shop, $"/v1/wallets/{wallet}/withdrawals/{id}")).Text);
         var listed = Assert.Single((await api.GetAsync(api.Shop, $"/v1/wallets/{wallet}/withdrawals")).Json.GetProperty("items").EnumerateArray());
         Assert.Equal(first.Text, listed.GetRawText());
+    }
+
+    [Fact]
+    public async Task A_withdrawal_that_is_queued_is_taken_back_however_often_that_is_asked()
+    {
+        var wallet = await api.NewWalletAsync(api.Shop, 10_000);
+        var (id, address) = (ApiFixture.NewId(), OfflineNode.NewAddress());
+        var asked = await WithdrawAsync(wallet, id, address, "\"amountSat\":4000");
+        var cancelled = await CancelAsync(wallet, id);
+        Assert.Equal((200, asked.Text.Replace("queued", "cancelled", StringComparison.Ordinal)), (cancelled.Status, cancelled.Text));
+        var balances = await api.GetAsync(api.Shop, "/v1/wallets/" + wallet);
+        Assert.Equal((10_000_000, 0), (balances.Long("availableMsat"), balances.Long("heldMsat")));
+
+        var entries = await api.EntriesAsync();
+        Assert.Equal(cancelled.Text, (await CancelAsync(wallet, id)).Text);
+        Assert.Equal(cancelled.Text, (await api.GetAsync(api.Shop, $"/v1/wallets/{wallet}/withdrawals/{id}")).Text);
+        Assert.Equal(cancelled.Text, (await WithdrawAsync(wallet, id, address, "\"amountSat\":4000")).Text);
+        Assert.Equal(entries, await api.EntriesAsync());
+        var newest = (await api.GetAsync(api.Shop, $"/v1/wallets/{wallet}/history?limit=1")).Json.GetProperty("items")[0];
+        Assert.Equal(
+            ("withdrawal_cancelled", "in", 4_000_000, id),
+            (newest.GetProperty("kind").GetString(), newest.GetProperty("direction").GetString(), newest.GetProperty("amountMsat").GetInt64(), newest.GetProperty("id").GetString()));
+    }
+
+    [Fact]
+    public async Task What_does_not_wait_any_more_is_not_taken_back()
+    {
+        var (wallet, other) = (await api.NewWalletAsync(api.Shop, 10_000), await api.NewWalletAsync(api.Other));
+        var address = (await api.PostAsync(api.Other, $"/v1/wallets/{other}/addresses", $$"""{"id":"{{ApiFixture.NewId()}}"}""")).String("address");
+        var (inside, refused) = (ApiFixture.NewId(), ApiFixture.NewId());
+        await WithdrawAsync(wallet, inside, address, "\"amountSat\":1000");
+        await WithdrawAsync(wallet, refused, OfflineNode.NewAddress(), "\"amountSat\":10001");
+        foreach (var (id, status, code) in new[]
+        {
+            (inside, 409, "withdrawal_not_queued"), (refused, 404, "withdrawal_not_found"), (ApiFixture.NewId(), 404, "withdrawal_not_found"), ("x", 400, "malformed_id"),
+        })
+        {
+            var answer = await CancelAsync(wallet, id);
+            Assert.Equal((status, code), (answer.Status, answer.Code));
+        }
+        Assert.Equal(9_000_000, await api.AvailableAsync(api.Shop, wallet));
     }
 
     [Fact]

@@ -76,6 +76,18 @@ public sealed class PaymentCommandTests(ApiFixture api) : IDisposable
         Assert.Equal(first, await RunAsync(api.Shop, "hold", "place", payer, payee, "1msat", "--for", "1h", "--id", id));
     }
 
+    [Fact]
+    public async Task A_withdrawal_is_asked_for_and_taken_back()
+    {
+        var (wallet, id) = (await api.NewWalletAsync(api.Shop, 10_000), ApiFixture.NewId());
+        Assert.Contains("queued", await RunAsync(api.Shop, "withdraw", wallet, OfflineNode.NewAddress(), "4000sat", "--id", id), StringComparison.Ordinal);
+        var cancelled = await RunAsync(api.Shop, "cancel-withdrawal", wallet, id);
+        Assert.Matches($"^4000 sat to .*: cancelled\nid {id}, ", cancelled);
+        Assert.Equal(cancelled, await RunAsync(api.Shop, "cancel-withdrawal", wallet, id));
+        Assert.Contains("cancelled", await RunAsync(api.Shop, "withdrawals", wallet), StringComparison.Ordinal);
+        Assert.Contains("withdrawal_cancelled", await RunAsync(api.Shop, "history", wallet), StringComparison.Ordinal);
+    }
+
     /// <summary>No request can bring such a reference into a ledger, but a journal may hold one.</summary>
     [Fact]
     public async Task A_reference_is_printed_as_plain_text()

@@ -60,6 +60,19 @@ public sealed class EntryTests
         Assert.Equal(expected, Convert.ToHexStringLower(rules.Book.Records[^1]));
     }
 
+    [Fact]
+    public void A_cancelled_withdrawal_is_laid_out_as_described()
+    {
+        var record = RuleTable.Run($"{WithdrawalRules.Funded}\nwithdraw a S 400 id 1  Accepted\ncancel a 1  Accepted").Book.Records[^1];
+        var entry = Entry.Read(record);
+        Assert.Equal((EntryType.WithdrawalCancelled, new Msat(400_000), new HistoryLink(entry.Sequence - 1, new Msat(1_000_000))), (entry.Type, entry.Released, entry.First));
+        // Id and wallet, and what went back; the salt, and the wallet's link.
+        var body = Convert.ToHexStringLower(record.AsSpan(Entry.RecordHeaderBytes + Entry.StatementHeaderBytes));
+        Assert.Matches("^01a3185c50007000[0-9a-f]{16}612e2e2e2e2e2e2e2e2e2e2e2e2e2e2e0000000000061a80[0-9a-f]{32}[0-9a-f]{16}00000000000f4240$", body);
+        // It takes no id of its own: the withdrawal is found by it as before.
+        Assert.False(EntryId.TryRead(record, out _));
+    }
+
     [Theory]
     [InlineData("", 0, "")]
     [InlineData(" at 200000", 200_000, "00030d40")]

@@ -17,8 +17,8 @@ public sealed class IdFilterTests
         foreach (var record in GoldenJournal.Read())
         {
             var command = Entry.Read(record).Command as ClientCommand;
-            Assert.Equal(command is not null, EntryId.TryRead(record, out var identity));
-            if (command is null) continue;
+            Assert.Equal(command is { IsNamed: true }, EntryId.TryRead(record, out var identity));
+            if (command is not { IsNamed: true }) continue;
             named++;
             Assert.Equal(new EntryId(command.Owner, command.Id), identity);
         }

@@ -32,6 +32,7 @@ internal abstract record Op
     public sealed record Address(int Wallet, int Script, int Id) : Op;
     public sealed record Deposit(int Output, int Script, long Sat, DepositState To, bool Suspense, int Block) : Op;
     public sealed record Withdraw(int Wallet, int Script, long Sat, bool Max, int Id) : Op;
+    public sealed record Cancel(int Which, bool ByStranger) : Op;
     public sealed record Freeze(int Wallet, bool Frozen, bool ByOperator, int Id) : Op;
     public sealed record Open(int Queued, bool Due, bool Anchor, long Cap) : Op;
     public sealed record Sign(int Family, long Fee) : Op;
@@ -126,6 +127,7 @@ internal abstract record Op
         (3, AnyFees),
         (24, AnyDeposit),
         (12, AnyWithdraw),
+        (3, from which in Gen.Choose(0, 5) from stranger in Rarely select (Op)new Cancel(which, stranger)),
         (4, from wallet in Gen.Choose(-1, 4) from frozen in Sometimes from op in Sometimes from id in Ids select (Op)new Freeze(wallet, frozen, op, id)),
         (6, from count in Few from due in Gen.Elements(true, false) from anchor in Rarely from cap in Sats select (Op)new Open(count, due, anchor, cap)),
         (5, from family in Few from fee in Gen.Choose(0, 1_000) select (Op)new Sign(family, fee)),

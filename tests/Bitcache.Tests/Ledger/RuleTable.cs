@@ -128,6 +128,7 @@ internal sealed class RuleTable
             "deposit" => (ParseDeposit(w), Ledger.OperatorTenant),
             "freeze" or "unfreeze" => (new SetFrozen(id, Wallet(w[1]), w[0] == "freeze"), Tenant(w[1])),
             "withdraw" => (ParseWithdrawal(id, w), Tenant(w[1])),
+            "cancel" => (new CancelWithdrawal(Id(w[2]), Wallet(w[1])), Tenant(w[1])),
             "family" => (ParseFamily(w), Ledger.OperatorTenant),
             "sign" => (ParseSign(w), Ledger.OperatorTenant),
             "confirm" => (ParseConfirm(w), Ledger.OperatorTenant),

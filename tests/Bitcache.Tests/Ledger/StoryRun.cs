@@ -123,6 +123,10 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
             case Op.Withdraw o:
                 Do(new RequestWithdrawal(Id(o.Id), Wallet(o.Wallet), Script(o.Script), new Sats(o.Sat), o.Max), TenantOf(o.Wallet));
                 break;
+            case Op.Cancel o when _model.Withdrawals.Count > 0:
+                var recent = _model.Withdrawals.OrderByDescending(w => w.Value.Order).ElementAt(o.Which % _model.Withdrawals.Count).Key;
+                Do(new CancelWithdrawal(recent.Id, recent.Wallet), _model.Wallets[recent.Wallet].Tenant + (o.ByStranger ? 1u : 0u));
+                break;
             case Op.Open o:
                 var keys = (o.Due ? _model.Due : _model.Queued).Take(o.Queued);
                 var anchor = o.Anchor ? new AnchorTerms(1, 1, default) : null;

@@ -180,6 +180,64 @@ public sealed class WithdrawalRules
     }
 
     [Fact]
+    public void A_withdrawal_that_no_family_holds_is_taken_back_once()
+    {
+        var rules = RuleTable.Run(Funded + """
+            withdraw a S 400 id 1             Accepted              a 600 held 400
+            withdraw a S 350 id 2             Accepted              a 250 held 750
+            cancel nobody 1                   WalletNotFound
+            # The wallet before the withdrawal: a stranger learns nothing.
+            cancel a 1 by x                   WalletNotFound
+            cancel a 9 by x                   WalletNotFound
+            cancel a 9                        WithdrawalNotFound
+            # An id is its wallet's alone.
+            cancel b 1                        WithdrawalNotFound
+            cancel a 1                        Accepted              a 650 held 350
+            cancel a 1                        Unchanged             a 650 held 350
+            # The id stays that of the request.
+            withdraw a S 400 id 1             Known                 a 650 held 350
+            family 1 cap 100 of a/2,a/1       WithdrawalNotQueued   op 5000, a 650 held 350
+            family 1 cap 100 of a/2           Accepted              op 4900 held 100
+            cancel a 2                        WithdrawalNotQueued   a 650 held 350
+            # Of a family that is given up it waits again.
+            abandon 1                         Accepted              op 5000
+            cancel a 2                        Accepted              a 1000
+            family 2 cap 100 of a/2           WithdrawalNotQueued   op 5000
+            """);
+        Assert.Equal(0, rules.Book.Ledger.QueuedWithdrawals);
+        Assert.Empty(rules.Book.Ledger.DueWithdrawals());
+        Assert.All(rules.Book.Ledger.WithdrawalsOf(RuleTable.Wallet("a")), w => Assert.Equal(WithdrawalState.Cancelled, w.State));
+    }
+
+    [Fact]
+    public void What_left_or_was_settled_or_refused_cannot_be_taken_back() => RuleTable.Run(Funded + """
+        withdraw a S 400 id 1             Accepted
+        withdraw a B 100 id 2             Accepted              a 500 held 400, b 100
+        withdraw a S 9000 id 3            InsufficientFunds
+        cancel a 2                        WithdrawalNotQueued
+        cancel a 3                        WithdrawalNotFound
+        family 1 cap 100 of a/1           Accepted
+        sign 1 1 fee 60                   Accepted
+        cancel a 1                        WithdrawalNotQueued
+        confirm 1 1 B                     Accepted
+        cancel a 1                        WithdrawalNotQueued
+        finish 1                          Accepted              a 500
+        cancel a 1                        WithdrawalNotQueued   a 500
+        """);
+
+    [Fact]
+    public void A_wallet_that_is_frozen_or_owes_takes_back_what_it_asked_for_and_repays_with_it() => RuleTable.Run(Funded + """
+        withdraw a S 400 id 1             Accepted              a 600 held 400
+        withdraw a S 350 id 2             Accepted              a 250 held 750
+        freeze a by op                    Accepted
+        cancel a 1                        Accepted              a 650 held 350
+        pay a b 600                       WalletFrozen
+        unfreeze a by op                  Accepted
+        deposit d1 reversed               Accepted              a 0 held 350 owed 350
+        cancel a 2                        Accepted              a 0
+        """);
+
+    [Fact]
     public void What_a_wallet_owes_keeps_its_withdrawals_out_of_families()
     {
         var rules = RuleTable.Run(Funded + """

@@ -138,6 +138,23 @@ public sealed class PayoutStepTests : IAsyncLifetime
         Assert.Single(_node.Calls, nameof(IBitcoinNode.SendRawTransactionAsync));
     }
 
+    [Fact]
+    public async Task A_withdrawal_that_is_cancelled_before_its_family_is_opened_stays_out_of_it()
+    {
+        await DoAsync(new AbandonFamily(1));
+        await DoAsync(new AbandonFamily(2));
+        var due = await _partition.QueryAsync(ledger => ledger.DueWithdrawals());
+        await DoAsync(new CancelWithdrawal(_withdrawals[0].Id, _withdrawals[0].Wallet), tenant: 1);
+        var cheap = new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin, FeeCapSat = FeeCap.Value };
+        var payouts = new Payouts(new PartitionSet([_partition]), _partition, NodeOfCalls.Create().Seam, cheap, NullLogger.Instance);
+        await payouts.OpenAsync(null, due);
+        Assert.Equal([FamilyState.Abandoned, FamilyState.Abandoned], await StatesAsync());
+        Assert.False(payouts.OperatorFundsLow);
+
+        await payouts.OpenAsync(null, await _partition.QueryAsync(ledger => ledger.DueWithdrawals()));
+        Assert.Equal([_withdrawals[1]], (await FamilyAsync(3)).Withdrawals);
+    }
+
     [Theory]
     [InlineData(Stop.Owes)]
     [InlineData(Stop.Frozen)]
