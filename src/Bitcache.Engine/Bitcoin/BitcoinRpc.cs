@@ -23,21 +23,26 @@ public sealed class BitcoinRpc : IDisposable
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = Limits.NodeAnswerDepthMax };
 
     private readonly BitcoinRpcOptions _options;
-    private readonly SocketsHttpHandler _handler;
+    private readonly HttpMessageHandler _handler;
     private readonly HttpClient _http;
     private volatile AuthenticationHeaderValue? _credentials;
     private long _lastId;
 
     public BitcoinRpc(BitcoinRpcOptions options)
-    {
-        _options = options;
-        _handler = new SocketsHttpHandler
+        : this(options, new SocketsHttpHandler
         {
             UseProxy = false,
             UseCookies = false,
             AllowAutoRedirect = false,
             PooledConnectionIdleTimeout = IdleConnectionMax,
-        };
+        })
+    {
+    }
+
+    /// <summary>The same over something else than sockets.</summary>
+    internal BitcoinRpc(BitcoinRpcOptions options, HttpMessageHandler handler)
+    {
+        (_options, _handler) = (options, handler);
         _http = new HttpClient(_handler, disposeHandler: false)
         {
             Timeout = Timeout.InfiniteTimeSpan,

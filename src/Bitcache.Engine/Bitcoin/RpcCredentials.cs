@@ -6,10 +6,13 @@ namespace Bitcache.Engine.Bitcoin;
 /// <summary>Where the node's user and password are read from: always a file, so that no secret stands in a setting.</summary>
 public sealed class RpcCredentials
 {
-    private readonly string _path;
+    private readonly string? _path;
     private readonly string? _user;
 
-    private RpcCredentials(string path, string? user) => (_path, _user) = (path, user);
+    private RpcCredentials(string? path, string? user) => (_path, _user) = (path, user);
+
+    /// <summary>For a node that asks for none: one that is simulated.</summary>
+    internal static RpcCredentials None { get; } = new(null, null);
 
     /// <summary>The node's own <c>.cookie</c>, which it writes anew at every start.</summary>
     public static RpcCredentials FromCookie(string path) => new(path, null);
@@ -20,6 +23,7 @@ public sealed class RpcCredentials
     /// <summary>Reads the file and makes the header of it; <see cref="NodeFailure.Unauthorized"/> if it cannot be read.</summary>
     internal AuthenticationHeaderValue Read()
     {
+        if (_path is null) return new AuthenticationHeaderValue("Basic");
         string line;
         try
         {

@@ -1,0 +1,147 @@
+// The calls that the engine makes, answered as Bitcoin Core's rpc/ and wallet/rpc/ do: what they take, what they give, and
+// the numbers of their errors.
+
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Bitcoin;
+
+namespace Bitcache.Simulation.Bitcoin;
+
+internal sealed class FakeCalls(FakeNode node)
+{
+    private readonly FakeWalletCalls _wallet = new(node);
+
+    private FakeChain Chain => node.Chain;
+
+    /// <exception cref="CallFailedException">The node's own errors.</exception>
+    public JsonNode? Call(string? wallet, string method, JsonElement p)
+    {
+        if (wallet is null) return OfNode(method, p);
+        if (wallet != node.Wallet.Name || !node.IsWalletLoaded) throw new CallFailedException(RpcError.WalletNotFound, "Requested wallet does not exist or is not loaded");
+        return _wallet.Call(method, p);
+    }
+
+    private JsonNode? OfNode(string method, JsonElement p) => method switch
+    {
+        "loadwallet" => LoadWallet(p[0].ToText()),
+        "getblockchaininfo" => BlockchainInfo(),
+        "getblockhash" => Chain.At(p[0].ToInt())?.Hash.ToString() ?? throw new CallFailedException(RpcError.InvalidParameter, "Block height out of range"),
+        "getblockheader" => p[1].ToBool() ? Header(Block(p[0])) : Convert.ToHexStringLower(Block(p[0]).Bytes),
+        "getblock" => new JsonObject { ["tx"] = new JsonArray([.. Block(p[0]).Transactions.Select(t => (JsonNode)t.Txid.ToString())]) },
+        "validateaddress" => new JsonObject { ["isvalid"] = BitcoinAddress.TryParse(p[0].ToText(), BitcoinNetwork.Regtest, out _, out _) },
+        "decodepsbt" => DecodePsbt(FakePsbt.Read(p[0].ToText())),
+        "sendrawtransaction" => Send(p[0].ToText()),
+        "gettxspendingprevout" => new JsonArray([.. p[0].ToList(NodeJson.ToOutPoint).Select(Spender)]),
+        "getmempoolentry" => MempoolEntry(p[0].ToTxid()),
+        "getrawtransaction" => RawTransaction(p[0].ToTxid(), p[2]),
+        "estimatesmartfee" => Estimate(p[0].ToInt()),
+        _ => throw new CallFailedException((RpcError)(-32601), "Method not found"),
+    };
+
+    private JsonObject LoadWallet(string name)
+    {
+        if (name != node.Wallet.Name) throw new CallFailedException(RpcError.WalletNotFound, "Wallet file verification failed");
+        if (node.IsWalletLoaded) throw new CallFailedException(RpcError.WalletAlreadyLoaded, $"Wallet \"{name}\" is already loaded.");
+        node.IsWalletLoaded = true;
+        return new JsonObject { ["name"] = name };
+    }
+
+    private JsonObject BlockchainInfo() => new()
+    {
+        ["chain"] = BitcoinNetwork.Regtest.ChainName(),
+        ["blocks"] = Chain.Tip.Height,
+        ["headers"] = Chain.Tip.Height + node.HeadersAhead,
+        ["bestblockhash"] = Chain.Tip.Hash.ToString(),
+        ["initialblockdownload"] = node.IsDownloading,
+    };
+
+    private FakeBlock Block(JsonElement hash) => Chain.Find(hash.ToBlockHash()) ?? throw new CallFailedException(RpcError.InvalidAddressOrKey, "Block not found");
+
+    private JsonObject Header(FakeBlock block)
+    {
+        var seconds = block.Header.Time.Milliseconds / 1_000;
+        var header = new JsonObject
+        {
+            ["hash"] = block.Hash.ToString(),
+            ["confirmations"] = Chain.IsBest(block) ? Chain.Tip.Height - block.Height + 1 : -1,
+            ["height"] = block.Height,
+            ["time"] = seconds,
+            ["mediantime"] = seconds,
+        };
+        if (block.Previous is { } previous) header["previousblockhash"] = previous.Hash.ToString();
+        return header;
+    }
+
+    private JsonObject DecodePsbt(BitcoinTransaction transaction)
+    {
+        var spent = transaction.Inputs.Select(i => node.Wallet.OwnOutput(i.Spent) ?? node.Mempool.FindOutput(i.Spent)).ToArray();
+        var decoded = new JsonObject
+        {
+            ["tx"] = new JsonObject
+            {
+                ["txid"] = transaction.Txid.ToString(),
+                ["size"] = transaction.Stripped.Length,
+                ["locktime"] = 0,
+                ["vin"] = new JsonArray([.. transaction.Inputs.Select(i => (JsonNode)ToJson(i.Spent, ("sequence", i.Sequence)))]),
+                ["vout"] = new JsonArray([.. transaction.Outputs.Select(o => (JsonNode)ToJson(o, "value"))]),
+            },
+            ["inputs"] = new JsonArray([.. spent.Select(s => (JsonNode)(s is null ? new JsonObject() : new JsonObject { ["witness_utxo"] = ToJson(s, "amount") }))]),
+        };
+        if (!spent.Contains(null))
+            decoded["fee"] = ToJson(new Sats(spent.Sum(s => s!.Value.Value) - transaction.Outputs.Sum(o => o.Value.Value)));
+        return decoded;
+    }
+
+    private JsonNode Send(string hex)
+    {
+        if (!BitcoinTransaction.TryParse(hex, out var transaction)) throw new CallFailedException((RpcError)(-22), "TX decode failed. Make sure the tx has at least one input.");
+        var signed = Convert.FromHexString(hex).AsSpan().SequenceEqual(FakeTransactions.Sign(transaction));
+        return node.Send(transaction, signed) is not { } refusal ? transaction.Txid.ToString() : throw new CallFailedException(refusal.Code, refusal.Message);
+    }
+
+    private JsonNode Spender(OutPoint output) =>
+        node.Mempool.SpenderOf(output) is { } spender ? ToJson(output, ("spendingtxid", spender.ToString())) : ToJson(output);
+
+    private JsonObject MempoolEntry(Txid txid)
+    {
+        var waiting = node.Mempool.Find(txid) ?? throw new CallFailedException(RpcError.InvalidAddressOrKey, "Transaction not in mempool");
+        return new JsonObject
+        {
+            ["vsize"] = waiting.VirtualBytes,
+            ["descendantcount"] = node.Mempool.DescendantsOf(txid),
+            ["fees"] = new JsonObject { ["base"] = ToJson(waiting.Fee) },
+        };
+    }
+
+    private JsonNode RawTransaction(Txid txid, JsonElement block)
+    {
+        var found = block.ValueKind == JsonValueKind.Null
+            ? node.Mempool.Find(txid)?.Transaction
+            : Block(block).Transactions.FirstOrDefault(t => t.Txid == txid);
+        return found is null
+            ? throw new CallFailedException(RpcError.InvalidAddressOrKey, "No such mempool or blockchain transaction")
+            : Convert.ToHexStringLower(FakeWalletCalls.Bytes(found));
+    }
+
+    private JsonObject Estimate(int blocks) => node.Estimate is { } rate
+        ? new JsonObject { ["feerate"] = ToJson(new Sats(rate.SatsPerKvB)), ["blocks"] = blocks }
+        : new JsonObject { ["errors"] = new JsonArray("Insufficient data or no feerate found"), ["blocks"] = blocks };
+
+    /// <summary>An amount in bitcoin with all eight decimals.</summary>
+    internal static JsonNode ToJson(Sats amount) => JsonNode.Parse(Amounts.FormatBtc(amount))!;
+
+    private static JsonObject ToJson(OutPoint output, params ReadOnlySpan<(string Name, JsonNode Value)> more)
+    {
+        var json = new JsonObject { ["txid"] = output.Txid.ToString(), ["vout"] = output.Index };
+        foreach (var (name, value) in more) json[name] = value;
+        return json;
+    }
+
+    private static JsonObject ToJson(TransactionOutput output, string amount) => new()
+    {
+        [amount] = ToJson(output.Value),
+        ["scriptPubKey"] = new JsonObject { ["hex"] = Convert.ToHexStringLower(output.Script) },
+    };
+}

@@ -1,0 +1,177 @@
+// The calls to the node's wallet.
+
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Bitcoin;
+
+namespace Bitcache.Simulation.Bitcoin;
+
+internal sealed class FakeWalletCalls(FakeNode node)
+{
+    private const int SatPerKvBInSatPerVB = 1_000;
+
+    private readonly FakeEntries _entries = new(node);
+
+    private FakeWallet Wallet => node.Wallet;
+
+    public JsonNode? Call(string method, JsonElement p) => method switch
+    {
+        "getwalletinfo" => Info(),
+        "getnewaddress" => FakeNode.AddressOf(Wallet.NewScript(change: false)),
+        "getaddressinfo" => AddressInfo(FakeNode.ScriptOf(p[0].ToText())),
+        "listsinceblock" => ListSinceBlock(p[0], p[1].ToInt()),
+        "gettransaction" => GetTransaction(p[0].ToTxid()),
+        "walletcreatefundedpsbt" => Funded(node.Funding.Fund(
+            p[0].ToList(NodeJson.ToOutPoint), p[1].ToList(ToOutput), ToFeeRate(p[3].Get("fee_rate")))),
+        "psbtbumpfee" => Funded(node.Funding.Bump(p[0].ToTxid(), ToFeeRate(p[1].Get("fee_rate")))),
+        "walletprocesspsbt" => Process(p[0].ToText()),
+        "lockunspent" => LockUnspent(p),
+        "listlockunspent" => new JsonArray([.. Wallet.Locked.Select(o => (JsonNode)new JsonObject { ["txid"] = o.Txid.ToString(), ["vout"] = o.Index })]),
+        "listunspent" => new JsonArray([.. node.Funding.Coins()
+            .Where(c => c.Confirmations >= p[0].ToInt() && !FakeFunding.IsImmature(c) && !Wallet.Locked.Contains(c.OutPoint)).Select(Coin)]),
+        "getbalances" => Balances(),
+        _ => throw new CallFailedException((RpcError)(-32601), "Method not found"),
+    };
+
+    /// <summary>A transaction as it travels: a coinbase is here without a witness.</summary>
+    internal static byte[] Bytes(BitcoinTransaction transaction) =>
+        transaction.Inputs[0].Spent.Txid == default ? transaction.Stripped : FakeTransactions.Sign(transaction);
+
+    private JsonObject Info()
+    {
+        var info = new JsonObject
+        {
+            ["walletname"] = Wallet.Name,
+            ["scanning"] = Wallet.IsScanning ? new JsonObject { ["duration"] = 1, ["progress"] = 0.5 } : false,
+            ["descriptors"] = true,
+            ["private_keys_enabled"] = true,
+        };
+        if (Wallet.IsLocked) info["unlocked_until"] = 0;
+        return info;
+    }
+
+    private JsonObject AddressInfo(byte[] script) => new()
+    {
+        ["ismine"] = Wallet.IsMine(script),
+        ["ischange"] = Wallet.IsChange(script),
+        ["scriptPubKey"] = Convert.ToHexStringLower(script),
+    };
+
+    /// <summary>Counts from where the given block's branch left the best chain; what its own blocks held is <c>removed</c>.</summary>
+    private JsonObject ListSinceBlock(JsonElement since, int target)
+    {
+        var entries = new JsonArray();
+        var removed = new JsonArray();
+        var height = -1;
+        if (since.ValueKind != JsonValueKind.Null)
+        {
+            var block = node.Chain.Find(since.ToBlockHash()) ?? throw new CallFailedException(RpcError.InvalidAddressOrKey, "Block not found");
+            var fork = node.Chain.Fork(block);
+            height = fork.Height;
+            for (; block != fork; block = block.Previous!)
+            {
+                foreach (var known in block.Transactions.Select(t => Wallet.Find(t.Txid)).OfType<KnownTransaction>())
+                    _entries.AddTo(removed, known, whole: true, conflictedToo: true);
+            }
+        }
+        foreach (var known in Wallet.Known)
+        {
+            if (height < 0 || Math.Abs(Wallet.Confirmations(known)) < Wallet.Height + 1 - height)
+                _entries.AddTo(entries, known, whole: true, conflictedToo: false);
+        }
+        var last = node.Chain.At(Wallet.Height + 1 - Math.Min(target, Wallet.Height + 1))!;
+        return new JsonObject { ["transactions"] = entries, ["removed"] = removed, ["lastblock"] = last.Hash.ToString() };
+    }
+
+    private JsonObject GetTransaction(Txid txid)
+    {
+        var known = Wallet.Find(txid) ?? throw new CallFailedException(RpcError.InvalidAddressOrKey, "Invalid or non-wallet transaction id");
+        var details = new JsonArray();
+        _entries.AddTo(details, known, whole: false, conflictedToo: false);
+        var answer = _entries.Place(known);
+        answer["txid"] = txid.ToString();
+        answer["details"] = details;
+        answer["walletconflicts"] = new JsonArray([.. Wallet.ConflictsOf(known).Select(c => (JsonNode)c.ToString())]);
+        answer["hex"] = Convert.ToHexStringLower(Bytes(known.Transaction));
+        if (_entries.Fee(known) is { } fee) answer["fee"] = fee;
+        return answer;
+    }
+
+    private static JsonObject Funded((BitcoinTransaction Transaction, Sats Fee) built) =>
+        new() { ["psbt"] = FakePsbt.Write(built.Transaction), ["fee"] = FakeCalls.ToJson(built.Fee) };
+
+    private JsonObject Process(string psbt)
+    {
+        if (Wallet.IsLocked) throw new CallFailedException(RpcError.WalletUnlockNeeded, "Error: Please enter the wallet passphrase with walletpassphrase first.");
+        var transaction = FakePsbt.Read(psbt);
+        var complete = transaction.Inputs.All(i => Wallet.OwnOutput(i.Spent) is not null);
+        var answer = new JsonObject { ["psbt"] = psbt, ["complete"] = complete };
+        if (complete) answer["hex"] = Convert.ToHexStringLower(FakeTransactions.Sign(transaction));
+        return answer;
+    }
+
+    private JsonNode LockUnspent(JsonElement p)
+    {
+        if (p[0].ToBool())
+        {
+            Wallet.UnlockAll();
+            return true;
+        }
+        var outputs = p[1].ToList(NodeJson.ToOutPoint);
+        // All or none: looked at first.
+        foreach (var output in outputs)
+        {
+            if (Wallet.Find(output.Txid) is not { } known) throw new CallFailedException(RpcError.InvalidParameter, "Invalid parameter, unknown transaction");
+            if (output.Index >= known.Transaction.Outputs.Count) throw new CallFailedException(RpcError.InvalidParameter, "Invalid parameter, vout index out of bounds");
+            if (Wallet.IsSpent(output)) throw new CallFailedException(RpcError.InvalidParameter, "Invalid parameter, expected unspent output");
+            if (Wallet.Locked.Contains(output)) throw new CallFailedException(RpcError.InvalidParameter, "Invalid parameter, output already locked");
+        }
+        foreach (var output in outputs) Wallet.Lock(output);
+        return true;
+    }
+
+    private static JsonNode Coin(OwnCoin coin) => new JsonObject
+    {
+        ["txid"] = coin.OutPoint.Txid.ToString(),
+        ["vout"] = coin.OutPoint.Index,
+        ["address"] = FakeNode.AddressOf(new ByteString(coin.Output.Script)),
+        ["scriptPubKey"] = Convert.ToHexStringLower(coin.Output.Script),
+        ["amount"] = FakeCalls.ToJson(coin.Output.Value),
+        ["confirmations"] = coin.Confirmations,
+        ["solvable"] = true,
+        ["safe"] = coin.Safe,
+    };
+
+    private JsonObject Balances()
+    {
+        var coins = node.Funding.Coins();
+        JsonNode Sum(Func<OwnCoin, bool> which) => FakeCalls.ToJson(new Sats(coins.Where(which).Sum(c => c.Output.Value.Value)));
+        return new JsonObject
+        {
+            ["mine"] = new JsonObject
+            {
+                ["trusted"] = Sum(c => c.Safe && !FakeFunding.IsImmature(c)),
+                ["untrusted_pending"] = Sum(c => !c.Safe),
+                ["immature"] = Sum(FakeFunding.IsImmature),
+            },
+        };
+    }
+
+    private static TransactionOutput ToOutput(JsonElement output)
+    {
+        var (name, value) = output.EnumerateObject().Select(m => (m.Name, m.Value.ToText())).Single();
+        if (name == "data")
+        {
+            var data = Convert.FromHexString(value);
+            return new TransactionOutput(Sats.Zero, [0x6a, .. data.Length > 75 ? (byte[])[0x4c, (byte)data.Length] : [(byte)data.Length], .. data]);
+        }
+        return Amounts.TryParseBtc(value, out var amount)
+            ? new TransactionOutput(amount, FakeNode.ScriptOf(name)) : throw new CallFailedException((RpcError)(-3), "Invalid amount");
+    }
+
+    /// <summary>In sat/vB with three decimals.</summary>
+    private static FeeRate ToFeeRate(JsonElement rate) =>
+        new((long)(decimal.Parse(rate.ToText(), System.Globalization.CultureInfo.InvariantCulture) * SatPerKvBInSatPerVB));
+}

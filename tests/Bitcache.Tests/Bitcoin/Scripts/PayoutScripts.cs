@@ -1,0 +1,178 @@
+// What happens to a transaction of the wallet's own, as scripts that any node must answer in the same way.
+
+using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Bitcoin;
+
+namespace Bitcache.Tests.Bitcoin.Scripts;
+
+internal static class PayoutScripts
+{
+    private static readonly Sats Funds = new(500_000);
+    private static readonly Sats Amount = new(90_000);
+    private static readonly FeeRate Rate = new(2_500);
+    private static readonly FeeRate HigherRate = new(9_000);
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public static async Task A_payout_is_bumped_and_its_first_attempt_confirms(INodeStage stage)
+    {
+        var node = stage.Node;
+        var coin = await FundAsync(stage);
+        var cursor = (await node.GetBlockchainInfoAsync(Cancel)).BestBlock;
+        var (first, raw) = await BuildAsync(stage, [coin], new DataOutput(new byte[36]));
+        Assert.Contains(coin, await node.ListLockUnspentAsync(Cancel));
+        Assert.Empty(await node.ListUnspentAsync(1, Cancel));
+        await SendAsync(stage, raw, BroadcastOutcome.Accepted);
+        await SendAsync(stage, raw, BroadcastOutcome.Accepted);
+        // A coin that is being spent is not locked any more.
+        Assert.Empty(await node.ListLockUnspentAsync(Cancel));
+        await node.GetTxSpendingPrevoutAsync([coin], Cancel);
+        await DepositScripts.ListAsync(node, cursor);
+
+        var bump = await node.PsbtBumpFeeAsync(first, HigherRate, Cancel);
+        var second = await node.DecodePsbtAsync(bump.Psbt, Cancel);
+        var bumped = (await node.WalletProcessPsbtAsync(bump.Psbt, Cancel)).Transaction!;
+        await SendAsync(stage, bumped, BroadcastOutcome.Accepted);
+        await SendAsync(stage, raw, BroadcastOutcome.Refused);
+        await node.GetTxSpendingPrevoutAsync([coin], Cancel);
+        await node.GetMempoolEntryAsync(first, Cancel);
+        await node.GetMempoolEntryAsync(second.Txid, Cancel);
+        await node.GetTransactionAsync(first, Cancel);
+
+        await stage.MineOnlyAsync(raw);
+        Assert.Equal(1, (await node.GetTransactionAsync(first, Cancel))!.Confirmations);
+        Assert.Equal(-1, (await node.GetTransactionAsync(second.Txid, Cancel))!.Confirmations);
+        await SendAsync(stage, raw, BroadcastOutcome.AlreadyInChain);
+        await SendAsync(stage, bumped, BroadcastOutcome.Ambiguous);
+        await node.GetTxSpendingPrevoutAsync([coin], Cancel);
+        await DepositScripts.ListAsync(node, cursor);
+        await RefusedAsync(() => node.PsbtBumpFeeAsync(first, HigherRate, Cancel));
+    }
+
+    public static async Task A_payout_that_left_the_chain_waits_again(INodeStage stage)
+    {
+        var node = stage.Node;
+        var coin = await FundAsync(stage);
+        var (txid, raw) = await BuildAsync(stage, [coin]);
+        await SendAsync(stage, raw, BroadcastOutcome.Accepted);
+        var block = await stage.MineAsync();
+        await node.GetTransactionAsync(txid, Cancel);
+        await stage.InvalidateAsync(block);
+        Assert.Equal(0, (await node.GetTransactionAsync(txid, Cancel))!.Confirmations);
+        await SendAsync(stage, raw, BroadcastOutcome.Accepted);
+        await stage.MineOnlyAsync();
+        await stage.MineAsync();
+        Assert.Equal(1, (await node.GetTransactionAsync(txid, Cancel))!.Confirmations);
+    }
+
+    public static async Task A_payout_spent_again_is_not_bumped(INodeStage stage)
+    {
+        var node = stage.Node;
+        var (txid, raw) = await BuildAsync(stage, [await FundAsync(stage)]);
+        await SendAsync(stage, raw, BroadcastOutcome.Accepted);
+        var change = Assert.Single(await node.ListUnspentAsync(0, Cancel));
+        Assert.True(change.Safe);
+        var (_, child) = await BuildAsync(stage, [change.Output]);
+        await SendAsync(stage, child, BroadcastOutcome.Accepted);
+        await node.GetMempoolEntryAsync(txid, Cancel);
+        await RefusedAsync(() => node.PsbtBumpFeeAsync(txid, HigherRate, Cancel));
+    }
+
+    public static async Task Locks_are_lost_when_the_node_restarts(INodeStage stage)
+    {
+        var node = stage.Node;
+        var coin = await FundAsync(stage);
+        await node.LockUnspentAsync([coin], Cancel);
+        await node.ListLockUnspentAsync(Cancel);
+        Assert.Empty(await node.ListUnspentAsync(1, Cancel));
+        await RefusedAsync(() => node.LockUnspentAsync([coin], Cancel));
+        await RefusedAsync(() => BuildAsync(stage, []));
+        await stage.RestartAsync();
+        Assert.Empty(await node.ListLockUnspentAsync(Cancel));
+        await BuildAsync(stage, []);
+        Assert.Contains(coin, await node.ListLockUnspentAsync(Cancel));
+        await node.UnlockAllAsync(Cancel);
+        Assert.Empty(await node.ListLockUnspentAsync(Cancel));
+    }
+
+    public static async Task An_evicted_payout_is_sent_again(INodeStage stage)
+    {
+        var node = stage.Node;
+        var coin = await FundAsync(stage);
+        var (txid, raw) = await BuildAsync(stage, [coin]);
+        await SendAsync(stage, raw, BroadcastOutcome.Accepted);
+        await stage.EvictAsync(txid);
+        Assert.Equal(0, (await node.GetTransactionAsync(txid, Cancel))!.Confirmations);
+        await node.GetMempoolEntryAsync(txid, Cancel);
+        await node.GetTxSpendingPrevoutAsync([coin], Cancel);
+        // The wallet keeps its coin for it.
+        Assert.Empty(await node.ListUnspentAsync(1, Cancel));
+        await RefusedAsync(() => node.LockUnspentAsync([coin], Cancel));
+        await SendAsync(stage, raw, BroadcastOutcome.Accepted);
+        await stage.MineAsync();
+        Assert.Equal(1, (await node.GetTransactionAsync(txid, Cancel))!.Confirmations);
+    }
+
+    public static async Task A_restart_sends_again_what_the_wallet_knows(INodeStage stage)
+    {
+        var node = stage.Node;
+        var (txid, raw) = await BuildAsync(stage, [await FundAsync(stage)]);
+        await SendAsync(stage, raw, BroadcastOutcome.Accepted);
+        await stage.EvictAsync(txid);
+        await node.GetMempoolEntryAsync(txid, Cancel);
+        await stage.RestartAsync();
+        await node.GetMempoolEntryAsync(txid, Cancel);
+        await node.GetTransactionAsync(txid, Cancel);
+    }
+
+    public static async Task A_broadcast_is_refused_in_different_ways(INodeStage stage)
+    {
+        var node = stage.Node;
+        var (_, raw) = await BuildAsync(stage, [await FundAsync(stage)]);
+        // Version, marker and flag, count of inputs: then the txid of the first.
+        var missing = (byte[])raw.Clone();
+        missing[7] ^= 1;
+        await SendAsync(stage, missing, BroadcastOutcome.Ambiguous);
+        // The last four bytes are the lock time, before them stands a signature.
+        var forged = (byte[])raw.Clone();
+        forged[^10] ^= 1;
+        await SendAsync(stage, forged, BroadcastOutcome.Refused);
+        await RefusedAsync(() => node.SendRawTransactionAsync([1, 2, 3], Cancel));
+        await SendAsync(stage, raw, BroadcastOutcome.Accepted);
+        await stage.MineAsync();
+        await SendAsync(stage, raw, BroadcastOutcome.AlreadyInChain);
+        await node.GetTransactionAsync(new Txid(new Hash256(1, 2)), Cancel);
+        await node.GetMempoolEntryAsync(new Txid(new Hash256(1, 2)), Cancel);
+        await node.ListSinceBlockAsync(new BlockHash(new Hash256(1, 2)), 3, Cancel);
+        await RefusedAsync(() => node.PsbtBumpFeeAsync(new Txid(new Hash256(1, 2)), Rate, Cancel));
+        await node.ValidateAddressAsync("bcrt1nonsense", Cancel);
+        await RefusedAsync(() => node.GetAddressInfoAsync("bcrt1nonsense", Cancel));
+    }
+
+    /// <summary>A confirmed coin, and nothing else, in the wallet.</summary>
+    private static async Task<OutPoint> FundAsync(INodeStage stage)
+    {
+        await stage.PayAsync(await stage.Node.GetNewAddressAsync(Cancel), Funds);
+        await stage.MineAsync();
+        return Assert.Single(await stage.Node.ListUnspentAsync(1, Cancel)).Output;
+    }
+
+    private static async Task<(Txid Txid, byte[] Raw)> BuildAsync(INodeStage stage, IReadOnlyList<OutPoint> inputs, params NewOutput[] more)
+    {
+        var funded = await stage.Node.WalletCreateFundedPsbtAsync(inputs, [new PayOutput(await stage.StrangerAsync(), Amount), .. more], Rate, Cancel);
+        var psbt = await stage.Node.DecodePsbtAsync(funded.Psbt, Cancel);
+        var raw = (await stage.Node.WalletProcessPsbtAsync(funded.Psbt, Cancel)).Transaction;
+        Assert.True(BitcoinTransaction.TryParse(raw, out var transaction));
+        Assert.Equal(psbt.Txid, transaction.Txid);
+        return (psbt.Txid, raw!);
+    }
+
+    private static async Task SendAsync(INodeStage stage, byte[] raw, BroadcastOutcome outcome)
+    {
+        Assert.Equal(outcome, (await stage.Node.SendRawTransactionAsync(raw, Cancel)).Outcome);
+        await stage.SettleAsync();
+    }
+
+    private static async Task RefusedAsync(Func<Task> call) => await Assert.ThrowsAsync<NodeException>(call);
+}
