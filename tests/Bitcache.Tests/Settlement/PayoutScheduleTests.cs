@@ -1,0 +1,59 @@
+using Bitcache.Tests.Simulation;
+
+namespace Bitcache.Tests.Settlement;
+
+/// <summary>F13 and F14 for withdrawals: every fault of a node, reorganisations, evictions, lost locks, and the process ending
+/// at any of its steps.</summary>
+[Trait("suite", "faults")]
+public sealed class PayoutScheduleTests(ITestOutputHelper output)
+{
+    private static readonly int SeedsInAll = Environment.GetEnvironmentVariable("BITCACHE_FULL") == "1" ? 100_000 : 1_000;
+
+    [Fact]
+    public void Every_withdrawal_is_paid_once_by_a_transaction_that_was_durable_before_it_left()
+    {
+        long faults = 0, reorganisations = 0, evictions = 0, withdrawals = 0, families = 0, restarts = 0;
+        Seeds.Run(SeedsInAll, seed =>
+        {
+            using var schedule = new PayoutSchedule(seed);
+            schedule.Run();
+            Interlocked.Add(ref faults, schedule.Faults);
+            Interlocked.Add(ref reorganisations, schedule.Reorganisations);
+            Interlocked.Add(ref evictions, schedule.Evictions);
+            Interlocked.Add(ref withdrawals, schedule.Withdrawals);
+            Interlocked.Add(ref families, schedule.Families);
+            Interlocked.Add(ref restarts, schedule.Restarts);
+        });
+        if (Seeds.Only is not null) return;
+        output.WriteLine($"{faults} calls failed, {reorganisations} reorganisations, {evictions} evictions, {restarts} restarts; {withdrawals} withdrawals in {families} families");
+        Assert.True(faults >= 5 * SeedsInAll && reorganisations >= 5 * SeedsInAll && restarts >= 3 * SeedsInAll && withdrawals >= 5 * SeedsInAll);
+        Assert.True(evictions >= SeedsInAll / 2 && families >= 2 * SeedsInAll);
+    }
+
+    [Fact]
+    public void The_same_seed_gives_the_same_schedule()
+    {
+        for (var seed = 1; seed <= 20; seed++)
+        {
+            using var schedule = new PayoutSchedule(seed);
+            schedule.Run();
+            using var again = new PayoutSchedule(seed);
+            again.Run();
+            Assert.Equal(
+                (schedule.Calls, schedule.Faults, schedule.Reorganisations, schedule.Evictions, schedule.Withdrawals, schedule.Families),
+                (again.Calls, again.Faults, again.Reorganisations, again.Evictions, again.Withdrawals, again.Families));
+        }
+    }
+
+    [Fact]
+    public void A_transaction_that_leaves_before_it_is_durable_is_found()
+    {
+        var found = Seeds.FirstFailing(200, seed =>
+        {
+            using var schedule = new PayoutSchedule(seed, NodeBug.SendsSigned);
+            schedule.Run();
+        });
+        output.WriteLine($"{found} seeds");
+        Assert.NotNull(found);
+    }
+}
