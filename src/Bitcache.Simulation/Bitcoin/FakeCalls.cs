@@ -34,6 +34,7 @@ internal sealed class FakeCalls(FakeNode node)
         "decodepsbt" => DecodePsbt(FakePsbt.Read(p[0].ToText())),
         "sendrawtransaction" => Send(p[0].ToText()),
         "gettxspendingprevout" => new JsonArray([.. p[0].ToList(NodeJson.ToOutPoint).Select(Spender)]),
+        "getmempoolinfo" => new JsonObject { ["mempoolminfee"] = ToJson(FakeMempool.RelayPerKvB), ["incrementalrelayfee"] = ToJson(FakeMempool.RelayPerKvB) },
         "getmempoolentry" => MempoolEntry(p[0].ToTxid()),
         "getrawtransaction" => RawTransaction(p[0].ToTxid(), p[2]),
         "estimatesmartfee" => Estimate(p[0].ToInt()),

@@ -18,6 +18,8 @@ internal sealed class FakeMempool(FakeChain chain)
     private const int CoinbaseMaturity = 100;
     /// <summary>Per virtual byte: what a transaction must pay at least, and what a replacement must pay more.</summary>
     private const int RelaySats = 1;
+    public static readonly Sats RelayPerKvB = new(1_000 * RelaySats);
+
     /// <summary>Per virtual byte: the node takes more for a mistake (maxfeerate, 0.1 BTC/kvB).</summary>
     private const int FeeSatsMax = 10_000;
 

@@ -25,6 +25,8 @@ internal sealed class PayoutSchedule : IDisposable
         Origin = "ledger.test/log",
         ConfirmationsToCredit = [new ConfirmationRule(0, 2)],
         FinalityDepth = 6,
+        // Whatever is left out of one block is replaced.
+        FeeTargetBlocks = 1,
         FeeCapSat = 20_000,
         FallbackFeeRate = 2,
     };
@@ -59,6 +61,7 @@ internal sealed class PayoutSchedule : IDisposable
     public int Faults => _faults.Made.Values.Sum();
     public int Withdrawals => _withdrawals.Count;
     public int Families { get; private set; }
+    public int Replacements { get; private set; }
     public int Reorganisations { get; private set; }
     public int Evictions { get; private set; }
     public int Restarts { get; private set; }
@@ -187,11 +190,12 @@ internal sealed class PayoutSchedule : IDisposable
     {
         var set = _ledger.Set;
         var cursor = await set.First.QueryAsync(ledger => ledger.Cursor);
-        if (!(await _gate.CheckAsync((int)(cursor?.Height ?? 0), CancellationToken.None)).IsOpen) return false;
+        var gate = await _gate.CheckAsync((int)(cursor?.Height ?? 0), CancellationToken.None);
+        if (!gate.IsOpen) return false;
         await new DepositWatcher(set, _seam, Settings, NullLogger.Instance).LookAsync(CancellationToken.None);
         var payouts = new Payouts(set, set.First, _seam, Settings, NullLogger.Instance);
         await payouts.OpenAsync(null, await payouts.FindDueAsync());
-        await payouts.DriveAsync(mayPay: true, CancellationToken.None);
+        await payouts.DriveAsync(gate.Chain!.Blocks, mayPay: true, CancellationToken.None);
         return true;
     }
 
@@ -229,6 +233,7 @@ internal sealed class PayoutSchedule : IDisposable
         }
         Must.Hold(!Unpaid().Any(), $"P10: {Unpaid().Count()} withdrawals are not paid in the end.");
         Families = _ledger.Ask(ledger => ledger.Families().Count(f => f.State == FamilyState.Final));
+        Replacements = _ledger.Ask(ledger => ledger.Families().Sum(f => Math.Max(0, f.Attempts.Count - 1)));
     }
 
     // What was final for us may have left the chain, if that went deeper; then the node sends it again.
