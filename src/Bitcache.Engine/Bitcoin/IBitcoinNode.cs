@@ -48,7 +48,8 @@ public interface IBitcoinNode
     /// cursor's block. A cursor that left the best chain counts from the fork on.</summary>
     Task<WalletChanges?> ListSinceBlockAsync(BlockHash? cursor, int finality, CancellationToken cancel);
 
-    /// <summary>Null: the wallet does not know it (now: a reorganised double spend is forgotten so).</summary>
+    /// <summary>Null: the wallet does not know it. One that a double spend took the place of it knows, with as many negative
+    /// confirmations as the double spend has positive ones.</summary>
     Task<WalletTransaction?> GetTransactionAsync(Txid txid, CancellationToken cancel);
 
     /// <summary>Funds a transaction: the given inputs stay first in their order, confirmed coins are added as needed,
