@@ -81,14 +81,15 @@ public sealed class ReplacementTests(RegtestFixture regtest) : IClassFixture<Reg
     [Fact]
     public async Task At_its_fee_cap_a_transaction_waits_and_says_so()
     {
-        const long Cap = 1_000;
+        // Room for some replacements, however many coins the node takes.
+        const long Cap = 2_000;
         await using var harness = await EngineHarness.StartAsync(regtest.Node, feeCap: Cap);
         await SendAsync(harness);
         for (var attempts = 0; (await harness.FamilyAsync(1)).Attempts.Count > attempts; await harness.MineEmptyAsync(EngineHarness.Target))
             attempts = (await harness.FamilyAsync(1)).Attempts.Count;
 
         var newest = (await harness.FamilyAsync(1)).Attempts[^1];
-        Assert.InRange(newest.Number, 2, 4);
+        Assert.InRange(newest.Number, 2, 10);
         Assert.InRange(newest.Fee.Value, Cap / 2, Cap);
         var waiting = Assert.Single((await harness.Engine.HealthAsync()).LiveFamilies).Waiting;
         Assert.Contains($"it pays {newest.Fee}; a replacement would pass the {new Sats(Cap)} held for it", waiting, StringComparison.Ordinal);
