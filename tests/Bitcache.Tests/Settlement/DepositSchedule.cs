@@ -6,16 +6,14 @@
 // transaction is.
 
 using Bitcache.Core;
-using Bitcache.Core.Bitcoin;
 using Bitcache.Engine;
 using Bitcache.Engine.Bitcoin;
 using Bitcache.Engine.Settlement;
-using Bitcache.Simulation.Bitcoin;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Tests.Settlement;
 
-internal sealed class DepositSchedule : IDisposable
+internal sealed class DepositSchedule : NodeSchedule
 {
     private const int Rounds = 25;
     private const int Wallets = 3;
@@ -27,49 +25,40 @@ internal sealed class DepositSchedule : IDisposable
         FinalityDepth = 6,
     };
 
-    private readonly Random _random;
+    private static readonly Disturbances Disturbances = new(FaultOneIn: 15, ChangeOneIn: 12, EndOneIn: 6, EndWithin: 6);
+
     private readonly DepositWorld _world;
-    private readonly NodeFaults _faults;
-    private readonly FakeBitcoind _fake;
-    private readonly BitcoinRpc _rpc;
-    private readonly IBitcoinNode _seam;
-    private readonly NodeGate _gate;
-    private readonly TurnLedger _ledger = new();
     private readonly List<WalletId> _wallets = [];
 
-    public DepositSchedule(int seed, NodeBug bug = NodeBug.None)
+    public DepositSchedule(int seed, NodeBug bug = NodeBug.None) : this(new Random(seed), bug)
     {
-        _random = new Random(seed);
-        _world = new DepositWorld(_random.Next());
-        _faults = new NodeFaults(_random.Next(), oneIn: 15) { IsOn = false };
-        _fake = new FakeBitcoind(_world.Node, _faults);
-        _rpc = _fake.Connect();
-        _seam = BuggyNode.In(new BitcoinRpcNode(_rpc, "wallet"), bug);
-        _gate = new NodeGate(_seam, "regtest", BitcoinNetwork.Regtest.GenesisBlock());
     }
 
+    private DepositSchedule(Random random, NodeBug bug) : this(random, new DepositWorld(random.Next()), bug)
+    {
+    }
+
+    private DepositSchedule(Random random, DepositWorld world, NodeBug bug) : base(random, world.Node, Disturbances, bug) => _world = world;
+
     /// <summary>How often the schedule reached what it is for.</summary>
-    public int Calls => _fake.Calls;
-    public int Faults => _faults.Made.Values.Sum();
     public int Reorganisations => _world.Reorganisations;
     public int DoubleSpends => _world.DoubleSpends;
     public int Credited { get; private set; }
     public int Reversed { get; private set; }
-    public int Restarts { get; private set; }
 
     public void Run()
     {
         Begin();
         for (var round = 0; round < Rounds; round++)
         {
-            for (var steps = 1 + _random.Next(3); steps > 0; steps--) _world.Step();
+            for (var steps = 1 + Draw.Next(3); steps > 0; steps--) _world.Step();
             Disturb();
             CheckBooks();
-            if (Look()) CheckPlaces();
+            if (TakeTurn()) CheckPlaces();
         }
         // In the end everything is deep enough to be decided.
         _world.Mine(Settings.FinalityDepth + 1);
-        Must.Hold(Look(), "The node is ready, and the gate is closed.");
+        Must.Hold(TakeTurn(), "The node is ready, and the gate is closed.");
         CheckPlaces();
         var deposits = Deposits();
         Credited = deposits.Count(d => d.Booked);
@@ -78,85 +67,27 @@ internal sealed class DepositSchedule : IDisposable
 
     private void Begin()
     {
-        _ledger.Do(new Genesis(Settings.Origin, 3, 1, NewWallet(), new ByteString([0x51]), []));
-        _wallets.Clear();
+        Books.Do(new Genesis(Settings.Origin, 3, 1, NewWallet(), new ByteString([0x51]), []));
         for (var i = 0; i < Wallets; i++)
         {
-            var wallet = NewWallet();
-            _ledger.Do(new CreateWallet(_ledger.NewId(), 1, wallet), tenant: 1);
-            var address = _ledger.Run(_seam.GetNewAddressAsync(CancellationToken.None));
-            _ledger.Do(new AssignAddress(_ledger.NewId(), wallet, AddressPurpose.Deposit, new ByteString(FakeNode.ScriptOf(address))), tenant: 1);
-            _world.Addresses.Add(address);
+            _wallets.Add(NewWallet());
+            Books.Do(new CreateWallet(Books.NewId(), 1, _wallets[^1]), tenant: 1);
+            _world.Addresses.Add(Assign(_wallets[^1], AddressPurpose.Deposit, tenant: 1));
         }
     }
 
-    private WalletId NewWallet()
-    {
-        _wallets.Add(new WalletId(((UInt128)1 << 64) + (UInt128)_random.NextInt64()));
-        return _wallets[^1];
-    }
+    protected override void ChangeWorld() => _world.Step();
 
-    /// <summary>A look that calls fail in, during which blocks come and go, or that the process does not survive.</summary>
-    private void Disturb()
-    {
-        _faults.IsOn = _random.Next(3) > 0;
-        if (_random.Next(3) == 0)
-        {
-            _fake.Meanwhile = () =>
-            {
-                if (_random.Next(12) == 0) _world.Step();
-            };
-        }
-        if (_random.Next(6) == 0)
-        {
-            _ledger.Run(LookAsync(), turnsMax: _random.Next(6));
-            _ledger.Restart();
-            Restarts++;
-        }
-        else
-        {
-            Look();
-        }
-        _fake.Meanwhile = static () => { };
-        _faults.IsOn = false;
-    }
+    protected override Task SettleAsync(BlockchainInfo chain) =>
+        new DepositWatcher(Books.Set, Seam, Settings, NullLogger.Instance).LookAsync(CancellationToken.None);
 
-    /// <summary>False if the node is not to be believed now. While calls fail, failures are expected.</summary>
-    private bool Look()
-    {
-        var looking = LookAsync();
-        try
-        {
-            return _ledger.Run(looking);
-        }
-        catch (NodeException) when (_faults.IsOn)
-        {
-            return false;
-        }
-    }
-
-    private async Task<bool> LookAsync()
-    {
-        // What a process knows is in the ledger: a watcher for each look.
-        var set = _ledger.Set;
-        var cursor = await set.First.QueryAsync(ledger => ledger.Cursor);
-        if (!(await _gate.CheckAsync((int)(cursor?.Height ?? 0), CancellationToken.None)).IsOpen) return false;
-        await new DepositWatcher(set, _seam, Settings, NullLogger.Instance).LookAsync(CancellationToken.None);
-        return true;
-    }
-
-    private Deposit[] Deposits() => _ledger.Ask(ledger => _wallets.SelectMany(ledger.DepositsOf).ToArray());
+    private Deposit[] Deposits() => Books.Ask(ledger => _wallets.SelectMany(ledger.DepositsOf).ToArray());
 
     /// <summary>What holds at any time: conservation, each output booked once with enough confirmations, and nothing in a wallet
     /// but its deposits.</summary>
     private void CheckBooks()
     {
-        var totals = _ledger.Ask(ledger =>
-        {
-            ledger.CheckEveryBalance();
-            return ledger.Totals;
-        });
-        Must.Hold(totals.IsConserved, "P6: money is not conserved.");
+        var totals = CheckedTotals();
         var deposits = Deposits();
         foreach (var deposit in deposits)
         {
@@ -168,7 +99,7 @@ internal sealed class DepositSchedule : IDisposable
         Must.Hold(totals.Reversed == Sum(deposits, d => d.Booked && d.State == DepositState.Reversed), "P9: what was reversed is not each output once.");
         foreach (var id in _wallets)
         {
-            var wallet = _ledger.Ask(ledger => ledger.FindWallet(id))!.Value;
+            var wallet = Books.Ask(ledger => ledger.FindWallet(id))!.Value;
             var own = deposits.Where(d => d.Wallet == id && d is { Booked: true, Suspense: false }).ToArray();
             Must.Hold(wallet.Available.Value == Sum(own, d => d.State is DepositState.Credited or DepositState.Final), $"P9: wallet {id} has other money than its deposits.");
             Must.Hold(wallet.Frozen.Value == Sum(own, d => d.State == DepositState.Frozen), $"P9: wallet {id} has other money set aside than its deposits.");
@@ -203,11 +134,4 @@ internal sealed class DepositSchedule : IDisposable
         Settings.ConfirmationsFor(deposit.Amount, _world.Node.Wallet.Find(deposit.OutPoint.Txid)!.Coinbase);
 
     private static long Sum(IEnumerable<Deposit> deposits, Func<Deposit, bool> which) => deposits.Where(which).Sum(d => d.Amount.ToMsat().Value);
-
-    public void Dispose()
-    {
-        _ledger.Dispose();
-        _rpc.Dispose();
-        _fake.Dispose();
-    }
 }
