@@ -33,6 +33,8 @@ public static class Limits
     public const int SplitPayeesMax = 64;
     /// <summary>How far ahead a hold may expire: 31 days.</summary>
     public const long HoldMillisecondsMax = 31 * 24 * 3_600_000L;
+    /// <summary>How far ahead the deadline of a withdrawal may lie: a year.</summary>
+    public const long WithdrawalDeadlineMillisecondsMax = 365 * 24 * 3_600_000L;
     /// <summary>Open holds of one payer. Each takes about 150 bytes until it is closed.</summary>
     public const int HoldsOpenPerWalletMax = 10_000;
     /// <summary>Bitcoin addresses of one wallet. Each takes about 300 bytes for ever, and the node looks for all of them.</summary>

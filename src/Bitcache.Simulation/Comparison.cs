@@ -35,7 +35,10 @@ internal static class Comparison
         foreach (var (key, withdrawal) in model.Withdrawals)
         {
             var there = ledger.FindWithdrawal(key);
-            Must.Hold(there is not null && (there.State, there.Family) == (withdrawal.State, withdrawal.Family), $"The withdrawal {key} is {there}.");
+            Must.Hold(
+                there is not null && (there.State, there.Family, there.Fee.ToMsat().Value, there.Charge.ToMsat().Value, there.Deadline?.Milliseconds)
+                    == (withdrawal.State, withdrawal.Family, withdrawal.Fee, withdrawal.Charge, withdrawal.Deadline),
+                $"The withdrawal {key} is {there}.");
         }
         foreach (var (original, refunded) in model.Refunded)
             Must.Hold(ledger.RefundedOf(0, original).Value == refunded, $"{ledger.RefundedOf(0, original)} of {original} were refunded, by the rules {refunded}.");

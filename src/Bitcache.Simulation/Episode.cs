@@ -226,6 +226,10 @@ internal sealed partial class Episode : IDisposable
                 Now.RequireTrust(entry);
                 Coverage.Count("holds expired");
                 break;
+            case ExpireWithdrawal:
+                Now.RequireTrust(entry);
+                Coverage.Count("withdrawals expired");
+                break;
             case Bitcache.Core.ConfirmClock:
                 Must.Hold(_confirming, "Nobody confirmed the clock.");
                 break;

@@ -82,6 +82,8 @@ internal sealed class Oracle(Action<Entry> admit)
             Split c => (c.Payer, c.Parts[entry.Part].Payee),
             RequestWithdrawal c => (c.Wallet, entry.Payee),
             CancelWithdrawal c => (c.Wallet, default),
+            ExpireWithdrawal c => (c.Withdrawal.Wallet, default),
+            ChargeWithdrawal c => (c.Withdrawal.Wallet, default),
             CreateWallet c => (c.Wallet, entry.Payee),
             ExpireHold c => (c.Payer, entry.Payee),
             ChangeDeposit c => (after.Addresses[c.Script], entry.Payee),

@@ -41,6 +41,7 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
     private Command? Draw()
     {
         var model = oracle.Latest;
+        if (random.Next(2) == 0 && model.Uncharged.Any()) return new ChargeWithdrawal(model.Uncharged.First());
         switch (random.Next(12))
         {
             case 0 or 1:
@@ -59,7 +60,7 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
                 var confirmed = Family(model);
                 return new ConfirmFamily(confirmed, Math.Max(1, model.Families[(int)confirmed - 1].Fees.Count), 6, Block(random.Next(2)), ByteString.Empty, 0, []);
             case 8 when model.Families.Count > 0:
-                return random.Next(3) == 0 ? new UnconfirmFamily(Family(model)) : new FinishFamily(Family(model));
+                return random.Next(3) == 0 ? new UnconfirmFamily(Family(model)) : new FinishFamily(Family(model), new Sats(random.Next(300)));
             case 9 when model.Families.Count > 0:
                 return new AbandonFamily(Family(model));
             case 10:

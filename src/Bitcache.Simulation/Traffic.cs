@@ -76,7 +76,7 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
         PlaceHold h => h with { Code = h.Code + 1 },
         CaptureHold c => c with { Close = !c.Close },
         SetFrozen f => f with { Frozen = !f.Frozen },
-        RequestWithdrawal w => new RequestWithdrawal(w.Id, w.Wallet, w.Script, w.Amount + new Sats(1), w.Max),
+        RequestWithdrawal w => w with { Deadline = new UnixTime((w.Deadline?.Milliseconds ?? 1_800_000_000_000) + 1) },
         _ => command,
     };
 
@@ -143,7 +143,12 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
     private (ClientCommand, uint) NextWithdrawal() => random.Next(4) == 0 && Model.Withdrawals.Count > 0 ? NextCancel() : Own(w =>
     {
         var script = random.Next(5) == 0 ? oracle.Scripts[random.Next(oracle.Scripts.Count)] : NewScript();
-        return new RequestWithdrawal(NewId(), w, script, new Sats(300 + random.Next(1_500)), random.Next(6) == 0);
+        return new RequestWithdrawal(NewId(), w, script, new Sats(300 + random.Next(1_500)), random.Next(6) == 0)
+        {
+            Fee = new Sats(random.Next(3) == 0 ? 0 : random.Next(300)),
+            FeeMax = random.Next(3) == 0 ? new Sats(random.Next(400)) : null,
+            Deadline = random.Next(3) == 0 ? new UnixTime(clock.Now + (random.Next(8) == 0 ? -1 : random.Next(60_000))) : null,
+        };
     });
 
     /// <summary>Takes back one of the newest withdrawals, which may be on its way; always sent by the same tenant, its owner.</summary>

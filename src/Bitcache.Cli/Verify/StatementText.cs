@@ -26,6 +26,8 @@ internal static class StatementText
         PaymentCommand or Split or RequestWithdrawal => Asked(entry) + Fee(entry),
         ExpireHold h => $"hold {h.Hold} of {h.Payer} for {entry.Payee} expired, {Bits(entry.Released)} went back",
         CancelWithdrawal c => $"{c.Wallet} cancelled withdrawal {c.Id}, {Amounts.Format(entry.Released, MoneyUnit.Sat)} went back",
+        ExpireWithdrawal e => $"withdrawal {e.Withdrawal.Id} of {e.Withdrawal.Wallet} passed its deadline, {Amounts.Format(entry.Released, MoneyUnit.Sat)} went back",
+        ChargeWithdrawal { Withdrawal: var w } => $"mining withdrawal {w.Id} cost {w.Wallet} {Amounts.Format(entry.Fee, MoneyUnit.Sat)}, {Amounts.Format(entry.Released, MoneyUnit.Sat)} went back",
         CreateWallet c => $"wallet {c.Wallet} was made, id {c.Id}",
         SetFrozen f => $"{f.Wallet} was {(f.Frozen ? "frozen" : "unfrozen")}, id {f.Id}",
         SetLimits l => $"spending limits of {l.Wallet}: {Limit(l.Limits.PerPayment)} a payment, {Limit(l.Limits.PerHour)} an hour, {Limit(l.Limits.PerDay)} a day, id {l.Id}",
@@ -53,7 +55,7 @@ internal static class StatementText
     }
 
     private static string Fee(Entry entry) =>
-        entry.Fee.IsZero ? "" : $", {(entry.Type == EntryType.HoldPlaced ? "held for the fee" : "fee")} {Bits(entry.Fee)}";
+        entry.Fee.IsZero ? "" : $", {(entry.Type is EntryType.HoldPlaced or EntryType.WithdrawalRequested ? "held for the fee" : "fee")} {Bits(entry.Fee)}";
 
     private static string Terms(PaymentCommand payment) => Terms(payment.Id, payment.Code, payment.Reference);
 

@@ -16,9 +16,9 @@
 //              4  u64  sequence
 //             12  u64  time of the batch, Unix milliseconds
 //             20       body: the command's fields (of payments: PaymentBytes.cs), and what the decision adds:
-//                      u8 kind before a payment that was refused; behind a payment with a fee, a part of a split, a hold and a capture
-//                      u64 fee; behind a capture, an expiry and a withdrawal's cancellation u64 msat that went back to the
-//                      payer; behind a refused command u16 outcome; behind a withdrawal settled inside 16 bytes of the
+//                      u8 kind before a payment that was refused; behind a payment with a fee, a part of a split, a hold, a capture
+//                      and a withdrawal's charge u64 fee; behind a capture, an expiry and a withdrawal's cancellation, expiry
+//                      and charge u64 msat that went back to the payer; behind a refused command u16 outcome; behind a withdrawal settled inside 16 bytes of the
 //                      wallet that it credits, behind an expiry of the payee
 //             ..  16   salt
 //
@@ -71,7 +71,8 @@ public sealed partial record Entry(
     /// <summary>What the payer paid to the operator on top of the amount, or has held for that.</summary>
     public Msat Fee { get; init; }
 
-    /// <summary>What went back to the payer because a hold was closed, or a withdrawal cancelled.</summary>
+    /// <summary>What went back to the payer because a hold was closed, a withdrawal was cancelled or expired, or mining it cost
+    /// less than was held for that.</summary>
     public Msat Released { get; init; }
 
     /// <summary>The operator's link.</summary>
@@ -91,6 +92,8 @@ public sealed partial record Entry(
         EntryType.SplitPaid => HistorySides.Payer | HistorySides.Payee | (HasOperatorLink ? HistorySides.Operator : HistorySides.None),
         EntryType.HoldPlaced or EntryType.HoldReleased or EntryType.HoldExpired => HistorySides.Payer,
         EntryType.WalletCreated or EntryType.WithdrawalRequested or EntryType.WithdrawalCancelled or EntryType.OperatorFundsMoved => HistorySides.Payer,
+        EntryType.WithdrawalExpired => HistorySides.Payer,
+        EntryType.WithdrawalCharged => HistorySides.Payer | OperatorSide,
         EntryType.LegReceived => HistorySides.Payee,
         EntryType.DepositChanged when ((ChangeDeposit)Command).IsInHistory => HistorySides.Payer,
         _ => HistorySides.None,
@@ -240,6 +243,8 @@ public sealed partial record Entry(
             EntryType.WithdrawalRequested or EntryType.WithdrawalRefused or EntryType.WithdrawalSettledInside =>
                 RequestWithdrawal.Read(ref reader),
             EntryType.WithdrawalCancelled => CancelWithdrawal.Read(ref reader),
+            EntryType.WithdrawalExpired => ExpireWithdrawal.Read(ref reader),
+            EntryType.WithdrawalCharged => ChargeWithdrawal.Read(ref reader),
             EntryType.FamilyOpened => OpenFamily.Read(ref reader),
             EntryType.AttemptSigned => ReadSignAttempt(ref reader, ref rest, leafOnly),
             EntryType.FamilyConfirmed => ReadConfirmFamily(ref reader, ref rest, leafOnly),
@@ -261,10 +266,11 @@ public sealed partial record Entry(
             EntryType.None => throw new FormatException("an entry without a type"),
         };
         var charged = type is EntryType.TransferUpTo or EntryType.TransferCharged or EntryType.HoldPlaced or EntryType.HoldCaptured
-            or EntryType.SplitPaid;
-        var fee = charged ? reader.Msat() : Msat.Zero;
+            or EntryType.SplitPaid or EntryType.WithdrawalCharged;
+        var fee = charged ? reader.Msat() : type == EntryType.WithdrawalRequested ? ((RequestWithdrawal)command).Fee.ToMsat() : Msat.Zero;
         if (type == EntryType.TransferCharged && fee.IsZero) throw new FormatException("a transfer charged with nothing");
-        var released = type is EntryType.HoldCaptured or EntryType.HoldExpired or EntryType.WithdrawalCancelled ? reader.Msat() : Msat.Zero;
+        var released = type is EntryType.HoldCaptured or EntryType.HoldExpired or EntryType.WithdrawalCancelled
+            or EntryType.WithdrawalExpired or EntryType.WithdrawalCharged ? reader.Msat() : Msat.Zero;
         var refused = type is EntryType.TransferRefused or EntryType.WithdrawalRefused or EntryType.PaymentRefused or EntryType.SplitRefused;
         var outcome = refused ? reader.U16<Outcome>() : Outcome.Accepted;
         var payee = type switch

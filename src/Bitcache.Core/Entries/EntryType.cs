@@ -47,4 +47,8 @@ public enum EntryType : byte
     /// <summary>The operator's money went from its account in one partition to that in another.</summary>
     OperatorFundsMoved = 36,
     WithdrawalCancelled = 37,
+    /// <summary>The deadline of a withdrawal was over before a transaction that pays it was signed.</summary>
+    WithdrawalExpired = 44,
+    /// <summary>A withdrawal's share of what mining cost, taken from what was held for it.</summary>
+    WithdrawalCharged = 45,
 }

@@ -179,11 +179,23 @@ public sealed record UnconfirmFamily(long Family) : Command
 }
 
 /// <summary>The confirmed attempt is too deep to be taken back: holds are settled, the real mining fee is booked.</summary>
-public sealed record FinishFamily(long Family) : Command
+/// <param name="Shared">The part of that fee which falls to withdrawals that pay a share of it; zero where none does.</param>
+public sealed record FinishFamily(long Family, Sats Shared = default) : Command
 {
-    public override void WriteBody(ref ByteWriter writer) => writer.I64(Family);
+    public override void WriteBody(ref ByteWriter writer)
+    {
+        writer.I64(Family);
+        if (Shared > Sats.Zero) writer.Amount(Shared);
+    }
 
-    public static FinishFamily Read(ref ByteReader body) => new(body.I64());
+    public static FinishFamily Read(ref ByteReader body)
+    {
+        var family = body.I64();
+        if (body.Left == 0) return new FinishFamily(family);
+        return body.Sats() is var shared && shared > Sats.Zero
+            ? new FinishFamily(family, shared)
+            : throw new FormatException("a share of nothing that is written");
+    }
 }
 
 /// <summary>A family of which nothing was ever signed ends; its withdrawals wait for the next one.</summary>

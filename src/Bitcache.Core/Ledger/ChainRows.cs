@@ -5,6 +5,8 @@ namespace Bitcache.Core;
 internal static class ChainRows
 {
     private const int RowBytesMax = 512;
+    /// <summary>Beside a withdrawal's state, which is small: fee, charge and deadline follow at the end.</summary>
+    private const byte HasTerms = 0x80;
 
     public static RowFormat<DepositAddress> Addresses { get; } = new(StateSection.Addresses, WriteAddress, ReadAddress);
     public static RowFormat<Deposit> Deposits { get; } = new(StateSection.Deposits, WriteDeposit, ReadDeposit);
@@ -68,18 +70,29 @@ internal static class ChainRows
         row.Amount(withdrawal.Amount);
         row.Time(withdrawal.Requested);
         row.I64(withdrawal.Sequence);
-        row.U8((byte)withdrawal.State);
+        var hasTerms = withdrawal.Fee > Sats.Zero || withdrawal.Deadline is not null;
+        row.U8((byte)((byte)withdrawal.State | (hasTerms ? HasTerms : 0)));
         row.I64(withdrawal.Family);
         row.Wallet(withdrawal.Payee);
+        if (hasTerms)
+        {
+            row.Amount(withdrawal.Fee);
+            row.Amount(withdrawal.Charge);
+            row.Flag(withdrawal.Deadline is not null);
+            if (withdrawal.Deadline is { } deadline) row.Time(deadline);
+        }
         writer.End(row);
     }
 
     private static Withdrawal ReadWithdrawal(StateReader reader)
     {
         var row = reader.Begin();
-        var withdrawal = new Withdrawal(
-            new WithdrawalKey(row.Wallet(), row.Id()), row.Short(Limits.ScriptBytesMax), row.Sats(), row.Time(), row.I64(),
-            row.U8<WithdrawalState>(), row.I64(), row.Wallet());
+        var (key, script, amount) = (new WithdrawalKey(row.Wallet(), row.Id()), row.Short(Limits.ScriptBytesMax), row.Sats());
+        var (requested, sequence, marked) = (row.Time(), row.I64(), row.U8());
+        var state = (WithdrawalState)(marked & ~HasTerms);
+        if (!Enum.IsDefined(state)) throw new FormatException($"{state} is no state of a withdrawal");
+        var withdrawal = new Withdrawal(key, script, amount, requested, sequence, state, row.I64(), row.Wallet());
+        if ((marked & HasTerms) != 0) withdrawal = withdrawal with { Fee = row.Sats(), Charge = row.Sats(), Deadline = row.Flag() ? row.Time() : null };
         reader.End(row);
         return withdrawal;
     }

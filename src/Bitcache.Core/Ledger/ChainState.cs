@@ -26,10 +26,26 @@ public enum WithdrawalState : byte
     SettledInside = 4,
     /// <summary>Taken back by its owner before any family held it.</summary>
     Cancelled = 5,
+    /// <summary>Its transaction is final, and what it costs its wallet is not booked yet.</summary>
+    Sent = 10,
+    /// <summary>Given back: its deadline was over before a transaction that pays it was signed.</summary>
+    Expired = 11,
 }
 
 public sealed record Withdrawal(
-    WithdrawalKey Key, ByteString Script, Sats Amount, UnixTime Requested, long Sequence, WithdrawalState State, long Family, WalletId Payee);
+    WithdrawalKey Key, ByteString Script, Sats Amount, UnixTime Requested, long Sequence, WithdrawalState State, long Family, WalletId Payee)
+{
+    /// <summary>What was held on top of the amount for its share of what mining costs: the most that it is charged.</summary>
+    public Sats Fee { get; init; }
+
+    /// <summary>What it is charged of that; known once its transaction is final.</summary>
+    public Sats Charge { get; init; }
+
+    public UnixTime? Deadline { get; init; }
+
+    /// <summary>What is set aside while it waits.</summary>
+    public Msat Held => Amount.ToMsat() + Fee.ToMsat();
+}
 
 public enum FamilyState : byte
 {

@@ -150,55 +150,6 @@ public sealed record AssignAddress(OperationId Id, WalletId Wallet, AddressPurpo
         new(body.Id(), body.Wallet(), body.U8<AddressPurpose>(), body.Short(Limits.ScriptBytesMax));
 }
 
-/// <summary>Asks for whole satoshis to be sent to a Bitcoin script.</summary>
-/// <param name="Amount">What to send; in an entry that was accepted, what is sent.</param>
-/// <param name="Max">Send all whole satoshis that are available, whatever <paramref name="Amount"/> says.</param>
-public sealed record RequestWithdrawal(OperationId Id, WalletId Wallet, ByteString Script, Sats Amount, bool Max) : ClientCommand(Id)
-{
-    /// <summary>The wallet of another partition that the script belongs to, if it is one's. Whoever queues the command has
-    /// asked there. No part of the terms.</summary>
-    public WalletId OwnerElsewhere { get; init; }
-
-    public ByteString Script { get; } = AtMost(Limits.ScriptBytesMax, Script);
-
-    public override WalletId Owner => Wallet;
-
-    public override bool HasSameTerms(ClientCommand other) =>
-        other is RequestWithdrawal w && w.Script == Script && w.Max == Max && (Max || w.Amount == Amount);
-
-    public override void WriteBody(ref ByteWriter writer)
-    {
-        writer.Id(Id);
-        writer.Wallet(Wallet);
-        writer.Short(Script.Span);
-        writer.Amount(Amount);
-        writer.Flag(Max);
-    }
-
-    public static RequestWithdrawal Read(ref ByteReader body) =>
-        new(body.Id(), body.Wallet(), body.Short(Limits.ScriptBytesMax), body.Sats(), body.Flag());
-}
-
-/// <summary>Takes back a withdrawal that no family of transactions holds. It goes by the withdrawal's own id, so that however
-/// often it is sent, it has one effect.</summary>
-public sealed record CancelWithdrawal(OperationId Id, WalletId Wallet) : ClientCommand(Id)
-{
-    /// <summary>Under the id the withdrawal itself is remembered.</summary>
-    public override bool IsNamed => false;
-
-    public override WalletId Owner => Wallet;
-
-    public override bool HasSameTerms(ClientCommand other) => other is CancelWithdrawal;
-
-    public override void WriteBody(ref ByteWriter writer)
-    {
-        writer.Id(Id);
-        writer.Wallet(Wallet);
-    }
-
-    public static CancelWithdrawal Read(ref ByteReader body) => new(body.Id(), body.Wallet());
-}
-
 /// <summary>Ids whose own time is below the floor are refused from now on, and forgotten.</summary>
 public sealed record RaiseFloor(UnixTime Floor) : Command
 {

@@ -26,7 +26,8 @@ public sealed partial class Ledger
 
     public IReadOnlyList<Withdrawal> WithdrawalsOf(WalletId wallet) => _withdrawals.Of(wallet);
 
-    /// <summary>Withdrawals that may be built now, oldest first; those of wallets that are frozen or owe wait.</summary>
+    /// <summary>Withdrawals that may be built now, oldest first; those of wallets that are frozen or owe wait. Some may be past
+    /// their deadline, about to go back.</summary>
     public IReadOnlyList<Withdrawal> DueWithdrawals() =>
         [.. _queued.Where(k => CheckPayer(k) == Outcome.None).Select(k => _withdrawals[k])];
 
@@ -48,6 +49,7 @@ public sealed partial class Ledger
     private ApplyResult ApplyRequestWithdrawal(RequestWithdrawal command, in ApplyContext context, Span<byte> record)
     {
         if (!command.Max && command.Amount == Sats.Zero) return Refused(Outcome.AmountZero);
+        if (!MayExpireAt(command.Deadline, context.Time)) return Refused(Outcome.DeadlineOutOfRange);
         if (command.Script == Genesis!.AnchorScript) return Refused(Outcome.AnchorAddress);
         var slot = FindOwn(command.Wallet, context);
         if (slot < 0) return Refused(Outcome.WalletNotFound);
@@ -57,9 +59,13 @@ public sealed partial class Ledger
         var least = own is null ? Dust.Threshold(command.Script) : new Sats(1);
         if (payee == command.Wallet) return Refused(Outcome.SelfTransfer);
         if (!command.Max && command.Amount < least) return Refused(Outcome.BelowDust);
-        var amount = command.Max ? _wallets.Peek(slot).Available.RoundDownToSats() : command.Amount;
-        var refusal = CheckOutflow(_wallets.Peek(slot), amount.ToMsat());
-        if (refusal == Outcome.None && amount < least) refusal = Outcome.InsufficientFunds;
+        // What is settled inside costs no mining, and what the operator withdraws it pays for itself.
+        if (!payee.IsNone || slot == _operator) command = command with { Fee = Sats.Zero };
+        if (command.Fee > command.FeeMax) return Refused(Outcome.FeeAboveMax);
+        var available = _wallets.Peek(slot).Available.RoundDownToSats();
+        var amount = !command.Max ? command.Amount : available > command.Fee ? available - command.Fee : Sats.Zero;
+        var refusal = CheckState(_wallets.Peek(slot));
+        if (refusal == Outcome.None && (amount < least || available.Value < amount.Value + command.Fee.Value)) refusal = Outcome.InsufficientFunds;
         Remember(command, forEver: true);
         if (refusal != Outcome.None) return Write(EntryType.WithdrawalRefused, command, context, record, refusal).Finish();
 
@@ -72,7 +78,7 @@ public sealed partial class Ledger
     private ApplyResult HoldUntilPaid(RequestWithdrawal command, int slot, in ApplyContext context, Span<byte> record)
     {
         ref var wallet = ref _wallets[slot];
-        SetAside(ref wallet, command.Amount.ToMsat());
+        SetAside(ref wallet, command.Amount.ToMsat() + command.Fee.ToMsat());
         Enter(command, context.Time, WithdrawalState.Queued, default);
         var entry = Write(EntryType.WithdrawalRequested, command, context, record);
         entry.Link(ref wallet);
@@ -96,8 +102,13 @@ public sealed partial class Ledger
     private void Enter(RequestWithdrawal command, UnixTime time, WithdrawalState state, WalletId payee)
     {
         var key = new WithdrawalKey(command.Wallet, command.Id);
-        _withdrawals.Set(new Withdrawal(key, command.Script, command.Amount, time, NextSequence, state, Family: 0, payee));
-        if (state == WithdrawalState.Queued) _queued.Add(key);
+        var withdrawal = new Withdrawal(key, command.Script, command.Amount, time, NextSequence, state, Family: 0, payee)
+        {
+            Fee = command.Fee,
+            Deadline = command.Deadline,
+        };
+        _withdrawals.Set(withdrawal);
+        if (state == WithdrawalState.Queued) Queue(withdrawal);
     }
 
     /// <summary>Nothing leaves the ledger by it, so a wallet that is frozen or owes may cancel, too.</summary>
@@ -111,18 +122,7 @@ public sealed partial class Ledger
         if (withdrawal.State != WithdrawalState.Queued) return Refused(Outcome.WithdrawalNotQueued);
 
         // After this point the money is the wallet's again.
-        var amount = withdrawal.Amount.ToMsat();
-        Bind(key, WithdrawalState.Cancelled, family: 0);
-        _queued.Remove(key);
-        ref var wallet = ref _wallets[slot];
-        TakeHeld(ref wallet, amount);
-        Credit(ref wallet, amount);
-        var entry = Begin(EntryType.WithdrawalCancelled, context, record);
-        command.WriteBody(ref entry.Body);
-        entry.Body.Amount(amount);
-        entry.End(context);
-        entry.Link(ref wallet);
-        return entry.Finish();
+        return GiveBack(withdrawal, WithdrawalState.Cancelled, EntryType.WithdrawalCancelled, command, context, record);
     }
 
     private ApplyResult ApplyOpenFamily(OpenFamily command, in ApplyContext context, Span<byte> record)
@@ -131,9 +131,11 @@ public sealed partial class Ledger
         Assert(command.Withdrawals.Distinct().Count() == command.Withdrawals.Count, "a family pays each withdrawal once");
         var states = command.Withdrawals.Select(key => FindWithdrawal(key)?.State).ToArray();
         Assert(
-            states.All(s => s is WithdrawalState.Queued or WithdrawalState.Cancelled), "a withdrawal is in exactly one live family");
-        // Since the caller looked, one may have been cancelled, or a deposit taken back: what is not built yet waits.
-        if (states.Contains(WithdrawalState.Cancelled)) return Refused(Outcome.WithdrawalNotQueued);
+            states.All(s => s is WithdrawalState.Queued or WithdrawalState.Cancelled or WithdrawalState.Expired),
+            "a withdrawal is in exactly one live family");
+        // Since the caller looked, one may have been given back, or a deposit taken back: what is not built yet waits.
+        if (!Array.TrueForAll(states, s => s == WithdrawalState.Queued)) return Refused(Outcome.WithdrawalNotQueued);
+        if (DeadlineOf(command.Withdrawals) <= context.Time) return Refused(Outcome.DeadlineOutOfRange);
         if (CheckPayers(command.Withdrawals) is var stopped and not Outcome.None) return Refused(stopped);
         if (command.Anchor is not null && _families.Any(IsAnchorUnconfirmed)) return Refused(Outcome.AnchorPending);
         ref var operatorWallet = ref _wallets[_operator];
@@ -142,7 +144,7 @@ public sealed partial class Ledger
         // After this point the family exists; its fee cap is held, so that mining is never paid with users' money.
         SetAside(ref operatorWallet, command.FeeCap.ToMsat());
         foreach (var key in command.Withdrawals) Bind(key, WithdrawalState.InFamily, command.Family);
-        _queued.RemoveAll(k => _withdrawals[k].State != WithdrawalState.Queued);
+        Unqueue(command.Withdrawals);
         _families.Add(new Family(
             command.Family, context.Time, command.FeeCap, command.Anchor, command.Withdrawals, FamilyState.Opened, [], null));
         return Write(EntryType.FamilyOpened, command, context, record).Finish();
@@ -154,15 +156,16 @@ public sealed partial class Ledger
         Assert(family.State is FamilyState.Opened or FamilyState.Signed, "only an unconfirmed family takes another attempt");
         Assert(command.Attempt == family.Attempts.Count + 1, "attempts are numbered in order");
         Assert(command.Fee <= family.FeeCap, "a mining fee stays within what is held for it");
-        if (family.Attempts.Count == 0 && CheckSigning(family) is var refusal and not Outcome.None) return Refused(refusal);
+        if (family.Attempts.Count == 0 && CheckSigning(family, context.Time) is var refusal and not Outcome.None) return Refused(refusal);
         var attempt = new Attempt(command.Attempt, command.Txid, command.Fee, command.Transaction, command.Height);
         Replace(family with { State = FamilyState.Signed, Attempts = [.. family.Attempts, attempt] });
         return Write(EntryType.AttemptSigned, command, context, record).Finish();
     }
 
     /// <summary>Whether a family may get its first transaction now: things may have changed since it was opened.</summary>
-    private Outcome CheckSigning(Family family)
+    private Outcome CheckSigning(Family family, UnixTime now)
     {
+        if (DeadlineOf(family) <= now) return Outcome.DeadlineOutOfRange;
         // A reorganisation may have taken a payer's deposit, or the anchor that this one must spend.
         if (CheckPayers(family) is var stopped and not Outcome.None) return stopped;
         return WaitsForAnchor(family) ? Outcome.AnchorPending : Outcome.None;
@@ -196,12 +199,14 @@ public sealed partial class Ledger
         var family = FindFamily(command.Family);
         Assert(family.State == FamilyState.Confirmed, "what becomes final was confirmed");
         var fee = family.Attempts[family.Confirmation!.Attempt - 1].Fee.ToMsat();
+        Assert(command.Shared.ToMsat() <= fee, "withdrawals share no more than mining cost");
+        var held = new Sats(family.Withdrawals.Sum(key => _withdrawals[key].Fee.Value));
         foreach (var key in family.Withdrawals)
         {
             var amount = _withdrawals[key].Amount.ToMsat();
             TakeHeld(ref _wallets[_wallets.Find(key.Wallet)], amount);
             _totals.Withdrawn += amount.Value;
-            Bind(key, WithdrawalState.Paid, family.Number);
+            MarkSent(key, family.Number, command.Shared, held);
         }
         ref var operatorWallet = ref _wallets[_operator];
         TakeHeld(ref operatorWallet, family.FeeCap.ToMsat());
@@ -218,7 +223,7 @@ public sealed partial class Ledger
         foreach (var key in family.Withdrawals)
         {
             Bind(key, WithdrawalState.Queued, family: 0);
-            _queued.Add(key);
+            Queue(_withdrawals[key]);
         }
         _queued.Sort((a, b) => _withdrawals[a].Sequence.CompareTo(_withdrawals[b].Sequence));
         ref var operatorWallet = ref _wallets[_operator];

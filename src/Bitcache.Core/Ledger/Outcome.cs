@@ -65,6 +65,8 @@ public enum Outcome : ushort
     /// <summary>The withdrawal does not wait any more: a family of transactions holds it, it left, or it was cancelled before
     /// a family could. Not journaled.</summary>
     WithdrawalNotQueued = 47,
+    /// <summary>Mining costs more now than the client accepts for the withdrawal. Not journaled: it may cost less later.</summary>
+    FeeAboveMax = 48,
 
     // The operator's side: nothing was changed, and the caller acts on it.
     OperatorFundsLow = 50,
@@ -73,6 +75,9 @@ public enum Outcome : ushort
     AnchorPending = 52,
     /// <summary>The wallet has as many addresses as one may have.</summary>
     TooManyAddresses = 53,
+    /// <summary>The deadline of a withdrawal lies behind, or more than <see cref="Limits.WithdrawalDeadlineMillisecondsMax"/> ahead.
+    /// Not journaled; also why a family of transactions is not opened or signed.</summary>
+    DeadlineOutOfRange = 58,
 }
 
 /// <param name="Sequence">Of the entry, or the first that it covers.</param>

@@ -60,6 +60,8 @@ public static class History
             Split s => (s.Payer, entry.Payee),
             RequestWithdrawal w => (w.Wallet, entry.Payee),
             CancelWithdrawal c => (c.Wallet, default),
+            ExpireWithdrawal e => (e.Withdrawal.Wallet, default),
+            ChargeWithdrawal c => (c.Withdrawal.Wallet, default),
             CreateWallet c => (c.Wallet, default),
             ReceiveLeg r => (default, r.Leg.Credit.Payee),
             MoveOperatorFunds m => (m.Operator, default),
@@ -71,11 +73,12 @@ public static class History
         return wallet == operatorWallet && (entry.Sides & HistorySides.Operator) != 0 ? HistorySides.Operator : null;
     }
 
-    /// <summary>Whether the entry gave the wallet something. What a closed hold leaves comes back to its payer, and what a
-    /// cancelled withdrawal held.</summary>
+    /// <summary>Whether the entry gave the wallet something. What a closed hold leaves comes back to its payer, what a
+    /// withdrawal held that was given back, and what mining it cost less than was held for that.</summary>
     private static bool IsIncoming(Entry entry, HistorySides side) => side != HistorySides.Payer || entry.Type switch
     {
-        EntryType.WalletCreated or EntryType.HoldCaptured or EntryType.HoldReleased or EntryType.HoldExpired or EntryType.WithdrawalCancelled => true,
+        EntryType.WalletCreated or EntryType.HoldCaptured or EntryType.HoldReleased or EntryType.HoldExpired
+            or EntryType.WithdrawalCancelled or EntryType.WithdrawalExpired or EntryType.WithdrawalCharged => true,
         EntryType.DepositChanged => ((ChangeDeposit)entry.Command).To == DepositState.Credited,
         _ => false,
     };

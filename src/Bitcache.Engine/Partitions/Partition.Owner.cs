@@ -1,5 +1,5 @@
 // The owner thread: takes work from the queue, applies it to the ledger in memory, fills batches. With nothing to do it
-// sleeps until something comes or a hold expires.
+// sleeps until something comes, a hold expires or the deadline of a withdrawal that waits is over.
 
 using System.Diagnostics;
 using Bitcache.Core;
@@ -16,7 +16,7 @@ public sealed partial class Partition
     /// <summary>Which part of the window is given up at a time when it is full, and how far it may pass its bound while
     /// the floor cannot rise.</summary>
     private const int WindowReserve = 8;
-    /// <summary>How long a hold may be late, and how often is looked whether those that are due may expire now.</summary>
+    /// <summary>How long what expires may be late, and how often is looked whether what is due may expire now.</summary>
     private static readonly TimeSpan ExpiryLateMax = TimeSpan.FromSeconds(1);
     /// <summary>How far apart batches follow one another, if the one before held so many items.</summary>
     private static readonly TimeSpan BatchPace = TimeSpan.FromMicroseconds(500);
@@ -68,8 +68,8 @@ public sealed partial class Partition
             if (finished) _current = null;
             if (!finished || _filling.IsFull) HandOver();
         }
-        // Holds expire whether or not somebody asks for something.
-        if (_filling is null && HasBatch() && HasDueHold()) _filling = BeginBatch();
+        // What expires does so whether or not somebody asks for something.
+        if (_filling is null && HasBatch() && HasDueExpiry()) _filling = BeginBatch();
         // With the disk busy it is better to gather more than to queue a small batch.
         if (_filling is not null && Volatile.Read(ref _batchesInSync) == 0) HandOver();
         ThrowIfStopped();
@@ -83,10 +83,10 @@ public sealed partial class Partition
         if (_filling is null) _alarm!.Set(UntilNextExpiry());
     }
 
-    /// <summary>How long the owner may sleep for all that holds ask for; null for ever.</summary>
+    /// <summary>How long the owner may sleep for all that expires; null for ever.</summary>
     private TimeSpan? UntilNextExpiry()
     {
-        if (_ledger.NextHoldExpiry is not { } expiry) return null;
+        if (_ledger.NextExpiry is not { } expiry) return null;
         // As far as the monotonic clock is enough; then it depends on the wall clock, which may be set.
         if (_clock.TimeBefore(expiry) is var surely && surely > TimeSpan.Zero) return surely;
         var left = TimeSpan.FromMilliseconds(expiry.Milliseconds - _clock.Peek().Milliseconds);
@@ -94,7 +94,7 @@ public sealed partial class Partition
         return left > TimeSpan.Zero && left < ExpiryLateMax ? left : ExpiryLateMax;
     }
 
-    private bool HasDueHold() => _ledger.NextHoldExpiry is { } expiry && expiry <= _clock.Peek();
+    private bool HasDueExpiry() => _ledger.NextExpiry is { } expiry && expiry <= _clock.Peek();
 
     /// <summary>Whether there is a batch to fill. The owner thread waits for one; a simulation, which takes the turns of
     /// both threads, must not.</summary>
@@ -110,10 +110,11 @@ public sealed partial class Partition
         Volatile.Write(ref _batchMilliseconds, batch.Time.Milliseconds);
         if (!TimeMayAct(batch.ClockTrusted)) return batch;
         if (FloorToRaise(batch) is { } floor) batch.Apply(_ledger, new RaiseFloor(floor));
-        for (var i = 0; i < _bounds.BatchExpiries && _ledger.NextHoldToExpire(batch.Time) is { } expiry; i++)
-            batch.Apply(_ledger, expiry);
+        for (var i = 0; i < _bounds.BatchExpiries && NextToExpire(batch.Time) is { } expiry; i++) batch.Apply(_ledger, expiry);
         return batch;
     }
+
+    private Command? NextToExpire(UnixTime now) => (Command?)_ledger.NextHoldToExpire(now) ?? _ledger.NextWithdrawalToExpire(now);
 
     /// <summary>Whether entries that nobody asked for, but time, may be made.</summary>
     private bool TimeMayAct(bool clockTrusted) => !_storageFull && _ledger.Genesis is not null && clockTrusted;

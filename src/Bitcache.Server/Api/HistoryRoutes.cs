@@ -9,7 +9,7 @@ namespace Bitcache.Server.Api;
 
 /// <summary>One line of a wallet's history.</summary>
 /// <param name="Kind">wallet_created, transfer, split, hold_placed, hold_captured, hold_released, hold_expired, refund,
-/// withdrawal_requested, withdrawal_cancelled, withdrawal_settled_inside, deposit_credited (or given back after it was frozen), deposit_frozen,
+/// withdrawal_requested, withdrawal_cancelled, withdrawal_expired, withdrawal_charged, withdrawal_settled_inside, deposit_credited (or given back after it was frozen), deposit_frozen,
 /// deposit_reversed, operator_funds_moved (between partitions).</param>
 /// <param name="Direction"><c>in</c> or <c>out</c>, as seen from this wallet.</param>
 /// <param name="AmountMsat">What was paid or asked for; of a hold that is closed what came back to its payer; of a
@@ -18,7 +18,8 @@ namespace Bitcache.Server.Api;
 /// <param name="Other">The wallet on the other side.</param>
 /// <param name="Id">The id that the sender made.</param>
 /// <param name="Output">The Bitcoin output, as txid:index.</param>
-/// <param name="FeeMsat">What the wallet paid on top of the amount, or has held for that; absent where there is none.</param>
+/// <param name="FeeMsat">What the wallet paid on top of the amount, or has held for that; of a withdrawal that is charged, what
+/// it paid of what was held. Absent where there is none.</param>
 public sealed record HistoryReply(
     long Sequence, string Time, string Kind, string Direction, long AmountMsat, long AvailableMsat,
     string? Other = null, string? Id = null, uint? Code = null, string? Reference = null, string? Address = null, string? Output = null,
@@ -84,11 +85,25 @@ internal static class HistoryRoutes
             RequestWithdrawal w => reply with
             {
                 AmountMsat = w.Amount.ToMsat().Value,
+                FeeMsat = PaymentReplies.MoreThanNothing(entry.Fee),
                 Other = line.Incoming ? w.Wallet.ToString() : entry.Payee.IsNone ? null : entry.Payee.ToString(),
                 Id = w.Id.ToString(),
                 Address = BitcoinAddress.FromScript(w.Script.Span, network),
             },
             CancelWithdrawal c => reply with { AmountMsat = entry.Released.Value, Id = c.Id.ToString() },
+            ExpireWithdrawal e => reply with { AmountMsat = entry.Released.Value, Id = e.Withdrawal.Id.ToString() },
+            ChargeWithdrawal { Withdrawal: var w } when line.IsFee => reply with
+            {
+                AmountMsat = entry.Fee.Value,
+                Other = w.Wallet.ToString(),
+                Id = w.Id.ToString(),
+            },
+            ChargeWithdrawal c => reply with
+            {
+                AmountMsat = entry.Released.Value,
+                FeeMsat = PaymentReplies.MoreThanNothing(entry.Fee),
+                Id = c.Withdrawal.Id.ToString(),
+            },
             ChangeDeposit d => reply with
             {
                 AmountMsat = line.Change.Value,
@@ -136,6 +151,8 @@ internal static class HistoryRoutes
         EntryType.PaymentRefunded => "refund",
         EntryType.WithdrawalRequested => "withdrawal_requested",
         EntryType.WithdrawalCancelled => "withdrawal_cancelled",
+        EntryType.WithdrawalExpired => "withdrawal_expired",
+        EntryType.WithdrawalCharged => "withdrawal_charged",
         EntryType.WithdrawalSettledInside => "withdrawal_settled_inside",
         EntryType.OperatorFundsMoved => "operator_funds_moved",
         _ => throw new InvalidOperationException($"{type} is in no history"),

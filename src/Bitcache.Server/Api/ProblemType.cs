@@ -67,6 +67,8 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     // The ledger's rules.
     public static readonly ProblemType SelfTransfer = new("self_transfer", 422, "Payer and payee are the same wallet.");
     public static readonly ProblemType AnchorAddress = new("anchor_address", 422, "The address is the ledger's own anchor address: nothing but anchors may pay it.");
+    public static readonly ProblemType DeadlineOutOfRange = new("deadline_out_of_range", 422, "A withdrawal's deadline must lie ahead, and by a year at most.");
+    public static readonly ProblemType FeeAboveMax = new("fee_above_max", 422, "The withdrawal's share of mining costs more now than feeMaxSat.");
     public static readonly ProblemType BelowDust = new("amount_below_dust", 422, "Bitcoin nodes do not relay an output as small as this.");
     public static readonly ProblemType PayeeNotFound = new("payee_not_found", 422, "There is no such payee.");
     public static readonly ProblemType InsufficientFunds = new("insufficient_funds", 422, "The wallet has less available than this needs.");
@@ -126,6 +128,8 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         Outcome.HoldNotFound => HoldNotFound,
         Outcome.WithdrawalNotFound => WithdrawalNotFound,
         Outcome.WithdrawalNotQueued => WithdrawalNotQueued,
+        Outcome.FeeAboveMax => FeeAboveMax,
+        Outcome.DeadlineOutOfRange => DeadlineOutOfRange,
         Outcome.PayeeOnly => PayeeOnly,
         Outcome.OriginalNotFound => OriginalNotFound,
         Outcome.LookUpsExceeded => TooManyLookUps,

@@ -129,9 +129,10 @@ internal static class WithdrawalRoutes
             FamilyState.None or FamilyState.Final or FamilyState.Abandoned =>
                 throw new InvalidOperationException($"a withdrawal in a family that is {family.State}"),
         },
-        WithdrawalState.Paid => "final",
+        WithdrawalState.Paid or WithdrawalState.Sent => "final",
         WithdrawalState.SettledInside => "settled_inside",
         WithdrawalState.Cancelled => "cancelled",
+        WithdrawalState.Expired => "expired",
         WithdrawalState.None => throw new InvalidOperationException("a withdrawal that is nothing"),
     };
 

@@ -18,7 +18,15 @@ internal sealed record ModelWallet(uint Tenant, long Available = 0, long Held = 
 
 internal sealed record ModelDeposit(WalletId Wallet, long Msat, DepositState State, bool Suspense, bool Booked, BlockHash Block, long Frozen, long Owed);
 
-internal sealed record ModelWithdrawal(long Msat, WithdrawalState State, long Family, long Order);
+internal sealed record ModelWithdrawal(long Msat, WithdrawalState State, long Family, long Order)
+{
+    /// <summary>What is held for mining, what it costs of that, and when it goes back, in msat and Unix milliseconds.</summary>
+    public long Fee { get; init; }
+    public long Charge { get; init; }
+    public long? Deadline { get; init; }
+    public long Held => Msat + Fee;
+    public bool IsLate(UnixTime now) => Deadline <= now.Milliseconds;
+}
 
 internal sealed record ModelFamily(
     long Cap, bool Anchor, ImmutableList<WithdrawalKey> Pays, FamilyState State, ImmutableList<long> Fees, int Attempt, BlockHash Block);
@@ -65,7 +73,11 @@ internal sealed partial record Model(
     /// <summary>The outcome and what follows from it; no outcome where the caller broke a rule that callers keep.</summary>
     public (Outcome? Outcome, Model After) Apply(Command command, uint tenant)
     {
-        if (command is CancelWithdrawal cancel) return Cancel(cancel, tenant);
+        if (command is CancelWithdrawal cancel)
+        {
+            var (taken, without) = Cancel(cancel, tenant);
+            return taken == Outcome.Accepted ? (taken, without with { Entries = Entries + 1 }) : (taken, this);
+        }
         if (command is ClientCommand named)
         {
             var refusal = Identify(named, tenant);
@@ -87,7 +99,9 @@ internal sealed partial record Model(
             ConfirmFamily c => OnFamily(c.Family, f => f.State is FamilyState.Signed or FamilyState.Confirmed && c.Attempt >= 1 && c.Attempt <= f.Fees.Count
                 ? f.State == FamilyState.Confirmed && f.Block == c.Block ? f : f with { State = FamilyState.Confirmed, Attempt = c.Attempt, Block = c.Block } : null),
             UnconfirmFamily c => OnFamily(c.Family, f => f.State == FamilyState.Confirmed ? f with { State = FamilyState.Signed, Attempt = 0, Block = default } : f),
-            FinishFamily c => Finish(c.Family),
+            FinishFamily c => Finish(c.Family, c.Shared.ToMsat().Value),
+            ExpireWithdrawal c => ExpireLate(c.Withdrawal),
+            ChargeWithdrawal c => Charge(c.Withdrawal),
             AbandonFamily c => Abandon(c.Family),
             ExpireHold c => Expire(c),
             RaiseFloor c => c.Floor <= Floor ? (Outcome.Unchanged, this) : c.Floor > Now ? (null, this) : (Outcome.Accepted, Raise(c.Floor)),
@@ -141,40 +155,6 @@ internal sealed partial record Model(
 
     private Model With(WalletId id, Func<ModelWallet, ModelWallet> change) => this with { Wallets = Wallets.SetItem(id, change(Wallets[id])) };
 
-    private (Outcome, Model) Withdraw(RequestWithdrawal c, uint tenant)
-    {
-        if (!c.Max && c.Amount.Value == 0) return (Outcome.AmountZero, this);
-        if (c.Script == AnchorScript) return (Outcome.AnchorAddress, this);
-        if (!IsOwn(c.Wallet, tenant)) return (Outcome.WalletNotFound, this);
-        var wallet = Wallets[c.Wallet];
-        var inside = Addresses.TryGetValue(c.Script, out var payee);
-        if (inside && payee == c.Wallet) return (Outcome.SelfTransfer, this);
-        var least = inside ? 1 : TaprootDust;
-        var sat = c.Max ? wallet.Available / 1000 : c.Amount.Value;
-        if (!c.Max && sat < least) return (Outcome.BelowDust, this);
-        if (wallet.Stopped is { } stopped) return (stopped, this);
-        if (wallet.Available < sat * 1000 || sat < least) return (Outcome.InsufficientFunds, this);
-        var state = inside ? WithdrawalState.SettledInside : WithdrawalState.Queued;
-        var after = this with
-        {
-            Withdrawals = Withdrawals.Add(new WithdrawalKey(c.Wallet, c.Id), new ModelWithdrawal(sat * 1000, state, 0, Entries)),
-        };
-        return (Outcome.Accepted, inside
-            ? after.With(c.Wallet, w => w.Debit(sat * 1000)).With(payee, w => w.Credit(sat * 1000))
-            : after.With(c.Wallet, w => w.Hold(sat * 1000)));
-    }
-
-    private (Outcome?, Model) Cancel(CancelWithdrawal c, uint tenant)
-    {
-        var key = new WithdrawalKey(c.Wallet, c.Id);
-        if (!IsOwn(c.Wallet, tenant)) return (Outcome.WalletNotFound, this);
-        if (!Withdrawals.TryGetValue(key, out var withdrawal)) return (Outcome.WithdrawalNotFound, this);
-        if (withdrawal.State == WithdrawalState.Cancelled) return (Outcome.Unchanged, this);
-        if (withdrawal.State != WithdrawalState.Queued) return (Outcome.WithdrawalNotQueued, this);
-        var after = this with { Entries = Entries + 1, Withdrawals = Withdrawals.SetItem(key, withdrawal with { State = WithdrawalState.Cancelled }) };
-        return (Outcome.Accepted, after.With(c.Wallet, w => w.Unhold(withdrawal.Msat).Credit(withdrawal.Msat)));
-    }
-
     private (Outcome?, Model) Change(ChangeDeposit c)
     {
         if (!Addresses.TryGetValue(c.Script, out var owner)) return (null, this);
@@ -226,9 +206,11 @@ internal sealed partial record Model(
 
     private (Outcome?, Model) Open(OpenFamily c)
     {
-        var each = c.Withdrawals.All(k => Withdrawals.TryGetValue(k, out var w) && w.State is WithdrawalState.Queued or WithdrawalState.Cancelled);
+        var each = c.Withdrawals.All(k =>
+            Withdrawals.TryGetValue(k, out var w) && w.State is WithdrawalState.Queued or WithdrawalState.Cancelled or WithdrawalState.Expired);
         if (c.Family != Families.Count + 1 || !each || c.Withdrawals.Distinct().Count() != c.Withdrawals.Count) return (null, this);
-        if (c.Withdrawals.Any(k => Withdrawals[k].State == WithdrawalState.Cancelled)) return (Outcome.WithdrawalNotQueued, this);
+        if (c.Withdrawals.Any(k => Withdrawals[k].State != WithdrawalState.Queued)) return (Outcome.WithdrawalNotQueued, this);
+        if (c.Withdrawals.Any(k => Withdrawals[k].IsLate(Now))) return (Outcome.DeadlineOutOfRange, this);
         if (StoppedOf(c.Withdrawals) is { } stopped) return (stopped, this);
         if (c.Anchor is not null && Families.Any(f => f.Anchor && f.State is (FamilyState.Opened or FamilyState.Signed))) return (Outcome.AnchorPending, this);
         var (purse, cap) = (Wallets[Operator], c.FeeCap.ToMsat().Value);
@@ -251,6 +233,7 @@ internal sealed partial record Model(
             ? f with { State = FamilyState.Signed, Fees = f.Fees.Add(c.Fee.ToMsat().Value) } : null);
         if (signed.Item1 != Outcome.Accepted || c.Attempt > 1) return signed;
         var family = Families[(int)c.Family - 1];
+        if (family.Pays.Any(k => Withdrawals[k].IsLate(Now))) return (Outcome.DeadlineOutOfRange, this);
         if (StoppedOf(family.Pays) is { } stopped) return (stopped, this);
         var before = Families.Take((int)c.Family - 1).Any(f => f.Anchor && f.State is (FamilyState.Opened or FamilyState.Signed));
         return family.Anchor && before ? (Outcome.AnchorPending, this) : signed;
@@ -268,12 +251,12 @@ internal sealed partial record Model(
         };
     }
 
-    private (Outcome?, Model) Finish(long number)
+    private (Outcome?, Model) Finish(long number, long shared)
     {
-        var (outcome, after) = OnFamily(number, f => f.State == FamilyState.Confirmed ? f with { State = FamilyState.Final } : null);
+        var (outcome, after) = OnFamily(number, f => f.State == FamilyState.Confirmed && shared <= f.Fees[f.Attempt - 1] ? f with { State = FamilyState.Final } : null);
         if (outcome is null) return (null, this);
         var family = after.Families[(int)number - 1];
-        after = after.Move(family, WithdrawalState.Paid, number);
+        after = after.Leave(family, number, shared);
         foreach (var key in family.Pays) after = after.With(key.Wallet, w => w.Unhold(Withdrawals[key].Msat));
         return (outcome, after.With(Operator, w => w.Unhold(family.Cap).Credit(family.Cap - family.Fees[family.Attempt - 1])));
     }

@@ -24,7 +24,13 @@ internal static class Invariants
             var withdrawals = ledger.WithdrawalsOf(id);
             Assert.Equal(SumOf(deposits, d => d.FrozenPart.Value), wallet.Frozen.Value);
             Assert.Equal(SumOf(deposits, d => d.OwedPart.Value), wallet.OwedPending.Value);
-            var waiting = SumOf(withdrawals.Where(w => w.State is WithdrawalState.Queued or WithdrawalState.InFamily), w => w.Amount.ToMsat().Value);
+            var waiting = SumOf(withdrawals, w => w.State switch
+            {
+                WithdrawalState.Queued or WithdrawalState.InFamily => w.Held.Value,
+                WithdrawalState.Sent => w.Fee.ToMsat().Value,
+                _ => 0,
+            });
+            Assert.All(withdrawals, w => Assert.True(w.Charge <= w.Fee));
             var caps = id == Book.Operator ? SumOf(ledger.LiveFamilies(), f => f.FeeCap.ToMsat().Value) : 0;
             var onHold = SumOf(holds.Where(h => h.Payer == id), h => h.Left.Value + h.FeeLeft.Value);
             Assert.Equal(waiting + caps + onHold, wallet.Held.Value);
@@ -36,7 +42,7 @@ internal static class Invariants
             incoming += SumOf(booked, d => d.Amount.ToMsat().Value);
             reversed += SumOf(booked.Where(d => d.State == DepositState.Reversed), d => d.Amount.ToMsat().Value);
             suspense += SumOf(booked.Where(d => d.Suspense && d.State != DepositState.Reversed), d => d.Amount.ToMsat().Value);
-            withdrawn += SumOf(withdrawals.Where(w => w.State == WithdrawalState.Paid), w => w.Amount.ToMsat().Value);
+            withdrawn += SumOf(withdrawals.Where(w => w.State is WithdrawalState.Paid or WithdrawalState.Sent), w => w.Amount.ToMsat().Value);
         }
         var fees = SumOf(
             ledger.Families().Where(f => f.State == FamilyState.Final), f => f.Attempts[f.Confirmation!.Attempt - 1].Fee.ToMsat().Value);
@@ -49,7 +55,7 @@ internal static class Invariants
     {
         // A withdrawal is in exactly one family that is not abandoned, or queued.
         var bound = ledger.Families().Where(f => f.State != FamilyState.Abandoned).SelectMany(f => f.Withdrawals.Select(k => (k, f.Number))).ToList();
-        var taken = ids.SelectMany(ledger.WithdrawalsOf).Where(w => w.State is WithdrawalState.InFamily or WithdrawalState.Paid).ToList();
+        var taken = ids.SelectMany(ledger.WithdrawalsOf).Where(w => w.State is WithdrawalState.InFamily or WithdrawalState.Paid or WithdrawalState.Sent).ToList();
         Assert.Equal(bound.Count, taken.Count);
         Assert.Equal(bound.ToHashSet(), [.. taken.Select(w => (w.Key, w.Family))]);
         Assert.Equal(ids.SelectMany(ledger.WithdrawalsOf).Count(w => w.State == WithdrawalState.Queued), ledger.QueuedWithdrawals);

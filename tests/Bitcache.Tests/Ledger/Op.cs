@@ -31,14 +31,16 @@ internal abstract record Op
     public sealed record Fees(int Tenant, long Flat, int Parts, long Minimum) : Op;
     public sealed record Address(int Wallet, int Script, int Id) : Op;
     public sealed record Deposit(int Output, int Script, long Sat, DepositState To, bool Suspense, int Block) : Op;
-    public sealed record Withdraw(int Wallet, int Script, long Sat, bool Max, int Id) : Op;
+    public sealed record Withdraw(int Wallet, int Script, long Sat, bool Max, int Id, long Fee, long? FeeMax, long? Within) : Op;
+    public sealed record ExpireWithdrawal(int Which) : Op;
+    public sealed record Charge(int Which) : Op;
     public sealed record Cancel(int Which, bool ByStranger) : Op;
     public sealed record Freeze(int Wallet, bool Frozen, bool ByOperator, int Id) : Op;
     public sealed record Open(int Queued, bool Due, bool Anchor, long Cap) : Op;
     public sealed record Sign(int Family, long Fee) : Op;
     public sealed record Confirm(int Family, int Attempt, int Block) : Op;
     public sealed record Unconfirm(int Family) : Op;
-    public sealed record Finish(int Family) : Op;
+    public sealed record Finish(int Family, long Shared) : Op;
     public sealed record Abandon(int Family) : Op;
     public sealed record CutEpoch(int Skip) : Op;
     public sealed record RaiseFloor(long Back) : Op;
@@ -66,7 +68,10 @@ internal abstract record Op
             .. Cut(f.Flat).Select(v => f with { Flat = v }), .. Cut(f.Parts).Select(v => f with { Parts = (int)v }),
             .. Cut(f.Minimum).Select(v => f with { Minimum = v })],
         Deposit d => Cut(d.Sat).Select(v => d with { Sat = v }),
-        Withdraw w => Cut(w.Sat).Select(v => w with { Sat = v }),
+        Withdraw w => [
+            .. Cut(w.Sat).Select(v => w with { Sat = v }), .. Cut(w.Fee).Select(v => w with { Fee = v }),
+            .. w.FeeMax is null ? Array.Empty<Op>() : [w with { FeeMax = null }], .. w.Within is null ? Array.Empty<Op>() : [w with { Within = null }]],
+        Finish f => Cut(f.Shared).Select(v => f with { Shared = v }),
         Open o => Cut(o.Cap).Select(v => o with { Cap = v }),
         Sign s => Cut(s.Fee).Select(v => s with { Fee = v }),
         RaiseFloor f => Cut(f.Back).Select(v => f with { Back = v }),
@@ -133,7 +138,9 @@ internal abstract record Op
         (5, from family in Few from fee in Gen.Choose(0, 1_000) select (Op)new Sign(family, fee)),
         (5, from family in Few from back in Gen.Choose(0, 2) from block in Gen.Choose(0, 2) select (Op)new Confirm(family, back, block)),
         (2, Few.Select(f => (Op)new Unconfirm(f))),
-        (4, Few.Select(f => (Op)new Finish(f))),
+        (4, from family in Few from shared in Gen.Frequency((4, Gen.Choose(0, 200)), (1, Gen.Choose(0, 1_000))) select (Op)new Finish(family, shared)),
+        (3, Gen.Choose(-1, 3).Select(w => (Op)new ExpireWithdrawal(w))),
+        (4, Few.Select(w => (Op)new Charge(w))),
         (2, Few.Select(f => (Op)new Abandon(f))),
         (1, Gen.Choose(0, 2).Select(s => (Op)new CutEpoch(s))),
         (3, Gen.Choose(-1, 60_000).Select(b => (Op)new RaiseFloor(b))),
@@ -220,7 +227,10 @@ internal abstract record Op
         from sat in Sats
         from max in Rarely
         from id in Ids
-        select (Op)new Withdraw(wallet, script, sat, max, id);
+        from fee in Gen.Frequency((2, Gen.Constant(0L)), (3, Gen.Choose(1, 300).Select(v => (long)v)), (1, Gen.Elements(1_000L, Limits.SupplySatMax)))
+        from feeMax in Gen.Frequency((4, Gen.Constant((long?)null)), (1, Gen.Choose(0, 300).Select(v => (long?)v)))
+        from within in Gen.Frequency((3, Gen.Constant((long?)null)), (2, Gen.Choose(-1, 4_000).Select(v => (long?)v)))
+        select (Op)new Withdraw(wallet, script, sat, max, id, fee, feeMax, within);
 }
 
 /// <summary>A list of operations; a failing one is shown as it is.</summary>

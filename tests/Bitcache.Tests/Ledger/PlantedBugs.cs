@@ -25,6 +25,14 @@ internal static partial class PlantedBugs
         ["max keeps a satoshi"] = b => new Rewriting(b, c =>
             c is RequestWithdrawal { Max: true } w && b.Ledger.FindWallet(w.Wallet) is { Available.Value: >= 2_000 } wallet
                 ? w with { Max = false, Amount = wallet.Available.RoundDownToSats() - new Sats(1) } : c),
+        ["a withdrawal is charged all that it held"] = b => new Rewriting(b, c =>
+            c is FinishFamily { Shared.Value: > 0 } f && b.Ledger.FindFamily(f.Family) is { Confirmation: { } seen } family
+                ? f with { Shared = family.Attempts[seen.Attempt - 1].Fee } : c),
+        ["the fee is held beyond what is accepted"] = b => new Rewriting(b, c => c is RequestWithdrawal { FeeMax: not null } w ? w with { FeeMax = null } : c),
+        ["nothing is held for the fee"] = b => new Rewriting(b, c => c is RequestWithdrawal w ? w with { Fee = Sats.Zero } : c),
+        ["deadlines are forgotten"] = b => new Rewriting(b, c => c is RequestWithdrawal { Deadline: not null } w ? w with { Deadline = null } : c),
+        ["a withdrawal past its deadline is signed for"] = b => new Answering(b, (c, o) =>
+            c is (OpenFamily or SignAttempt) && o == Outcome.DeadlineOutOfRange ? Outcome.Accepted : o),
         ["the fee of the first attempt is booked"] = b => new Rewriting(b, c => c is ConfirmFamily { Attempt: > 1 } f ? f with { Attempt = 1 } : c),
         ["the whole fee cap is booked"] = b => new Rewriting(b, c =>
             c is SignAttempt s && s.Fee < b.Ledger.FindFamily(s.Family).FeeCap ? s with { Fee = b.Ledger.FindFamily(s.Family).FeeCap } : c),

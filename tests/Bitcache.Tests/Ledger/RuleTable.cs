@@ -129,11 +129,13 @@ internal sealed class RuleTable
             "freeze" or "unfreeze" => (new SetFrozen(id, Wallet(w[1]), w[0] == "freeze"), Tenant(w[1])),
             "withdraw" => (ParseWithdrawal(id, w), Tenant(w[1])),
             "cancel" => (new CancelWithdrawal(Id(w[2]), Wallet(w[1])), Tenant(w[1])),
+            "late" => (new ExpireWithdrawal(new WithdrawalKey(Wallet(w[1]), Id(w[2]))), Ledger.OperatorTenant),
+            "charge" => (new ChargeWithdrawal(new WithdrawalKey(Wallet(w[1]), Id(w[2]))), Ledger.OperatorTenant),
             "family" => (ParseFamily(w), Ledger.OperatorTenant),
             "sign" => (ParseSign(w), Ledger.OperatorTenant),
             "confirm" => (ParseConfirm(w), Ledger.OperatorTenant),
             "unconfirm" => (new UnconfirmFamily(Long(w[1])), Ledger.OperatorTenant),
-            "finish" => (new FinishFamily(Long(w[1])), Ledger.OperatorTenant),
+            "finish" => (new FinishFamily(Long(w[1]), Whole(Option(w, "shared") ?? "0")), Ledger.OperatorTenant),
             "abandon" => (new AbandonFamily(Long(w[1])), Ledger.OperatorTenant),
             "cursor" => (new MoveCursor((uint)Long(w[1]), Block(w[2])), Ledger.OperatorTenant),
             "logcut" => (new LogCut(Long(w[1]), [Long(w[2])]), Ledger.OperatorTenant),
@@ -206,9 +208,14 @@ internal sealed class RuleTable
             Block(Option(w, "in") ?? "B"), 5);
     }
 
-    private static RequestWithdrawal ParseWithdrawal(OperationId id, string[] w) => w[3] == "max"
-        ? new RequestWithdrawal(id, Wallet(w[1]), Script(w[2]), Sats.Zero, Max: true)
-        : new RequestWithdrawal(id, Wallet(w[1]), Script(w[2]), Whole(w[3]), Max: false);
+    /// <summary>"withdraw a S 400 [fee 20] [feemax 30] [until 5000]": with a deadline in so many milliseconds.</summary>
+    private RequestWithdrawal ParseWithdrawal(OperationId id, string[] w) =>
+        new(id, Wallet(w[1]), Script(w[2]), w[3] == "max" ? Sats.Zero : Whole(w[3]), Max: w[3] == "max")
+        {
+            Fee = Whole(Option(w, "fee") ?? "0"),
+            FeeMax = Option(w, "feemax") is { } feeMax ? Whole(feeMax) : null,
+            Deadline = Option(w, "until") is { } until ? new UnixTime(Book.Now.Milliseconds + Long(until)) : null,
+        };
 
     /// <summary>"family 1 cap 10 of a/7,b/8 [anchor 1]": withdrawals by wallet and id.</summary>
     private OpenFamily ParseFamily(string[] w)

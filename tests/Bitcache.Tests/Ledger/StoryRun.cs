@@ -121,7 +121,21 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
                 Do(new SetFrozen(Id(o.Id), Wallet(o.Wallet), o.Frozen), o.ByOperator ? Ledger.OperatorTenant : TenantOf(o.Wallet));
                 break;
             case Op.Withdraw o:
-                Do(new RequestWithdrawal(Id(o.Id), Wallet(o.Wallet), Script(o.Script), new Sats(o.Sat), o.Max), TenantOf(o.Wallet));
+                var withdrawal = new RequestWithdrawal(Id(o.Id), Wallet(o.Wallet), Script(o.Script), new Sats(o.Sat), o.Max)
+                {
+                    Fee = new Sats(o.Fee),
+                    FeeMax = o.FeeMax is { } feeMax ? new Sats(feeMax) : null,
+                    Deadline = o.Within is { } within ? new UnixTime(_book.Now.Milliseconds + within) : null,
+                };
+                Do(withdrawal, TenantOf(o.Wallet));
+                break;
+            case Op.ExpireWithdrawal { Which: >= 0 } when _subject.NextWithdrawalToExpire(_book.Now) is { } late: Do(late, Ledger.OperatorTenant); break;
+            case Op.ExpireWithdrawal { Which: -1 } when _model.Withdrawals.Count > 0:
+                Do(new ExpireWithdrawal(_model.Withdrawals.MaxBy(w => w.Value.Order).Key), Ledger.OperatorTenant);
+                break;
+            case Op.Charge o when _model.Withdrawals.Count > 0:
+                var charged = _model.Uncharged.Any() && o.Which > 0 ? _model.Uncharged.Last() : _model.Withdrawals.MaxBy(w => w.Value.Order).Key;
+                Do(new ChargeWithdrawal(charged), Ledger.OperatorTenant);
                 break;
             case Op.Cancel o when _model.Withdrawals.Count > 0:
                 var recent = _model.Withdrawals.OrderByDescending(w => w.Value.Order).ElementAt(o.Which % _model.Withdrawals.Count).Key;
@@ -140,7 +154,7 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
                 Do(new ConfirmFamily(number, attempt, 6, Block(o.Block), ByteString.Empty, 0, []), Ledger.OperatorTenant);
                 break;
             case Op.Unconfirm o when Family(o.Family) is { } number: Do(new UnconfirmFamily(number), Ledger.OperatorTenant); break;
-            case Op.Finish o when Family(o.Family) is { } number: Do(new FinishFamily(number), Ledger.OperatorTenant); break;
+            case Op.Finish o when Family(o.Family) is { } number: Do(new FinishFamily(number, new Sats(o.Shared)), Ledger.OperatorTenant); break;
             case Op.Abandon o when Family(o.Family) is { } number: Do(new AbandonFamily(number), Ledger.OperatorTenant); break;
             case Op.CutEpoch o: Do(new EpochCut(Id(1_000_000 + _sent.Count), _model.Epochs + o.Skip), Ledger.OperatorTenant); break;
             case Op.RaiseFloor o: Do(new RaiseFloor(new UnixTime(_book.Now.Milliseconds - o.Back)), Ledger.OperatorTenant); break;
@@ -240,7 +254,10 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
         {
             var was = ledger.FindWithdrawal(key)!;
             Assert.Equal((w.State, w.Msat, w.Family), (was.State, was.Amount.ToMsat().Value, was.Family));
+            Assert.Equal((w.Fee, w.Charge, w.Deadline), (was.Fee.ToMsat().Value, was.Charge.ToMsat().Value, was.Deadline?.Milliseconds));
         }
+        Assert.Equal(_model.Uncharged.ToHashSet(), [.. ledger.UnchargedWithdrawals()]);
+        Assert.Equal((_model with { Now = _book.Now }).LateWithdrawal, _subject.NextWithdrawalToExpire(_book.Now)?.Withdrawal);
         Assert.Equal(_model.Due, ledger.DueWithdrawals().Select(w => w.Key));
         Assert.Equal(
             _model.Families.Select(f => (f.State, f.Cap, f.Fees.Count, f.Attempt)),
@@ -256,6 +273,8 @@ internal class Subject(Book book)
     public virtual ApplyResult Apply(Command command, uint tenant) => book.Apply(command, tenant);
 
     public virtual ExpireHold? NextHoldToExpire(UnixTime now) => book.Ledger.NextHoldToExpire(now);
+
+    public virtual ExpireWithdrawal? NextWithdrawalToExpire(UnixTime now) => book.Ledger.NextWithdrawalToExpire(now);
 
     public virtual ModelWallet Find(WalletId id)
     {
