@@ -93,6 +93,7 @@ internal static class CommandLine
         DepositCommands.CreateAddress(),
         DepositCommands.CreateDeposits(),
         WithdrawCommands.CreateWithdraw(),
+        WithdrawCommands.CreateQuote(),
         WithdrawCommands.CreateWithdrawals(),
         WithdrawCommands.CreateCancel(),
         EpochCommands.Create(),

@@ -53,6 +53,10 @@ public sealed record EngineSettings
     /// <summary>The most that mining one transaction may cost; held in the operator's wallet before it is built.</summary>
     public long FeeCapSat { get; init; } = 50_000;
 
+    /// <summary>Whether users bear the share of mining fees that falls to their withdrawals, as quoted at most. Otherwise the
+    /// operator bears all.</summary>
+    public bool WithdrawalFeeShare { get; init; }
+
     /// <summary>The value of the output that the next anchor spends.</summary>
     public long AnchorOutputSat { get; init; } = 1_000;
 

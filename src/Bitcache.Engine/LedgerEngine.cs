@@ -50,6 +50,9 @@ public sealed class LedgerEngine : IAsyncDisposable
     /// <summary>The height of the chain when it was looked at last; null before that.</summary>
     public int? ChainHeight => _settlement.Chain.Height;
 
+    /// <summary>What users are quoted for the mining of their withdrawals.</summary>
+    public WithdrawalFees WithdrawalFees => _settlement.Fees;
+
     /// <summary>What recovery found in each partition; for the log and the operator.</summary>
     public required IReadOnlyList<RecoveryReport> Recovery { get; init; }
 

@@ -34,11 +34,18 @@ public sealed partial class ApiClient(ApiConnection connection) : IDisposable
         connection.GetAsync($"/v1/wallets/{wallet}/deposits{paging}", Json.PageDepositReply, cancel);
 
     /// <param name="amount">Null for everything that makes a whole satoshi.</param>
-    public Task<Reply<WithdrawalReply>> WithdrawAsync(
-        WalletId wallet, OperationId id, string address, Sats? amount, CancellationToken cancel) => connection.PostAsync(
-        $"/v1/wallets/{wallet}/withdrawals",
-        new WithdrawalRequest(id.ToString(), address, amount?.Value, amount is null ? true : null),
-        Json.WithdrawalRequest, Json.WithdrawalReply, cancel);
+    public Task<Reply<WithdrawalReply>> WithdrawAsync(WalletId wallet, OperationId id, string address, Sats? amount, CancellationToken cancel) =>
+        WithdrawAsync(wallet, new WithdrawalRequest(id.ToString(), address, amount?.Value, amount is null ? true : null), cancel);
+
+    public Task<Reply<WithdrawalReply>> WithdrawAsync(WalletId wallet, WithdrawalRequest request, CancellationToken cancel) =>
+        connection.PostAsync($"/v1/wallets/{wallet}/withdrawals", request, Json.WithdrawalRequest, Json.WithdrawalReply, cancel);
+
+    /// <param name="amount">Null for everything that makes a whole satoshi.</param>
+    public Task<Reply<WithdrawalQuoteReply>> QuoteWithdrawalAsync(WalletId wallet, string address, Sats? amount, CancellationToken cancel) =>
+        connection.GetAsync(
+            $"/v1/wallets/{wallet}/withdrawals:quote?address={Uri.EscapeDataString(address)}"
+                + (amount is { } sats ? string.Create(CultureInfo.InvariantCulture, $"&amountSat={sats.Value}") : ""),
+            Json.WithdrawalQuoteReply, cancel);
 
     public Task<Reply<WithdrawalReply>> CancelWithdrawalAsync(WalletId wallet, OperationId id, CancellationToken cancel) =>
         connection.PostAsync($"/v1/wallets/{wallet}/withdrawals/{id}/cancel", Json.WithdrawalReply, cancel);

@@ -32,6 +32,7 @@ namespace Bitcache.Cli.Client;
 [JsonSerializable(typeof(Page<DepositReply>))]
 [JsonSerializable(typeof(WithdrawalReply))]
 [JsonSerializable(typeof(Page<WithdrawalReply>))]
+[JsonSerializable(typeof(WithdrawalQuoteReply))]
 [JsonSerializable(typeof(EpochReply))]
 [JsonSerializable(typeof(Page<EpochReply>))]
 [JsonSerializable(typeof(OperatorReply))]

@@ -127,7 +127,8 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
     private async Task<FeeRate> EstimateAsync(CancellationToken cancel) =>
         await node.EstimateSmartFeeAsync(settings.FeeTargetBlocks, cancel) ?? new FeeRate(settings.FallbackFeeRate * SatsPerKvBInSatPerVB);
 
-    private async Task<FeeRate> FirstRateAsync(CancellationToken cancel)
+    /// <summary>The rate of a family's first transaction now.</summary>
+    public async Task<FeeRate> FirstRateAsync(CancellationToken cancel)
     {
         var (estimate, least) = (await EstimateAsync(cancel), (await node.GetMempoolTermsAsync(cancel)).Least);
         var rate = estimate < least ? least : estimate;

@@ -36,9 +36,12 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
     public bool OperatorFundsLow { get; private set; }
 
     /// <summary>Withdrawals that may leave now, oldest first: those asked for before the partition's newest epoch closed.</summary>
-    public Task<Withdrawal[]> FindDueAsync() => partition.QueryAsync(ledger => ledger.LastEpoch is { } epoch
-        ? ledger.DueWithdrawals().Where(w => w.Sequence < epoch.Entries).ToArray()
-        : []);
+    public async Task<Withdrawal[]> FindDueAsync()
+    {
+        var (due, closed) = await partition.QueryAsync(ledger => (ledger.DueWithdrawals(), ledger.LastEpoch?.Entries ?? 0));
+        // The question has brought the time up to date.
+        return [.. due.Where(w => w.Sequence < closed && !(w.Deadline <= partition.BatchTime))];
+    }
 
     /// <summary>Binds what is due to new families: the anchor with the first withdrawals, the rest without.</summary>
     /// <param name="anchor">The terms of the next anchor, or null when none is due or one is still unconfirmed.</param>
@@ -87,6 +90,23 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
         Waiting = waiting;
     }
 
+    /// <summary>What needs no node: gives up families of which nothing was signed and that hold a withdrawal past its deadline,
+    /// so that it goes back, and books the charges that a process which ended left open.</summary>
+    public async Task KeepBooksAsync()
+    {
+        var opened = await partition.QueryAsync(ledger =>
+            ledger.LiveFamilies().Where(f => f.State == FamilyState.Opened).Select(f => (f.Number, Deadline: ledger.DeadlineOf(f))).ToArray());
+        // The question has brought the time up to date.
+        foreach (var (number, _) in opened.Where(f => f.Deadline <= partition.BatchTime)) await partition.SubmitAsync(new AbandonFamily(number));
+        await ChargeAsync();
+    }
+
+    private async Task ChargeAsync()
+    {
+        var keys = await partition.QueryAsync(ledger => ledger.UnchargedWithdrawals());
+        await Task.WhenAll(keys.Select(key => partition.SubmitAsync(new ChargeWithdrawal(key))));
+    }
+
     /// <summary>Locks every coin that ordinary funding must leave alone. The node forgets locks when it restarts.</summary>
     public async Task LockCoinsAsync(CancellationToken cancel)
     {
@@ -131,12 +151,13 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
 
     private async Task<string> BuildAsync(Family family, int height, bool mayPay, CancellationToken cancel)
     {
-        var (stopped, waits) = await partition.QueryAsync(ledger => (ledger.CheckPayers(family) != Outcome.None, ledger.WaitsForAnchor(family)));
+        var (stopped, waits, deadline) = await partition.QueryAsync(ledger =>
+            (ledger.CheckPayers(family) != Outcome.None, ledger.WaitsForAnchor(family), ledger.DeadlineOf(family)));
         if (waits) return "the anchor before it is not in a block";
-        if (stopped || (!mayPay && family.Withdrawals.Count > 0))
+        if (stopped || deadline <= partition.BatchTime || (!mayPay && family.Withdrawals.Count > 0))
         {
             await partition.SubmitAsync(new AbandonFamily(family.Number));
-            return "a wallet in it is frozen, a deposit under it was taken back, or reserves are short: its withdrawals wait";
+            return "a wallet in it is frozen, a deposit under it was taken back, a deadline is over, or reserves are short: its withdrawals wait";
         }
         await LockCoinsAsync(cancel);
         var result = await _builder.BuildAsync(await ToOrderAsync(family, height), cancel);
@@ -305,7 +326,10 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
         }
         if (seen!.Block != family.Confirmation.Block && !await ConfirmAsync(family, attempt, cancel)) return "its block is not known yet";
         if (confirmations < settings.FinalityDepth) return $"{confirmations} of {settings.FinalityDepth} confirmations";
-        await partition.SubmitAsync(new FinishFamily(family.Number));
+        var paid = await partition.QueryAsync(ledger => family.Withdrawals.Select(key => ledger.FindWithdrawal(key)!).ToArray());
+        var shared = FeeShare.Of(attempt.Fee, AnchorChain.Parse(attempt).VirtualBytes, paid, family.Anchor is not null);
+        await partition.SubmitAsync(new FinishFamily(family.Number, shared));
+        await ChargeAsync();
         log.FamilyFinished(family.Number, attempt.Txid, attempt.Fee);
         return "final";
     }

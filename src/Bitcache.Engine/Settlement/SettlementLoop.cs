@@ -30,6 +30,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly DepositWatcher _deposits;
+    private readonly PayoutBuilder _rates;
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _turn = new(1);
     private readonly SemaphoreSlim _wake = new(0);
@@ -45,12 +46,17 @@ public sealed class SettlementLoop : IAsyncDisposable
         (_partitions, _log, _node, _gate, _settings, _time, _logger, _fatal) = (partitions, log, node, gate, settings, time, logger, fatal);
         _deposits = new DepositWatcher(partitions, node, settings, logger);
         _funds = new OperatorFunds(partitions, settings, time);
+        _rates = new PayoutBuilder(node, settings);
+        Fees = new WithdrawalFees(settings, time);
         Payouts = [.. partitions.All.Select(partition => new Payouts(partitions, partition, node, settings, logger))];
     }
 
     /// <summary>Of each partition.</summary>
     public IReadOnlyList<Payouts> Payouts { get; }
     public ChainHealth Chain => _health;
+
+    /// <summary>What users are quoted for mining.</summary>
+    public WithdrawalFees Fees { get; }
 
     public void Start() => _running = Task.Run(RunAsync);
 
@@ -137,6 +143,7 @@ public sealed class SettlementLoop : IAsyncDisposable
             if (await IsEpochDueAsync()) await CutEpochAsync(ClientIds.Next(_time));
             await _log.AdvanceAsync();
             _health = _health with { LogTrouble = null };
+            foreach (var payouts in Payouts) await payouts.KeepBooksAsync();
             await SettleAsync(cancel);
         }
         finally
@@ -172,6 +179,7 @@ public sealed class SettlementLoop : IAsyncDisposable
             await _deposits.LookAsync(cancel);
             await CompareReservesAsync(chain.BestBlock, cancel);
             await _funds.LevelAsync();
+            if (_settings.WithdrawalFeeShare) Fees.Post(await _rates.FirstRateAsync(cancel));
             await OpenFamiliesAsync();
             foreach (var payouts in Payouts) await payouts.DriveAsync(chain.Blocks, mayPay: !_health.ReservesShort, cancel);
             _health = _health with { Trouble = null, Height = chain.Blocks, LookedAt = Now() };

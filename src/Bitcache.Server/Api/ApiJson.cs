@@ -39,6 +39,7 @@ namespace Bitcache.Server.Api;
 [JsonSerializable(typeof(Page<DepositReply>))]
 [JsonSerializable(typeof(WithdrawalReply))]
 [JsonSerializable(typeof(Page<WithdrawalReply>))]
+[JsonSerializable(typeof(WithdrawalQuoteReply))]
 [JsonSerializable(typeof(EpochReply))]
 [JsonSerializable(typeof(Page<EpochReply>))]
 [JsonSerializable(typeof(OperatorReply))]

@@ -41,6 +41,9 @@ internal sealed class Call(HttpContext http, LedgerEngine engine, Keyring keys, 
         return ParseNumber(text.ToString()) ?? throw new ProblemException(ProblemType.MalformedParameter, name);
     }
 
+    /// <summary>A text in the query, or null where it is not given.</summary>
+    public string? TextInQuery(string name) => http.Request.Query[name] is [{ } text] ? text : null;
+
     public static WalletId ParseWallet(string text, string member) =>
         WalletId.TryParse(text, out var wallet) ? wallet : throw new ProblemException(ProblemType.MalformedWallet, member);
 

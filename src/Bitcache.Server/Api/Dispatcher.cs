@@ -110,7 +110,7 @@ internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, TimeProvider
         if (!request.QueryString.HasValue) return;
         foreach (var (name, values) in request.Query)
         {
-            if (!route.Query.Contains(name) || values.Count != 1) throw new ProblemException(ProblemType.UnknownParameter, name);
+            if ((!route.Query.Contains(name) && !route.TextQuery.Contains(name)) || values.Count != 1) throw new ProblemException(ProblemType.UnknownParameter, name);
         }
     }
 }

@@ -63,6 +63,7 @@ internal static partial class OpenApi
         var parameters = new JsonArray(
         [
             .. InPath().Matches(route.Path).Select(m => Parameter(m.Groups[1].Value, "path", m.Groups[1].Value == "epoch" ? "integer" : "string")),
+            .. route.TextQuery.Select(name => Parameter(name, "query", "string", isRequired: true)),
             .. route.Query.Select(name => Parameter(name, "query", "integer")),
         ]);
         if (parameters.Count > 0) operation["parameters"] = parameters;
@@ -85,11 +86,11 @@ internal static partial class OpenApi
         return operation;
     }
 
-    private static JsonObject Parameter(string name, string place, string type) => new()
+    private static JsonObject Parameter(string name, string place, string type, bool isRequired = false) => new()
     {
         ["name"] = name,
         ["in"] = place,
-        ["required"] = place == "path",
+        ["required"] = isRequired || place == "path",
         ["schema"] = new JsonObject { ["type"] = type },
     };
 

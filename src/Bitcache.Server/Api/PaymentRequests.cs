@@ -115,7 +115,7 @@ internal static class PaymentRequests
         return ByteString.FromUtf8(text);
     }
 
-    private static UnixTime ParseTime(string text, string member) =>
+    public static UnixTime ParseTime(string text, string member) =>
         DateTimeOffset.TryParseExact(text, TimeForms, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
             ? new UnixTime(time.ToUnixTimeMilliseconds())
             : throw new ProblemException(ProblemType.MalformedTime, member);

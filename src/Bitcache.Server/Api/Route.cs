@@ -24,6 +24,9 @@ internal sealed record Route(string Method, string Path, Scopes Scopes, string S
     /// <summary>The parameters that the query may have, each a whole number.</summary>
     public IReadOnlyList<string> Query { get; init; } = [];
 
+    /// <summary>Those that are text, and must be given.</summary>
+    public IReadOnlyList<string> TextQuery { get; init; } = [];
+
     /// <summary>Whether the route does more than one thing to the ledger: where one of them was not taken up, an
     /// earlier one may have been.</summary>
     public bool HasSteps { get; init; }

@@ -1,5 +1,6 @@
 using Bitcache.Core;
 using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Settlement;
 using Bitcache.Server.Keys;
 using Microsoft.AspNetCore.Http;
 
@@ -7,14 +8,25 @@ namespace Bitcache.Server.Api;
 
 /// <param name="AmountSat">Whole satoshis to send; or else <paramref name="Max"/>.</param>
 /// <param name="Max">True: send all whole satoshis that are available.</param>
-public sealed record WithdrawalRequest(string Id, string Address, long? AmountSat = null, bool? Max = null);
+/// <param name="FeeMaxSat">Refuse rather than hold more than this for mining.</param>
+/// <param name="Deadline">When the money goes back if no transaction that pays it was signed by then.</param>
+public sealed record WithdrawalRequest(
+    string Id, string Address, long? AmountSat = null, bool? Max = null, long? FeeMaxSat = null, string? Deadline = null);
 
-/// <param name="State">queued, building, broadcast, confirmed, final, settled_inside or cancelled.</param>
+/// <summary>What a withdrawal would cost.</summary>
+/// <param name="AmountSat">What was named; otherwise what <c>max</c> would send now.</param>
+/// <param name="FeeSat">What would be held for its share of mining, and the most that it would be charged.</param>
+/// <param name="ValidUntil">Until when a withdrawal that is asked for is not held to more.</param>
+public sealed record WithdrawalQuoteReply(string Address, long AmountSat, long FeeSat, string ValidUntil);
+
+/// <param name="State">queued, building, broadcast, confirmed, final, settled_inside, cancelled or expired.</param>
+/// <param name="FeeQuotedSat">What was held for its share of mining on top of the amount: the most that it is charged.</param>
+/// <param name="FeeChargedSat">What it was charged of that, once its transaction is final; the rest went back.</param>
 /// <param name="Txid">The transaction that pays it; rely on it once it is confirmed.</param>
 /// <param name="Block">The block that holds the transaction.</param>
 public sealed record WithdrawalReply(
     string Id, string Wallet, string Address, long AmountSat, string State, long Sequence, string Time,
-    string? Txid = null, string? Block = null, long? Height = null);
+    string? Txid = null, string? Block = null, long? Height = null, long? FeeQuotedSat = null, long? FeeChargedSat = null, string? Deadline = null);
 
 internal static class WithdrawalRoutes
 {
@@ -29,6 +41,12 @@ internal static class WithdrawalRoutes
         {
             Response = ApiJson.Default.PageWithdrawalReply,
             Query = Replies.Paging,
+        },
+        Route.Get("/v1/wallets/{wallet}/withdrawals:quote", Scopes.Read | Scopes.Withdraw, "What a withdrawal would cost now", QuoteAsync) with
+        {
+            Response = ApiJson.Default.WithdrawalQuoteReply,
+            Query = ["amountSat"],
+            TextQuery = ["address"],
         },
         Route.Get("/v1/wallets/{wallet}/withdrawals/{id}", Scopes.Read | Scopes.Audit, "A withdrawal", GetAsync) with
         {
@@ -52,8 +70,13 @@ internal static class WithdrawalRoutes
             ({ } sat, null) => (ParseAmount(sat), false),
             _ => throw new ProblemException(ProblemType.AmountOrMax),
         };
-        var command = new RequestWithdrawal(
-            Call.ParseId(request.Id), call.WalletInPath, ParseAddress(request.Address, call.Engine.Network), amount, max);
+        var (id, script) = (Call.ParseId(request.Id), ParseAddress(request.Address, call.Engine.Network));
+        var command = new RequestWithdrawal(id, call.WalletInPath, script, amount, max)
+        {
+            Fee = call.Engine.WithdrawalFees.Charge(script),
+            FeeMax = request.FeeMaxSat is { } feeMax ? ParseFee(feeMax) : null,
+            Deadline = request.Deadline is { } deadline ? PaymentRequests.ParseTime(deadline, "deadline") : null,
+        };
         var answer = await call.Partitions.SubmitAsync(command, call.Principal.Tenant);
         if (call.Refusal(answer) is { } refusal) return refusal;
         // The first answer needs no second question, which could fail when the withdrawal is already durable.
@@ -61,6 +84,18 @@ internal static class WithdrawalRoutes
             ? await call.AskAsync((ledger, wallet) => Find(ledger, new WithdrawalKey(wallet.Id, command.Id)))
             : new Standing(First(answer.Entry!), Family: null);
         return Replies.Done(answer, ToReply(standing!, call.Engine.Network), ApiJson.Default.WithdrawalReply);
+    }
+
+    /// <summary>The same for every address of a kind, also for one of ours: whose it is, is nobody else's affair.</summary>
+    private static async Task<IResult> QuoteAsync(Call call)
+    {
+        var text = call.TextInQuery("address") ?? throw new ProblemException(ProblemType.MalformedParameter, "address");
+        var fee = call.Engine.WithdrawalFees.Quote(ParseAddress(text, call.Engine.Network));
+        var available = (await call.AskAsync((_, wallet) => wallet.Available)).RoundDownToSats();
+        var most = available > fee ? available - fee : Sats.Zero;
+        var amount = call.NumberInQuery("amountSat") is { } sat ? ParseAmount(sat) : most;
+        var validUntil = new UnixTime((call.Time.GetUtcNow() + WithdrawalFees.QuoteValidity).ToUnixTimeMilliseconds());
+        return Replies.Json(new WithdrawalQuoteReply(text, amount.Value, fee.Value, validUntil.ToString()), ApiJson.Default.WithdrawalQuoteReply);
     }
 
     private static async Task<IResult> GetAsync(Call call)
@@ -96,7 +131,11 @@ internal static class WithdrawalRoutes
         var command = (RequestWithdrawal)entry.Command;
         var state = entry.Type == EntryType.WithdrawalSettledInside ? WithdrawalState.SettledInside : WithdrawalState.Queued;
         return new Withdrawal(
-            new WithdrawalKey(command.Wallet, command.Id), command.Script, command.Amount, entry.Time, entry.Sequence, state, Family: 0, entry.Payee);
+            new WithdrawalKey(command.Wallet, command.Id), command.Script, command.Amount, entry.Time, entry.Sequence, state, Family: 0, entry.Payee)
+        {
+            Fee = command.Fee,
+            Deadline = command.Deadline,
+        };
     }
 
     private static Standing? Find(Ledger ledger, WithdrawalKey key) =>
@@ -115,7 +154,10 @@ internal static class WithdrawalRoutes
         return new WithdrawalReply(
             withdrawal.Key.Id.ToString(), withdrawal.Key.Wallet.ToString(), BitcoinAddress.FromScript(withdrawal.Script.Span, network)!,
             withdrawal.Amount.Value, StateOf(withdrawal, family), withdrawal.Sequence, withdrawal.Requested.ToString(),
-            attempt?.Txid.ToString(), confirmed?.Block.ToString(), confirmed?.Height);
+            attempt?.Txid.ToString(), confirmed?.Block.ToString(), confirmed?.Height,
+            withdrawal.Fee > Sats.Zero ? withdrawal.Fee.Value : null,
+            withdrawal.State is (WithdrawalState.Sent or WithdrawalState.Paid) && withdrawal.Fee > Sats.Zero ? withdrawal.Charge.Value : null,
+            withdrawal.Deadline?.ToString());
     }
 
     private static string StateOf(Withdrawal withdrawal, Family? family) => withdrawal.State switch
@@ -139,6 +181,10 @@ internal static class WithdrawalRoutes
     private static Sats ParseAmount(long amount) => amount is >= 1 and <= Limits.SupplySatMax
         ? new Sats(amount)
         : throw new ProblemException(ProblemType.AmountOutOfRange, "amountSat");
+
+    private static Sats ParseFee(long fee) => fee is >= 0 and <= Limits.SupplySatMax
+        ? new Sats(fee)
+        : throw new ProblemException(ProblemType.NumberOutOfRange, "feeMaxSat");
 
     private static ByteString ParseAddress(string text, BitcoinNetwork network)
     {

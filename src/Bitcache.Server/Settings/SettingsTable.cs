@@ -40,6 +40,7 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
         ForEngine("feeRateMax", "No transaction pays a higher fee rate, in sat/vB.", (e, t) => e with { FeeRateMax = Integer(t) }),
         ForEngine("feeTargetBlocks", "Within how many blocks a transaction should confirm; after as many it is replaced by one that pays more.", (e, t) => e with { FeeTargetBlocks = Integer(t) }),
         ForEngine("feeCapSat", "The most that mining one transaction may cost.", (e, t) => e with { FeeCapSat = Integer(t) }),
+        ForEngine("withdrawalFeeShare", "true: users bear the share of mining fees that falls to their withdrawals, at most what they were quoted; false: the operator bears all.", (e, t) => e with { WithdrawalFeeShare = YesNo(t) }),
         ForEngine("anchorOutputSat", "The value of the output that the next anchor spends.", (e, t) => e with { AnchorOutputSat = Integer(t) }),
         ForEngine("segmentMebibytes", "The size of a journal segment.", (e, t) => e with { SegmentMebibytes = Integer(t) }),
         ForEngine("archiveFolder", "An existing folder, on a slower disk, that old journal segments are moved to and read from.", (e, t) => e with { ArchiveFolder = t }),

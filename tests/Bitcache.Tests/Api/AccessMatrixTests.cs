@@ -145,6 +145,7 @@ public sealed class AccessMatrixTests(ApiFixture api)
             .Replace("{epoch}", "1", StringComparison.Ordinal)
             .Replace("{id}", IdOf(route, target), StringComparison.Ordinal);
         Assert.DoesNotContain('{', path);
+        if (route.TextQuery.Count > 0) path += "?" + string.Join('&', route.TextQuery.Select(name => $"{name}={OfflineNode.NewAddress()}"));
         var text = route.BatchTypes.Count > 0 || route.Request is not null
             ? new RouteTarget(target.Wallet, target.Payee, target.Hold, target.Transfer).Body(route)
             : null;

@@ -60,6 +60,9 @@ public sealed class ApiFixture : IAsyncLifetime
     /// <summary>Of the ledger.</summary>
     public int Partitions { get; set; } = 1;
 
+    /// <summary>Whether users bear their share of mining.</summary>
+    public bool WithdrawalFeeShare { get; init; }
+
     public string DataFolder => _folder.Path;
     public Uri Address => _server!.Address;
     internal BitcacheServer Server => _server!;
@@ -84,6 +87,7 @@ public sealed class ApiFixture : IAsyncLifetime
                 SegmentMebibytes = 16,
                 ArchiveFolder = ArchiveFolder,
                 ArchiveAfterSegments = 1,
+                WithdrawalFeeShare = WithdrawalFeeShare,
             },
             Listen = new IPEndPoint(IPAddress.Loopback, 0),
         };

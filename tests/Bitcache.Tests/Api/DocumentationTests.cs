@@ -30,7 +30,7 @@ public sealed partial class DocumentationTests
             var text = sections[$"{route.Method} {route.Path}"];
             if (route.IsPublic) Assert.StartsWith("No key.", text, StringComparison.Ordinal);
             else Assert.Equal(route.Scopes.ToNames(), Quoted().Matches(text.Split(['.', ';'])[0]).Select(m => m.Groups[1].Value));
-            Assert.All(route.Query, name => Assert.Contains($"`{name}`", text, StringComparison.Ordinal));
+            Assert.All(route.Query.Concat(route.TextQuery), name => Assert.Contains($"`{name}`", text, StringComparison.Ordinal));
         }
     }
 

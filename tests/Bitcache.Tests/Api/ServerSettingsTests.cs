@@ -29,7 +29,7 @@ public sealed class ServerSettingsTests : IDisposable
               "nodeUrl": "http://127.0.0.1:18443", "nodeUser": "bitcache", "nodePasswordFile": "PASSWORD", "nodeWallet": "hot",
               "nodeTimeout": "5s", "confirmationsToCredit": "0:2,5000:4", "finalityDepth": 9, "depositMinimumSat": 2000, "epochLength": "10m",
               "pollInterval": "500ms", "fallbackFeeRate": 3, "feeRateMax": 90, "feeTargetBlocks": 2, "feeCapSat": 20000,
-              "anchorOutputSat": 700, "segmentMebibytes": 16, "archiveFolder": "ARCHIVE", "archiveAfterSegments": 5,
+              "anchorOutputSat": 700, "withdrawalFeeShare": true, "segmentMebibytes": 16, "archiveFolder": "ARCHIVE", "archiveAfterSegments": 5,
               "snapshotEntries": 1000, "snapshotMebibytes": 64, "snapshotsKept": 3, "connections": 7, "tlsEndsAtProxy": true,
             }
             """.Replace("PASSWORD", Write("secret", "password"), StringComparison.Ordinal).Replace("ARCHIVE", _folder.Path, StringComparison.Ordinal));
@@ -44,6 +44,7 @@ public sealed class ServerSettingsTests : IDisposable
         Assert.Equal((9, 2000L, TimeSpan.FromMinutes(10)), (engine.FinalityDepth, engine.DepositMinimumSat, engine.EpochLength));
         Assert.Equal((TimeSpan.FromMilliseconds(500), 3, 90, 2), (engine.PollInterval, engine.FallbackFeeRate, engine.FeeRateMax, engine.FeeTargetBlocks));
         Assert.Equal((20000L, 700L, 16), (engine.FeeCapSat, engine.AnchorOutputSat, engine.SegmentMebibytes));
+        Assert.True(engine.WithdrawalFeeShare);
         Assert.Equal((_folder.Path, 5), (engine.ArchiveFolder, engine.ArchiveAfterSegments));
         Assert.Equal((1000L, 64, 3), (engine.SnapshotEntries, engine.SnapshotMebibytes, engine.SnapshotsKept));
     }

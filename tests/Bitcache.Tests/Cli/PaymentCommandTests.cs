@@ -77,6 +77,17 @@ public sealed class PaymentCommandTests(ApiFixture api) : IDisposable
     }
 
     [Fact]
+    public async Task A_withdrawal_is_quoted_and_asked_for_on_terms()
+    {
+        var (wallet, address) = (await api.NewWalletAsync(api.Shop, 10_000), OfflineNode.NewAddress());
+        var quote = await RunAsync(api.Shop, "quote-withdrawal", wallet, address, "4000sat");
+        Assert.Contains($"4000 sat to {address}: at most 0 sat for mining", quote, StringComparison.Ordinal);
+        Assert.Contains("\"amountSat\":10000,\"feeSat\":0", await RunAsync(api.Shop, "quote-withdrawal", wallet, address, "max", "--json"), StringComparison.Ordinal);
+        var asked = await RunAsync(api.Shop, "withdraw", wallet, address, "4000sat", "--fee-max", "9sat", "--deadline", RouteTarget.InAnHour());
+        Assert.Contains("goes back if it is not on its way by", asked, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_withdrawal_is_asked_for_and_taken_back()
     {
         var (wallet, id) = (await api.NewWalletAsync(api.Shop, 10_000), ApiFixture.NewId());

@@ -52,6 +52,8 @@ internal sealed class PayoutSchedule : NodeSchedule
     /// <summary>How often the schedule reached what it is for.</summary>
     public int Withdrawals => _withdrawals.Count;
     public int Families { get; private set; }
+    public int Expired { get; private set; }
+    public int Charged { get; private set; }
     public int Replacements { get; private set; }
     public int Reorganisations { get; private set; }
     public int Evictions { get; private set; }
@@ -91,7 +93,12 @@ internal sealed class PayoutSchedule : NodeSchedule
     {
         var (id, amount) = (Books.NewId(), new Sats(20_000 + Draw.Next(60_000)));
         var script = new ByteString(FakeNode.ScriptOf(_node.NewStranger()));
-        if (Books.Run(Books.Set.SubmitAsync(new RequestWithdrawal(id, _wallet, script, amount, Max: false), tenant: 1)).Outcome == Outcome.Accepted)
+        var request = new RequestWithdrawal(id, _wallet, script, amount, Max: false)
+        {
+            Fee = new Sats(Draw.Next(3) * Draw.Next(400)),
+            Deadline = Draw.Next(4) == 0 ? new UnixTime(Books.Now.Milliseconds + 1 + Draw.Next(20)) : null,
+        };
+        if (Books.Run(Books.Set.SubmitAsync(request, tenant: 1)).Outcome == Outcome.Accepted)
             _withdrawals.Add(new WithdrawalKey(_wallet, id), script);
     }
 
@@ -140,8 +147,9 @@ internal sealed class PayoutSchedule : NodeSchedule
     protected override async Task SettleAsync(BlockchainInfo chain)
     {
         var set = Books.Set;
-        await new DepositWatcher(set, Seam, Settings, NullLogger.Instance).LookAsync(CancellationToken.None);
         var payouts = new Payouts(set, set.First, Seam, Settings, NullLogger.Instance);
+        await payouts.KeepBooksAsync();
+        await new DepositWatcher(set, Seam, Settings, NullLogger.Instance).LookAsync(CancellationToken.None);
         await payouts.OpenAsync(null, await payouts.FindDueAsync());
         await payouts.DriveAsync(chain.Blocks, mayPay: true, CancellationToken.None);
     }
@@ -154,9 +162,18 @@ internal sealed class PayoutSchedule : NodeSchedule
         foreach (var known in _node.Wallet.Known.Where(k => _node.Wallet.IsFromMe(k.Transaction)))
             Must.Hold(durable.Contains(known.Txid), $"P10: the node has {known.Txid}, which is not durable here.");
         var paid = PaidByTheChain().ToLookup(script => script);
+        var givenBack = GivenBack();
         foreach (var (key, script) in _withdrawals)
+        {
             Must.Hold(paid[script].Count() <= 1, $"P10: withdrawal {key} is paid {paid[script].Count()} times.");
+            Must.Hold(!givenBack.Contains(key) || !paid[script].Any(), $"P10: withdrawal {key} is paid and given back.");
+        }
+        Must.Hold(
+            Books.Ask(ledger => _withdrawals.Keys.Select(k => ledger.FindWithdrawal(k)!).All(w => w.Charge <= w.Fee)), "A withdrawal is charged more than was held.");
     }
+
+    private HashSet<WithdrawalKey> GivenBack() =>
+        Books.Ask(ledger => _withdrawals.Keys.Where(k => ledger.FindWithdrawal(k)!.State == WithdrawalState.Expired).ToHashSet());
 
     /// <summary>The scripts that the wallet pays in the best chain.</summary>
     private IEnumerable<ByteString> PaidByTheChain() => _node.Wallet.Known
@@ -175,8 +192,25 @@ internal sealed class PayoutSchedule : NodeSchedule
             Check();
         }
         Must.Hold(!Unpaid().Any(), $"P10: {Unpaid().Count()} withdrawals are not paid in the end.");
+        Expired = GivenBack().Count;
+        Charged = Books.Ask(ledger => _withdrawals.Keys.Count(k => ledger.FindWithdrawal(k)!.Charge > Sats.Zero));
+        CheckFees();
         Families = Books.Ask(ledger => ledger.Families().Count(f => f.State == FamilyState.Final));
         Replacements = Books.Ask(ledger => ledger.Families().Sum(f => Math.Max(0, f.Attempts.Count - 1)));
+    }
+
+    /// <summary>What the users were charged and what the operator bore are the fees of what confirmed.</summary>
+    private void CheckFees()
+    {
+        var (charged, fees, spent, left) = Books.Ask(ledger => (
+            _withdrawals.Keys.Sum(k => ledger.FindWithdrawal(k)!.Charge.ToMsat().Value),
+            ledger.Families().Where(f => f.State == FamilyState.Final).Sum(f => f.Attempts[f.Confirmation!.Attempt - 1].Fee.ToMsat().Value),
+            ledger.Totals.MiningFees, ledger.OperatorWallet));
+        Must.Hold(fees == spent, $"P6: {spent} msat of mining fees are booked, {fees} were paid.");
+        if (left.Owes || left.Frozen > Msat.Zero || left.Held > Msat.Zero) return;
+        Must.Hold(charged <= fees, $"{charged} msat were charged for mining that cost {fees}.");
+        var toppedUp = Books.Ask(ledger => ledger.DepositsOf(_operator).Where(d => d.Booked && d.State != DepositState.Reversed).Sum(d => d.Amount.ToMsat().Value));
+        Must.Hold(left.Available.Value == toppedUp + charged - fees, $"P6: the operator has {left.Available}, after {toppedUp} msat came in, {charged} from users, and mining cost {fees}.");
     }
 
     // What was final for us may have left the chain, if that went deeper; then the node sends it again.
@@ -184,6 +218,7 @@ internal sealed class PayoutSchedule : NodeSchedule
     {
         var inTheBooks = Books.Ask(ledger => _withdrawals.Keys.Where(k => ledger.FindWithdrawal(k)!.State == WithdrawalState.Paid).ToHashSet());
         var onTheChain = PaidByTheChain().ToHashSet();
-        return _withdrawals.Where(w => !inTheBooks.Contains(w.Key) || !onTheChain.Contains(w.Value)).Select(w => w.Key);
+        var givenBack = GivenBack();
+        return _withdrawals.Where(w => !givenBack.Contains(w.Key) && (!inTheBooks.Contains(w.Key) || !onTheChain.Contains(w.Value))).Select(w => w.Key);
     }
 }

@@ -12,7 +12,7 @@ public sealed class PayoutScheduleTests(ITestOutputHelper output)
     [Fact]
     public void Every_withdrawal_is_paid_once_by_a_transaction_that_was_durable_before_it_left()
     {
-        long faults = 0, reorganisations = 0, evictions = 0, withdrawals = 0, families = 0, replacements = 0, restarts = 0;
+        long faults = 0, reorganisations = 0, evictions = 0, withdrawals = 0, families = 0, replacements = 0, restarts = 0, expired = 0, charged = 0;
         Seeds.Run(SeedsInAll, seed =>
         {
             using var schedule = new PayoutSchedule(seed);
@@ -24,10 +24,13 @@ public sealed class PayoutScheduleTests(ITestOutputHelper output)
             Interlocked.Add(ref families, schedule.Families);
             Interlocked.Add(ref replacements, schedule.Replacements);
             Interlocked.Add(ref restarts, schedule.Restarts);
+            Interlocked.Add(ref expired, schedule.Expired);
+            Interlocked.Add(ref charged, schedule.Charged);
         });
         if (Seeds.Only is not null) return;
-        output.WriteLine($"{faults} calls failed, {reorganisations} reorganisations, {evictions} evictions, {restarts} restarts; {withdrawals} withdrawals in {families} families with {replacements} replacements");
+        output.WriteLine($"{faults} calls failed, {reorganisations} reorganisations, {evictions} evictions, {restarts} restarts; {withdrawals} withdrawals in {families} families with {replacements} replacements; {charged} charged, {expired} expired");
         Assert.True(faults >= 5 * SeedsInAll && reorganisations >= 5 * SeedsInAll && restarts >= 3 * SeedsInAll && withdrawals >= 5 * SeedsInAll);
+        Assert.True(charged >= 2 * SeedsInAll && expired >= SeedsInAll / 4);
         Assert.True(replacements >= SeedsInAll / 4);
         Assert.True(evictions >= SeedsInAll / 2 && families >= 2 * SeedsInAll);
     }

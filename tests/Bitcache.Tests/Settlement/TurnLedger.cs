@@ -26,6 +26,8 @@ internal sealed class TurnLedger : IDisposable
     /// <summary>The partition of the process that runs now.</summary>
     public PartitionSet Set { get; private set; }
 
+    public UnixTime Now => new(_time.GetUtcNow().ToUnixTimeMilliseconds());
+
     public OperationId NewId()
     {
         _time.Milliseconds++;
