@@ -26,10 +26,11 @@ internal sealed class EngineHarness : IAsyncDisposable
     private readonly IBitcoinNode _seenNode;
     private readonly int _partitions;
     private readonly Sats _feeCap;
+    private readonly Func<EngineSettings, EngineSettings> _change;
     private LedgerEngine? _engine;
 
-    private EngineHarness(RegtestNode node, IBitcoinNode seenNode, int partitions, Sats feeCap) =>
-        (Node, _seenNode, _partitions, _feeCap) = (node, seenNode, partitions, feeCap);
+    private EngineHarness(RegtestNode node, IBitcoinNode seenNode, int partitions, Sats feeCap, Func<EngineSettings, EngineSettings> change) =>
+        (Node, _seenNode, _partitions, _feeCap, _change) = (node, seenNode, partitions, feeCap, change);
 
     public RegtestNode Node { get; }
     public LedgerEngine Engine => _engine ?? throw new InvalidOperationException("the engine is closed");
@@ -41,9 +42,11 @@ internal sealed class EngineHarness : IAsyncDisposable
     /// <param name="seenNode">The node as the engine sees it, when something stands between.</param>
     /// <param name="partitions">Of the ledger.</param>
     /// <param name="feeCap">The most that a transaction may cost.</param>
-    public static async Task<EngineHarness> StartAsync(RegtestNode node, IBitcoinNode? seenNode = null, int partitions = 1, long feeCap = 20_000)
+    /// <param name="change">Other settings.</param>
+    public static async Task<EngineHarness> StartAsync(
+        RegtestNode node, IBitcoinNode? seenNode = null, int partitions = 1, long feeCap = 20_000, Func<EngineSettings, EngineSettings>? change = null)
     {
-        var harness = new EngineHarness(node, seenNode ?? node.Node, partitions, new Sats(feeCap));
+        var harness = new EngineHarness(node, seenNode ?? node.Node, partitions, new Sats(feeCap), change ?? (static settings => settings));
         await harness.OpenAsync();
         return harness;
     }
@@ -51,7 +54,7 @@ internal sealed class EngineHarness : IAsyncDisposable
     public async Task OpenAsync()
     {
         _engine = await LedgerEngine.OpenAsync(
-            new EngineSettings
+            _change(new EngineSettings
             {
                 DataFolder = _folder.FullName,
                 Origin = "ledger.test/log",
@@ -64,7 +67,7 @@ internal sealed class EngineHarness : IAsyncDisposable
                 FeeTargetBlocks = Target,
                 FeeCapSat = _feeCap.Value,
                 SegmentMebibytes = 16,
-            },
+            }),
             _seenNode, TimeProvider.System, NullLoggerFactory.Instance,
             (why, cause) => throw new InvalidOperationException(why, cause), Cancel);
     }
