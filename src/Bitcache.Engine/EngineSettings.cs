@@ -53,6 +53,18 @@ public sealed record EngineSettings
     /// <summary>The most that mining one transaction may cost; held in the operator's wallet before it is built.</summary>
     public long FeeCapSat { get; init; } = 50_000;
 
+    /// <summary>Withdrawals leave before the epoch closes when so many wait; 0 for never.</summary>
+    public int WithdrawalBatchCount { get; init; }
+
+    /// <summary>The same when one has waited so long; zero for never.</summary>
+    public TimeSpan WithdrawalBatchTime { get; init; }
+
+    /// <summary>While mining costs more than this, in sat per virtual byte, withdrawals that can wait do; 0 for never.</summary>
+    public int FeeRatePatience { get; init; }
+
+    /// <summary>How long they wait for that at most.</summary>
+    public TimeSpan WithdrawalWaitMax { get; init; } = TimeSpan.FromHours(24);
+
     /// <summary>Whether users bear the share of mining fees that falls to their withdrawals, as quoted at most. Otherwise the
     /// operator bears all.</summary>
     public bool WithdrawalFeeShare { get; init; }
@@ -112,6 +124,8 @@ public sealed record EngineSettings
         Require(FallbackFeeRate >= 1 && FeeRateMax >= FallbackFeeRate, "fallbackFeeRate must be at least 1 and at most feeRateMax");
         Require(FeeTargetBlocks is >= 1 and <= 1008, "feeTargetBlocks must lie between 1 and 1008");
         Require(FeeCapSat is >= 1_000 and <= 10_000_000, "feeCapSat must lie between 1,000 and 10,000,000");
+        Require(WithdrawalBatchCount >= 0, "withdrawalBatchCount must be at least 0");
+        Require(FeeRatePatience >= 0 && FeeRatePatience <= FeeRateMax, "feeRatePatience must lie between 0 and feeRateMax");
         Require(AnchorOutputSat is >= 546 and <= 1_000_000, "anchorOutputSat must lie between 546 (dust) and 1,000,000");
         Require(SegmentMebibytes is >= 16 and <= 1024, "segmentMebibytes must lie between 16 and 1024");
         Require(ArchiveFolder is null || Directory.Exists(ArchiveFolder),

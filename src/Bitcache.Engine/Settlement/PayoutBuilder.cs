@@ -14,7 +14,8 @@ public enum BuildRefusal
     TooFewCoins,
     /// <summary>The fee would pass what is held for it.</summary>
     FeeAboveCap,
-    /// <summary>With so many inputs the anchor could not be proven: fewer withdrawals must ride along.</summary>
+    /// <summary>With so many inputs the anchor could not be proven, or nodes would not relay the transaction: it must have
+    /// fewer withdrawals.</summary>
     TooLarge,
     /// <summary>The node built something else than was asked for.</summary>
     NotAsAsked,
@@ -24,7 +25,10 @@ public enum BuildRefusal
 /// <param name="Detail">A sentence for the operator when refused.</param>
 public sealed record BuildResult(SignAttempt? Attempt, BuildRefusal Refusal, string Detail)
 {
-    public static BuildResult Refuse(BuildRefusal refusal, string detail) => new(null, refusal, detail);
+    /// <summary>How many bytes of payments were too many; null where that is not known.</summary>
+    public int? Excess { get; init; }
+
+    public static BuildResult Refuse(BuildRefusal refusal, string detail, int? excess = null) => new(null, refusal, detail) { Excess = excess };
 }
 
 /// <summary>Everything that a build is held against.</summary>
@@ -44,6 +48,8 @@ public sealed record BuildOrder(
 public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
 {
     private const int SatsPerKvBInSatPerVB = 1_000;
+    /// <summary>A signature and a public key, as a quarter of their bytes.</summary>
+    private const int WitnessVirtualBytesMax = 28;
 
     /// <summary>Builds, checks and signs. What it returns is not on its way: it must be durable first.</summary>
     public async Task<BuildResult> BuildAsync(BuildOrder order, CancellationToken cancel)
@@ -56,7 +62,9 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
         }
         catch (NodeException e) when (e.Failure == NodeFailure.Rejected && e.Code == RpcError.WalletError)
         {
-            return BuildResult.Refuse(BuildRefusal.TooFewCoins, e.Message);
+            // It says so in words only, with the code of too few coins.
+            var isTooLarge = e.Message.Contains("too large", StringComparison.Ordinal) || e.Message.Contains("maximum weight", StringComparison.Ordinal);
+            return BuildResult.Refuse(isTooLarge ? BuildRefusal.TooLarge : BuildRefusal.TooFewCoins, e.Message);
         }
         return await CheckAndSignAsync(order, funded, cancel);
     }
@@ -95,9 +103,14 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
 
         var signed = await node.WalletProcessPsbtAsync(funded.Psbt, cancel);
         if (signed.Transaction is not { } raw) return BuildResult.Refuse(BuildRefusal.NotAsAsked, "the node's wallet could not sign every input");
-        if (raw.Length > Limits.SignedTransactionBytesMax) return BuildResult.Refuse(BuildRefusal.TooLarge, $"the transaction has {raw.Length} bytes");
         if (!BitcoinTransaction.TryParse(raw, out var transaction) || transaction.Txid != psbt.Txid)
             return BuildResult.Refuse(BuildRefusal.NotAsAsked, "the signed transaction is not the one that was checked");
+        if (transaction.VirtualBytes > Limits.TransactionBytesMax)
+        {
+            return BuildResult.Refuse(
+                BuildRefusal.TooLarge, $"the transaction has {transaction.VirtualBytes} virtual bytes; nodes relay {Limits.TransactionBytesMax}",
+                transaction.VirtualBytes - Limits.TransactionBytesMax);
+        }
         return new BuildResult(
             new SignAttempt(
                 order.Family.Number, order.Family.Attempts.Count + 1, transaction.Txid, psbt.Fee!.Value, new ByteString(raw), (uint)order.Height),
@@ -144,9 +157,9 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
 
         if (psbt.Fee is not { } fee) return NotAsAsked("the node could not tell the transaction's fee");
         if (fee > order.Family.FeeCap)
-            return BuildResult.Refuse(BuildRefusal.FeeAboveCap, $"the transaction would cost {fee}, more than the {order.Family.FeeCap} held for it");
+            return BuildResult.Refuse(BuildRefusal.FeeAboveCap, $"the transaction would cost {fee}, more than the {order.Family.FeeCap} held for it", ExcessOf(psbt, fee, order.Family.FeeCap));
         if (order.Family.Anchor is not null && psbt.StrippedBytes > Limits.AnchorTransactionBytesMax)
-            return BuildResult.Refuse(BuildRefusal.TooLarge, $"the anchor would have {psbt.StrippedBytes} bytes; {Limits.AnchorTransactionBytesMax} can be proven");
+            return BuildResult.Refuse(BuildRefusal.TooLarge, $"the anchor would have {psbt.StrippedBytes} bytes; {Limits.AnchorTransactionBytesMax} can be proven", psbt.StrippedBytes - Limits.AnchorTransactionBytesMax);
 
         var wanted = order.Withdrawals.Select(w => (w.Script, w.Amount)).ToList();
         if (order.Family.Anchor is { } anchor)
@@ -178,6 +191,13 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
             if (input.Spent is null || !WitnessProgram.IsScript(input.Spent.Script)) return NotAsAsked($"input {input.Output} is not segwit");
         }
         return null;
+    }
+
+    /// <summary>By how many bytes a transaction is too large for a fee, rounded up: it costs as much less as it is smaller.</summary>
+    private static int ExcessOf(DecodedPsbt psbt, Sats fee, Sats cap)
+    {
+        var size = psbt.StrippedBytes + (WitnessVirtualBytesMax * psbt.Inputs.Count);
+        return size - (int)((Int128)size * cap.Value / fee.Value);
     }
 
     private async Task<bool> IsOwnChangeAsync(PsbtOutput output, BuildOrder order, CancellationToken cancel)

@@ -17,7 +17,6 @@ namespace Bitcache.Engine.Settlement;
 /// <param name="partition">The one whose families these are.</param>
 public sealed class Payouts(PartitionSet partitions, Partition partition, IBitcoinNode node, EngineSettings settings, ILogger log)
 {
-    private const int AnchorWithdrawalsMax = 60;
     /// <summary>Too few coins are waited for this many turns before the withdrawals are tried in smaller families.</summary>
     private const int TurnsWithoutCoinsMax = 30;
 
@@ -25,9 +24,7 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
     private readonly Dictionary<long, int> _turnsWithoutCoins = [];
     // Replacements that were refused, and why: by family, each with the height at which it is not tried again.
     private readonly Dictionary<long, (int Height, string Why)> _notReplaced = [];
-    // Halved when a family could not be built, doubled when one was: a batch never fails as a whole.
-    private int _anchorWithdrawals = AnchorWithdrawalsMax;
-    private int _plainWithdrawals = Limits.FamilyWithdrawalsMax;
+    private readonly FamilyRoom _room = new();
 
     /// <summary>Why something is waiting, by family number; for health. Replaced at every tick.</summary>
     public IReadOnlyDictionary<long, string> Waiting { get; private set; } = new Dictionary<long, string>();
@@ -35,12 +32,14 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
     /// <summary>Whether the operator's wallet holds too little to open the next family.</summary>
     public bool OperatorFundsLow { get; private set; }
 
-    /// <summary>Withdrawals that may leave now, oldest first: those asked for before the partition's newest epoch closed.</summary>
-    public async Task<Withdrawal[]> FindDueAsync()
+    /// <summary>Withdrawals that may leave now, oldest first: see <see cref="BatchPolicy"/>.</summary>
+    /// <param name="rate">What mining costs, where it counts.</param>
+    public async Task<Withdrawal[]> FindDueAsync(FeeRate? rate = null)
     {
         var (due, closed) = await partition.QueryAsync(ledger => (ledger.DueWithdrawals(), ledger.LastEpoch?.Entries ?? 0));
         // The question has brought the time up to date.
-        return [.. due.Where(w => w.Sequence < closed && !(w.Deadline <= partition.BatchTime))];
+        var now = partition.BatchTime;
+        return BatchPolicy.Leaving([.. due.Where(w => !(w.Deadline <= now))], new BatchMoment(closed, partition.IsClockTrusted ? now : null, rate), settings);
     }
 
     /// <summary>Binds what is due to new families: the anchor with the first withdrawals, the rest without.</summary>
@@ -53,7 +52,7 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
         var left = new Queue<Withdrawal>(due.DistinctBy(w => w.Script));
         while (anchor is not null || left.Count > 0)
         {
-            var carried = Take(left, anchor is null ? _plainWithdrawals : _anchorWithdrawals);
+            var carried = _room.Take(left, anchor is not null);
             var number = await partition.QueryAsync(ledger => ledger.NextFamily);
             var answer = await partition.SubmitAsync(
                 new OpenFamily(number, new Sats(settings.FeeCapSat), anchor, [.. carried.Select(w => w.Key)]));
@@ -160,29 +159,30 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
             return "a wallet in it is frozen, a deposit under it was taken back, a deadline is over, or reserves are short: its withdrawals wait";
         }
         await LockCoinsAsync(cancel);
-        var result = await _builder.BuildAsync(await ToOrderAsync(family, height), cancel);
+        var order = await ToOrderAsync(family, height);
+        var result = await _builder.BuildAsync(order, cancel);
         if (result.Attempt is { } attempt)
         {
             var answer = await partition.SubmitAsync(attempt);
             if (answer.Outcome != Outcome.Accepted) return $"not signed now: {answer.Outcome}";
             log.AttemptSigned(family.Number, attempt.Attempt, attempt.Txid, attempt.Fee);
-            _anchorWithdrawals = Math.Min(AnchorWithdrawalsMax, Math.Max(1, _anchorWithdrawals * 2));
-            _plainWithdrawals = Math.Min(Limits.FamilyWithdrawalsMax, _plainWithdrawals * 2);
+            _room.Grow(family.Anchor is not null);
             return "signed";
         }
         // What was locked for this build is free again at the next one.
         log.BuildRefused(family.Number, result.Refusal, result.Detail);
-        await SplitAsync(family, result.Refusal);
+        await SplitAsync(order, result);
         return result.Detail;
     }
 
     /// <summary>Gives up a family that cannot be built as it is, so that its withdrawals are tried in smaller ones, or
     /// under a higher fee cap. Nothing of it was signed.</summary>
-    private async Task SplitAsync(Family family, BuildRefusal refusal)
+    private async Task SplitAsync(BuildOrder order, BuildResult result)
     {
+        var family = order.Family;
         var turns = _turnsWithoutCoins[family.Number] = _turnsWithoutCoins.GetValueOrDefault(family.Number) + 1;
         var smallest = family.Withdrawals.Count <= (family.Anchor is null ? 1 : 0);
-        var giveUp = refusal switch
+        var giveUp = result.Refusal switch
         {
             BuildRefusal.TooLarge => !smallest,
             BuildRefusal.FeeAboveCap => !smallest || settings.FeeCapSat > family.FeeCap.Value,
@@ -191,8 +191,7 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
         };
         if (!giveUp) return;
         _turnsWithoutCoins.Remove(family.Number);
-        if (family.Anchor is not null) _anchorWithdrawals = family.Withdrawals.Count / 2;
-        else _plainWithdrawals = Math.Max(1, family.Withdrawals.Count / 2);
+        _room.Shrink(order.Withdrawals, family.Anchor is not null, result.Excess);
         await partition.SubmitAsync(new AbandonFamily(family.Number));
     }
 
@@ -332,13 +331,6 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
         await ChargeAsync();
         log.FamilyFinished(family.Number, attempt.Txid, attempt.Fee);
         return "final";
-    }
-
-    private static List<Withdrawal> Take(Queue<Withdrawal> left, int most)
-    {
-        var taken = new List<Withdrawal>();
-        while (taken.Count < most && left.TryDequeue(out var withdrawal)) taken.Add(withdrawal);
-        return taken;
     }
 
     private static HashSet<OutPoint> InputsOf(IEnumerable<Family> families) =>

@@ -179,7 +179,7 @@ public sealed class SettlementLoop : IAsyncDisposable
             await _deposits.LookAsync(cancel);
             await CompareReservesAsync(chain.BestBlock, cancel);
             await _funds.LevelAsync();
-            if (_settings.WithdrawalFeeShare) Fees.Post(await _rates.FirstRateAsync(cancel));
+            if (_settings.WithdrawalFeeShare || _settings.FeeRatePatience > 0) Fees.Post(await _rates.FirstRateAsync(cancel));
             await OpenFamiliesAsync();
             foreach (var payouts in Payouts) await payouts.DriveAsync(chain.Blocks, mayPay: !_health.ReservesShort, cancel);
             _health = _health with { Trouble = null, Height = chain.Blocks, LookedAt = Now() };
@@ -243,12 +243,30 @@ public sealed class SettlementLoop : IAsyncDisposable
 
     private Task<long> LastEpochAsync() => _partitions.First.QueryAsync(ledger => ledger.LastEpoch?.Number ?? 0);
 
-    /// <summary>The newest closed epoch is anchored once no anchor is unconfirmed; withdrawals asked for before
-    /// it closed leave with the anchor, or without it while one is on its way.</summary>
+    /// <summary>The newest closed epoch is anchored once no anchor is unconfirmed; withdrawals leave with the anchor, or without
+    /// it while one is on its way and where they leave before the epoch closes.</summary>
     private async Task OpenFamiliesAsync()
     {
+        var anchor = await NextAnchorAsync();
+        // A script that is just being paid waits until that payment is final: asking often costs nobody's fees.
+        var paying = (await _partitions.QueryAllAsync(ledger => ledger.LiveFamilies()
+            .SelectMany(f => f.Withdrawals).Select(k => ledger.FindWithdrawal(k)!.Script).ToArray())).SelectMany(s => s).ToHashSet();
+        foreach (var payouts in Payouts)
+        {
+            var due = _health.ReservesShort ? [] : await payouts.FindDueAsync(Fees.Rate);
+            var leaving = due.Where(w => paying.Add(w.Script)).ToArray();
+            await payouts.OpenAsync(anchor, leaving);
+            // The first partition carries the anchor.
+            anchor = null;
+        }
+        if (Payouts.Any(payouts => payouts.OperatorFundsLow)) _logger.OperatorFundsLow(new Sats(_settings.FeeCapSat));
+    }
+
+    /// <summary>What the next anchor commits to; null while there is nothing new, or one is not in a block yet.</summary>
+    private async Task<AnchorTerms?> NextAnchorAsync()
+    {
         var (epoch, families) = await _partitions.First.QueryAsync(ledger => (ledger.LastEpoch, ledger.Families()));
-        if (epoch is null) return;
+        if (epoch is null) return null;
         var newest = families.LastOrDefault(f => f.Anchor is not null && f.State != FamilyState.Abandoned);
         if (newest is { State: FamilyState.Opened } && newest.Anchor!.Epoch < epoch.Number)
         {
@@ -258,24 +276,9 @@ public sealed class SettlementLoop : IAsyncDisposable
             newest = families.LastOrDefault(f => f.Anchor is not null && f.State != FamilyState.Abandoned);
         }
         var mayAnchor = newest is null || newest.State is FamilyState.Confirmed or FamilyState.Final;
-        AnchorTerms? anchor = null;
-        if (mayAnchor && (newest?.Anchor!.Epoch ?? 0) < epoch.Number)
-        {
-            var (size, root) = await CutLogAsync(epoch.Number);
-            anchor = new AnchorTerms(epoch.Number, size, root);
-        }
-        // A script that is just being paid waits until that payment is final: asking often costs nobody's fees.
-        var paying = (await _partitions.QueryAllAsync(ledger => ledger.LiveFamilies()
-            .SelectMany(f => f.Withdrawals).Select(k => ledger.FindWithdrawal(k)!.Script).ToArray())).SelectMany(s => s).ToHashSet();
-        foreach (var payouts in Payouts)
-        {
-            var due = _health.ReservesShort ? [] : await payouts.FindDueAsync();
-            var leaving = due.Where(w => paying.Add(w.Script)).ToArray();
-            await payouts.OpenAsync(anchor, leaving);
-            // The first partition carries the anchor.
-            anchor = null;
-        }
-        if (Payouts.Any(payouts => payouts.OperatorFundsLow)) _logger.OperatorFundsLow(new Sats(_settings.FeeCapSat));
+        if (!mayAnchor || (newest?.Anchor!.Epoch ?? 0) >= epoch.Number) return null;
+        var (size, root) = await CutLogAsync(epoch.Number);
+        return new AnchorTerms(epoch.Number, size, root);
     }
 
     /// <summary>At every block: what the hot wallet holds, together with what it is just paying out, must cover what

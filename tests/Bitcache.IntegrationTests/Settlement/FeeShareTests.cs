@@ -31,6 +31,7 @@ public sealed class FeeShareTests(RegtestFixture regtest) : IClassFixture<Regtes
         var families = await harness.Partition.QueryAsync(ledger => ledger.Families());
         Assert.Equal(2, families.Count);
         Assert.NotNull(families[0].Anchor);
+        Assert.InRange(AnchorChain.Parse(families[0].Attempts[0]).Stripped.Length, Limits.AnchorTransactionBytesMax - 100, Limits.AnchorTransactionBytesMax);
         Assert.All(families, f => Assert.Equal(FamilyState.Signed, f.State));
         Assert.Equal(keys, families.SelectMany(f => f.Withdrawals));
 

@@ -1,5 +1,6 @@
 using Bitcache.Core;
 using Bitcache.Core.Audit;
+using Bitcache.Core.Bitcoin;
 using Bitcache.Engine;
 using Bitcache.Engine.Settlement;
 using Bitcache.IntegrationTests.Bitcoin;
@@ -214,19 +215,67 @@ public sealed class PayoutTests(RegtestFixture regtest) : IClassFixture<RegtestF
         await using var harness = await EngineHarness.StartAsync(regtest.Node);
         await harness.TopUpAsync(Fees);
         var wallet = await harness.FundedWalletAsync(Deposit);
-        // The anchor takes 60; the other 340 would cost more than the fee cap of 20,000 sat at 2 sat/vB.
-        const int Count = 400;
+        // The anchor takes 124; the other 476 would cost more than the fee cap of 20,000 sat at 2 sat/vB.
+        const int Count = 600;
         for (var i = 0; i < Count; i++)
             await harness.WithdrawAsync(wallet, await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), new Sats(1_000));
         await harness.CloseEpochAsync();
         for (var i = 0; i < 4 + EngineHarness.ToFinal; i++) await harness.MineAsync(1);
 
         var families = await harness.Partition.QueryAsync(ledger => ledger.Families());
-        Assert.Contains(families, f => f.State == FamilyState.Abandoned);
+        // By as much as was too dear, and no more: three transactions are the fewest.
+        Assert.Single(families, f => f.State == FamilyState.Abandoned);
+        Assert.Equal(3, families.Count(f => f.State == FamilyState.Final));
         Assert.All(families, f => Assert.True(f.State is FamilyState.Final or FamilyState.Abandoned, $"family {f.Number} is {f.State}"));
         Assert.Equal(Count, families.Where(f => f.State == FamilyState.Final).Sum(f => f.Withdrawals.Count));
         Assert.Equal(Count * 1_000_000L, (await harness.TotalsAsync()).Withdrawn);
         Assert.Equal(Msat.Zero, (await harness.WalletAsync(wallet)).Held);
+    }
+
+    [Fact]
+    public async Task Between_epochs_enough_withdrawals_leave_together_without_an_anchor()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node, change: settings => settings with { WithdrawalBatchCount = 3 });
+        await harness.TopUpAsync(Fees);
+        var wallet = await harness.FundedWalletAsync(Deposit);
+        for (var i = 0; i < 3; i++)
+        {
+            await harness.TurnAsync();
+            Assert.Empty(await harness.Partition.QueryAsync(ledger => ledger.Families()));
+            await harness.WithdrawAsync(wallet, await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), new Sats(20_000));
+        }
+        await harness.TurnAsync();
+        var family = Assert.Single(await harness.Partition.QueryAsync(ledger => ledger.Families()));
+        Assert.Equal((FamilyState.Signed, 3), (family.State, family.Withdrawals.Count));
+        Assert.Null(family.Anchor);
+        // The epoch that closes has its anchor, and nothing to pay.
+        await harness.CloseEpochAsync();
+        Assert.Empty((await harness.FamilyAsync(2)).Withdrawals);
+        await harness.MineAsync(EngineHarness.ToFinal);
+        Assert.Equal(60_000_000, (await harness.TotalsAsync()).Withdrawn);
+    }
+
+    [Fact]
+    public async Task Near_its_deadline_a_withdrawal_leaves_at_once_however_dear_mining_is()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node, change: settings => settings with { FeeRatePatience = 1 });
+        await harness.TopUpAsync(Fees);
+        var wallet = await harness.FundedWalletAsync(Deposit);
+        var waits = await harness.WithdrawAsync(wallet, await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), new Sats(20_000));
+        await harness.CloseEpochAsync();
+        // Two satoshis a byte are more than its patience: only the anchor leaves.
+        Assert.Empty(Assert.Single(await harness.Partition.QueryAsync(ledger => ledger.Families())).Withdrawals);
+        Assert.True(BitcoinAddress.TryParse(await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), BitcoinNetwork.Regtest, out var script, out _));
+        var urgent = new RequestWithdrawal(EngineHarness.NewId(), wallet, new ByteString(script), new Sats(30_000), Max: false)
+        {
+            Deadline = new UnixTime(TimeProvider.System.GetUtcNow().AddMinutes(9).ToUnixTimeMilliseconds()),
+        };
+        Assert.Equal(Outcome.Accepted, (await harness.Partitions.SubmitAsync(urgent, tenant: 1)).Outcome);
+        await harness.TurnAsync();
+        var family = await harness.FamilyAsync(2);
+        Assert.Equal(FamilyState.Signed, family.State);
+        Assert.Equal([new WithdrawalKey(wallet, urgent.Id)], family.Withdrawals);
+        Assert.Equal(WithdrawalState.Queued, (await harness.Partition.QueryAsync(ledger => ledger.FindWithdrawal(waits)!)).State);
     }
 
     [Fact]

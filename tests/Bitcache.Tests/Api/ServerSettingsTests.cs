@@ -29,7 +29,8 @@ public sealed class ServerSettingsTests : IDisposable
               "nodeUrl": "http://127.0.0.1:18443", "nodeUser": "bitcache", "nodePasswordFile": "PASSWORD", "nodeWallet": "hot",
               "nodeTimeout": "5s", "confirmationsToCredit": "0:2,5000:4", "finalityDepth": 9, "depositMinimumSat": 2000, "epochLength": "10m",
               "pollInterval": "500ms", "fallbackFeeRate": 3, "feeRateMax": 90, "feeTargetBlocks": 2, "feeCapSat": 20000,
-              "anchorOutputSat": 700, "withdrawalFeeShare": true, "segmentMebibytes": 16, "archiveFolder": "ARCHIVE", "archiveAfterSegments": 5,
+              "anchorOutputSat": 700, "withdrawalFeeShare": true, "withdrawalBatchCount": 20,
+              "withdrawalBatchTime": "5m", "feeRatePatience": 40, "withdrawalWaitMax": "3h", "segmentMebibytes": 16, "archiveFolder": "ARCHIVE", "archiveAfterSegments": 5,
               "snapshotEntries": 1000, "snapshotMebibytes": 64, "snapshotsKept": 3, "connections": 7, "tlsEndsAtProxy": true,
             }
             """.Replace("PASSWORD", Write("secret", "password"), StringComparison.Ordinal).Replace("ARCHIVE", _folder.Path, StringComparison.Ordinal));
@@ -45,6 +46,8 @@ public sealed class ServerSettingsTests : IDisposable
         Assert.Equal((TimeSpan.FromMilliseconds(500), 3, 90, 2), (engine.PollInterval, engine.FallbackFeeRate, engine.FeeRateMax, engine.FeeTargetBlocks));
         Assert.Equal((20000L, 700L, 16), (engine.FeeCapSat, engine.AnchorOutputSat, engine.SegmentMebibytes));
         Assert.True(engine.WithdrawalFeeShare);
+        Assert.Equal((20, TimeSpan.FromMinutes(5)), (engine.WithdrawalBatchCount, engine.WithdrawalBatchTime));
+        Assert.Equal((40, TimeSpan.FromHours(3)), (engine.FeeRatePatience, engine.WithdrawalWaitMax));
         Assert.Equal((_folder.Path, 5), (engine.ArchiveFolder, engine.ArchiveAfterSegments));
         Assert.Equal((1000L, 64, 3), (engine.SnapshotEntries, engine.SnapshotMebibytes, engine.SnapshotsKept));
     }
@@ -89,6 +92,8 @@ public sealed class ServerSettingsTests : IDisposable
     [InlineData("archiveFolder", "/nowhere/slow", "there is no folder")]
     [InlineData("archiveFolder", "/var/lib/bitcache/journal", "outside dataFolder")]
     [InlineData("archiveAfterSegments", "0", "archiveAfterSegments must lie")]
+    [InlineData("withdrawalBatchCount", "-1", "withdrawalBatchCount must be")]
+    [InlineData("feeRatePatience", "201", "feeRatePatience must lie")]
     [InlineData("snapshotEntries", "0", "snapshotEntries must be")]
     [InlineData("snapshotMebibytes", "0", "snapshotMebibytes must be")]
     [InlineData("snapshotsKept", "0", "snapshotsKept must lie")]

@@ -1,0 +1,40 @@
+// When withdrawals leave. Numbers only. As a rule those of an epoch leave when it has closed, with its anchor. In between
+// enough of them leave, or the oldest has waited long enough, or one is near its deadline; and while mining is dear,
+// those that can wait do.
+
+using Bitcache.Core;
+using Bitcache.Engine.Bitcoin;
+
+namespace Bitcache.Engine.Settlement;
+
+/// <param name="Closed">The first sequence of the partition that is not part of a closed epoch.</param>
+/// <param name="Now">The ledger's time; null while it is not trusted.</param>
+/// <param name="Rate">What mining costs; null where nobody looked.</param>
+public readonly record struct BatchMoment(long Closed, UnixTime? Now, FeeRate? Rate);
+
+public static class BatchPolicy
+{
+    /// <summary>A withdrawal this near to its deadline leaves at once: it would go back otherwise.</summary>
+    public static readonly TimeSpan UrgentBefore = TimeSpan.FromMinutes(10);
+
+    private const int SatsPerKvBInSatPerVB = 1_000;
+
+    /// <summary>Which of the withdrawals that wait leave now.</summary>
+    /// <param name="due">Oldest first.</param>
+    public static Withdrawal[] Leaving(IReadOnlyList<Withdrawal> due, BatchMoment moment, EngineSettings settings)
+    {
+        var isDear = settings.FeeRatePatience > 0 && moment.Rate is { } rate && rate.SatsPerKvB > (long)settings.FeeRatePatience * SatsPerKvBInSatPerVB;
+        var ready = due.Where(w => !isDear || IsUrgent(w, moment.Now) || HasWaited(w, moment.Now, settings.WithdrawalWaitMax)).ToArray();
+        var isBatch = ready.Any(w => IsUrgent(w, moment.Now))
+            || (settings.WithdrawalBatchCount > 0 && ready.Length >= settings.WithdrawalBatchCount)
+            || (settings.WithdrawalBatchTime > TimeSpan.Zero && ready.Any(w => HasWaited(w, moment.Now, settings.WithdrawalBatchTime)));
+        // Where one must leave, the others share what carries it.
+        return isBatch ? ready : [.. ready.Where(w => w.Sequence < moment.Closed)];
+    }
+
+    private static bool IsUrgent(Withdrawal withdrawal, UnixTime? now) =>
+        withdrawal.Deadline is { } deadline && now is { } time && deadline.Milliseconds - time.Milliseconds <= (long)UrgentBefore.TotalMilliseconds;
+
+    private static bool HasWaited(Withdrawal withdrawal, UnixTime? now, TimeSpan length) =>
+        now is { } time && time.Milliseconds - withdrawal.Requested.Milliseconds >= (long)length.TotalMilliseconds;
+}
