@@ -162,4 +162,11 @@ public static class Limits
     public const long SettingMillisecondsMax = 365 * 24 * 3_600_000L;
     /// <summary>Snapshots of one partition that may be kept.</summary>
     public const int SnapshotsKeptMax = 100;
+
+    /// <summary>A part of a message that a node publishes: a topic, a hash or a number.</summary>
+    public const int PublishedFrameBytesMax = 8 << 10;
+    public const int PublishedPartsMax = 8;
+
+    /// <summary>How often a node's wallet is asked for another address because it gave one that somebody has.</summary>
+    public const int AddressesAskedMax = 1_000;
 }

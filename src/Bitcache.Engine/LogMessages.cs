@@ -142,4 +142,19 @@ internal static partial class LogMessages
 
     [LoggerMessage(1305, LogLevel.Error, "The operator's wallet cannot hold the fee cap of {Cap}: top it up, or nothing is anchored or withdrawn")]
     public static partial void OperatorFundsLow(this ILogger log, Sats cap);
+
+    [LoggerMessage(1320, LogLevel.Warning, "Node {Node} is used from now on: {Before} did not serve: {Reason}")]
+    public static partial void NodeChanged(this ILogger log, string node, string before, string reason);
+
+    [LoggerMessage(1321, LogLevel.Warning, "Node {Node} could not take over now: {Reason}")]
+    public static partial void StandbyUnfit(this ILogger log, string node, string reason);
+
+    [LoggerMessage(1322, LogLevel.Information, "Node {Node} could take over")]
+    public static partial void StandbyFit(this ILogger log, string node);
+
+    [LoggerMessage(1330, LogLevel.Information, "Blocks are announced by {Endpoint}")]
+    public static partial void AnnouncementsCome(this ILogger log, Uri endpoint);
+
+    [LoggerMessage(1331, LogLevel.Warning, "Blocks are not announced by {Endpoint}, and are found by polling: {Reason}")]
+    public static partial void AnnouncementsStop(this ILogger log, Uri endpoint, string reason);
 }
