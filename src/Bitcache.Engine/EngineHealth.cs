@@ -13,7 +13,11 @@ namespace Bitcache.Engine;
 public sealed record EngineHealth(
     ChainHealth Chain, bool StorageFull, bool ClockTrusted, Totals Totals, long Entries, int Wallets, long CheckpointSize,
     ChainCursor? Cursor, int QueuedWithdrawals, IReadOnlyList<LiveFamily> LiveFamilies,
-    bool OperatorFundsLow, Msat OperatorAvailable, Epoch? LastEpoch, long EpochsUnanchored, long LegsInFlight);
+    bool OperatorFundsLow, Msat OperatorAvailable, Epoch? LastEpoch, long EpochsUnanchored, long LegsInFlight)
+{
+    /// <summary>Which node is in use, and how the others are; null where there is but one.</summary>
+    public NodesHealth? Nodes { get; init; }
+}
 
 /// <param name="Partition">Whose withdrawals it pays; families are numbered there.</param>
 /// <param name="Waiting">Why it is not built or sent, if so.</param>

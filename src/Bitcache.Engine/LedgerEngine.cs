@@ -30,14 +30,17 @@ public sealed class LedgerEngine : IAsyncDisposable
     private readonly SettlementLoop _settlement;
     private readonly Receipts _receipts;
     private readonly IBitcoinNode _node;
+    private readonly BlockAnnouncements[] _announcements;
+    // Two wallets of nodes may give the same address; of two requests with one, the second finds it taken.
+    private readonly SemaphoreSlim _assigning = new(1);
     private readonly Recent<EngineHealth> _health;
     private readonly Recent<Pins> _pins;
 
     private LedgerEngine(
         EngineSettings settings, DataFolderLock folder, PartitionSet partitions, CheckpointKey key, LogKeeper log, SettlementLoop settlement,
-        IBitcoinNode node, TimeProvider time)
+        IBitcoinNode node, BlockAnnouncements[] announcements, TimeProvider time)
     {
-        (_settings, _folder, Partitions, _key, _log, _settlement, _node) = (settings, folder, partitions, key, log, settlement, node);
+        (_settings, _folder, Partitions, _key, _log, _settlement, _node, _announcements) = (settings, folder, partitions, key, log, settlement, node, announcements);
         _receipts = new Receipts(partitions, log, key.Origin);
         _health = new Recent<EngineHealth>(HealthAsync, AnswerAgeMax, time);
         _pins = new Recent<Pins>(AskPinsAsync, AnswerAgeMax, time);
@@ -70,8 +73,15 @@ public sealed class LedgerEngine : IAsyncDisposable
     /// <exception cref="HistoryMismatchException">The journal is not the one that was signed for.</exception>
     /// <exception cref="SnapshotMismatchException">The journal is not the one that the snapshots were taken of.</exception>
     /// <exception cref="NodeUnavailableException">A new ledger, and no node to begin it with.</exception>
+    public static Task<LedgerEngine> OpenAsync(
+        EngineSettings settings, IBitcoinNode node, TimeProvider time, ILoggerFactory logs, FatalHandler fatal, CancellationToken cancel) =>
+        OpenAsync(settings, node, null, time, logs, fatal, cancel);
+
+    /// <summary>The same with several nodes, or with one that announces its blocks.</summary>
+    /// <param name="node">Whoever makes calls to the node in use.</param>
+    /// <param name="nodes">All of them; null if there is nothing to choose from and to listen to.</param>
     public static async Task<LedgerEngine> OpenAsync(
-        EngineSettings settings, IBitcoinNode node, TimeProvider time, ILoggerFactory logs, FatalHandler fatal, CancellationToken cancel)
+        EngineSettings settings, IBitcoinNode node, NodeSwitch? nodes, TimeProvider time, ILoggerFactory logs, FatalHandler fatal, CancellationToken cancel)
     {
         if (settings.Problems() is { Count: > 0 } problems) throw new SettingsException(problems);
         var files = new LinuxFileSystem();
@@ -96,9 +106,10 @@ public sealed class LedgerEngine : IAsyncDisposable
             log = new LogKeeper(partitions, key, mark, files, Path.Combine(settings.DataFolder, "log"));
             await log.ResumeAsync();
             var gate = new NodeGate(node, settings.Network.ChainName(), settings.Network.GenesisBlock());
-            var settlement = new SettlementLoop(partitions, log, node, gate, settings, time, logger, fatal);
+            var failover = nodes is { All.Count: > 1 } ? new NodeFailover(nodes, partitions, settings, logger) : null;
+            var settlement = new SettlementLoop(partitions, log, node, gate, settings, time, logger, fatal, failover);
             settlement.Start();
-            return new LedgerEngine(settings, folder, partitions, key, log, settlement, node, time)
+            return new LedgerEngine(settings, folder, partitions, key, log, settlement, node, Listen(nodes, settlement, logger), time)
             {
                 Recovery = [.. recovered.Select(r => r.Journal.Recovery)],
                 RecoveredFrom = [.. recovered.Select(r => r.Start)],
@@ -124,8 +135,30 @@ public sealed class LedgerEngine : IAsyncDisposable
         if (home.IsStorageFull) throw new PartitionUnavailableException(Unavailable.StorageFull);
         var foreseen = await home.ForeseeAsync(new AssignAddress(id, wallet, purpose, ByteString.Empty), tenant);
         if (foreseen is not (Outcome.Accepted or Outcome.Known)) return new Answer(foreseen, null, null, null);
-        var script = foreseen == Outcome.Known ? ByteString.Empty : await FreshScriptAsync(_node, _settings.Network, cancel);
-        return await home.SubmitAsync(new AssignAddress(id, wallet, purpose, script), tenant);
+        if (foreseen == Outcome.Known) return await home.SubmitAsync(new AssignAddress(id, wallet, purpose, ByteString.Empty), tenant);
+        for (var asked = 1; ; asked++)
+        {
+            var script = await FreshScriptAsync(_node, _settings.Network, cancel);
+            // The wallet of a node that took over, or one that came out of a backup, gives again what was given out since.
+            if (await AssignAsync(new AssignAddress(id, wallet, purpose, script), home, tenant, cancel) is { Outcome: not Outcome.AddressTaken } answer) return answer;
+            if (asked == Limits.AddressesAskedMax) throw new NodeUnavailableException($"it gave {asked} addresses one after the other that were given out before");
+        }
+    }
+
+    /// <summary>An address is of one wallet for ever, in whichever partition that lives: one at a time.</summary>
+    private async Task<Answer> AssignAsync(AssignAddress command, Partition home, uint tenant, CancellationToken cancel)
+    {
+        if (Partitions.Count == 1) return await home.SubmitAsync(command, tenant);
+        await _assigning.WaitAsync(cancel);
+        try
+        {
+            var owners = await Partitions.QueryAllAsync(ledger => ledger.FindAddress(command.Script) is not null);
+            return owners.Contains(true) ? new Answer(Outcome.AddressTaken, null, null, null) : await home.SubmitAsync(command, tenant);
+        }
+        finally
+        {
+            _assigning.Release();
+        }
     }
 
     /// <summary>Closes the epoch now; the same id closes one epoch. The entry's command is an <see cref="EpochCut"/>.</summary>
@@ -175,17 +208,28 @@ public sealed class LedgerEngine : IAsyncDisposable
             views.Sum(v => v.WalletCount) - (Partitions.Count - 1), _log.CheckpointSize, cursor, views.Sum(v => v.QueuedWithdrawals),
             [.. views.SelectMany((v, partition) => v.Live.Select(family => new LiveFamily(partition, family, payouts[partition].Waiting.GetValueOrDefault(family.Number))))],
             payouts.Any(p => p.OperatorFundsLow), views.Aggregate(Msat.Zero, (sum, v) => sum + v.Operator), epoch, (epoch?.Number ?? 0) - anchored,
-            Partitions.LegsInFlight);
+            Partitions.LegsInFlight)
+        {
+            Nodes = _settlement.Nodes,
+        };
     }
 
     /// <summary>Takes no more work, finishes what was taken, seals the journal, lets the folder go.</summary>
     public async ValueTask DisposeAsync()
     {
+        foreach (var announcements in _announcements) await announcements.DisposeAsync();
         await _settlement.DisposeAsync();
         await Partitions.DisposeAsync();
         _log.Dispose();
         _folder.Dispose();
+        _assigning.Dispose();
     }
+
+    /// <summary>Hears of blocks from the nodes that announce them. Only what the node in use has can be looked at.</summary>
+    private static BlockAnnouncements[] Listen(NodeSwitch? nodes, SettlementLoop settlement, ILogger logger) =>
+        [.. from node in nodes?.All ?? []
+            where node.Announcements is not null
+            select new BlockAnnouncements(node.Announcements!, () => { if (nodes!.Used == node) settlement.Wake(); }, logger)];
 
     private static long NewestAnchored(Ledger ledger) =>
         ledger.Families().LastOrDefault(f => f.Anchor is not null && f.Confirmation is not null)?.Anchor!.Epoch ?? 0;

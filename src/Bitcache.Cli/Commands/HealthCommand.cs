@@ -34,10 +34,18 @@ internal static class HealthCommand
     private static void WriteStatus(string status, IReadOnlyList<string> reasons, TextWriter output) =>
         output.WriteLine(reasons.Count == 0 ? status : $"{status}: {string.Join(", ", reasons)}");
 
+    private static string Describe(NodeReply node)
+    {
+        var words = node.Used ? node.Why : node.Trouble;
+        return $"{(node.Used ? "in use" : "standby")}: {node.Node}{(words is null ? "" : $" ({words})")}";
+    }
+
     private static void Write(HealthDetailsReply health, TextWriter output)
     {
         WriteStatus(health.Status, health.Reasons, output);
         if (health.NodeTrouble is not null) output.WriteLine($"the node: {health.NodeTrouble}");
+        foreach (var node in health.Nodes ?? [])
+            output.WriteLine(Describe(node));
         Columns.Write(output, ["what", "now"],
         [
             ["node at block", Text(health.NodeHeight)],

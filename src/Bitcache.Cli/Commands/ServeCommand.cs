@@ -51,11 +51,13 @@ internal static class ServeCommand
             parsed.GetValue(Config)?.FullName,
             Overrides.Where(o => parsed.GetValue(o.Value) is not null).Select(o => KeyValuePair.Create(o.Key.Name, parsed.GetValue(o.Value)!)));
         using var logs = LoggerFactory.Create(ConfigureLogs);
-        using var rpc = new BitcoinRpc(new BitcoinRpcOptions(settings.Node.Url, Credentials(settings.Node), settings.Node.Timeout));
+        using var rpc = Connect(settings.Node, settings.Node.Timeout);
+        using var standby = settings.Standby is { } other ? Connect(other, settings.Node.Timeout) : null;
+        var nodes = new NodeSwitch([ToEndpoint(settings.Node, rpc), .. standby is null ? (NodeEndpoint[])[] : [ToEndpoint(settings.Standby!, standby)]]);
         try
         {
             await using var engine = await LedgerEngine.OpenAsync(
-                settings.Engine, new BitcoinRpcNode(rpc, settings.Node.Wallet), TimeProvider.System, logs, Die, stop);
+                settings.Engine, new BitcoinRpcNode(nodes), nodes, TimeProvider.System, logs, Die, stop);
             output.WriteLine($"data folder {Path.GetFullPath(settings.Engine.DataFolder)}");
             for (var partition = 0; partition < engine.Partitions.Count; partition++)
             {
@@ -91,6 +93,11 @@ internal static class ServeCommand
         await using var registration = stop.Register(stopped.SetResult);
         await stopped.Task;
     }
+
+    private static BitcoinRpc Connect(NodeSettings node, TimeSpan timeout) => new(new BitcoinRpcOptions(node.Url, Credentials(node), timeout));
+
+    private static NodeEndpoint ToEndpoint(NodeSettings node, BitcoinRpc rpc) =>
+        new(node.Url.GetLeftPart(UriPartial.Authority), rpc, node.Wallet) { Announcements = node.ZmqBlock };
 
     private static RpcCredentials Credentials(NodeSettings node) => node.CookieFile is { } cookie
         ? RpcCredentials.FromCookie(cookie)

@@ -18,6 +18,9 @@ public sealed partial class Ledger
 
     public DepositAddress? FindAddress(ByteString script) => _addresses.Find(script);
 
+    /// <summary>The address that was given out last; null before the first.</summary>
+    public DepositAddress? NewestAddress => _addresses.Newest;
+
     public IReadOnlyList<DepositAddress> AddressesOf(WalletId wallet) => _addresses.Of(wallet);
 
     public Deposit? FindDeposit(OutPoint outPoint) => _deposits.Find(outPoint);

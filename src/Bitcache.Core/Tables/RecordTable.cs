@@ -15,6 +15,9 @@ internal sealed class RecordTable<TKey, TRecord>(RowFormat<TRecord> format, Func
     /// <summary>In the order of their arrival.</summary>
     public IEnumerable<TRecord> Values => _records;
 
+    /// <summary>The one that arrived last; null while there is none.</summary>
+    public TRecord? Newest => Count == 0 ? null : _records[Count - 1];
+
     public TRecord this[TKey key] => _records[_slots[key]];
 
     public bool Contains(TKey key) => _slots.ContainsKey(key);

@@ -5,15 +5,22 @@ using Bitcache.Core;
 namespace Bitcache.Engine.Bitcoin;
 
 /// <summary><see cref="IBitcoinNode"/> by JSON-RPC to Bitcoin Core 28 or newer, or a node that speaks like it.</summary>
-/// <param name="rpc">The connection; its owner disposes of it.</param>
-/// <param name="wallet">The name of the node's wallet that is ours.</param>
-public sealed class BitcoinRpcNode(BitcoinRpc rpc, string wallet) : IBitcoinNode
+/// <param name="nodes">Every call goes to the one that is in use when it is made.</param>
+public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
 {
+    /// <param name="rpc">The connection; its owner disposes of it.</param>
+    /// <param name="wallet">The name of the node's wallet that is ours.</param>
+    public BitcoinRpcNode(BitcoinRpc rpc, string wallet)
+        : this(new NodeSwitch([new NodeEndpoint("the node", rpc, wallet)]))
+    {
+    }
+
     public async Task<bool> LoadWalletAsync(CancellationToken cancel)
     {
+        var node = nodes.Used;
         try
         {
-            await rpc.CallAsync(null, "loadwallet", [wallet, true], cancel);
+            await node.Rpc.CallAsync(null, "loadwallet", [node.Wallet, true], cancel);
             return true;
         }
         catch (NodeException e) when (e.Code is RpcError.WalletAlreadyLoaded)
@@ -27,8 +34,11 @@ public sealed class BitcoinRpcNode(BitcoinRpc rpc, string wallet) : IBitcoinNode
     }
 
     // (wallet_name, disable_private_keys, blank, passphrase, avoid_reuse, descriptors, load_on_startup)
-    public Task CreateWalletAsync(CancellationToken cancel) =>
-        rpc.CallAsync(null, "createwallet", [wallet, false, false, null, false, true, true], cancel);
+    public Task CreateWalletAsync(CancellationToken cancel)
+    {
+        var node = nodes.Used;
+        return node.Rpc.CallAsync(null, "createwallet", [node.Wallet, false, false, null, false, true, true], cancel);
+    }
 
     public Task<BlockchainInfo> GetBlockchainInfoAsync(CancellationToken cancel) =>
         NodeAsync("getblockchaininfo", [], NodeAnswerReader.BlockchainInfo, cancel);
@@ -138,9 +148,9 @@ public sealed class BitcoinRpcNode(BitcoinRpc rpc, string wallet) : IBitcoinNode
         NullIfUnknown(NodeAsync("getrawtransaction", [txid.ToString(), 0, block?.ToString()], NodeJson.ToBytes, cancel));
 
     public Task LockUnspentAsync(IReadOnlyList<OutPoint> outputs, CancellationToken cancel) =>
-        rpc.CallAsync(wallet, "lockunspent", [false, OutPoints(outputs)], cancel);
+        WalletAsync("lockunspent", [false, OutPoints(outputs)], static _ => true, cancel);
 
-    public Task UnlockAllAsync(CancellationToken cancel) => rpc.CallAsync(wallet, "lockunspent", [true], cancel);
+    public Task UnlockAllAsync(CancellationToken cancel) => WalletAsync("lockunspent", [true], static _ => true, cancel);
 
     public Task<IReadOnlyList<OutPoint>> ListLockUnspentAsync(CancellationToken cancel) =>
         WalletAsync<IReadOnlyList<OutPoint>>("listlockunspent", [], a => a.ToList(NodeJson.ToOutPoint), cancel);
@@ -158,10 +168,13 @@ public sealed class BitcoinRpcNode(BitcoinRpc rpc, string wallet) : IBitcoinNode
         NodeAsync("estimatesmartfee", [blocks], NodeAnswerReader.EstimatedFee, cancel);
 
     private Task<T> NodeAsync<T>(string method, JsonArray parameters, Func<JsonElement, T> read, CancellationToken cancel) =>
-        rpc.CallAsync(null, method, parameters, read, cancel);
+        nodes.Used.Rpc.CallAsync(null, method, parameters, read, cancel);
 
-    private Task<T> WalletAsync<T>(string method, JsonArray parameters, Func<JsonElement, T> read, CancellationToken cancel) =>
-        rpc.CallAsync(wallet, method, parameters, read, cancel);
+    private Task<T> WalletAsync<T>(string method, JsonArray parameters, Func<JsonElement, T> read, CancellationToken cancel)
+    {
+        var node = nodes.Used;
+        return node.Rpc.CallAsync(node.Wallet, method, parameters, read, cancel);
+    }
 
     /// <summary>-5 is the node's way to say that it does not know the block or transaction asked for.</summary>
     private static async Task<T?> NullIfUnknown<T>(Task<T> call)

@@ -31,6 +31,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly DepositWatcher _deposits;
     private readonly PayoutBuilder _rates;
+    private readonly NodeFailover? _failover;
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _turn = new(1);
     private readonly SemaphoreSlim _wake = new(0);
@@ -41,8 +42,10 @@ public sealed class SettlementLoop : IAsyncDisposable
     private BlockHash? _comparedAt;
 
     public SettlementLoop(
-        PartitionSet partitions, LogKeeper log, IBitcoinNode node, NodeGate gate, EngineSettings settings, TimeProvider time, ILogger logger, FatalHandler fatal)
+        PartitionSet partitions, LogKeeper log, IBitcoinNode node, NodeGate gate, EngineSettings settings, TimeProvider time, ILogger logger, FatalHandler fatal,
+        NodeFailover? failover = null)
     {
+        _failover = failover;
         (_partitions, _log, _node, _gate, _settings, _time, _logger, _fatal) = (partitions, log, node, gate, settings, time, logger, fatal);
         _deposits = new DepositWatcher(partitions, node, settings, logger);
         _funds = new OperatorFunds(partitions, settings, time);
@@ -54,6 +57,8 @@ public sealed class SettlementLoop : IAsyncDisposable
     /// <summary>Of each partition.</summary>
     public IReadOnlyList<Payouts> Payouts { get; }
     public ChainHealth Chain => _health;
+    /// <summary>Which node is in use; null where there is but one.</summary>
+    public NodesHealth? Nodes => _failover?.Health;
 
     /// <summary>What users are quoted for mining.</summary>
     public WithdrawalFees Fees { get; }
@@ -61,7 +66,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     public void Start() => _running = Task.Run(RunAsync);
 
     /// <summary>Has the next turn come now.</summary>
-    private void Wake()
+    public void Wake()
     {
         if (_wake.CurrentCount == 0) _wake.Release();
     }
@@ -86,6 +91,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     {
         await _stop.CancelAsync();
         await _running;
+        if (_failover is not null) await _failover.DisposeAsync();
         _stop.Dispose();
         _turn.Dispose();
         _wake.Dispose();
@@ -156,6 +162,8 @@ public sealed class SettlementLoop : IAsyncDisposable
     {
         try
         {
+            // What is cached of one node is not true of another.
+            if (_health.Trouble is { } trouble && _failover is not null && await _failover.ChangeAsync(_health.Height ?? 0, trouble, cancel)) _comparedAt = null;
             // After a restart the node may not have loaded its wallet yet.
             if (_health.Trouble is not null && !await _node.LoadWalletAsync(cancel))
             {
@@ -183,10 +191,12 @@ public sealed class SettlementLoop : IAsyncDisposable
             await OpenFamiliesAsync();
             foreach (var payouts in Payouts) await payouts.DriveAsync(chain.Blocks, mayPay: !_health.ReservesShort, cancel);
             _health = _health with { Trouble = null, Height = chain.Blocks, LookedAt = Now() };
+            if (_failover is not null) await _failover.ServedAsync(chain.Blocks);
         }
         catch (NodeException e)
         {
-            Trouble(e.Message);
+            // Who locked this wallet did so on purpose: another node does not go round it.
+            Trouble(e.Message, isOfNode: e.Failure != NodeFailure.WalletLocked);
         }
         catch (CursorLostException e)
         {
@@ -194,8 +204,9 @@ public sealed class SettlementLoop : IAsyncDisposable
         }
     }
 
-    private void Trouble(string reason)
+    private void Trouble(string reason, bool isOfNode = true)
     {
+        if (isOfNode) _failover?.Failed();
         if (_health.Trouble != reason) _logger.NodeClosed(reason);
         _health = _health with { Trouble = reason };
     }

@@ -3,6 +3,7 @@
 using Bitcache.Core;
 using Bitcache.Engine;
 using Bitcache.Engine.Partitions;
+using Bitcache.Engine.Settlement;
 using Bitcache.Server.Keys;
 using Microsoft.AspNetCore.Http;
 
@@ -10,7 +11,7 @@ namespace Bitcache.Server.Api;
 
 /// <param name="Status">ok or degraded. A server of which nothing works answers 503 with a problem.</param>
 /// <param name="Reasons">What does not work, of: busy, keys_unavailable, storage_full, clock_unconfirmed, node_unavailable,
-/// log_behind, reserves_short, operator_funds_low.</param>
+/// standby_unavailable, log_behind, reserves_short, operator_funds_low.</param>
 public sealed record HealthReply(string Status, IReadOnlyList<string> Reasons);
 
 /// <param name="NodeTrouble">Why deposits and withdrawals wait, in a sentence; absent when they do not.</param>
@@ -24,7 +25,17 @@ public sealed record HealthReply(string Status, IReadOnlyList<string> Reasons);
 public sealed record HealthDetailsReply(
     string Status, IReadOnlyList<string> Reasons, string? NodeTrouble, int? NodeHeight, string? LookedAt, long? CursorHeight,
     long Entries, int Wallets, long CheckpointSize, int QueuedWithdrawals, IReadOnlyList<FamilyReply> Families, long? LastEpoch,
-    long EpochsUnanchored, long OperatorAvailableMsat, long? ReservesMsat, long LiabilitiesMsat, bool Conserved, long? LegsInFlight);
+    long EpochsUnanchored, long OperatorAvailableMsat, long? ReservesMsat, long LiabilitiesMsat, bool Conserved, long? LegsInFlight)
+{
+    /// <summary>Every node, the one in use first; absent where there is but one.</summary>
+    public IReadOnlyList<NodeReply>? Nodes { get; init; }
+}
+
+/// <param name="Node">Its RPC address.</param>
+/// <param name="Used">Whether it is the one in use; the others are standbys.</param>
+/// <param name="Why">Why it is in use though it is not the first of the settings; absent otherwise.</param>
+/// <param name="Trouble">Why the one in use does not serve, or why a standby could not take over now; absent when it does, or could.</param>
+public sealed record NodeReply(string Node, bool Used, string? Why, string? Trouble);
 
 /// <param name="Partition">The partition whose withdrawals it pays; families are numbered there.</param>
 /// <param name="State">opened, signed or confirmed.</param>
@@ -68,7 +79,10 @@ internal static class HealthRoutes
                 [.. health.LiveFamilies.Select(live => ToReply(live.Partition, live.Family, live.Waiting))],
                 health.LastEpoch?.Number, health.EpochsUnanchored, health.OperatorAvailable.Value,
                 health.Chain.Reserves?.Value, health.Totals.Liabilities - health.Totals.FromPartitions, health.Totals.IsConserved,
-                call.Partitions.Count > 1 ? health.LegsInFlight : null),
+                call.Partitions.Count > 1 ? health.LegsInFlight : null)
+            {
+                Nodes = health.Nodes is { } nodes ? ToReply(nodes, health.Chain.Trouble) : null,
+            },
             ApiJson.Default.HealthDetailsReply);
     }
 
@@ -81,11 +95,15 @@ internal static class HealthRoutes
         if (health.StorageFull) reasons.Add("storage_full");
         if (!health.ClockTrusted) reasons.Add("clock_unconfirmed");
         if (health.Chain.Trouble is not null) reasons.Add("node_unavailable");
+        if (health.Nodes?.Standbys.Any(s => s.Trouble is not null) == true) reasons.Add("standby_unavailable");
         if (health.Chain.LogTrouble is not null && !health.StorageFull) reasons.Add("log_behind");
         if (health.Chain.ReservesShort) reasons.Add("reserves_short");
         if (health.OperatorFundsLow) reasons.Add("operator_funds_low");
         return reasons;
     }
+
+    private static NodeReply[] ToReply(NodesHealth nodes, string? trouble) =>
+        [new(nodes.Used, true, nodes.Why, trouble), .. nodes.Standbys.Select(s => new NodeReply(s.Name, false, null, s.Trouble))];
 
     private static FamilyReply ToReply(int partition, Family family, string? waiting) => new(
         partition, family.Number,

@@ -28,6 +28,26 @@ public sealed record NodeSettings
 
     /// <summary>How long one call may take; what takes longer has an unknown outcome.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Where the node announces its blocks, its <c>-zmqpubhashblock</c>; null if it does not.</summary>
+    public Uri? ZmqBlock { get; init; }
+
+    /// <summary>What is wrong with them.</summary>
+    /// <param name="name">How their names begin: node, standby.</param>
+    /// <param name="isTest">On a test network the password may cross any network.</param>
+    internal IEnumerable<string> Problems(string name, bool isTest)
+    {
+        if (Url.Scheme is not ("http" or "https") || Url.UserInfo.Length > 0)
+            yield return $"{name}Url must be an http or https address without user or password, such as http://127.0.0.1:8332";
+        else if (!isTest && !Url.IsLoopback && Url.Scheme != "https")
+            yield return $"{name}Url must be on this machine, or https: the node's password would cross the network in the clear";
+        if (CookieFile is null ? User is null || PasswordFile is null : User is not null || PasswordFile is not null)
+            yield return $"the node of {name}Url needs either {name}CookieFile, or {name}User and {name}PasswordFile";
+        if (PasswordFile is not null && !File.Exists(PasswordFile)) yield return $"{name}PasswordFile: there is no file {PasswordFile}";
+        if (Wallet.Length == 0) yield return $"{name}Wallet is empty: name the node's wallet that is Bitcache's alone";
+        if (ZmqBlock is { } zmq && (zmq.Scheme != "tcp" || zmq.Port <= 0 || zmq.AbsolutePath is not ("" or "/")))
+            yield return $"{name}ZmqBlock must be as in the node's zmqpubhashblock, such as tcp://127.0.0.1:28332";
+    }
 }
 
 public sealed record ServerSettings
@@ -35,6 +55,9 @@ public sealed record ServerSettings
     public required EngineSettings Engine { get; init; }
 
     public NodeSettings Node { get; init; } = new();
+
+    /// <summary>Another node with the same hot wallet, which takes over when the first does not serve; null if there is none.</summary>
+    public NodeSettings? Standby { get; init; }
 
     /// <summary>The address and port of the HTTP API. Port 0 takes a free one.</summary>
     public IPEndPoint Listen { get; init; } = new(IPAddress.Loopback, 8440);
@@ -71,18 +94,13 @@ public sealed record ServerSettings
             $"listen is {Listen}, which others can reach, and keys would cross the network in the clear: give tlsCertificateFile and tlsKeyFile, "
             + "listen on 127.0.0.1, or set tlsEndsAtProxy if a proxy in front speaks TLS");
         Require(Connections is >= 1 and <= Limits.ConnectionsMax, $"connections must lie between 1 and {Limits.ConnectionsMax}");
-        Require(Node.Url.Scheme is "http" or "https" && Node.Url.UserInfo.Length == 0,
-            "nodeUrl must be an http or https address without user or password, such as http://127.0.0.1:8332");
-        Require(Node.CookieFile is null ? Node.User is not null && Node.PasswordFile is not null : Node.User is null && Node.PasswordFile is null,
-            "the node needs either nodeCookieFile, or nodeUser and nodePasswordFile");
-        RequireFile(Node.PasswordFile, "nodePasswordFile");
-        Require(Node.Wallet.Length > 0, "nodeWallet is empty: name the node's wallet that is Bitcache's alone");
+        var isTest = Engine.Network == BitcoinNetwork.Regtest;
+        problems.AddRange(Node.Problems("node", isTest));
+        problems.AddRange(Standby?.Problems("standby", isTest) ?? []);
+        Require(Standby?.Url != Node.Url, "standbyUrl is nodeUrl: give another node, or none");
         Require(Node.Timeout >= TimeSpan.FromSeconds(1) && Node.Timeout <= TimeSpan.FromMinutes(10), "nodeTimeout must lie between 1 second and 10 minutes");
-        Require(Engine.Network == BitcoinNetwork.Regtest || IsPrivate(Node.Url), "nodeUrl must be on this machine, or https: the node's password would cross the network in the clear");
         return problems;
 
         void RequireFile(string? path, string name) => Require(path is null || File.Exists(path), $"{name}: there is no file {path}");
     }
-
-    private static bool IsPrivate(Uri url) => url.IsLoopback || url.Scheme == "https";
 }

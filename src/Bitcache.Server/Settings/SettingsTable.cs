@@ -30,7 +30,14 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
         ForNode("nodeUser", "A user of the node's rpcauth, instead of the cookie.", (n, t) => n with { User = t }),
         ForNode("nodePasswordFile", "A file whose first line is that user's password.", (n, t) => n with { PasswordFile = t }),
         ForNode("nodeWallet", "The node's wallet that is Bitcache's alone.", (n, t) => n with { Wallet = t }),
-        ForNode("nodeTimeout", "How long one call to the node may take, such as 60s.", (n, t) => n with { Timeout = Duration(t) }),
+        ForNode("nodeZmqBlock", "The node's zmqpubhashblock, such as tcp://127.0.0.1:28332: a new block is looked at at once.", (n, t) => n with { ZmqBlock = Url(t) }),
+        ForNode("nodeTimeout", "How long one call to a node may take, such as 60s.", (n, t) => n with { Timeout = Duration(t) }),
+        ForStandby("standbyUrl", "The RPC address of another node with the same hot wallet, which takes over when the first does not serve.", (n, t) => n with { Url = Url(t) }),
+        ForStandby("standbyCookieFile", "That node's .cookie file.", (n, t) => n with { CookieFile = t }),
+        ForStandby("standbyUser", "A user of that node's rpcauth, instead of the cookie.", (n, t) => n with { User = t }),
+        ForStandby("standbyPasswordFile", "A file whose first line is that user's password.", (n, t) => n with { PasswordFile = t }),
+        ForStandby("standbyWallet", "The name of the hot wallet there.", (n, t) => n with { Wallet = t }),
+        ForStandby("standbyZmqBlock", "That node's zmqpubhashblock.", (n, t) => n with { ZmqBlock = Url(t) }),
         ForEngine("confirmationsToCredit", "Confirmations by amount: from 0 sat 1, from 1,000,000 sat 3 is written 0:1,1000000:3.", (e, t) => e with { ConfirmationsToCredit = Rules(t) }),
         ForEngine("finalityDepth", "From this many confirmations on nothing is taken back.", (e, t) => e with { FinalityDepth = Integer(t) }),
         ForEngine("depositMinimumSat", "Smaller deposits are kept apart and not credited.", (e, t) => e with { DepositMinimumSat = Integer(t) }),
@@ -59,6 +66,10 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
 
     private static Setting ForNode(string name, string help, Func<NodeSettings, string, NodeSettings> apply) =>
         new(name, help, (s, t) => s with { Node = apply(s.Node, t) });
+
+    // Whatever is given of it there is one, and then its address is missed if it is not given.
+    private static Setting ForStandby(string name, string help, Func<NodeSettings, string, NodeSettings> apply) =>
+        new(name, help, (s, t) => s with { Standby = apply(s.Standby ?? new NodeSettings { Url = new Uri("not:given") }, t) });
 
     private static int Integer(string text) =>
         int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : throw new FormatException("a whole number");

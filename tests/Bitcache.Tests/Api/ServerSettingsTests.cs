@@ -27,7 +27,8 @@ public sealed class ServerSettingsTests : IDisposable
               // Comments are for operators.
               "dataFolder": "/data", "network": "regtest", "origin": "ledger.example.org/log", "listen": "127.0.0.1:1",
               "nodeUrl": "http://127.0.0.1:18443", "nodeUser": "bitcache", "nodePasswordFile": "PASSWORD", "nodeWallet": "hot",
-              "nodeTimeout": "5s", "confirmationsToCredit": "0:2,5000:4", "finalityDepth": 9, "depositMinimumSat": 2000, "epochLength": "10m",
+              "nodeZmqBlock": "tcp://127.0.0.1:28332", "standbyUrl": "http://[::1]:18443", "standbyCookieFile": "/mnt/.cookie", "standbyWallet": "hot2",
+              "standbyZmqBlock": "tcp://[::1]:28332", "nodeTimeout": "5s", "confirmationsToCredit": "0:2,5000:4", "finalityDepth": 9, "depositMinimumSat": 2000, "epochLength": "10m",
               "pollInterval": "500ms", "fallbackFeeRate": 3, "feeRateMax": 90, "feeTargetBlocks": 2, "feeCapSat": 20000,
               "anchorOutputSat": 700, "withdrawalFeeShare": true, "withdrawalBatchCount": 20,
               "withdrawalBatchTime": "5m", "feeRatePatience": 40, "withdrawalWaitMax": "3h", "segmentMebibytes": 16, "archiveFolder": "ARCHIVE", "archiveAfterSegments": 5,
@@ -39,6 +40,10 @@ public sealed class ServerSettingsTests : IDisposable
         Assert.True(settings.TlsEndsAtProxy);
         Assert.Equal(7, settings.Connections);
         Assert.Equal(("bitcache", "hot", TimeSpan.FromSeconds(5)), (settings.Node.User, settings.Node.Wallet, settings.Node.Timeout));
+        Assert.Equal(new Uri("tcp://127.0.0.1:28332"), settings.Node.ZmqBlock);
+        Assert.Equal(
+            new NodeSettings { Url = new Uri("http://[::1]:18443"), CookieFile = "/mnt/.cookie", Wallet = "hot2", ZmqBlock = new Uri("tcp://[::1]:28332") },
+            settings.Standby);
         var engine = settings.Engine;
         Assert.Equal(("/data", BitcoinNetwork.Regtest, "ledger.example.org/log"), (engine.DataFolder, engine.Network, engine.Origin));
         Assert.Equal([new ConfirmationRule(0, 2), new ConfirmationRule(5000, 4)], engine.ConfirmationsToCredit);
@@ -99,6 +104,11 @@ public sealed class ServerSettingsTests : IDisposable
     [InlineData("snapshotsKept", "0", "snapshotsKept must lie")]
     [InlineData("nodeUrl", "http://user:secret@127.0.0.1", "without user or password")]
     [InlineData("nodeUrl", "ftp://127.0.0.1", "http or https")]
+    [InlineData("nodeZmqBlock", "ipc:///run/blocks", "nodeZmqBlock must be as in the node's zmqpubhashblock")]
+    [InlineData("nodeZmqBlock", "tcp://127.0.0.1", "nodeZmqBlock must be as in the node's zmqpubhashblock")]
+    [InlineData("standbyCookieFile", "/mnt/.cookie", "standbyUrl must be an http or https address")]
+    [InlineData("standbyUrl", "http://127.0.0.1:8332", "either standbyCookieFile, or standbyUser and standbyPasswordFile")]
+    [InlineData("standbyUrl", "http://127.0.0.1:18443", "standbyUrl is nodeUrl")]
     public void A_bad_value_is_named_with_what_it_should_be(string name, string value, string words)
     {
         var settings = new Dictionary<string, string>(Good) { [name] = value };
