@@ -15,6 +15,7 @@ internal sealed class FakeBitcoind : HttpMessageHandler
     private readonly NodeFaults _faults;
     private readonly FakeCalls _calls;
     private readonly List<(int After, Request Request)> _late = [];
+    private readonly List<(string Method, NodeFault Fault)> _failed = [];
 
     public FakeBitcoind(FakeNode node, NodeFaults? faults = null) => (_faults, _calls) = (faults ?? new NodeFaults(0, 0), new FakeCalls(node));
 
@@ -22,6 +23,9 @@ internal sealed class FakeBitcoind : HttpMessageHandler
     private sealed record Request(long Id, string? Wallet, string Method, JsonElement Parameters);
 
     public int Calls { get; private set; }
+
+    /// <summary>The calls that failed, in their order.</summary>
+    public IReadOnlyList<(string Method, NodeFault Fault)> Failed => _failed;
 
     /// <summary>What happens in the world before each call.</summary>
     public Action Meanwhile { get; set; } = static () => { };
@@ -56,6 +60,7 @@ internal sealed class FakeBitcoind : HttpMessageHandler
         Meanwhile();
         ExecuteLate(Calls);
         var fault = IsDown ? NodeFault.Unreachable : IsBusy ? NodeFault.Busy : IsWarmingUp ? NodeFault.WarmingUp : _faults.Next();
+        if (fault != NodeFault.None) _failed.Add((request.Method, fault));
         switch (fault)
         {
             case NodeFault.Unreachable:

@@ -34,6 +34,7 @@ internal sealed class NodeFaults(int seed, int oneIn, params NodeFault[] kinds)
     private readonly NodeFault[] _kinds = kinds.Length > 0 ? kinds : All;
     private readonly Random _random = new(seed);
     private readonly Dictionary<NodeFault, int> _made = [];
+    private (int After, NodeFault Fault) _planned;
 
     /// <summary>Whether calls fail now.</summary>
     public bool IsOn { get; set; } = true;
@@ -41,10 +42,23 @@ internal sealed class NodeFaults(int seed, int oneIn, params NodeFault[] kinds)
     /// <summary>How often each fault was made.</summary>
     public IReadOnlyDictionary<NodeFault, int> Made => _made;
 
+    /// <summary>Whether a fault is planned that was not made yet.</summary>
+    public bool IsPlanned => _planned.Fault != NodeFault.None;
+
+    /// <summary>Has one call fail, the one after so many others, beside what the seed decides.</summary>
+    public void Plan(int after, NodeFault fault) => _planned = (after, fault);
+
     public NodeFault Next()
     {
-        if (!IsOn || oneIn == 0 || _random.Next(oneIn) != 0) return NodeFault.None;
-        var fault = _kinds[_random.Next(_kinds.Length)];
+        var isOfSeed = IsOn && oneIn > 0 && _random.Next(oneIn) == 0;
+        var isOfPlan = IsPlanned && _planned.After == 0;
+        if (!isOfSeed && !isOfPlan)
+        {
+            if (IsPlanned) _planned.After--;
+            return NodeFault.None;
+        }
+        var fault = isOfPlan ? _planned.Fault : _kinds[_random.Next(_kinds.Length)];
+        if (isOfPlan) _planned = default;
         _made[fault] = _made.GetValueOrDefault(fault) + 1;
         return fault;
     }
