@@ -18,7 +18,7 @@ namespace Bitcache.Cli.Demo;
 public sealed class RegtestNode : IAsyncDisposable
 {
     public const string ServerWallet = "bitcache";
-    private const string MinerWallet = "miner";
+    public const string MinerWallet = "miner";
     private const string ReadyLine = "bitcache: the node is ready";
 
     // A coinbase output may be spent after 100 more blocks; more blocks give the miner more coins. Beyond height 121
@@ -29,11 +29,12 @@ public sealed class RegtestNode : IAsyncDisposable
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(60);
 
     private readonly string _program;
+    private readonly string[] _options;
     private ChildProcess? _process;
 
-    private RegtestNode(string program, string folder, int port)
+    private RegtestNode(string program, string folder, int port, string[] options)
     {
-        (_program, Folder) = (program, folder);
+        (_program, Folder, _options) = (program, folder, options);
         Endpoint = new Uri(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}/"));
         Rpc = new BitcoinRpc(new BitcoinRpcOptions(Endpoint, Credentials, CallTimeout));
         Node = new BitcoinRpcNode(Rpc, ServerWallet);
@@ -49,17 +50,33 @@ public sealed class RegtestNode : IAsyncDisposable
     public BitcoinRpcNode Node { get; }
 
     /// <summary>Starts a node in a folder, new or used before, and gives its miner coins to spend.</summary>
-    public static async Task<RegtestNode> StartAsync(string folder, CancellationToken cancel)
+    /// <param name="options">Of the node, at this start and at every other.</param>
+    public static async Task<RegtestNode> StartAsync(string folder, CancellationToken cancel, params string[] options)
+    {
+        var node = await StartBareAsync(folder, cancel, options);
+        try
+        {
+            await node.PrepareAsync(cancel);
+            return node;
+        }
+        catch
+        {
+            await node.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>The same without wallets, and without blocks of its own: for one that follows another.</summary>
+    public static async Task<RegtestNode> StartBareAsync(string folder, CancellationToken cancel, params string[] options)
     {
         var program = FindProgram();
         Directory.CreateDirectory(folder);
         for (var attempt = 1; ; attempt++)
         {
-            var node = new RegtestNode(program, Path.GetFullPath(folder), FreePort());
+            var node = new RegtestNode(program, Path.GetFullPath(folder), FreePort(), options);
             try
             {
                 await node.RestartAsync(cancel);
-                await node.PrepareAsync(cancel);
                 return node;
             }
             catch (ChildProcessException e) when (e.Message.Contains("Unable to bind", StringComparison.Ordinal) && attempt < PortAttemptsMax)
@@ -105,6 +122,7 @@ public sealed class RegtestNode : IAsyncDisposable
             "-printtoconsole=0",
             // The node runs this command when it is ready, so that nobody has to poll for it.
             $"-startupnotify=echo '{ReadyLine}'",
+            .. _options,
             .. options,
         ], line => line == ReadyLine);
         try
@@ -207,7 +225,8 @@ public sealed class RegtestNode : IAsyncDisposable
             ?? throw new InvalidOperationException("there is no bitcoind on PATH; ./bitcache fetches one, or name yours in BITCOIND");
     }
 
-    private static int FreePort()
+    /// <summary>A port of this machine that nobody listens on just now.</summary>
+    public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

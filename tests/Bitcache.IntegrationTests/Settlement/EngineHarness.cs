@@ -24,15 +24,18 @@ internal sealed class EngineHarness : IAsyncDisposable
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("bitcache-engine-");
     private readonly IBitcoinNode _seenNode;
+    private readonly NodeSwitch? _nodes;
     private readonly int _partitions;
     private readonly Sats _feeCap;
     private readonly Func<EngineSettings, EngineSettings> _change;
     private LedgerEngine? _engine;
 
-    private EngineHarness(RegtestNode node, IBitcoinNode seenNode, int partitions, Sats feeCap, Func<EngineSettings, EngineSettings> change) =>
-        (Node, _seenNode, _partitions, _feeCap, _change) = (node, seenNode, partitions, feeCap, change);
+    private EngineHarness(
+        RegtestNode node, IBitcoinNode seenNode, NodeSwitch? nodes, int partitions, Sats feeCap, Func<EngineSettings, EngineSettings> change) =>
+        (Node, _seenNode, _nodes, _partitions, _feeCap, _change) = (node, seenNode, nodes, partitions, feeCap, change);
 
-    public RegtestNode Node { get; }
+    /// <summary>Where blocks are mined and payments are made.</summary>
+    public RegtestNode Node { get; set; }
     public LedgerEngine Engine => _engine ?? throw new InvalidOperationException("the engine is closed");
     public PartitionSet Partitions => Engine.Partitions;
     public Partition Partition => Partitions.First;
@@ -43,10 +46,12 @@ internal sealed class EngineHarness : IAsyncDisposable
     /// <param name="partitions">Of the ledger.</param>
     /// <param name="feeCap">The most that a transaction may cost.</param>
     /// <param name="change">Other settings.</param>
+    /// <param name="nodes">What the engine may choose from, and listens to.</param>
     public static async Task<EngineHarness> StartAsync(
-        RegtestNode node, IBitcoinNode? seenNode = null, int partitions = 1, long feeCap = 20_000, Func<EngineSettings, EngineSettings>? change = null)
+        RegtestNode node, IBitcoinNode? seenNode = null, int partitions = 1, long feeCap = 20_000, Func<EngineSettings, EngineSettings>? change = null,
+        NodeSwitch? nodes = null)
     {
-        var harness = new EngineHarness(node, seenNode ?? node.Node, partitions, new Sats(feeCap), change ?? (static settings => settings));
+        var harness = new EngineHarness(node, seenNode ?? node.Node, nodes, partitions, new Sats(feeCap), change ?? (static settings => settings));
         await harness.OpenAsync();
         return harness;
     }
@@ -68,7 +73,7 @@ internal sealed class EngineHarness : IAsyncDisposable
                 FeeCapSat = _feeCap.Value,
                 SegmentMebibytes = 16,
             }),
-            _seenNode, TimeProvider.System, NullLoggerFactory.Instance,
+            _seenNode, _nodes, TimeProvider.System, NullLoggerFactory.Instance,
             (why, cause) => throw new InvalidOperationException(why, cause), Cancel);
     }
 
