@@ -97,6 +97,13 @@ internal sealed class FakeNode
         foreach (var known in Wallet.Known.Where(k => k.Standing == WalletStanding.Inactive).ToArray()) Send(known.Transaction);
     }
 
+    /// <summary>Takes the wallet out. What happens meanwhile it reads when it is loaded again; here it may as well know at once.</summary>
+    public void Unload()
+    {
+        IsWalletLoaded = false;
+        Wallet.Restart();
+    }
+
     public static byte[] ScriptOf(string address) => BitcoinAddress.TryParse(address, BitcoinNetwork.Regtest, out var script, out _)
         ? script : throw new CallFailedException(RpcError.InvalidAddressOrKey, "Invalid Bitcoin address");
 

@@ -77,6 +77,12 @@ internal sealed class RegtestStage : INodeStage
         await SettleAsync();
     }
 
+    public Task UnloadAsync() => _regtest.Rpc.CallAsync(null, "unloadwallet", [_wallet], Cancel);
+
+    public Task LockWalletAsync() => _regtest.Rpc.CallAsync(_wallet, "encryptwallet", ["secret"], Cancel);
+
+    public Task UnlockWalletAsync() => _regtest.Rpc.CallAsync(_wallet, "walletpassphrase", ["secret", 600], Cancel);
+
     /// <summary>Time passes: what waited too long goes when the next transaction comes.</summary>
     public async Task EvictAsync(Txid txid)
     {

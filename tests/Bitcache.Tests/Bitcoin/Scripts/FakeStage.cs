@@ -67,6 +67,22 @@ internal sealed class FakeStage : INodeStage, IDisposable
         return Task.CompletedTask;
     }
 
+    public Task UnloadAsync()
+    {
+        _node.Unload();
+        return Task.CompletedTask;
+    }
+
+    public Task LockWalletAsync() => SetLocked(true);
+
+    public Task UnlockWalletAsync() => SetLocked(false);
+
+    private Task SetLocked(bool isLocked)
+    {
+        _node.Wallet.IsLocked = isLocked;
+        return Task.CompletedTask;
+    }
+
     public Task EvictAsync(Txid txid)
     {
         _node.Evict(txid);

@@ -33,6 +33,14 @@ internal interface INodeStage
     /// <summary>Stops the node in good order and starts it again.</summary>
     Task RestartAsync();
 
+    /// <summary>Takes the wallet out of the node, which goes on without it.</summary>
+    Task UnloadAsync();
+
+    /// <summary>Encrypts the wallet, whose keys are then out of reach.</summary>
+    Task LockWalletAsync();
+
+    Task UnlockWalletAsync();
+
     /// <summary>Has the node drop what waits, a transaction among it.</summary>
     Task EvictAsync(Txid txid);
 
