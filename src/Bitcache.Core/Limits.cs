@@ -142,6 +142,10 @@ public static class Limits
 
     /// <summary>A signed transaction with its witness: a standard one weighs at most 400,000, and a byte at least one.</summary>
     public const int SignedTransactionBytesMax = 400_000;
+    /// <summary>A transaction to be signed, with what a signer must know of the coins that it spends.</summary>
+    public const int PsbtBytesMax = 400_000;
+    /// <summary>A request that brings one back in base64, signatures added.</summary>
+    public const int SignedBodyBytesMax = 1 << 20;
     /// <summary>A block's header.</summary>
     public const int BlockHeaderBytes = 80;
     /// <summary>Levels of a block's Merkle tree; a block's transactions need far fewer.</summary>

@@ -69,6 +69,9 @@ public sealed record EngineSettings
     /// operator bears all.</summary>
     public bool WithdrawalFeeShare { get; init; }
 
+    /// <summary>The node's wallet has no private keys: transactions are handed out to be signed elsewhere.</summary>
+    public bool ExternalSigner { get; init; }
+
     /// <summary>The value of the output that the next anchor spends.</summary>
     public long AnchorOutputSat { get; init; } = 1_000;
 

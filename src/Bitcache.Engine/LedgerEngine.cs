@@ -167,6 +167,23 @@ public sealed class LedgerEngine : IAsyncDisposable
     /// <summary>Looks at the chain and does what is due now, without waiting for the next turn.</summary>
     public Task SettleAsync(CancellationToken cancel) => _settlement.TakeTurnAsync(cancel);
 
+    /// <summary>Transactions that wait to be signed elsewhere.</summary>
+    public Task<IReadOnlyList<SigningRequest>> ListSigningAsync() => _settlement.ListSigningAsync();
+
+    /// <summary>Takes back a transaction that was signed elsewhere.</summary>
+    /// <exception cref="NodeUnavailableException">The node cannot say whether it is complete. Nothing was taken.</exception>
+    public async Task<SignedOutcome> TakeSignedAsync(Txid txid, string psbt, CancellationToken cancel)
+    {
+        try
+        {
+            return await _settlement.TakeSignedAsync(txid, psbt, cancel);
+        }
+        catch (NodeException e)
+        {
+            throw new NodeUnavailableException(e.Message);
+        }
+    }
+
     /// <summary>The receipt of a journaled entry; null while no signed checkpoint covers it.</summary>
     public Task<Receipt?> FindReceiptAsync(int partition, long sequence) => _receipts.FindAsync(partition, sequence);
 

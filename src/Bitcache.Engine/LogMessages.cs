@@ -103,6 +103,9 @@ internal static partial class LogMessages
     [LoggerMessage(1202, LogLevel.Information, "Family {Family}: attempt {Attempt} signed as {Txid}, fee {Fee}")]
     public static partial void AttemptSigned(this ILogger log, long family, int attempt, Txid txid, Sats fee);
 
+    [LoggerMessage(1210, LogLevel.Information, "Family {Family}: attempt {Attempt} is to be signed elsewhere as {Txid}, fee {Fee}")]
+    public static partial void AttemptPrepared(this ILogger log, long family, int attempt, Txid txid, Sats fee);
+
     [LoggerMessage(1203, LogLevel.Warning, "Family {Family} cannot be built now ({Refusal}): {Detail}")]
     public static partial void BuildRefused(this ILogger log, long family, BuildRefusal refusal, string detail);
 

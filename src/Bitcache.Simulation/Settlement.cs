@@ -54,8 +54,13 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
                 var anchor = random.Next(4) == 0 ? new AnchorTerms(1, 1, default) : null;
                 return new OpenFamily(model.Families.Count + 1, new Sats(200 + random.Next(800)), anchor, due);
             case 5 or 6 when model.Families.Count > 0:
-                var signed = Family(model);
-                return new SignAttempt(signed, model.Families[(int)signed - 1].Fees.Count + 1, default, new Sats(random.Next(400)), ByteString.Empty, _height);
+                var number = Family(model);
+                var (family, fee) = (model.Families[(int)number - 1], new Sats(random.Next(400)));
+                // What a signer was given comes back with its fee, as a rule.
+                if (family.Prepared is { } prepared && random.Next(8) > 0) fee = new Msat(prepared).RoundDownToSats();
+                return random.Next(4) == 0
+                    ? new PrepareAttempt(number, family.Fees.Count + 1, default, fee, ByteString.Empty)
+                    : new SignAttempt(number, family.Fees.Count + 1, default, fee, ByteString.Empty, _height);
             case 7 when model.Families.Count > 0:
                 var confirmed = Family(model);
                 return new ConfirmFamily(confirmed, Math.Max(1, model.Families[(int)confirmed - 1].Fees.Count), 6, Block(random.Next(2)), ByteString.Empty, 0, []);

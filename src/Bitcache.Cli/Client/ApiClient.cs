@@ -74,6 +74,13 @@ public sealed partial class ApiClient(ApiConnection connection) : IDisposable
     public Task<Reply<ClockReply>> ConfirmClockAsync(CancellationToken cancel) =>
         connection.PostAsync("/v1/operator/clock:confirm", Json.ClockReply, cancel);
 
+    public Task<Reply<Page<SigningReply>>> GetSigningAsync(Paging paging, CancellationToken cancel) =>
+        connection.GetAsync($"/v1/operator/signing{paging}", Json.PageSigningReply, cancel);
+
+    /// <param name="psbt">Signed, in base64.</param>
+    public Task<Reply<SignedReply>> HandBackAsync(Txid txid, string psbt, CancellationToken cancel) =>
+        connection.PostAsync($"/v1/operator/signing/{txid}", new SignedRequest(psbt), Json.SignedRequest, Json.SignedReply, cancel);
+
     public Task<Reply<HealthReply>> GetHealthAsync(CancellationToken cancel) =>
         connection.GetAsync("/v1/health", Json.HealthReply, cancel);
 

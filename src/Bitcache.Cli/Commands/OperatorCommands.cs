@@ -4,7 +4,7 @@ namespace Bitcache.Cli.Commands;
 
 internal static class OperatorCommands
 {
-    public static Command Create() => new("operator", "The operator's own affairs.") { CreateTopUpAddress(), CreateShow(), CreateConfirmClock() };
+    public static Command Create() => new("operator", "The operator's own affairs.") { CreateTopUpAddress(), CreateShow(), CreateConfirmClock(), SigningCommands.CreateList(), SigningCommands.CreateHandBack() };
 
     private static Command CreateTopUpAddress()
     {

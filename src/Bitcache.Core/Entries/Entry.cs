@@ -246,6 +246,7 @@ public sealed partial record Entry(
             EntryType.WithdrawalExpired => ExpireWithdrawal.Read(ref reader),
             EntryType.WithdrawalCharged => ChargeWithdrawal.Read(ref reader),
             EntryType.FamilyOpened => OpenFamily.Read(ref reader),
+            EntryType.AttemptPrepared => ReadPrepareAttempt(ref reader, ref rest, leafOnly),
             EntryType.AttemptSigned => ReadSignAttempt(ref reader, ref rest, leafOnly),
             EntryType.FamilyConfirmed => ReadConfirmFamily(ref reader, ref rest, leafOnly),
             EntryType.FamilyUnconfirmed => UnconfirmFamily.Read(ref reader),
@@ -296,6 +297,14 @@ public sealed partial record Entry(
         var credit = new Payment { Kind = PaymentKind.Transfer, Id = id, Payer = payer, Payee = payee, Amount = amount, Code = code };
         credit.SetReference(reference.Span);
         return credit;
+    }
+
+    private static PrepareAttempt ReadPrepareAttempt(ref ByteReader body, ref ByteReader rest, bool leafOnly)
+    {
+        if (!leafOnly) return PrepareAttempt.Read(ref body, ref rest);
+        ReadOnlySpan<byte> noPsbt = [0, 0, 0, 0];
+        var empty = new ByteReader(noPsbt);
+        return PrepareAttempt.Read(ref body, ref empty);
     }
 
     private static SignAttempt ReadSignAttempt(ref ByteReader body, ref ByteReader rest, bool leafOnly)

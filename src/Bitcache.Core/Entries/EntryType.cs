@@ -51,4 +51,6 @@ public enum EntryType : byte
     WithdrawalExpired = 44,
     /// <summary>A withdrawal's share of what mining cost, taken from what was held for it.</summary>
     WithdrawalCharged = 45,
+    /// <summary>A transaction was built and is signed by somebody else.</summary>
+    AttemptPrepared = 51,
 }

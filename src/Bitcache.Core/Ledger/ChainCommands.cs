@@ -99,6 +99,30 @@ public sealed record OpenFamily(long Family, Sats FeeCap, AnchorTerms? Anchor, I
     }
 }
 
+/// <summary>A transaction of a family that somebody else signs. It is durable before it leaves this process; whether or not it
+/// comes back, it may be signed and sent from then on.</summary>
+/// <param name="Psbt">What the signer is given (BIP-174), as bytes.</param>
+public sealed record PrepareAttempt(long Family, int Attempt, Txid Txid, Sats Fee, ByteString Psbt) : Command
+{
+    public int Attempt { get; } = Attempt is >= 0 and <= ushort.MaxValue
+        ? Attempt
+        : throw new ArgumentOutOfRangeException(nameof(Attempt));
+    public ByteString Psbt { get; } = AtMost(Limits.PsbtBytesMax, Psbt);
+
+    public override void WriteBody(ref ByteWriter writer)
+    {
+        writer.I64(Family);
+        writer.U16(Attempt);
+        writer.Hash(Txid.Hash);
+        writer.Amount(Fee);
+    }
+
+    public override void WritePrivate(ref ByteWriter writer) => writer.Long(Psbt.Span);
+
+    public static PrepareAttempt Read(ref ByteReader body, ref ByteReader rest) => new(
+        body.I64(), body.U16(), new Txid(body.Hash()), body.Sats(), rest.Long(Limits.PsbtBytesMax));
+}
+
 /// <summary>A signed transaction of a family. It is durable before it leaves this process.</summary>
 /// <param name="Transaction">The whole transaction with its witness, as it is sent.</param>
 /// <param name="Height">Of the newest block when it was signed; 0 in entries from before this was kept.</param>

@@ -63,14 +63,19 @@ public enum FamilyState : byte
 /// <param name="Height">Of the newest block when it was signed; 0 where that was not kept.</param>
 public sealed record Attempt(int Number, Txid Txid, Sats Fee, ByteString Transaction, uint Height);
 
+/// <summary>A transaction of a family that was handed to a signer elsewhere.</summary>
+/// <param name="Psbt">What the signer is given (BIP-174), as bytes.</param>
+public sealed record Preparation(int Number, Txid Txid, Sats Fee, ByteString Psbt);
+
 /// <summary>The proof that a transaction is in a block.</summary>
 public sealed record Confirmation(
     int Attempt, uint Height, BlockHash Block, ByteString Header, uint Position, IReadOnlyList<Hash256> Siblings);
 
 /// <summary>Transactions of which at most one can confirm, because they share an input.</summary>
+/// <param name="Prepared">The next attempt, while it is with its signer.</param>
 public sealed record Family(
     long Number, UnixTime Opened, Sats FeeCap, AnchorTerms? Anchor, IReadOnlyList<WithdrawalKey> Withdrawals,
-    FamilyState State, IReadOnlyList<Attempt> Attempts, Confirmation? Confirmation)
+    FamilyState State, IReadOnlyList<Attempt> Attempts, Confirmation? Confirmation, Preparation? Prepared = null)
 {
     public bool IsLive => State is FamilyState.Opened or FamilyState.Signed or FamilyState.Confirmed;
 }

@@ -8,6 +8,9 @@ internal static class FamilyRows
     /// <summary>Beside an attempt's number, which is small: the height at which it was signed follows at the end.</summary>
     private const uint HasHeight = 1u << 31;
 
+    /// <summary>Beside the number of attempts: behind them stands one that is with its signer.</summary>
+    private const uint IsPrepared = 1u << 31;
+
     private const int AttemptHeadBytes = Hash256.Bytes + sizeof(long) + (3 * sizeof(uint));
 
     public static void Write(StateWriter writer, Family family)
@@ -27,9 +30,20 @@ internal static class FamilyRows
             row.U8((byte)c.Siblings.Count);
             foreach (var sibling in c.Siblings) row.Hash(sibling);
         }
-        row.U32((uint)family.Attempts.Count);
+        row.U32((uint)family.Attempts.Count | (family.Prepared is null ? 0 : IsPrepared));
         writer.End(row);
         foreach (var attempt in family.Attempts) Write(writer, attempt);
+        if (family.Prepared is { } prepared) Write(writer, prepared);
+    }
+
+    private static void Write(StateWriter writer, Preparation prepared)
+    {
+        var row = writer.Begin(AttemptHeadBytes + prepared.Psbt.Length);
+        row.U32((uint)prepared.Number);
+        row.Hash(prepared.Txid.Hash);
+        row.Amount(prepared.Fee);
+        row.Long(prepared.Psbt.Span);
+        writer.End(row);
     }
 
     private static void Write(StateWriter writer, Attempt attempt)
@@ -51,10 +65,21 @@ internal static class FamilyRows
         var confirmation = row.Flag() ? ReadConfirmation(ref row) : null;
         var count = row.U32();
         reader.End(row);
+        var isPrepared = (count & IsPrepared) != 0;
+        count &= ~IsPrepared;
         if (count > ushort.MaxValue) throw new FormatException($"{count} attempts");
         var attempts = new Attempt[count];
         for (var i = 0; i < attempts.Length; i++) attempts[i] = ReadAttempt(reader);
-        return new Family(open.Family, opened, open.FeeCap, open.Anchor, open.Withdrawals, state, attempts, confirmation);
+        var prepared = isPrepared ? ReadPrepared(reader) : null;
+        return new Family(open.Family, opened, open.FeeCap, open.Anchor, open.Withdrawals, state, attempts, confirmation, prepared);
+    }
+
+    private static Preparation ReadPrepared(StateReader reader)
+    {
+        var row = reader.Begin();
+        var prepared = new Preparation((int)row.U32(), new Txid(row.Hash()), row.Sats(), row.Long(Limits.PsbtBytesMax));
+        reader.End(row);
+        return prepared;
     }
 
     private static Confirmation ReadConfirmation(ref ByteReader row)

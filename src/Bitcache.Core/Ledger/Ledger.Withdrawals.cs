@@ -150,16 +150,34 @@ public sealed partial class Ledger
         return Write(EntryType.FamilyOpened, command, context, record).Finish();
     }
 
+    private ApplyResult ApplyPrepareAttempt(PrepareAttempt command, in ApplyContext context, Span<byte> record)
+    {
+        var family = FindFamily(command.Family);
+        CheckAttempt(family, command.Attempt, command.Fee);
+        Assert(family.Prepared is null, "what was handed to a signer is not built anew");
+        if (family.Attempts.Count == 0 && CheckSigning(family, context.Time) is var refusal and not Outcome.None) return Refused(refusal);
+        Replace(family with { Prepared = new Preparation(command.Attempt, command.Txid, command.Fee, command.Psbt) });
+        return Write(EntryType.AttemptPrepared, command, context, record).Finish();
+    }
+
     private ApplyResult ApplySignAttempt(SignAttempt command, in ApplyContext context, Span<byte> record)
     {
         var family = FindFamily(command.Family);
-        Assert(family.State is FamilyState.Opened or FamilyState.Signed, "only an unconfirmed family takes another attempt");
-        Assert(command.Attempt == family.Attempts.Count + 1, "attempts are numbered in order");
-        Assert(command.Fee <= family.FeeCap, "a mining fee stays within what is held for it");
-        if (family.Attempts.Count == 0 && CheckSigning(family, context.Time) is var refusal and not Outcome.None) return Refused(refusal);
+        CheckAttempt(family, command.Attempt, command.Fee);
+        Assert(
+            family.Prepared is not { } prepared || (prepared.Txid, prepared.Fee) == (command.Txid, command.Fee), "a signer signs what it was given");
+        // What a signer was given it may have sent: too late to refuse.
+        if (family is { Attempts.Count: 0, Prepared: null } && CheckSigning(family, context.Time) is var refusal and not Outcome.None) return Refused(refusal);
         var attempt = new Attempt(command.Attempt, command.Txid, command.Fee, command.Transaction, command.Height);
-        Replace(family with { State = FamilyState.Signed, Attempts = [.. family.Attempts, attempt] });
+        Replace(family with { State = FamilyState.Signed, Attempts = [.. family.Attempts, attempt], Prepared = null });
         return Write(EntryType.AttemptSigned, command, context, record).Finish();
+    }
+
+    private static void CheckAttempt(Family family, int attempt, Sats fee)
+    {
+        Assert(family.State is FamilyState.Opened or FamilyState.Signed, "only an unconfirmed family takes another attempt");
+        Assert(attempt == family.Attempts.Count + 1, "attempts are numbered in order");
+        Assert(fee <= family.FeeCap, "a mining fee stays within what is held for it");
     }
 
     /// <summary>Whether a family may get its first transaction now: things may have changed since it was opened.</summary>
@@ -212,14 +230,15 @@ public sealed partial class Ledger
         TakeHeld(ref operatorWallet, family.FeeCap.ToMsat());
         Credit(ref operatorWallet, family.FeeCap.ToMsat() - fee);
         _totals.MiningFees += fee.Value;
-        Replace(family with { State = FamilyState.Final });
+        Replace(family with { State = FamilyState.Final, Prepared = null });
         return Write(EntryType.FamilyFinished, command, context, record).Finish();
     }
 
     private ApplyResult ApplyAbandonFamily(AbandonFamily command, in ApplyContext context, Span<byte> record)
     {
         var family = FindFamily(command.Family);
-        Assert(family.State == FamilyState.Opened, "a family with a signed transaction is never abandoned");
+        Assert(
+            family is { State: FamilyState.Opened, Prepared: null }, "a family with a transaction that is signed, or with its signer, is never abandoned");
         foreach (var key in family.Withdrawals)
         {
             Bind(key, WithdrawalState.Queued, family: 0);

@@ -78,6 +78,7 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
             ExpireWithdrawal c => ApplyExpireWithdrawal(c, context, record),
             ChargeWithdrawal c => ApplyChargeWithdrawal(c, context, record),
             OpenFamily c => ApplyOpenFamily(c, context, record),
+            PrepareAttempt c => ApplyPrepareAttempt(c, context, record),
             SignAttempt c => ApplySignAttempt(c, context, record),
             ConfirmFamily c => ApplyConfirmFamily(c, context, record),
             UnconfirmFamily c => ApplyUnconfirmFamily(c, context, record),

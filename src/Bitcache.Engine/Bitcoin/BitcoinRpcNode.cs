@@ -117,6 +117,9 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
     public Task<SignedPsbt> WalletProcessPsbtAsync(string psbt, CancellationToken cancel) =>
         WalletAsync("walletprocesspsbt", [psbt], NodeAnswerReader.SignedPsbt, cancel);
 
+    public Task<byte[]?> FinalizePsbtAsync(string psbt, CancellationToken cancel) =>
+        NodeAsync("finalizepsbt", [psbt], NodeAnswerReader.FinalizedPsbt, cancel);
+
     public async Task<BroadcastResult> SendRawTransactionAsync(byte[] transaction, CancellationToken cancel)
     {
         try

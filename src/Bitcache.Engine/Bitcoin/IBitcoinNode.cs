@@ -66,6 +66,9 @@ public interface IBitcoinNode
     /// <summary>Signs what the wallet can sign and finalizes what is complete.</summary>
     Task<SignedPsbt> WalletProcessPsbtAsync(string psbt, CancellationToken cancel);
 
+    /// <summary>The transaction of a PSBT that somebody signed; null while signatures are missing. -22 for what is no PSBT.</summary>
+    Task<byte[]?> FinalizePsbtAsync(string psbt, CancellationToken cancel);
+
     /// <summary>Safe to repeat with the same bytes, and meant to be.</summary>
     Task<BroadcastResult> SendRawTransactionAsync(byte[] transaction, CancellationToken cancel);
 

@@ -68,6 +68,8 @@ internal static class NodeAnswerReader
     public static SignedPsbt SignedPsbt(JsonElement a) => new(
         a.Get("psbt").ToText(), a.Get("complete").ToBool() ? a.Get("hex").ToBytes() : null);
 
+    public static byte[]? FinalizedPsbt(JsonElement a) => a.Get("complete").ToBool() ? a.Get("hex").ToBytes() : null;
+
     public static DecodedPsbt DecodedPsbt(JsonElement a)
     {
         var transaction = a.Get("tx");

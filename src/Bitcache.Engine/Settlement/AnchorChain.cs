@@ -29,6 +29,20 @@ public static class AnchorChain
     public static BitcoinTransaction ConfirmedTransaction(Family family) =>
         Parse(family.Attempts[family.Confirmation!.Attempt - 1]);
 
+    public static IEnumerable<Txid> TxidsOf(Family family) =>
+        family.Prepared is { } prepared ? family.Attempts.Select(a => a.Txid).Append(prepared.Txid) : family.Attempts.Select(a => a.Txid);
+
+    /// <summary>All that a family may have on its way, what is with its signer included.</summary>
+    public static IEnumerable<BitcoinTransaction> TransactionsOf(Family family)
+    {
+        foreach (var attempt in family.Attempts) yield return Parse(attempt);
+        if (family.Prepared is { } prepared) yield return Parse(prepared);
+    }
+
+    private static BitcoinTransaction Parse(Preparation prepared) => Psbt.TryReadTransaction(prepared.Psbt.Span, out var transaction)
+        ? transaction
+        : throw new LedgerInvariantException($"transaction {prepared.Txid} was handed out with bytes that are no PSBT");
+
     public static BitcoinTransaction Parse(Attempt attempt) => BitcoinTransaction.TryParse(attempt.Transaction.Span, out var transaction)
         ? transaction
         : throw new LedgerInvariantException($"attempt {attempt.Txid} is journaled with bytes that are no transaction");

@@ -25,6 +25,9 @@ public enum BuildRefusal
 /// <param name="Detail">A sentence for the operator when refused.</param>
 public sealed record BuildResult(SignAttempt? Attempt, BuildRefusal Refusal, string Detail)
 {
+    /// <summary>The transaction that somebody else must sign, instead of a signed one.</summary>
+    public PrepareAttempt? Prepared { get; init; }
+
     /// <summary>How many bytes of payments were too many; null where that is not known.</summary>
     public int? Excess { get; init; }
 
@@ -48,6 +51,7 @@ public sealed record BuildOrder(
 public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
 {
     private const int SatsPerKvBInSatPerVB = 1_000;
+
     /// <summary>A signature and a public key, as a quarter of their bytes.</summary>
     private const int WitnessVirtualBytesMax = 28;
 
@@ -102,19 +106,36 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
         if (await CheckAsync(order, psbt, cancel) is { } refusal) return refusal;
 
         var signed = await node.WalletProcessPsbtAsync(funded.Psbt, cancel);
-        if (signed.Transaction is not { } raw) return BuildResult.Refuse(BuildRefusal.NotAsAsked, "the node's wallet could not sign every input");
+        if (signed.Transaction is not { } raw)
+        {
+            return settings.ExternalSigner
+                ? Prepare(order, psbt, Convert.FromBase64String(signed.Psbt))
+                : BuildResult.Refuse(BuildRefusal.NotAsAsked, "the node's wallet could not sign every input");
+        }
         if (!BitcoinTransaction.TryParse(raw, out var transaction) || transaction.Txid != psbt.Txid)
             return BuildResult.Refuse(BuildRefusal.NotAsAsked, "the signed transaction is not the one that was checked");
-        if (transaction.VirtualBytes > Limits.TransactionBytesMax)
-        {
-            return BuildResult.Refuse(
-                BuildRefusal.TooLarge, $"the transaction has {transaction.VirtualBytes} virtual bytes; nodes relay {Limits.TransactionBytesMax}",
-                transaction.VirtualBytes - Limits.TransactionBytesMax);
-        }
+        if (RefuseSize(transaction.VirtualBytes) is { } tooLarge) return tooLarge;
         return new BuildResult(
             new SignAttempt(
                 order.Family.Number, order.Family.Attempts.Count + 1, transaction.Txid, psbt.Fee!.Value, new ByteString(raw), (uint)order.Height),
             BuildRefusal.None, "");
+    }
+
+    private static BuildResult? RefuseSize(int virtualBytes) => virtualBytes <= Limits.TransactionBytesMax ? null : BuildResult.Refuse(
+        BuildRefusal.TooLarge, $"the transaction has {virtualBytes} virtual bytes; nodes relay {Limits.TransactionBytesMax}",
+        virtualBytes - Limits.TransactionBytesMax);
+
+    private static BuildResult Prepare(BuildOrder order, DecodedPsbt checkedPsbt, byte[] psbt)
+    {
+        if (psbt.Length > Limits.PsbtBytesMax) return BuildResult.Refuse(BuildRefusal.TooLarge, $"the transaction to be signed has {psbt.Length} bytes");
+        if (!Psbt.TryReadTransaction(psbt, out var transaction) || transaction.Txid != checkedPsbt.Txid)
+            return BuildResult.Refuse(BuildRefusal.NotAsAsked, "the transaction to be signed is not the one that was checked");
+        if (RefuseSize(transaction.VirtualBytes + (transaction.Inputs.Count * WitnessVirtualBytesMax)) is { } tooLarge) return tooLarge;
+        return new BuildResult(null, BuildRefusal.None, "")
+        {
+            Prepared = new PrepareAttempt(
+                order.Family.Number, order.Family.Attempts.Count + 1, transaction.Txid, checkedPsbt.Fee!.Value, new ByteString(psbt)),
+        };
     }
 
     private List<NewOutput> Outputs(BuildOrder order)

@@ -94,7 +94,7 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
     public async Task KeepBooksAsync()
     {
         var opened = await partition.QueryAsync(ledger =>
-            ledger.LiveFamilies().Where(f => f.State == FamilyState.Opened).Select(f => (f.Number, Deadline: ledger.DeadlineOf(f))).ToArray());
+            ledger.LiveFamilies().Where(f => f is { State: FamilyState.Opened, Prepared: null }).Select(f => (f.Number, Deadline: ledger.DeadlineOf(f))).ToArray());
         // The question has brought the time up to date.
         foreach (var (number, _) in opened.Where(f => f.Deadline <= partition.BatchTime)) await partition.SubmitAsync(new AbandonFamily(number));
         await ChargeAsync();
@@ -110,7 +110,7 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
     public async Task LockCoinsAsync(CancellationToken cancel)
     {
         var (families, tip) = await EverywhereAsync();
-        var keep = InputsOf(families.Where(f => f.State is FamilyState.Signed));
+        var keep = InputsOf(families.Where(f => f.State is FamilyState.Opened or FamilyState.Signed));
         if (tip is not null) keep.Add(tip.Value.OutPoint);
         await node.UnlockAllAsync(cancel);
         foreach (var outPoint in keep)
@@ -131,8 +131,10 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
     {
         try
         {
+            if (await NoticeAsync(family, height, cancel)) return "signed elsewhere";
             return family.State switch
             {
+                FamilyState.Opened when family.Prepared is not null => Unsigned(family.Prepared),
                 FamilyState.Opened => await BuildAsync(family, height, mayPay, cancel),
                 FamilyState.Signed => await SendAsync(family, height, cancel),
                 FamilyState.Confirmed => await FollowAsync(family, cancel),
@@ -169,6 +171,7 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
             _room.Grow(family.Anchor is not null);
             return "signed";
         }
+        if (result.Prepared is { } unsigned) return await HandOutAsync(unsigned);
         // What was locked for this build is free again at the next one.
         log.BuildRefused(family.Number, result.Refusal, result.Detail);
         await SplitAsync(order, result);
@@ -231,6 +234,7 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
             return IsTaken(sent) ? words + "; it is not replaced, for another transaction spends its outputs" : words;
         }
         var (result, said) = await SendAsync(newest, cancel);
+        if (family.Prepared is { } replacement) return $"{said}; {Unsigned(replacement)}";
         // Of one that is in the chain already the wallet will hear.
         var mayPayMore = result.IsFeeTooLow || (isOverdue && result.Outcome == BroadcastOutcome.Accepted);
         return mayPayMore ? $"{said}; {await ReplaceAsync(family, height, cancel)}" : said;
@@ -283,6 +287,7 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
         {
             await LockCoinsAsync(cancel);
             var result = await _builder.ReplaceAsync(await ToOrderAsync(family, height), rate, cancel);
+            if (result.Prepared is { } unsigned) return (null, await HandOutAsync(unsigned));
             if (result.Attempt is null) return (null, $"not replaced: {result.Detail}");
             var answer = await partition.SubmitAsync(result.Attempt);
             return answer.Outcome == Outcome.Accepted ? (result.Attempt, "") : (null, $"not replaced now: {answer.Outcome}");
@@ -291,6 +296,41 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
         {
             return (null, $"the node does not replace it: {e.Message}");
         }
+    }
+
+    /// <summary>Journals what somebody else must sign. From then on it may be on its way, whether or not it comes back.</summary>
+    private async Task<string> HandOutAsync(PrepareAttempt attempt)
+    {
+        var answer = await partition.SubmitAsync(attempt);
+        if (answer.Outcome != Outcome.Accepted) return $"not handed out to be signed now: {answer.Outcome}";
+        log.AttemptPrepared(attempt.Family, attempt.Attempt, attempt.Txid, attempt.Fee);
+        return Unsigned(attempt.Txid);
+    }
+
+    private static string Unsigned(Preparation prepared) => Unsigned(prepared.Txid);
+
+    private static string Unsigned(Txid txid) => $"{txid} is to be signed elsewhere";
+
+    /// <summary>A signer may send what it signs by itself: then the wallet knows it before we do.</summary>
+    private async Task<bool> NoticeAsync(Family family, int height, CancellationToken cancel) =>
+        family is { State: FamilyState.Opened or FamilyState.Signed, Prepared: { } prepared }
+        && await node.GetTransactionAsync(prepared.Txid, cancel) is { Confirmations: >= 0 } seen
+        && await TakeSignedAsync(family, prepared, seen.Raw, height) == SignedOutcome.Taken;
+
+    /// <summary>Journals a transaction that somebody else has signed; it is sent at the next turn.</summary>
+    /// <param name="family">Its family.</param>
+    /// <param name="prepared">As it was handed out.</param>
+    /// <param name="raw">Signed.</param>
+    /// <param name="height">Of the newest block: from now on it has the time that its fee was meant for.</param>
+    public async Task<SignedOutcome> TakeSignedAsync(Family family, Preparation prepared, byte[] raw, int height)
+    {
+        if (raw.Length > Limits.SignedTransactionBytesMax || !BitcoinTransaction.TryParse(raw, out var transaction) || transaction.Txid != prepared.Txid)
+            return SignedOutcome.Other;
+        var signed = new SignAttempt(family.Number, prepared.Number, prepared.Txid, prepared.Fee, new ByteString(raw), (uint)height);
+        var answer = await partition.SubmitAsync(signed);
+        if (answer.Outcome != Outcome.Accepted) throw new LedgerInvariantException($"what a signer was given is refused: {answer.Outcome}");
+        log.AttemptSigned(family.Number, signed.Attempt, signed.Txid, signed.Fee);
+        return SignedOutcome.Taken;
     }
 
     /// <summary>Journals that an attempt is in a block, with the proof of it.</summary>
@@ -334,5 +374,5 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
     }
 
     private static HashSet<OutPoint> InputsOf(IEnumerable<Family> families) =>
-        [.. families.SelectMany(f => f.Attempts).SelectMany(a => AnchorChain.Parse(a).Inputs).Select(i => i.Spent)];
+        [.. families.SelectMany(AnchorChain.TransactionsOf).SelectMany(t => t.Inputs).Select(i => i.Spent)];
 }

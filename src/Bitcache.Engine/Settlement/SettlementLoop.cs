@@ -23,6 +23,7 @@ public sealed class SettlementLoop : IAsyncDisposable
 {
     private readonly PartitionSet _partitions;
     private readonly OperatorFunds _funds;
+    private readonly Signing _signing;
     private readonly LogKeeper _log;
     private readonly IBitcoinNode _node;
     private readonly NodeGate _gate;
@@ -52,6 +53,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         _rates = new PayoutBuilder(node, settings);
         Fees = new WithdrawalFees(settings, time);
         Payouts = [.. partitions.All.Select(partition => new Payouts(partitions, partition, node, settings, logger))];
+        _signing = new Signing(partitions, Payouts, node);
     }
 
     /// <summary>Of each partition.</summary>
@@ -79,6 +81,24 @@ public sealed class SettlementLoop : IAsyncDisposable
         try
         {
             return await CutEpochAsync(id);
+        }
+        finally
+        {
+            _turn.Release();
+            Wake();
+        }
+    }
+
+    /// <summary>What waits to be signed elsewhere.</summary>
+    public Task<IReadOnlyList<SigningRequest>> ListSigningAsync() => _signing.ListAsync();
+
+    /// <summary>Takes back a transaction that was signed elsewhere (<see cref="Signing.TakeAsync"/>), and has it sent.</summary>
+    public async Task<SignedOutcome> TakeSignedAsync(Txid txid, string psbt, CancellationToken cancel)
+    {
+        await _turn.WaitAsync(cancel);
+        try
+        {
+            return await _signing.TakeAsync(txid, psbt, cancel);
         }
         finally
         {
@@ -279,7 +299,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         var (epoch, families) = await _partitions.First.QueryAsync(ledger => (ledger.LastEpoch, ledger.Families()));
         if (epoch is null) return null;
         var newest = families.LastOrDefault(f => f.Anchor is not null && f.State != FamilyState.Abandoned);
-        if (newest is { State: FamilyState.Opened } && newest.Anchor!.Epoch < epoch.Number)
+        if (newest is { State: FamilyState.Opened, Prepared: null } && newest.Anchor!.Epoch < epoch.Number)
         {
             // It never got coins or fees to be built: the next anchor covers its epoch, too.
             await _partitions.First.SubmitAsync(new AbandonFamily(newest.Number));

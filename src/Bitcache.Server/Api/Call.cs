@@ -7,6 +7,7 @@ using Bitcache.Engine;
 using Bitcache.Engine.Partitions;
 using Bitcache.Server.Keys;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Bitcache.Server.Api;
 
@@ -22,7 +23,14 @@ internal sealed class Call(HttpContext http, LedgerEngine engine, Keyring keys, 
     public Principal Principal => principal!;
 
     /// <summary>Reads the body.</summary>
-    public Task<T> BodyAsync<T>(JsonTypeInfo<T> type) where T : class => JsonBody.ReadAsync(http.Request, type);
+    public Task<T> BodyAsync<T>(JsonTypeInfo<T> type) where T : class => JsonBody.ReadAsync(http.Request, type, Limits.RequestBodyBytesMax);
+
+    /// <summary>Reads a body of a route that takes more than others do.</summary>
+    public Task<T> BodyAsync<T>(JsonTypeInfo<T> type, int bytesMax) where T : class
+    {
+        http.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = bytesMax;
+        return JsonBody.ReadAsync(http.Request, type, bytesMax);
+    }
 
     /// <summary>The wallet in the path.</summary>
     public WalletId WalletInPath => ParseWallet((string)http.Request.RouteValues["wallet"]!, "wallet");

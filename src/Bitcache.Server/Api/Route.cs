@@ -31,10 +31,13 @@ internal sealed record Route(string Method, string Path, Scopes Scopes, string S
     /// earlier one may have been.</summary>
     public bool HasSteps { get; init; }
 
+    /// <summary>Whether the path alone names what a body is about, so that it may be sent again without an id.</summary>
+    public bool IsNamedByPath { get; init; }
+
     public bool IsPublic => Scopes == Scopes.None;
 
     /// <summary>Whether the client names what it asks for: 201 for the first answer, 200 when it is given again.</summary>
-    public bool TakesId => Request is not null;
+    public bool TakesId => Request is not null && !IsNamedByPath;
 
     public static Route Get(string path, Scopes scopes, string summary, Func<Call, Task<IResult>> handle) =>
         new(HttpMethods.Get, path, scopes, summary, handle);
@@ -46,7 +49,7 @@ internal sealed record Route(string Method, string Path, Scopes Scopes, string S
     public static IReadOnlyList<Route> All { get; } =
     [
         .. WalletRoutes.All, .. WalletControlRoutes.All, .. TransferRoutes.All, .. SplitRoutes.All, .. HoldRoutes.All, .. BatchRoutes.All,
-        .. HistoryRoutes.All, .. DepositRoutes.All, .. WithdrawalRoutes.All, .. EpochRoutes.All, .. OperatorRoutes.All, .. FeeRoutes.All,
+        .. HistoryRoutes.All, .. DepositRoutes.All, .. WithdrawalRoutes.All, .. EpochRoutes.All, .. OperatorRoutes.All, .. FeeRoutes.All, .. SigningRoutes.All,
         .. HealthRoutes.All, .. PublicRoutes.All,
     ];
 }

@@ -52,6 +52,7 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
         ForEngine("feeRatePatience", "While mining costs more than this, in sat/vB, withdrawals that can wait do; 0 for never.", (e, t) => e with { FeeRatePatience = Integer(t) }),
         ForEngine("withdrawalWaitMax", "How long they wait for that at most, such as 24h.", (e, t) => e with { WithdrawalWaitMax = Duration(t) }),
         ForEngine("withdrawalFeeShare", "true: users bear the share of mining fees that falls to their withdrawals, at most what they were quoted; false: the operator bears all.", (e, t) => e with { WithdrawalFeeShare = YesNo(t) }),
+        ForEngine("externalSigner", "true: the node's wallet has no private keys, and transactions are signed elsewhere.", (e, t) => e with { ExternalSigner = YesNo(t) }),
         ForEngine("anchorOutputSat", "The value of the output that the next anchor spends.", (e, t) => e with { AnchorOutputSat = Integer(t) }),
         ForEngine("segmentMebibytes", "The size of a journal segment.", (e, t) => e with { SegmentMebibytes = Integer(t) }),
         ForEngine("archiveFolder", "An existing folder, on a slower disk, that old journal segments are moved to and read from.", (e, t) => e with { ArchiveFolder = t }),

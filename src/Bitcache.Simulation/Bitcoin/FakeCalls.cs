@@ -32,6 +32,7 @@ internal sealed class FakeCalls(FakeNode node)
         "getblock" => new JsonObject { ["tx"] = new JsonArray([.. Block(p[0]).Transactions.Select(t => (JsonNode)t.Txid.ToString())]) },
         "validateaddress" => new JsonObject { ["isvalid"] = BitcoinAddress.TryParse(p[0].ToText(), BitcoinNetwork.Regtest, out _, out _) },
         "decodepsbt" => DecodePsbt(FakePsbt.Read(p[0].ToText())),
+        "finalizepsbt" => Finalize(p[0].ToText()),
         "sendrawtransaction" => Send(p[0].ToText()),
         "gettxspendingprevout" => new JsonArray([.. p[0].ToList(NodeJson.ToOutPoint).Select(Spender)]),
         "getmempoolinfo" => new JsonObject { ["mempoolminfee"] = ToJson(FakeMempool.RelayPerKvB), ["incrementalrelayfee"] = ToJson(FakeMempool.RelayPerKvB) },
@@ -73,6 +74,14 @@ internal sealed class FakeCalls(FakeNode node)
         };
         if (block.Previous is { } previous) header["previousblockhash"] = previous.Hash.ToString();
         return header;
+    }
+
+    private static JsonObject Finalize(string psbt)
+    {
+        var (transaction, complete) = (FakePsbt.Read(psbt), FakePsbt.IsSigned(psbt));
+        return complete
+            ? new JsonObject { ["hex"] = Convert.ToHexStringLower(FakeTransactions.Sign(transaction)), ["complete"] = true }
+            : new JsonObject { ["psbt"] = psbt, ["complete"] = false };
     }
 
     private JsonObject DecodePsbt(BitcoinTransaction transaction)

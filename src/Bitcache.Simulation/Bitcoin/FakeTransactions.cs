@@ -65,7 +65,7 @@ internal static class FakeTransactions
             ? transaction : throw new ArgumentException("no transaction has these inputs and outputs", nameof(outputs));
     }
 
-    private static void WriteCount(BinaryWriter writer, int count)
+    internal static void WriteCount(BinaryWriter writer, int count)
     {
         if (count >= 0xfd)
         {

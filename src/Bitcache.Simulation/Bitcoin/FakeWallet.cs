@@ -44,6 +44,8 @@ internal sealed class FakeWallet(string name)
 
     public string Name => name;
     public bool IsScanning { get; set; }
+    /// <summary>Whether it signs; otherwise somebody else does.</summary>
+    public bool HasKeys { get; set; } = true;
     /// <summary>Encrypted, and without its passphrase it signs nothing.</summary>
     public bool IsLocked { get; set; }
 

@@ -46,7 +46,7 @@ internal sealed class FakeWalletCalls(FakeNode node)
             ["walletname"] = Wallet.Name,
             ["scanning"] = Wallet.IsScanning ? new JsonObject { ["duration"] = 1, ["progress"] = 0.5 } : false,
             ["descriptors"] = true,
-            ["private_keys_enabled"] = true,
+            ["private_keys_enabled"] = Wallet.HasKeys,
         };
         if (Wallet.IsLocked) info["unlocked_until"] = 0;
         return info;
@@ -106,8 +106,8 @@ internal sealed class FakeWalletCalls(FakeNode node)
     {
         if (Wallet.IsLocked) throw new CallFailedException(RpcError.WalletUnlockNeeded, "Error: Please enter the wallet passphrase with walletpassphrase first.");
         var transaction = FakePsbt.Read(psbt);
-        var complete = transaction.Inputs.All(i => Wallet.OwnOutput(i.Spent) is not null);
-        var answer = new JsonObject { ["psbt"] = psbt, ["complete"] = complete };
+        var complete = Wallet.HasKeys && transaction.Inputs.All(i => Wallet.OwnOutput(i.Spent) is not null);
+        var answer = new JsonObject { ["psbt"] = FakePsbt.Write(transaction, complete), ["complete"] = complete };
         if (complete) answer["hex"] = Convert.ToHexStringLower(FakeTransactions.Sign(transaction));
         return answer;
     }

@@ -29,7 +29,11 @@ internal sealed record ModelWithdrawal(long Msat, WithdrawalState State, long Fa
 }
 
 internal sealed record ModelFamily(
-    long Cap, bool Anchor, ImmutableList<WithdrawalKey> Pays, FamilyState State, ImmutableList<long> Fees, int Attempt, BlockHash Block);
+    long Cap, bool Anchor, ImmutableList<WithdrawalKey> Pays, FamilyState State, ImmutableList<long> Fees, int Attempt, BlockHash Block)
+{
+    /// <summary>The fee of an attempt that is with its signer.</summary>
+    public long? Prepared { get; init; }
+}
 
 internal sealed partial record Model(
     UnixTime Now, bool ClockTrusted, UnixTime Floor, long Entries,
@@ -95,6 +99,7 @@ internal sealed partial record Model(
         {
             ChangeDeposit c => Change(c),
             OpenFamily c => Open(c),
+            PrepareAttempt c => Prepare(c),
             SignAttempt c => Sign(c),
             ConfirmFamily c => OnFamily(c.Family, f => f.State is FamilyState.Signed or FamilyState.Confirmed && c.Attempt >= 1 && c.Attempt <= f.Fees.Count
                 ? f.State == FamilyState.Confirmed && f.Block == c.Block ? f : f with { State = FamilyState.Confirmed, Attempt = c.Attempt, Block = c.Block } : null),
@@ -229,13 +234,30 @@ internal sealed partial record Model(
     /// <summary>A step of a family; the same family means that there is nothing to change, none that it is not allowed.</summary>
     private (Outcome?, Model) Sign(SignAttempt c)
     {
-        var signed = OnFamily(c.Family, f => f.State is FamilyState.Opened or FamilyState.Signed && c.Attempt == f.Fees.Count + 1 && c.Fee.ToMsat().Value <= f.Cap
-            ? f with { State = FamilyState.Signed, Fees = f.Fees.Add(c.Fee.ToMsat().Value) } : null);
-        if (signed.Item1 != Outcome.Accepted || c.Attempt > 1) return signed;
-        var family = Families[(int)c.Family - 1];
+        var fee = c.Fee.ToMsat().Value;
+        var signed = OnFamily(c.Family, f => TakesAttempt(f, c.Attempt, fee) && (f.Prepared is not { } prepared || prepared == fee)
+            ? f with { State = FamilyState.Signed, Fees = f.Fees.Add(fee), Prepared = null } : null);
+        return signed.Item1 != Outcome.Accepted || Families[(int)c.Family - 1].Prepared is not null ? signed : MaySign(c.Family, c.Attempt, signed);
+    }
+
+    private (Outcome?, Model) Prepare(PrepareAttempt c)
+    {
+        var fee = c.Fee.ToMsat().Value;
+        var prepared = OnFamily(c.Family, f => TakesAttempt(f, c.Attempt, fee) && f.Prepared is null ? f with { Prepared = fee } : null);
+        return prepared.Item1 != Outcome.Accepted ? prepared : MaySign(c.Family, c.Attempt, prepared);
+    }
+
+    private static bool TakesAttempt(ModelFamily family, int attempt, long fee) =>
+        family.State is FamilyState.Opened or FamilyState.Signed && attempt == family.Fees.Count + 1 && fee <= family.Cap;
+
+    /// <summary>Nothing is signed first for somebody who may not pay, or ahead of an earlier anchor.</summary>
+    private (Outcome?, Model) MaySign(long number, int attempt, (Outcome?, Model) signed)
+    {
+        if (attempt > 1) return signed;
+        var family = Families[(int)number - 1];
         if (family.Pays.Any(k => Withdrawals[k].IsLate(Now))) return (Outcome.DeadlineOutOfRange, this);
         if (StoppedOf(family.Pays) is { } stopped) return (stopped, this);
-        var before = Families.Take((int)c.Family - 1).Any(f => f.Anchor && f.State is (FamilyState.Opened or FamilyState.Signed));
+        var before = Families.Take((int)number - 1).Any(f => f.Anchor && f.State is (FamilyState.Opened or FamilyState.Signed));
         return family.Anchor && before ? (Outcome.AnchorPending, this) : signed;
     }
 
@@ -263,7 +285,7 @@ internal sealed partial record Model(
 
     private (Outcome?, Model) Abandon(long number)
     {
-        var (outcome, after) = OnFamily(number, f => f.State == FamilyState.Opened ? f with { State = FamilyState.Abandoned } : null);
+        var (outcome, after) = OnFamily(number, f => f is { State: FamilyState.Opened, Prepared: null } ? f with { State = FamilyState.Abandoned } : null);
         if (outcome is null) return (null, this);
         var family = after.Families[(int)number - 1];
         return (outcome, after.Move(family, WithdrawalState.Queued, 0).With(Operator, w => w.Unhold(family.Cap).Credit(family.Cap)));

@@ -34,7 +34,8 @@ public sealed class AccessMatrixTests(ApiFixture api)
         foreach (var scope in Each.Where(s => route.Scopes.HasFlag(s)))
         {
             var answer = await AskAsync(route, OwnersKey(scope), await TargetAsync());
-            Assert.True(answer.Status is 200 or 201, $"{name} with {scope}: {answer.Text}");
+            // Nothing waits for a signer here, and that is what one who gets through is told.
+            Assert.True(answer.Status is 200 or 201 || answer.Code == "signing_not_found", $"{name} with {scope}: {answer.Text}");
         }
     }
 
@@ -143,6 +144,7 @@ public sealed class AccessMatrixTests(ApiFixture api)
         var path = route.Path
             .Replace("{wallet}", target.Wallet, StringComparison.Ordinal)
             .Replace("{epoch}", "1", StringComparison.Ordinal)
+            .Replace("{txid}", new string('0', 64), StringComparison.Ordinal)
             .Replace("{id}", IdOf(route, target), StringComparison.Ordinal);
         Assert.DoesNotContain('{', path);
         if (route.TextQuery.Count > 0) path += "?" + string.Join('&', route.TextQuery.Select(name => $"{name}={OfflineNode.NewAddress()}"));

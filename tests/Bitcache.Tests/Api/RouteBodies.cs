@@ -13,6 +13,7 @@ internal sealed record RouteTarget(string Payer, string Payee, string Hold, stri
     public string Body(Route route, string id)
     {
         var json = ApiJson.Default;
+        if (route.Request == json.SignedRequest) return """{"psbt":"cHNidP8="}""";
         var terms = route.Request switch
         {
             _ when route.BatchTypes.Count > 0 => $",\"payer\":\"{Payer}\",\"payee\":\"{Payee}\",\"amountMsat\":7",

@@ -25,6 +25,7 @@ public sealed class StrictnessTests(ApiFixture api)
         [typeof(LimitsRequest)] = () => Sample(("perPaymentMsat", 1), ("perHourMsat", 1), ("perDayMsat", 1)),
         [typeof(FeesRequest)] = () => Sample(("tenant", "x"), ("flatMsat", 1), ("partsPerMillion", 1), ("minimumMsat", 1)),
         [typeof(WithdrawalRequest)] = () => Sample(("address", "a"), ("amountSat", 1), ("max", true), ("feeMaxSat", 1), ("deadline", "a")),
+        [typeof(SignedRequest)] = () => new JsonObject { ["psbt"] = "p" },
     };
 
     private static JsonObject Sample(params (string Name, JsonNode Value)[] members)
@@ -81,15 +82,16 @@ public sealed class StrictnessTests(ApiFixture api)
     public async Task A_body_that_is_no_JSON_object_is_refused(Type request)
     {
         var route = Route.All.First(r => r.Request?.Type == request);
-        var good = Samples[request]().ToJsonString();
+        var sample = Samples[request]();
+        var (good, first) = (sample.ToJsonString(), sample.First().Key);
         byte[] Utf8(string text) => Encoding.UTF8.GetBytes(text);
         foreach (var (body, code) in new (byte[], string)[]
         {
             ([], "malformed_json"), (Utf8("{"), "malformed_json"), (Utf8(good[..^1]), "malformed_json"), (Utf8(good + good), "malformed_json"),
             (Utf8(good + "x"), "malformed_json"), (Utf8("// hello\n" + good), "malformed_json"), (Utf8(good[..^1] + ",}"), "malformed_json"),
-            ([0xef, 0xbb, 0xbf, .. Utf8(good)], "malformed_json"), (Utf8("{\"id\":\"").Concat<byte>([0xff, 0xfe]).Concat(Utf8("\"}")).ToArray(), "malformed_json"),
-            (Utf8("""{"id":"\ud800"}"""), "malformed_json"), (Utf8("""{"\ud800":1}"""), "malformed_json"), (Encoding.Unicode.GetBytes(good), "malformed_json"),
-            (Utf8("{\"id\":" + new string('[', 16) + new string(']', 16) + "}"), "malformed_json"), (Utf8(new string('[', 60_000)), "malformed_json"),
+            ([0xef, 0xbb, 0xbf, .. Utf8(good)], "malformed_json"), (Utf8($"{{\"{first}\":\"").Concat<byte>([0xff, 0xfe]).Concat(Utf8("\"}")).ToArray(), "malformed_json"),
+            (Utf8($"{{\"{first}\":\"\\ud800\"}}"), "malformed_json"), (Utf8("""{"\ud800":1}"""), "malformed_json"), (Encoding.Unicode.GetBytes(good), "malformed_json"),
+            (Utf8($"{{\"{first}\":" + new string('[', 16) + new string(']', 16) + "}"), "malformed_json"), (Utf8(new string('[', 60_000)), "malformed_json"),
             (Utf8("null"), "wrong_type"), (Utf8("[]"), "wrong_type"), (Utf8($"[{good}]"), "wrong_type"), (Utf8("\"id\""), "wrong_type"), (Utf8("1"), "wrong_type"),
         })
         {

@@ -37,6 +37,7 @@ internal abstract record Op
     public sealed record Cancel(int Which, bool ByStranger) : Op;
     public sealed record Freeze(int Wallet, bool Frozen, bool ByOperator, int Id) : Op;
     public sealed record Open(int Queued, bool Due, bool Anchor, long Cap) : Op;
+    public sealed record Prepare(int Family, long Fee) : Op;
     public sealed record Sign(int Family, long Fee) : Op;
     public sealed record Confirm(int Family, int Attempt, int Block) : Op;
     public sealed record Unconfirm(int Family) : Op;
@@ -73,6 +74,7 @@ internal abstract record Op
             .. w.FeeMax is null ? Array.Empty<Op>() : [w with { FeeMax = null }], .. w.Within is null ? Array.Empty<Op>() : [w with { Within = null }]],
         Finish f => Cut(f.Shared).Select(v => f with { Shared = v }),
         Open o => Cut(o.Cap).Select(v => o with { Cap = v }),
+        Prepare p => Cut(p.Fee).Select(v => p with { Fee = v }),
         Sign s => Cut(s.Fee).Select(v => s with { Fee = v }),
         RaiseFloor f => Cut(f.Back).Select(v => f with { Back = v }),
         Resend { Which: > 0 } r => [new Resend(0), new Resend(r.Which / 2), new Resend(r.Which - 1)],
@@ -136,6 +138,7 @@ internal abstract record Op
         (4, from wallet in Gen.Choose(-1, 4) from frozen in Sometimes from op in Sometimes from id in Ids select (Op)new Freeze(wallet, frozen, op, id)),
         (6, from count in Few from due in Gen.Elements(true, false) from anchor in Rarely from cap in Sats select (Op)new Open(count, due, anchor, cap)),
         (5, from family in Few from fee in Gen.Choose(0, 1_000) select (Op)new Sign(family, fee)),
+        (1, from family in Few from fee in Gen.Choose(0, 1_000) select (Op)new Prepare(family, fee)),
         (5, from family in Few from back in Gen.Choose(0, 2) from block in Gen.Choose(0, 2) select (Op)new Confirm(family, back, block)),
         (2, Few.Select(f => (Op)new Unconfirm(f))),
         (4, from family in Few from shared in Gen.Frequency((4, Gen.Choose(0, 200)), (1, Gen.Choose(0, 1_000))) select (Op)new Finish(family, shared)),

@@ -132,6 +132,7 @@ internal sealed class RuleTable
             "late" => (new ExpireWithdrawal(new WithdrawalKey(Wallet(w[1]), Id(w[2]))), Ledger.OperatorTenant),
             "charge" => (new ChargeWithdrawal(new WithdrawalKey(Wallet(w[1]), Id(w[2]))), Ledger.OperatorTenant),
             "family" => (ParseFamily(w), Ledger.OperatorTenant),
+            "prepare" => (ParsePrepare(w), Ledger.OperatorTenant),
             "sign" => (ParseSign(w), Ledger.OperatorTenant),
             "confirm" => (ParseConfirm(w), Ledger.OperatorTenant),
             "unconfirm" => (new UnconfirmFamily(Long(w[1])), Ledger.OperatorTenant),
@@ -225,6 +226,10 @@ internal sealed class RuleTable
         var anchor = Option(w, "anchor") is { } epoch ? new AnchorTerms(Long(epoch), 10, Hash("root")) : null;
         return new OpenFamily(Long(w[1]), Whole(w[3]), anchor, [.. keys]);
     }
+
+    /// <summary>"prepare 1 2 fee 3": attempt 2 of family 1, to be signed elsewhere.</summary>
+    private static PrepareAttempt ParsePrepare(string[] w) => new(
+        Long(w[1]), int.Parse(w[2], CultureInfo.InvariantCulture), new Txid(Hash("tx" + w[1] + w[2])), Whole(w[4]), ByteString.FromUtf8("unsigned " + w[2]));
 
     /// <summary>"sign 1 2 fee 3 [at 100]": attempt 2 of family 1, at a height.</summary>
     private static SignAttempt ParseSign(string[] w) => new(

@@ -147,7 +147,12 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
                 Do(new OpenFamily(_model.Families.Count + 1, new Sats(o.Cap), anchor, [.. keys]), Ledger.OperatorTenant);
                 break;
             case Op.Sign o when Family(o.Family) is { } number:
-                Do(new SignAttempt(number, _model.Families[(int)number - 1].Fees.Count + 1, default, new Sats(o.Fee), ByteString.Empty, (uint)(o.Fee % 3)), Ledger.OperatorTenant);
+                var unsigned = _model.Families[(int)number - 1];
+                var fee = unsigned.Prepared is { } prepared ? new Msat(prepared).RoundDownToSats() : new Sats(o.Fee);
+                Do(new SignAttempt(number, unsigned.Fees.Count + 1, default, fee, ByteString.Empty, (uint)(o.Fee % 3)), Ledger.OperatorTenant);
+                break;
+            case Op.Prepare o when Family(o.Family) is { } number:
+                Do(new PrepareAttempt(number, _model.Families[(int)number - 1].Fees.Count + 1, default, new Sats(o.Fee), ByteString.FromUtf8("psbt")), Ledger.OperatorTenant);
                 break;
             case Op.Confirm o when Family(o.Family) is { } number:
                 var attempt = Math.Max(0, _model.Families[(int)number - 1].Fees.Count - o.Attempt);

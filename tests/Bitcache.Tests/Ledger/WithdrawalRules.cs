@@ -279,6 +279,33 @@ public sealed class WithdrawalRules
         """);
 
     [Fact]
+    public void What_a_signer_was_given_is_taken_back_whatever_has_happened_since_and_nothing_else_is() => RuleTable.Run(Funded + """
+        withdraw a S 400 id 1             Accepted
+        family 1 cap 100 of a/1           Accepted              op 4900 held 100
+        deposit d1 frozen                 Accepted              a 0 held 400 frozen 600 pending 400
+        prepare 1 1 fee 30                WalletOwes
+        deposit d1 credited               Accepted              a 600 held 400
+        prepare 1 1 fee 101               Impossible
+        prepare 1 1 fee 30                Accepted              a 600 held 400, op 4900 held 100
+        # It may be on its way, so that it is neither built anew nor given up.
+        prepare 1 1 fee 40                Impossible
+        abandon 1                         Impossible
+        cancel a 1                        WithdrawalNotQueued
+        confirm 1 1 B                     Impossible
+        sign 1 1 fee 31                   Impossible
+        deposit d1 frozen                 Accepted              a 0 held 400 frozen 600 pending 400
+        sign 1 1 fee 30 at 9              Accepted
+        # A replacement is signed elsewhere, too; the one before it may confirm meanwhile.
+        prepare 1 2 fee 60                Accepted
+        confirm 1 1 B                     Accepted
+        sign 1 2 fee 60 at 15             Impossible
+        unconfirm 1                       Accepted
+        sign 1 2 fee 60 at 15             Accepted
+        confirm 1 2 C                     Accepted
+        finish 1                          Accepted              a 0 frozen 600 pending 400, op 4940
+        """);
+
+    [Fact]
     public void At_most_one_anchor_is_unconfirmed() => RuleTable.Run(Funded + """
         withdraw a S 400 id 1                  Accepted
         family 1 cap 100 anchor 1              Accepted         op 4900 held 100

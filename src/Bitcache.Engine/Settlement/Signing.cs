@@ -1,0 +1,73 @@
+// Transactions that are signed elsewhere: handed out as PSBTs, and taken back when they are signed.
+
+using Bitcache.Core;
+using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Partitions;
+
+namespace Bitcache.Engine.Settlement;
+
+/// <summary>A transaction that waits for its signer.</summary>
+public sealed record SigningRequest(int Partition, Family Family, Preparation Prepared);
+
+/// <summary>What came of a transaction that somebody signed.</summary>
+public enum SignedOutcome
+{
+    None,
+    /// <summary>It is durable, and on its way from the next turn on.</summary>
+    Taken,
+    /// <summary>It was taken before.</summary>
+    TakenBefore,
+    /// <summary>No such transaction was handed out, or another one of its family is in a block.</summary>
+    NotFound,
+    /// <summary>Signatures are missing, or do not fit.</summary>
+    NotSigned,
+    /// <summary>It is no PSBT.</summary>
+    Malformed,
+    /// <summary>It is another transaction than the one that was handed out.</summary>
+    Other,
+}
+
+/// <summary>Used within the settlement loop's turns only.</summary>
+public sealed class Signing(PartitionSet partitions, IReadOnlyList<Payouts> payouts, IBitcoinNode node)
+{
+    /// <summary>RPC_DESERIALIZATION_ERROR.</summary>
+    private const RpcError NoPsbt = (RpcError)(-22);
+
+    /// <summary>What waits for signatures, the oldest first within a partition.</summary>
+    public async Task<IReadOnlyList<SigningRequest>> ListAsync()
+    {
+        var live = await partitions.QueryAllAsync(ledger => ledger.LiveFamilies());
+        return
+        [
+            .. live.SelectMany((families, number) => families
+                .Where(f => f is { State: FamilyState.Opened or FamilyState.Signed, Prepared: not null })
+                .Select(f => new SigningRequest(number, f, f.Prepared!))),
+        ];
+    }
+
+    /// <summary>Takes a transaction back from its signer.</summary>
+    /// <param name="txid">As it was handed out.</param>
+    /// <param name="psbt">With all signatures, in base64.</param>
+    /// <param name="cancel">Ends the wait.</param>
+    /// <exception cref="NodeException">The node cannot say whether it is complete. Nothing was taken.</exception>
+    public async Task<SignedOutcome> TakeAsync(Txid txid, string psbt, CancellationToken cancel)
+    {
+        if ((await ListAsync()).FirstOrDefault(r => r.Prepared.Txid == txid) is not { } request) return await FindTakenAsync(txid);
+        try
+        {
+            if (await node.FinalizePsbtAsync(psbt, cancel) is not { } raw) return SignedOutcome.NotSigned;
+            var height = (await node.GetBlockchainInfoAsync(cancel)).Blocks;
+            return await payouts[request.Partition].TakeSignedAsync(request.Family, request.Prepared, raw, height);
+        }
+        catch (NodeException e) when (e.Failure == NodeFailure.Rejected && e.Code == NoPsbt)
+        {
+            return SignedOutcome.Malformed;
+        }
+    }
+
+    private async Task<SignedOutcome> FindTakenAsync(Txid txid)
+    {
+        var known = await partitions.QueryAllAsync(ledger => ledger.LiveFamilies().Any(f => f.Attempts.Any(a => a.Txid == txid)));
+        return known.Contains(true) ? SignedOutcome.TakenBefore : SignedOutcome.NotFound;
+    }
+}
