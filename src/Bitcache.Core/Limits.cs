@@ -137,6 +137,8 @@ public static class Limits
     public const int MemberNameCharactersMax = 64;
     /// <summary>Connections that the HTTP API holds at once; the settings may say less.</summary>
     public const int ConnectionsMax = 10_000;
+    /// <summary>The name of a key, as far as entries keep it: who asked for a withdrawal, and who approved it.</summary>
+    public const int KeyIdBytesMax = 64;
     /// <summary>Names of tenants and labels of keys.</summary>
     public const int KeyNameCharactersMax = 64;
 

@@ -17,6 +17,12 @@ public sealed record EngineHealth(
 {
     /// <summary>Which node is in use, and how the others are; null where there is but one.</summary>
     public NodesHealth? Nodes { get; init; }
+
+    /// <summary>Whether the operator has stopped withdrawals.</summary>
+    public required bool WithdrawalsStopped { get; init; }
+
+    /// <summary>Withdrawals that wait for a second person's approval.</summary>
+    public required int AwaitingWithdrawals { get; init; }
 }
 
 /// <param name="Partition">Whose withdrawals it pays; families are numbered there.</param>

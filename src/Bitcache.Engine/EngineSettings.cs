@@ -75,6 +75,9 @@ public sealed record EngineSettings
     /// <summary>The value of the output that the next anchor spends.</summary>
     public long AnchorOutputSat { get; init; } = 1_000;
 
+    /// <summary>Withdrawals of at least so much wait for a second person's approval; null for none.</summary>
+    public long? ApprovalFromSat { get; init; }
+
     /// <summary>Journal segments are allocated whole.</summary>
     public int SegmentMebibytes { get; init; } = 64;
 
@@ -130,6 +133,7 @@ public sealed record EngineSettings
         Require(WithdrawalBatchCount >= 0, "withdrawalBatchCount must be at least 0");
         Require(FeeRatePatience >= 0 && FeeRatePatience <= FeeRateMax, "feeRatePatience must lie between 0 and feeRateMax");
         Require(AnchorOutputSat is >= 546 and <= 1_000_000, "anchorOutputSat must lie between 546 (dust) and 1,000,000");
+        Require(ApprovalFromSat is null or (>= 1 and <= Limits.SupplySatMax), "approvalFromSat must be at least 1");
         Require(SegmentMebibytes is >= 16 and <= 1024, "segmentMebibytes must lie between 16 and 1024");
         Require(ArchiveFolder is null || Directory.Exists(ArchiveFolder),
             $"archiveFolder: there is no folder {ArchiveFolder}; make it, or mount its disk");

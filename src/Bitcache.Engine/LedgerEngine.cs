@@ -216,7 +216,7 @@ public sealed class LedgerEngine : IAsyncDisposable
         var chain = _settlement.Chain;
         var views = await Partitions.QueryAllAsync(ledger => (
             Totals: ledger.Totals, ledger.NextSequence, ledger.WalletCount, ledger.QueuedWithdrawals, Live: ledger.LiveFamilies(),
-            Operator: ledger.OperatorWallet.Available));
+            Operator: ledger.OperatorWallet.Available, Awaiting: ledger.AwaitingWithdrawals().Count, ledger.WithdrawalsStopped));
         var (cursor, epoch, anchored) = await Partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.LastEpoch, NewestAnchored(ledger)));
         var payouts = _settlement.Payouts;
         // Each partition has an account of the operator's wallet.
@@ -228,6 +228,9 @@ public sealed class LedgerEngine : IAsyncDisposable
             Partitions.LegsInFlight)
         {
             Nodes = _settlement.Nodes,
+            // The others follow the first.
+            WithdrawalsStopped = views[0].WithdrawalsStopped,
+            AwaitingWithdrawals = views.Sum(v => v.Awaiting),
         };
     }
 

@@ -9,7 +9,7 @@ namespace Bitcache.Simulation;
 
 internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settings, Coverage coverage)
 {
-    private readonly Dictionary<(WalletId, OperationId, bool), Request> _requests = [];
+    private readonly Dictionary<(WalletId, OperationId, Type?), Request> _requests = [];
     private readonly List<Request> _sent = [];
     private readonly List<Request> _unsettled = [];
 
@@ -30,6 +30,8 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
         Must.Hold(_requests.TryGetValue(Request.IdentityOf(command), out var request), $"Nobody sent {command}.");
         Must.Hold(request.MayTakeEffect, $"Nothing of {command} was on its way any more.");
         Must.Hold(request.Tenant == entry.Tenant && request.Asked(command), $"Nobody asked for {command} by tenant {entry.Tenant}.");
+        if (entry.Type == EntryType.WithdrawalRequested && command is RequestWithdrawal made && request.Terms is RequestWithdrawal asked)
+            Must.Hold((made.ApprovalFrom is not null) == (made.Amount >= asked.ApprovalFrom), $"{command} was asked for with approval from {asked.ApprovalFrom} on.");
     }
 
     /// <summary>After a recovery nothing is on its way.</summary>

@@ -40,6 +40,7 @@ internal static class Comparison
                     == (withdrawal.State, withdrawal.Family, withdrawal.Fee, withdrawal.Charge, withdrawal.Deadline),
                 $"The withdrawal {key} is {there}.");
         }
+        Must.Hold(ledger.WithdrawalsStopped == model.Stopped, $"Withdrawals are {(ledger.WithdrawalsStopped ? "stopped" : "not stopped")}, by the rules the opposite.");
         foreach (var (original, refunded) in model.Refunded)
             Must.Hold(ledger.RefundedOf(0, original).Value == refunded, $"{ledger.RefundedOf(0, original)} of {original} were refunded, by the rules {refunded}.");
     }

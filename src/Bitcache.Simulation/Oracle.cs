@@ -12,7 +12,7 @@ internal sealed class Oracle(Action<Entry> admit)
 {
     private readonly List<Model> _after = [];
     private readonly List<byte[]> _records = [];
-    private readonly Dictionary<(WalletId, OperationId, bool), long> _entries = [];
+    private readonly Dictionary<(WalletId, OperationId, Type?), long> _entries = [];
     private readonly HashSet<UInt128> _salts = [];
 
     /// <summary>The sequence of the next entry.</summary>
@@ -40,7 +40,7 @@ internal sealed class Oracle(Action<Entry> admit)
     public long? Find(ClientCommand command) => _entries.TryGetValue(Request.IdentityOf(command), out var sequence) ? sequence : null;
 
     /// <summary>The entry that an id names: of a withdrawal the one that asked for it.</summary>
-    public long? FindNamed(WalletId owner, OperationId id) => _entries.TryGetValue((owner, id, false), out var sequence) ? sequence : null;
+    public long? FindNamed(WalletId owner, OperationId id) => _entries.TryGetValue((owner, id, null), out var sequence) ? sequence : null;
 
     public Entry EntryAt(long sequence) => Entry.Read(_records[(int)sequence], sequence);
 
@@ -84,6 +84,7 @@ internal sealed class Oracle(Action<Entry> admit)
             CancelWithdrawal c => (c.Wallet, default),
             ExpireWithdrawal c => (c.Withdrawal.Wallet, default),
             ChargeWithdrawal c => (c.Withdrawal.Wallet, default),
+            DecideWithdrawal c => (c.Wallet, default),
             CreateWallet c => (c.Wallet, entry.Payee),
             ExpireHold c => (c.Payer, entry.Payee),
             ChangeDeposit c => (after.Addresses[c.Script], entry.Payee),

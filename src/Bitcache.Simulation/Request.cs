@@ -18,8 +18,9 @@ internal sealed class Request(ClientCommand terms, uint tenant)
 
     public bool MayTakeEffect => Outstanding > 0 || IsUnknown;
 
-    /// <summary>What has one effect. Cancelling goes by the id of the withdrawal that it takes back.</summary>
-    public static (WalletId Owner, OperationId Id, bool Cancels) IdentityOf(ClientCommand command) => (command.Owner, command.Id, command is CancelWithdrawal);
+    /// <summary>What has one effect. Cancelling and deciding go by the id of the withdrawal that they are about.</summary>
+    public static (WalletId Owner, OperationId Id, Type? About) IdentityOf(ClientCommand command) =>
+        (command.Owner, command.Id, command is CancelWithdrawal or DecideWithdrawal ? command.GetType() : null);
 
     public void Send(ClientCommand command)
     {

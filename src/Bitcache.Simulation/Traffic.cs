@@ -8,6 +8,10 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
     public const uint Tenants = 2;
     private const int WalletsMax = 12;
     private const int SplitPartsMax = 8;
+    /// <summary>Larger withdrawals wait for approval.</summary>
+    private static readonly Sats ApprovalFrom = new(1_200);
+    // The first asks for withdrawals.
+    private static readonly ByteString[] Keys = [ByteString.FromUtf8("1a2b3c4d"), ByteString.FromUtf8("5e6f7a8b"), ByteString.FromUtf8("9c0d1e2f")];
 
     public static Genesis Genesis { get; } = new(
         "simulation.example/log", 3, 1, new WalletId(0x0f), new ByteString([0x51, 0x20, .. Enumerable.Repeat((byte)0xaa, 32)]), []);
@@ -54,6 +58,7 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
         < 90 when _wallets < WalletsMax => NewWallet(),
         < 92 => Own(w => new AssignAddress(NewId(), w, AddressPurpose.Deposit, NewScript())),
         < 98 => NextWithdrawal(),
+        < 99 => (new StopWithdrawals(NewId(), random.Next(3) == 0), Ledger.OperatorTenant),
         _ => (new EpochCut(NewId(), Model.Epochs + random.Next(2)), Ledger.OperatorTenant),
     };
 
@@ -76,6 +81,8 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
         PlaceHold h => h with { Code = h.Code + 1 },
         CaptureHold c => c with { Close = !c.Close },
         SetFrozen f => f with { Frozen = !f.Frozen },
+        StopWithdrawals s => s with { Stopped = !s.Stopped },
+        DecideWithdrawal d => new DecideWithdrawal(d.Id, d.Wallet, !d.Approved, d.By),
         RequestWithdrawal w => w with { Deadline = new UnixTime((w.Deadline?.Milliseconds ?? 1_800_000_000_000) + 1) },
         _ => command,
     };
@@ -140,7 +147,7 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
         return Own(w => new SetLimits(NewId(), w, limits));
     }
 
-    private (ClientCommand, uint) NextWithdrawal() => random.Next(4) == 0 && Model.Withdrawals.Count > 0 ? NextCancel() : Own(w =>
+    private (ClientCommand, uint) NextWithdrawal() => random.Next(4) == 0 && Model.Withdrawals.Count > 0 ? random.Next(2) == 0 ? NextCancel() : NextDecision() : Own(w =>
     {
         var script = random.Next(5) == 0 ? oracle.Scripts[random.Next(oracle.Scripts.Count)] : NewScript();
         return new RequestWithdrawal(NewId(), w, script, new Sats(300 + random.Next(1_500)), random.Next(6) == 0)
@@ -148,6 +155,8 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
             Fee = new Sats(random.Next(3) == 0 ? 0 : random.Next(300)),
             FeeMax = random.Next(3) == 0 ? new Sats(random.Next(400)) : null,
             Deadline = random.Next(3) == 0 ? new UnixTime(clock.Now + (random.Next(8) == 0 ? -1 : random.Next(60_000))) : null,
+            ApprovalFrom = ApprovalFrom,
+            AskedBy = Keys[0],
         };
     });
 
@@ -156,6 +165,15 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
     {
         var key = Model.Withdrawals.OrderByDescending(w => w.Value.Order).ElementAt(random.Next(Math.Min(4, Model.Withdrawals.Count))).Key;
         return (new CancelWithdrawal(key.Id, key.Wallet), Model.Wallets[key.Wallet].Tenant);
+    }
+
+    /// <summary>Approves or declines one of the newest withdrawals, of which a few wait for it.</summary>
+    private (ClientCommand, uint) NextDecision()
+    {
+        var awaiting = Model.Withdrawals.Where(w => w.Value.State == WithdrawalState.AwaitingApproval || random.Next(8) == 0).OrderByDescending(w => w.Value.Order).ToArray();
+        if (awaiting.Length == 0) return NextCancel();
+        var key = awaiting[random.Next(Math.Min(4, awaiting.Length))].Key;
+        return (new DecideWithdrawal(key.Id, key.Wallet, random.Next(3) != 0, Keys[random.Next(Keys.Length)]), Ledger.OperatorTenant);
     }
 
     private (ClientCommand, uint) Own(Func<WalletId, ClientCommand> make)

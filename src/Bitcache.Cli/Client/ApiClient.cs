@@ -56,6 +56,16 @@ public sealed partial class ApiClient(ApiConnection connection) : IDisposable
     public Task<Reply<Page<WithdrawalReply>>> GetWithdrawalsAsync(WalletId wallet, Paging paging, CancellationToken cancel) =>
         connection.GetAsync($"/v1/wallets/{wallet}/withdrawals{paging}", Json.PageWithdrawalReply, cancel);
 
+    /// <param name="stopped">False to let them go on.</param>
+    public Task<Reply<StopReply>> StopWithdrawalsAsync(OperationId id, bool stopped, CancellationToken cancel) => connection.PostAsync(
+        stopped ? "/v1/operator/withdrawals:stop" : "/v1/operator/withdrawals:resume", new IdRequest(id.ToString()), Json.IdRequest, Json.StopReply, cancel);
+
+    public Task<Reply<ApprovalsReply>> GetApprovalsAsync(CancellationToken cancel) =>
+        connection.GetAsync("/v1/operator/approvals", Json.ApprovalsReply, cancel);
+
+    public Task<Reply<WithdrawalReply>> DecideWithdrawalAsync(WalletId wallet, OperationId id, bool approved, CancellationToken cancel) =>
+        connection.PostAsync($"/v1/wallets/{wallet}/withdrawals/{id}/{(approved ? "approve" : "decline")}", Json.WithdrawalReply, cancel);
+
     public Task<Reply<EpochReply>> CloseEpochAsync(OperationId id, CancellationToken cancel) =>
         connection.PostAsync("/v1/epochs", new IdRequest(id.ToString()), Json.IdRequest, Json.EpochReply, cancel);
 

@@ -36,6 +36,8 @@ namespace Bitcache.Cli.Client;
 [JsonSerializable(typeof(Page<SigningReply>))]
 [JsonSerializable(typeof(SignedRequest))]
 [JsonSerializable(typeof(SignedReply))]
+[JsonSerializable(typeof(StopReply))]
+[JsonSerializable(typeof(ApprovalsReply))]
 [JsonSerializable(typeof(EpochReply))]
 [JsonSerializable(typeof(Page<EpochReply>))]
 [JsonSerializable(typeof(OperatorReply))]

@@ -55,6 +55,7 @@ internal static class HealthCommand
             ["covered by a signed checkpoint", Text(health.CheckpointSize)],
             ["wallets", Text(health.Wallets)],
             ["withdrawals queued", Text(health.QueuedWithdrawals)],
+            ["withdrawals awaiting approval", Text(health.WithdrawalsAwaitingApproval)],
             ["last epoch", Text(health.LastEpoch)],
             ["epochs not anchored", Text(health.EpochsUnanchored)],
             ["reserves", health.ReservesMsat is { } reserves ? Session.Bits(reserves) : "not known yet"],

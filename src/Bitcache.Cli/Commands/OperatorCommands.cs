@@ -4,7 +4,12 @@ namespace Bitcache.Cli.Commands;
 
 internal static class OperatorCommands
 {
-    public static Command Create() => new("operator", "The operator's own affairs.") { CreateTopUpAddress(), CreateShow(), CreateConfirmClock(), SigningCommands.CreateList(), SigningCommands.CreateHandBack() };
+    public static Command Create()
+    {
+        var command = new Command("operator", "The operator's own affairs.") { CreateTopUpAddress(), CreateShow(), CreateConfirmClock(), SigningCommands.CreateList(), SigningCommands.CreateHandBack() };
+        foreach (var brake in BrakeCommands.All()) command.Add(brake);
+        return command;
+    }
 
     private static Command CreateTopUpAddress()
     {

@@ -48,7 +48,7 @@ internal static class WithdrawCommands
     {
         var (wallet, withdrawal) = (Inputs.Wallet(), Inputs.IdArgument("The withdrawal's id.", "withdrawal"));
         return ClientCommand.Create(
-            "cancel-withdrawal", "Take back a withdrawal that is still queued.", [wallet, withdrawal], async session =>
+            "cancel-withdrawal", "Take back a withdrawal that is still queued, or waits for approval.", [wallet, withdrawal], async session =>
                 session.Show(await session.Client.CancelWithdrawalAsync(session.Get(wallet), session.Get(withdrawal), session.Cancel), Write));
     }
 
@@ -68,7 +68,7 @@ internal static class WithdrawCommands
                 }));
     }
 
-    private static void Write(WithdrawalReply withdrawal, TextWriter output)
+    internal static void Write(WithdrawalReply withdrawal, TextWriter output)
     {
         output.WriteLine($"{Session.Sat(withdrawal.AmountSat)} to {withdrawal.Address}: {withdrawal.State}");
         if (withdrawal.FeeQuotedSat is not null) output.WriteLine($"for mining {FeeOf(withdrawal)}");

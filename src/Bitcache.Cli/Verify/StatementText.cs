@@ -28,6 +28,9 @@ internal static class StatementText
         CancelWithdrawal c => $"{c.Wallet} cancelled withdrawal {c.Id}, {Amounts.Format(entry.Released, MoneyUnit.Sat)} went back",
         ExpireWithdrawal e => $"withdrawal {e.Withdrawal.Id} of {e.Withdrawal.Wallet} passed its deadline, {Amounts.Format(entry.Released, MoneyUnit.Sat)} went back",
         ChargeWithdrawal { Withdrawal: var w } => $"mining withdrawal {w.Id} cost {w.Wallet} {Amounts.Format(entry.Fee, MoneyUnit.Sat)}, {Amounts.Format(entry.Released, MoneyUnit.Sat)} went back",
+        DecideWithdrawal d => d.Approved ? $"withdrawal {d.Id} of {d.Wallet} was approved"
+            : $"withdrawal {d.Id} of {d.Wallet} was declined, {Amounts.Format(entry.Released, MoneyUnit.Sat)} went back",
+        StopWithdrawals s => $"all withdrawals were {(s.Stopped ? "stopped" : "let go on")}",
         CreateWallet c => $"wallet {c.Wallet} was made, id {c.Id}",
         SetFrozen f => $"{f.Wallet} was {(f.Frozen ? "frozen" : "unfrozen")}, id {f.Id}",
         SetLimits l => $"spending limits of {l.Wallet}: {Limit(l.Limits.PerPayment)} a payment, {Limit(l.Limits.PerHour)} an hour, {Limit(l.Limits.PerDay)} a day, id {l.Id}",

@@ -35,6 +35,7 @@ public sealed partial record Entry
             Command = new Split(first.Id, first.Payer, [.. parts.Select(part => ((Split)part.Command).Parts[0])]) { PayeesElsewhereExist = true },
             HasOperatorLink = rest.Flag(),
         };
+        if (record[MarksOffset] > Departs) throw new FormatException("a split with unknown marks");
         var departs = record[MarksOffset] == Departs ? rest.I64() : 0;
         entry = entry with { First = new HistoryLink(rest.I64(), rest.Msat()) };
         for (var i = 0; i < parts.Length; i++)

@@ -3,12 +3,13 @@
 //   record     0  u32  length of the whole record
 //              4  u16  sequences that the record covers: 1, or as many as a split has parts
 //              6  u8   record version (1)
-//              7  u8   marks: 0, or 1 if a credit went to another partition
+//              7  u8   marks: 0, 1 if a credit went to another partition, or 2 if a withdrawal waits for approval
 //              8  u32  tenant that the command came from
 //             12  u16  statement length s
 //             14  s    statement; of a split one for each part, each behind its length
 //             ..       the command's private bytes, then links and balances (by type, below); of a signed attempt u32 length
-//                      and bytes of the transaction, u32 height of the newest block (no bytes where that was not kept)
+//                      and bytes of the transaction, u32 height of the newest block (no bytes where that was not kept);
+//                      of a withdrawal that waits for approval, and of what decided it, u8 length and name of the key that asked
 //
 //   statement  0  u8   statement version (1)
 //              1  u8   entry type
@@ -17,8 +18,8 @@
 //             12  u64  time of the batch, Unix milliseconds
 //             20       body: the command's fields (of payments: PaymentBytes.cs), and what the decision adds:
 //                      u8 kind before a payment that was refused; behind a payment with a fee, a part of a split, a hold, a capture
-//                      and a withdrawal's charge u64 fee; behind a capture, an expiry and a withdrawal's cancellation, expiry
-//                      and charge u64 msat that went back to the payer; behind a refused command u16 outcome; behind a withdrawal settled inside 16 bytes of the
+//                      and a withdrawal's charge u64 fee; behind a capture, an expiry and what cancels, decides, ends or
+//                      charges a withdrawal u64 msat that went back to the payer; behind a refused command u16 outcome; behind a withdrawal settled inside 16 bytes of the
 //                      wallet that it credits, behind an expiry of the payee
 //             ..  16   salt
 //
@@ -67,12 +68,13 @@ public sealed partial record Entry(
     public const int SaltBytes = 16;
     internal const int MarksOffset = 7;
     internal const byte Departs = 1;
+    internal const byte Awaits = 2;
 
     /// <summary>What the payer paid to the operator on top of the amount, or has held for that.</summary>
     public Msat Fee { get; init; }
 
-    /// <summary>What went back to the payer because a hold was closed, a withdrawal was cancelled or expired, or mining it cost
-    /// less than was held for that.</summary>
+    /// <summary>What went back to the payer because a hold was closed, a withdrawal was cancelled, declined or expired, or mining it
+    /// cost less than was held for that.</summary>
     public Msat Released { get; init; }
 
     /// <summary>The operator's link.</summary>
@@ -96,6 +98,7 @@ public sealed partial record Entry(
         EntryType.WithdrawalCharged => HistorySides.Payer | OperatorSide,
         EntryType.LegReceived => HistorySides.Payee,
         EntryType.DepositChanged when ((ChangeDeposit)Command).IsInHistory => HistorySides.Payer,
+        EntryType.WithdrawalDecided when !((DecideWithdrawal)Command).Approved => HistorySides.Payer,
         _ => HistorySides.None,
     };
 
@@ -173,6 +176,7 @@ public sealed partial record Entry(
         var entry = ReadStatement(statement, tenant, ref rest);
         var departs = record[MarksOffset] == Departs;
         if (departs && !entry.MaySend) throw new FormatException($"an entry of type {entry.Type} that sends a credit");
+        if (record[MarksOffset] == Awaits) entry = entry with { Command = ReadAwaiting(entry, ref rest) };
         entry = entry with
         {
             First = ReadLink(entry.Sides & HistorySides.Payer, ref rest),
@@ -198,7 +202,7 @@ public sealed partial record Entry(
         if (header.U32() != record.Length) throw new FormatException("a record's length does not match its bytes");
         var sequences = header.U16();
         if (header.U8() != RecordVersion) throw new FormatException("a record of an unknown version");
-        if (sequences is < 1 or > Limits.SplitPayeesMax || header.U8() > Departs) throw new FormatException("a record with unknown marks");
+        if (sequences is < 1 or > Limits.SplitPayeesMax || header.U8() > Awaits) throw new FormatException("a record with unknown marks");
         header.Take(4);
         for (; index > 0; index--) header.Take(header.U16());
         var statement = header.Take(header.U16());
@@ -245,6 +249,8 @@ public sealed partial record Entry(
             EntryType.WithdrawalCancelled => CancelWithdrawal.Read(ref reader),
             EntryType.WithdrawalExpired => ExpireWithdrawal.Read(ref reader),
             EntryType.WithdrawalCharged => ChargeWithdrawal.Read(ref reader),
+            EntryType.WithdrawalsStopSet => StopWithdrawals.Read(ref reader),
+            EntryType.WithdrawalDecided => DecideWithdrawal.Read(ref reader, ref rest, leafOnly),
             EntryType.FamilyOpened => OpenFamily.Read(ref reader),
             EntryType.AttemptPrepared => ReadPrepareAttempt(ref reader, ref rest, leafOnly),
             EntryType.AttemptSigned => ReadSignAttempt(ref reader, ref rest, leafOnly),
@@ -271,7 +277,7 @@ public sealed partial record Entry(
         var fee = charged ? reader.Msat() : type == EntryType.WithdrawalRequested ? ((RequestWithdrawal)command).Fee.ToMsat() : Msat.Zero;
         if (type == EntryType.TransferCharged && fee.IsZero) throw new FormatException("a transfer charged with nothing");
         var released = type is EntryType.HoldCaptured or EntryType.HoldExpired or EntryType.WithdrawalCancelled
-            or EntryType.WithdrawalExpired or EntryType.WithdrawalCharged ? reader.Msat() : Msat.Zero;
+            or EntryType.WithdrawalExpired or EntryType.WithdrawalCharged or EntryType.WithdrawalDecided ? reader.Msat() : Msat.Zero;
         var refused = type is EntryType.TransferRefused or EntryType.WithdrawalRefused or EntryType.PaymentRefused or EntryType.SplitRefused;
         var outcome = refused ? reader.U16<Outcome>() : Outcome.Accepted;
         var payee = type switch
@@ -291,6 +297,13 @@ public sealed partial record Entry(
     /// <summary>Whether an entry of this type may credit a wallet of another partition.</summary>
     private bool MaySend => Type is EntryType.Transfer or EntryType.TransferUpTo or EntryType.TransferCharged or EntryType.HoldCaptured
         or EntryType.PaymentRefunded or EntryType.WithdrawalSettledInside or EntryType.OperatorFundsMoved;
+
+    /// <summary>The key that asked for a withdrawal stands behind all other private bytes.</summary>
+    private static RequestWithdrawal ReadAwaiting(Entry entry, ref ByteReader rest)
+    {
+        if (entry.Type != EntryType.WithdrawalRequested) throw new FormatException($"an entry of type {entry.Type} that waits for approval");
+        return (RequestWithdrawal)entry.Command with { ApprovalFrom = Sats.Zero, AskedBy = rest.Short(Limits.KeyIdBytesMax) };
+    }
 
     private static Payment Credit(OperationId id, WalletId payer, WalletId payee, Msat amount, uint code, ByteString reference)
     {

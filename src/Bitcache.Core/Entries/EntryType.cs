@@ -51,6 +51,10 @@ public enum EntryType : byte
     WithdrawalExpired = 44,
     /// <summary>A withdrawal's share of what mining cost, taken from what was held for it.</summary>
     WithdrawalCharged = 45,
+    /// <summary>The operator stopped all withdrawals, or let them go on.</summary>
+    WithdrawalsStopSet = 46,
+    /// <summary>A withdrawal that waited for a second person's approval got it, or was declined.</summary>
+    WithdrawalDecided = 47,
     /// <summary>A transaction was built and is signed by somebody else.</summary>
     AttemptPrepared = 51,
 }

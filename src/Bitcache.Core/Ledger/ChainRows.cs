@@ -81,6 +81,7 @@ internal static class ChainRows
             row.Flag(withdrawal.Deadline is not null);
             if (withdrawal.Deadline is { } deadline) row.Time(deadline);
         }
+        if (withdrawal.State == WithdrawalState.AwaitingApproval) row.Short(withdrawal.AskedBy.Span);
         writer.End(row);
     }
 
@@ -93,6 +94,7 @@ internal static class ChainRows
         if (!Enum.IsDefined(state)) throw new FormatException($"{state} is no state of a withdrawal");
         var withdrawal = new Withdrawal(key, script, amount, requested, sequence, state, row.I64(), row.Wallet());
         if ((marked & HasTerms) != 0) withdrawal = withdrawal with { Fee = row.Sats(), Charge = row.Sats(), Deadline = row.Flag() ? row.Time() : null };
+        if (state == WithdrawalState.AwaitingApproval) withdrawal = withdrawal with { AskedBy = row.Short(Limits.KeyIdBytesMax) };
         reader.End(row);
         return withdrawal;
     }

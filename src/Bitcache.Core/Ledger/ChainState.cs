@@ -26,6 +26,10 @@ public enum WithdrawalState : byte
     SettledInside = 4,
     /// <summary>Taken back by its owner before any family held it.</summary>
     Cancelled = 5,
+    /// <summary>Its money is held, and it leaves once a second person has approved it.</summary>
+    AwaitingApproval = 8,
+    /// <summary>A second person would not have it leave: its money is the wallet's again.</summary>
+    Declined = 9,
     /// <summary>Its transaction is final, and what it costs its wallet is not booked yet.</summary>
     Sent = 10,
     /// <summary>Given back: its deadline was over before a transaction that pays it was signed.</summary>
@@ -45,6 +49,9 @@ public sealed record Withdrawal(
 
     /// <summary>What is set aside while it waits.</summary>
     public Msat Held => Amount.ToMsat() + Fee.ToMsat();
+
+    /// <summary>While it waits for approval: the key that asked for it, which may not approve it.</summary>
+    public ByteString AskedBy { get; init; }
 }
 
 public enum FamilyState : byte
@@ -78,6 +85,9 @@ public sealed record Family(
     FamilyState State, IReadOnlyList<Attempt> Attempts, Confirmation? Confirmation, Preparation? Prepared = null)
 {
     public bool IsLive => State is FamilyState.Opened or FamilyState.Signed or FamilyState.Confirmed;
+
+    /// <summary>It pays nobody and anchors nothing: it makes one coin of the hot wallet's many.</summary>
+    public bool IsConsolidation => Anchor is null && Withdrawals.Count == 0;
 }
 
 /// <summary>A closed epoch.</summary>

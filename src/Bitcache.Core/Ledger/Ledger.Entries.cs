@@ -56,7 +56,7 @@ public sealed partial class Ledger
         private readonly Span<byte> _record = record;
         private Outcome _outcome = Outcome.Accepted;
         private int _statements;
-        private bool _departs;
+        private byte _marks;
         private int _lengthAt;
         public ByteWriter Body = writer;
 
@@ -96,17 +96,20 @@ public sealed partial class Ledger
         /// <summary>Says in place of a link where a credit went.</summary>
         public void Leg(LegName leg)
         {
-            _departs = true;
+            _marks = Entry.Departs;
             Body.U16(leg.Destination);
             Body.I64(leg.Number);
         }
+
+        /// <summary>Says that the withdrawal waits for a second person.</summary>
+        public void Await() => _marks = Entry.Awaits;
 
         public readonly ApplyResult Finish()
         {
             var header = new ByteWriter(_record);
             header.U32((uint)Body.Position);
             header.U16(_statements);
-            if (_departs) _record[Entry.MarksOffset] = Entry.Departs;
+            if (_marks != 0) _record[Entry.MarksOffset] = _marks;
             return new ApplyResult(_outcome, sequence, Body.Position, _statements);
         }
     }

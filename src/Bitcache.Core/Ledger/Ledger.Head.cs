@@ -8,7 +8,7 @@ public sealed partial class Ledger
     {
         public IStateRows View(bool hold) => new HeadRow(
             ledger.Genesis, ledger.Begun, ledger.LastLogCut, ledger.NextSequence, ledger.Time, ledger.Floor, ledger.LastContentSequence,
-            ledger.Totals, [.. ledger._cursors], ledger._cursor);
+            ledger.Totals, [.. ledger._cursors], ledger._cursor, ledger.WithdrawalsStopped);
 
         public void Release()
         {
@@ -27,7 +27,10 @@ public sealed partial class Ledger
             ledger.LastContentSequence = row.I64();
             ReadTotals(ref row);
             for (var left = row.Items(row.U16(), CursorBytes, Limits.CursorRingMax); left > 0; left--) ledger._cursors.Enqueue(ReadCursor(ref row));
-            ledger._cursor = row.Flag() ? ReadCursor(ref row) : null;
+            var marks = row.U8();
+            if ((marks & ~(HasCursor | AreStopped)) != 0) throw new FormatException("a head with unknown marks");
+            ledger._cursor = (marks & HasCursor) != 0 ? ReadCursor(ref row) : null;
+            ledger.WithdrawalsStopped = (marks & AreStopped) != 0;
             reader.End(row);
         }
 
@@ -50,11 +53,14 @@ public sealed partial class Ledger
         private static ChainCursor ReadCursor(ref ByteReader row) => new(row.U32(), new BlockHash(row.Hash()));
     }
 
+    // What is there behind the totals, and what needs no bytes of its own.
+    private const byte HasCursor = 1;
+    private const byte AreStopped = 4;
     private const int CursorBytes = sizeof(uint) + Hash256.Bytes;
 
     private sealed record HeadRow(
         Genesis? Genesis, UnixTime Begun, LogCut? LastLogCut, long NextSequence, UnixTime Time, UnixTime Floor, long LastContentSequence,
-        Totals Totals, ChainCursor[] Cursors, ChainCursor? Cursor) : IStateRows
+        Totals Totals, ChainCursor[] Cursors, ChainCursor? Cursor, bool WithdrawalsStopped) : IStateRows
     {
         public void Write(StateWriter writer)
         {
@@ -74,7 +80,7 @@ public sealed partial class Ledger
                 Totals.Deposited, Totals.ToppedUp, Totals.Reversed, Totals.Withdrawn, Totals.MiningFees, Totals.FromPartitions]) row.I64(total);
             row.U16(Cursors.Length);
             foreach (var cursor in Cursors) WriteCursor(ref row, cursor);
-            row.Flag(Cursor is not null);
+            row.U8((byte)((Cursor is null ? 0 : HasCursor) | (WithdrawalsStopped ? AreStopped : 0)));
             if (Cursor is not null) WriteCursor(ref row, Cursor);
             writer.End(row);
         }

@@ -67,6 +67,7 @@ public sealed partial class Ledger
         {
             // In the order of their entries, which is the order in which they wait.
             if (withdrawal.State == WithdrawalState.Queued) Queue(withdrawal);
+            if (withdrawal.State == WithdrawalState.AwaitingApproval) Await(withdrawal);
             if (withdrawal.State == WithdrawalState.Sent) _uncharged.Add(withdrawal.Key);
         }
         for (var number = 1; number <= _spending.Count; number++) _wallets[_spending.Peek(number).Wallet].Spending = number;

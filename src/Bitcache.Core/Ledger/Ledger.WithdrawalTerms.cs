@@ -13,7 +13,7 @@ public sealed partial class Ledger
 {
     // Those whose transaction is final and which are not charged yet.
     private readonly List<WithdrawalKey> _uncharged = [];
-    // Those that wait and have a deadline: the earliest first, then the oldest.
+    // Those that wait, for approval too, and have a deadline: the earliest first, then the oldest.
     private readonly SortedSet<(UnixTime Deadline, long Sequence, WithdrawalKey Key)> _deadlines =
         new(Comparer<(UnixTime Deadline, long Sequence, WithdrawalKey Key)>.Create((a, b) =>
             a.Deadline != b.Deadline ? a.Deadline.CompareTo(b.Deadline) : a.Sequence.CompareTo(b.Sequence)));
@@ -58,7 +58,7 @@ public sealed partial class Ledger
     {
         var withdrawal = FindWithdrawal(command.Withdrawal);
         Assert(
-            withdrawal is { State: WithdrawalState.Queued } && withdrawal.Deadline <= context.Time,
+            withdrawal is { State: WithdrawalState.Queued or WithdrawalState.AwaitingApproval } && withdrawal.Deadline <= context.Time,
             "what is given back for its deadline waits, and its deadline is over");
         return GiveBack(withdrawal!, WithdrawalState.Expired, EntryType.WithdrawalExpired, command, context, record);
     }
@@ -69,6 +69,7 @@ public sealed partial class Ledger
     {
         Bind(withdrawal.Key, state, family: 0);
         Unqueue([withdrawal.Key]);
+        _awaiting.Remove(withdrawal.Key);
         ref var wallet = ref _wallets[_wallets.Find(withdrawal.Key.Wallet)];
         TakeHeld(ref wallet, withdrawal.Held);
         Credit(ref wallet, withdrawal.Held);
@@ -76,6 +77,7 @@ public sealed partial class Ledger
         command.WriteBody(ref entry.Body);
         entry.Body.Amount(withdrawal.Held);
         entry.End(context);
+        command.WritePrivate(ref entry.Body);
         entry.Link(ref wallet);
         return entry.Finish();
     }

@@ -26,19 +26,20 @@ public sealed partial class Ledger
 
     public IReadOnlyList<Withdrawal> WithdrawalsOf(WalletId wallet) => _withdrawals.Of(wallet);
 
-    /// <summary>Withdrawals that may be built now, oldest first; those of wallets that are frozen or owe wait. Some may be past
-    /// their deadline, about to go back.</summary>
+    /// <summary>Withdrawals that may be built now, oldest first; those of wallets that are frozen or owe wait, and all while the
+    /// operator has stopped them. Some may be past their deadline, about to go back.</summary>
     public IReadOnlyList<Withdrawal> DueWithdrawals() =>
-        [.. _queued.Where(k => CheckPayer(k) == Outcome.None).Select(k => _withdrawals[k])];
+        WithdrawalsStopped ? [] : [.. _queued.Where(k => CheckPayer(k) == Outcome.None).Select(k => _withdrawals[k])];
 
     public int QueuedWithdrawals => _queued.Count;
 
-    /// <summary>Whether a wallet that a family would pay for is frozen or owes: the family must not be signed then.</summary>
+    /// <summary>Whether a wallet that a family would pay for is frozen or owes, or the operator has stopped withdrawals: the family
+    /// must not be signed then.</summary>
     /// <returns><see cref="Outcome.None"/> if all may pay, otherwise why one of them may not.</returns>
-    public Outcome CheckPayers(Family family) => CheckPayers(family.Withdrawals);
+    public Outcome CheckPayers(Family family) => CheckPayers(family.Anchor, family.Withdrawals);
 
-    private Outcome CheckPayers(IReadOnlyList<WithdrawalKey> withdrawals) =>
-        withdrawals.Select(CheckPayer).FirstOrDefault(refusal => refusal != Outcome.None);
+    private Outcome CheckPayers(AnchorTerms? anchor, IReadOnlyList<WithdrawalKey> withdrawals) =>
+        CheckStop(anchor, withdrawals) is var stopped and not Outcome.None ? stopped : withdrawals.Select(CheckPayer).FirstOrDefault(refusal => refusal != Outcome.None);
 
     private Outcome CheckPayer(WithdrawalKey key) => CheckState(_wallets.Peek(_wallets.Find(key.Wallet)));
 
@@ -67,20 +68,24 @@ public sealed partial class Ledger
         var refusal = CheckState(_wallets.Peek(slot));
         if (refusal == Outcome.None && (amount < least || available.Value < amount.Value + command.Fee.Value)) refusal = Outcome.InsufficientFunds;
         Remember(command, forEver: true);
+        var awaits = payee.IsNone && amount >= command.ApprovalFrom;
+        command = command with { ApprovalFrom = null };
         if (refusal != Outcome.None) return Write(EntryType.WithdrawalRefused, command, context, record, refusal).Finish();
 
         // After this point the withdrawal must succeed.
-        command = command with { Amount = amount };
+        command = command with { Amount = amount, ApprovalFrom = awaits ? Sats.Zero : null };
         return payee.IsNone ? HoldUntilPaid(command, slot, context, record) : SettleInside(command, slot, payee, context, record);
     }
 
-    /// <summary>A withdrawal to the chain waits for a family of transactions.</summary>
+    /// <summary>A withdrawal to the chain waits for a family of transactions, a large one for a second person before that.</summary>
     private ApplyResult HoldUntilPaid(RequestWithdrawal command, int slot, in ApplyContext context, Span<byte> record)
     {
         ref var wallet = ref _wallets[slot];
         SetAside(ref wallet, command.Amount.ToMsat() + command.Fee.ToMsat());
-        Enter(command, context.Time, WithdrawalState.Queued, default);
+        var awaits = command.ApprovalFrom is not null;
+        Enter(command, context.Time, awaits ? WithdrawalState.AwaitingApproval : WithdrawalState.Queued, default);
         var entry = Write(EntryType.WithdrawalRequested, command, context, record);
+        if (awaits) entry.Await();
         entry.Link(ref wallet);
         return entry.Finish();
     }
@@ -106,9 +111,11 @@ public sealed partial class Ledger
         {
             Fee = command.Fee,
             Deadline = command.Deadline,
+            AskedBy = state == WithdrawalState.AwaitingApproval ? command.AskedBy : ByteString.Empty,
         };
         _withdrawals.Set(withdrawal);
         if (state == WithdrawalState.Queued) Queue(withdrawal);
+        if (state == WithdrawalState.AwaitingApproval) Await(withdrawal);
     }
 
     /// <summary>Nothing leaves the ledger by it, so a wallet that is frozen or owes may cancel, too.</summary>
@@ -119,7 +126,7 @@ public sealed partial class Ledger
         var key = new WithdrawalKey(command.Wallet, command.Id);
         if (FindWithdrawal(key) is not { } withdrawal) return Refused(Outcome.WithdrawalNotFound);
         if (withdrawal.State == WithdrawalState.Cancelled) return Refused(Outcome.Unchanged);
-        if (withdrawal.State != WithdrawalState.Queued) return Refused(Outcome.WithdrawalNotQueued);
+        if (withdrawal.State is not (WithdrawalState.Queued or WithdrawalState.AwaitingApproval)) return Refused(Outcome.WithdrawalNotQueued);
 
         // After this point the money is the wallet's again.
         return GiveBack(withdrawal, WithdrawalState.Cancelled, EntryType.WithdrawalCancelled, command, context, record);
@@ -136,7 +143,7 @@ public sealed partial class Ledger
         // Since the caller looked, one may have been given back, or a deposit taken back: what is not built yet waits.
         if (!Array.TrueForAll(states, s => s == WithdrawalState.Queued)) return Refused(Outcome.WithdrawalNotQueued);
         if (DeadlineOf(command.Withdrawals) <= context.Time) return Refused(Outcome.DeadlineOutOfRange);
-        if (CheckPayers(command.Withdrawals) is var stopped and not Outcome.None) return Refused(stopped);
+        if (CheckPayers(command.Anchor, command.Withdrawals) is var stopped and not Outcome.None) return Refused(stopped);
         if (command.Anchor is not null && _families.Any(IsAnchorUnconfirmed)) return Refused(Outcome.AnchorPending);
         ref var operatorWallet = ref _wallets[_operator];
         if (CheckOutflow(operatorWallet, command.FeeCap.ToMsat()) != Outcome.None) return Refused(Outcome.OperatorFundsLow);
@@ -156,6 +163,7 @@ public sealed partial class Ledger
         CheckAttempt(family, command.Attempt, command.Fee);
         Assert(family.Prepared is null, "what was handed to a signer is not built anew");
         if (family.Attempts.Count == 0 && CheckSigning(family, context.Time) is var refusal and not Outcome.None) return Refused(refusal);
+        if (CheckStop(family.Anchor, family.Withdrawals) is var stop and not Outcome.None) return Refused(stop);
         Replace(family with { Prepared = new Preparation(command.Attempt, command.Txid, command.Fee, command.Psbt) });
         return Write(EntryType.AttemptPrepared, command, context, record).Finish();
     }
@@ -168,6 +176,7 @@ public sealed partial class Ledger
             family.Prepared is not { } prepared || (prepared.Txid, prepared.Fee) == (command.Txid, command.Fee), "a signer signs what it was given");
         // What a signer was given it may have sent: too late to refuse.
         if (family is { Attempts.Count: 0, Prepared: null } && CheckSigning(family, context.Time) is var refusal and not Outcome.None) return Refused(refusal);
+        if (family.Prepared is null && CheckStop(family.Anchor, family.Withdrawals) is var stop and not Outcome.None) return Refused(stop);
         var attempt = new Attempt(command.Attempt, command.Txid, command.Fee, command.Transaction, command.Height);
         Replace(family with { State = FamilyState.Signed, Attempts = [.. family.Attempts, attempt], Prepared = null });
         return Write(EntryType.AttemptSigned, command, context, record).Finish();
@@ -244,7 +253,7 @@ public sealed partial class Ledger
             Bind(key, WithdrawalState.Queued, family: 0);
             Queue(_withdrawals[key]);
         }
-        _queued.Sort((a, b) => _withdrawals[a].Sequence.CompareTo(_withdrawals[b].Sequence));
+        SortQueue();
         ref var operatorWallet = ref _wallets[_operator];
         TakeHeld(ref operatorWallet, family.FeeCap.ToMsat());
         Credit(ref operatorWallet, family.FeeCap.ToMsat());
@@ -256,7 +265,10 @@ public sealed partial class Ledger
         family.Anchor is not null && family.State is (FamilyState.Opened or FamilyState.Signed);
 
     private void Bind(WithdrawalKey key, WithdrawalState state, long family) =>
-        _withdrawals.Set(_withdrawals[key] with { State = state, Family = family });
+        _withdrawals.Set(_withdrawals[key] with { State = state, Family = family, AskedBy = ByteString.Empty });
+
+    /// <summary>In the order of their entries.</summary>
+    private void SortQueue() => _queued.Sort((a, b) => _withdrawals[a].Sequence.CompareTo(_withdrawals[b].Sequence));
 
     private void Replace(Family family) => _families[(int)family.Number - 1] = family;
 }

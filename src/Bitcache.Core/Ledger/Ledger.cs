@@ -62,7 +62,7 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
         Assert(context.Time >= Time, "time does not run backwards");
         Assert(Genesis is not null || command is Bitcache.Core.Genesis, "the first entry is the genesis entry");
         Assert(
-            command is ClientCommand and not (EpochCut or SetFees or MoveOperatorFunds) || context.Tenant == OperatorTenant, "the chain, the clock and the cuts are the operator's");
+            command is ClientCommand and not (EpochCut or SetFees or MoveOperatorFunds or StopWithdrawals or DecideWithdrawal) || context.Tenant == OperatorTenant, "the chain, the clock and the cuts are the operator's");
         if (command is PaymentCommand payment) return Apply(payment.ToPayment(), context, record).ToApplyResult();
         if (command is ClientCommand { IsNamed: true } named
             && Identify(named, context) is { Outcome: not Outcome.Accepted } known) return known;
@@ -77,6 +77,8 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
             CancelWithdrawal c => ApplyCancelWithdrawal(c, context, record),
             ExpireWithdrawal c => ApplyExpireWithdrawal(c, context, record),
             ChargeWithdrawal c => ApplyChargeWithdrawal(c, context, record),
+            StopWithdrawals c => ApplyStopWithdrawals(c, context, record),
+            DecideWithdrawal c => ApplyDecideWithdrawal(c, context, record),
             OpenFamily c => ApplyOpenFamily(c, context, record),
             PrepareAttempt c => ApplyPrepareAttempt(c, context, record),
             SignAttempt c => ApplySignAttempt(c, context, record),

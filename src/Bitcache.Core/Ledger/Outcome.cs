@@ -68,6 +68,14 @@ public enum Outcome : ushort
     /// <summary>Mining costs more now than the client accepts for the withdrawal. Not journaled: it may cost less later.</summary>
     FeeAboveMax = 48,
 
+    // The operator's brakes. Not journaled.
+    /// <summary>The operator stopped all withdrawals: nothing is signed but anchors.</summary>
+    WithdrawalsStopped = 59,
+    /// <summary>Whoever asked for a withdrawal cannot be the one who approves it.</summary>
+    SecondPersonNeeded = 60,
+    /// <summary>The withdrawal does not wait for approval: it was declined or cancelled, or never did.</summary>
+    WithdrawalNotAwaiting = 61,
+
     // The operator's side: nothing was changed, and the caller acts on it.
     OperatorFundsLow = 50,
     /// <summary>The script belongs to a wallet already, or is the one that the operator's anchors pay.</summary>

@@ -23,6 +23,13 @@ public sealed record RequestWithdrawal(OperationId Id, WalletId Wallet, ByteStri
     /// asked there. No part of the terms.</summary>
     public WalletId OwnerElsewhere { get; init; }
 
+    /// <summary>From this amount on it waits for a second person's approval; null for never. In an entry it is there where the
+    /// withdrawal waits. No part of the terms.</summary>
+    public Sats? ApprovalFrom { get; init; }
+
+    /// <summary>The key that asks, which may not approve it. No part of the terms.</summary>
+    public ByteString AskedBy { get; init => field = AtMost(Limits.KeyIdBytesMax, value); }
+
     /// <summary>What is held on top of the amount for the withdrawal's share of what mining costs, and the most that it is
     /// charged. Whoever queues the command knows what was quoted. No part of the terms; in an entry, what is held.</summary>
     public Sats Fee { get; init; }
@@ -50,6 +57,11 @@ public sealed record RequestWithdrawal(OperationId Id, WalletId Wallet, ByteStri
         if (Fee > Sats.Zero) writer.Amount(Fee);
         if (FeeMax is { } feeMax) writer.Amount(feeMax);
         if (Deadline is { } deadline) writer.Time(deadline);
+    }
+
+    public override void WritePrivate(ref ByteWriter writer)
+    {
+        if (ApprovalFrom is not null) writer.Short(AskedBy.Span);
     }
 
     public static RequestWithdrawal Read(ref ByteReader body)

@@ -62,6 +62,7 @@ public static class History
             CancelWithdrawal c => (c.Wallet, default),
             ExpireWithdrawal e => (e.Withdrawal.Wallet, default),
             ChargeWithdrawal c => (c.Withdrawal.Wallet, default),
+            DecideWithdrawal d => (d.Wallet, default),
             CreateWallet c => (c.Wallet, default),
             ReceiveLeg r => (default, r.Leg.Credit.Payee),
             MoveOperatorFunds m => (m.Operator, default),
@@ -78,7 +79,7 @@ public static class History
     private static bool IsIncoming(Entry entry, HistorySides side) => side != HistorySides.Payer || entry.Type switch
     {
         EntryType.WalletCreated or EntryType.HoldCaptured or EntryType.HoldReleased or EntryType.HoldExpired
-            or EntryType.WithdrawalCancelled or EntryType.WithdrawalExpired or EntryType.WithdrawalCharged => true,
+            or EntryType.WithdrawalCancelled or EntryType.WithdrawalExpired or EntryType.WithdrawalCharged or EntryType.WithdrawalDecided => true,
         EntryType.DepositChanged => ((ChangeDeposit)entry.Command).To == DepositState.Credited,
         _ => false,
     };

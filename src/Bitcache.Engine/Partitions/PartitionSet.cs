@@ -72,7 +72,7 @@ public sealed class PartitionSet : IAsyncDisposable
         var home = HomeOf(command.Owner);
         return command switch
         {
-            CreateWallet or EpochCut or SetFees => throw new ArgumentException($"{command.GetType().Name} belongs to no wallet", nameof(command)),
+            CreateWallet or EpochCut or SetFees or StopWithdrawals => throw new ArgumentException($"{command.GetType().Name} belongs to no wallet", nameof(command)),
             Split split => await home.SubmitAsync(split with { PayeesElsewhereExist = await ExistAsync(split, home.Number) }, tenant),
             // The operator has an account in each partition, and all of them are its wallet. Limits bind payments, which leave from
             // the first alone.
@@ -92,6 +92,43 @@ public sealed class PartitionSet : IAsyncDisposable
     /// <summary>Sets a tenant's fees everywhere.</summary>
     /// <exception cref="OutcomeUnknownException">Perhaps some partitions have them; a retry with the same id sets the others'.</exception>
     public Task<Answer> SubmitAsync(SetFees command, uint tenant) => SubmitEverywhereAsync(command, tenant);
+
+    /// <summary>Stops all withdrawals, or lets them go on. The first partition decides, and the others follow it at once; where
+    /// the process ends in between, the settlement has them follow before it opens or signs anything.</summary>
+    /// <exception cref="OutcomeUnknownException">Perhaps it is decided; a retry with the same id tells, and completes it.</exception>
+    public async Task<Answer> StopWithdrawalsAsync(StopWithdrawals command)
+    {
+        await _settingEverywhere.WaitAsync();
+        try
+        {
+            var answer = await First.SubmitAsync(command);
+            await FollowFirstAsync();
+            return answer;
+        }
+        catch (PartitionUnavailableException e) when (Count > 1)
+        {
+            throw new OutcomeUnknownException(e);
+        }
+        finally
+        {
+            _settingEverywhere.Release();
+        }
+    }
+
+    /// <summary>Has every partition stop withdrawals if the first has, and let them go on if it has not.</summary>
+    public async Task FollowStopAsync()
+    {
+        if (Count == 1) return;
+        await _settingEverywhere.WaitAsync();
+        try
+        {
+            await FollowFirstAsync();
+        }
+        finally
+        {
+            _settingEverywhere.Release();
+        }
+    }
 
     /// <summary>An operator's word that the clock is right; false if some partition cannot take it: see <see cref="BatchClock.Confirm"/>.</summary>
     public async Task<bool> ConfirmClockAsync() =>
@@ -149,6 +186,16 @@ public sealed class PartitionSet : IAsyncDisposable
         finally
         {
             _settingEverywhere.Release();
+        }
+    }
+
+    private async Task FollowFirstAsync()
+    {
+        if (Count == 1) return;
+        var stopped = await QueryAllAsync(ledger => ledger.WithdrawalsStopped);
+        for (var number = 1; number < Count; number++)
+        {
+            if (stopped[number] != stopped[0]) await _partitions[number].SubmitAsync(new StopWithdrawals(default, stopped[0]));
         }
     }
 

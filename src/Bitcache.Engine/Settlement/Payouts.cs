@@ -158,7 +158,7 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
         if (stopped || deadline <= partition.BatchTime || (!mayPay && family.Withdrawals.Count > 0))
         {
             await partition.SubmitAsync(new AbandonFamily(family.Number));
-            return "a wallet in it is frozen, a deposit under it was taken back, a deadline is over, or reserves are short: its withdrawals wait";
+            return "a wallet in it is frozen, a deposit under it was taken back, a deadline is over, withdrawals are stopped, or reserves are short: its withdrawals wait";
         }
         await LockCoinsAsync(cancel);
         var order = await ToOrderAsync(family, height);
@@ -281,6 +281,7 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
     private async Task<(SignAttempt? Attempt, string Why)> SignReplacementAsync(Family family, int height, CancellationToken cancel)
     {
         if (await partition.QueryAsync(ledger => ledger.WaitsForAnchor(family))) return (null, "the anchor before it is not in a block");
+        if (await partition.QueryAsync(ledger => ledger.IsStopped(family))) return (null, "withdrawals are stopped");
         if (await _builder.ReplacementRateAsync(family, cancel) is not { } rate)
             return (null, $"it pays {family.Attempts[^1].Fee}; a replacement would pass the {family.FeeCap} held for it, or feeRateMax");
         try

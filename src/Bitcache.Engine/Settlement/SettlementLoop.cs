@@ -208,6 +208,7 @@ public sealed class SettlementLoop : IAsyncDisposable
             await CompareReservesAsync(chain.BestBlock, cancel);
             await _funds.LevelAsync();
             if (_settings.WithdrawalFeeShare || _settings.FeeRatePatience > 0) Fees.Post(await _rates.FirstRateAsync(cancel));
+            await _partitions.FollowStopAsync();
             await OpenFamiliesAsync();
             foreach (var payouts in Payouts) await payouts.DriveAsync(chain.Blocks, mayPay: !_health.ReservesShort, cancel);
             _health = _health with { Trouble = null, Height = chain.Blocks, LookedAt = Now() };

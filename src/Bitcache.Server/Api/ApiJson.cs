@@ -43,6 +43,8 @@ namespace Bitcache.Server.Api;
 [JsonSerializable(typeof(Page<SigningReply>))]
 [JsonSerializable(typeof(SignedRequest))]
 [JsonSerializable(typeof(SignedReply))]
+[JsonSerializable(typeof(StopReply))]
+[JsonSerializable(typeof(ApprovalsReply))]
 [JsonSerializable(typeof(EpochReply))]
 [JsonSerializable(typeof(Page<EpochReply>))]
 [JsonSerializable(typeof(OperatorReply))]

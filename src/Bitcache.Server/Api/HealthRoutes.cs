@@ -11,7 +11,7 @@ namespace Bitcache.Server.Api;
 
 /// <param name="Status">ok or degraded. A server of which nothing works answers 503 with a problem.</param>
 /// <param name="Reasons">What does not work, of: busy, keys_unavailable, storage_full, clock_unconfirmed, node_unavailable,
-/// standby_unavailable, log_behind, reserves_short, operator_funds_low.</param>
+/// standby_unavailable, log_behind, reserves_short, operator_funds_low, withdrawals_stopped.</param>
 public sealed record HealthReply(string Status, IReadOnlyList<string> Reasons);
 
 /// <param name="NodeTrouble">Why deposits and withdrawals wait, in a sentence; absent when they do not.</param>
@@ -27,6 +27,9 @@ public sealed record HealthDetailsReply(
     long Entries, int Wallets, long CheckpointSize, int QueuedWithdrawals, IReadOnlyList<FamilyReply> Families, long? LastEpoch,
     long EpochsUnanchored, long OperatorAvailableMsat, long? ReservesMsat, long LiabilitiesMsat, bool Conserved, long? LegsInFlight)
 {
+    /// <summary>Withdrawals that wait for a second person's approval.</summary>
+    public int WithdrawalsAwaitingApproval { get; init; }
+
     /// <summary>Every node, the one in use first; absent where there is but one.</summary>
     public IReadOnlyList<NodeReply>? Nodes { get; init; }
 }
@@ -82,6 +85,7 @@ internal static class HealthRoutes
                 call.Partitions.Count > 1 ? health.LegsInFlight : null)
             {
                 Nodes = health.Nodes is { } nodes ? ToReply(nodes, health.Chain.Trouble) : null,
+                WithdrawalsAwaitingApproval = health.AwaitingWithdrawals,
             },
             ApiJson.Default.HealthDetailsReply);
     }
@@ -99,6 +103,7 @@ internal static class HealthRoutes
         if (health.Chain.LogTrouble is not null && !health.StorageFull) reasons.Add("log_behind");
         if (health.Chain.ReservesShort) reasons.Add("reserves_short");
         if (health.OperatorFundsLow) reasons.Add("operator_funds_low");
+        if (health.WithdrawalsStopped) reasons.Add("withdrawals_stopped");
         return reasons;
     }
 

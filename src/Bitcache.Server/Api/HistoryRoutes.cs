@@ -9,7 +9,7 @@ namespace Bitcache.Server.Api;
 
 /// <summary>One line of a wallet's history.</summary>
 /// <param name="Kind">wallet_created, transfer, split, hold_placed, hold_captured, hold_released, hold_expired, refund,
-/// withdrawal_requested, withdrawal_cancelled, withdrawal_expired, withdrawal_charged, withdrawal_settled_inside, deposit_credited (or given back after it was frozen), deposit_frozen,
+/// withdrawal_requested, withdrawal_cancelled, withdrawal_expired, withdrawal_declined, withdrawal_charged, withdrawal_settled_inside, deposit_credited (or given back after it was frozen), deposit_frozen,
 /// deposit_reversed, operator_funds_moved (between partitions).</param>
 /// <param name="Direction"><c>in</c> or <c>out</c>, as seen from this wallet.</param>
 /// <param name="AmountMsat">What was paid or asked for; of a hold that is closed what came back to its payer; of a
@@ -104,6 +104,7 @@ internal static class HistoryRoutes
                 FeeMsat = PaymentReplies.MoreThanNothing(entry.Fee),
                 Id = c.Withdrawal.Id.ToString(),
             },
+            DecideWithdrawal d => reply with { AmountMsat = entry.Released.Value, Id = d.Id.ToString() },
             ChangeDeposit d => reply with
             {
                 AmountMsat = line.Change.Value,
@@ -153,6 +154,8 @@ internal static class HistoryRoutes
         EntryType.WithdrawalCancelled => "withdrawal_cancelled",
         EntryType.WithdrawalExpired => "withdrawal_expired",
         EntryType.WithdrawalCharged => "withdrawal_charged",
+        // One that was approved moved nothing, and is in no history.
+        EntryType.WithdrawalDecided => "withdrawal_declined",
         EntryType.WithdrawalSettledInside => "withdrawal_settled_inside",
         EntryType.OperatorFundsMoved => "operator_funds_moved",
         _ => throw new InvalidOperationException($"{type} is in no history"),

@@ -91,6 +91,8 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType TooManyAddresses = new("too_many_addresses", 422, "The wallet has 10,000 addresses, which is all that a wallet may have.");
     public static readonly ProblemType RefundExceeds = new("refund_exceeds", 422, "With what was refunded before, this is more than the original payment moved.");
     public static readonly ProblemType WithdrawalNotQueued = new("withdrawal_not_queued", 409, "The withdrawal does not wait any more: a transaction is made of it, or it has left.");
+    public static readonly ProblemType SecondPersonNeeded = new("second_person_needed", 409, "Whoever asked for a withdrawal cannot approve it: that takes another key.");
+    public static readonly ProblemType WithdrawalNotAwaiting = new("withdrawal_not_awaiting", 409, "The withdrawal does not wait for approval: it is decided or cancelled, or never needed one.");
     public static readonly ProblemType ReceiptNotReady = new("receipt_not_ready", 409, "No signed checkpoint covers this entry yet.", 1);
     public static readonly ProblemType ClockBehind = new("clock_behind", 409, "The server's clock is more than a minute behind the ledger's time, which never runs backwards.");
     public static readonly ProblemType NothingToProve = new("transfer_refused", 409, "The transfer was refused: there is no receipt for it.");
@@ -134,6 +136,8 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         Outcome.WithdrawalNotQueued => WithdrawalNotQueued,
         Outcome.FeeAboveMax => FeeAboveMax,
         Outcome.DeadlineOutOfRange => DeadlineOutOfRange,
+        Outcome.SecondPersonNeeded => SecondPersonNeeded,
+        Outcome.WithdrawalNotAwaiting => WithdrawalNotAwaiting,
         Outcome.PayeeOnly => PayeeOnly,
         Outcome.OriginalNotFound => OriginalNotFound,
         Outcome.LookUpsExceeded => TooManyLookUps,
@@ -144,7 +148,8 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         // The node gave an address twice; the next one is another.
         Outcome.AddressTaken => NodeUnavailable,
         // No client's command comes to one of these.
-        Outcome.None or Outcome.Known or Outcome.Unchanged or Outcome.OperatorFundsLow or Outcome.AnchorPending => InternalError,
+        Outcome.None or Outcome.Known or Outcome.Unchanged or Outcome.OperatorFundsLow or Outcome.AnchorPending
+            or Outcome.WithdrawalsStopped => InternalError,
     };
 
     public static ProblemType Of(Unavailable reason) => reason switch

@@ -49,7 +49,7 @@ internal sealed record Route(string Method, string Path, Scopes Scopes, string S
     public static IReadOnlyList<Route> All { get; } =
     [
         .. WalletRoutes.All, .. WalletControlRoutes.All, .. TransferRoutes.All, .. SplitRoutes.All, .. HoldRoutes.All, .. BatchRoutes.All,
-        .. HistoryRoutes.All, .. DepositRoutes.All, .. WithdrawalRoutes.All, .. EpochRoutes.All, .. OperatorRoutes.All, .. FeeRoutes.All, .. SigningRoutes.All,
-        .. HealthRoutes.All, .. PublicRoutes.All,
+        .. HistoryRoutes.All, .. DepositRoutes.All, .. WithdrawalRoutes.All, .. BrakeRoutes.All, .. EpochRoutes.All, .. OperatorRoutes.All, .. FeeRoutes.All,
+        .. SigningRoutes.All, .. HealthRoutes.All, .. PublicRoutes.All,
     ];
 }

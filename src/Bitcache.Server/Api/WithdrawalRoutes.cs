@@ -19,7 +19,7 @@ public sealed record WithdrawalRequest(
 /// <param name="ValidUntil">Until when a withdrawal that is asked for is not held to more.</param>
 public sealed record WithdrawalQuoteReply(string Address, long AmountSat, long FeeSat, string ValidUntil);
 
-/// <param name="State">queued, building, broadcast, confirmed, final, settled_inside, cancelled or expired.</param>
+/// <param name="State">awaiting_approval, queued, building, broadcast, confirmed, final, settled_inside, cancelled, expired or declined.</param>
 /// <param name="FeeQuotedSat">What was held for its share of mining on top of the amount: the most that it is charged.</param>
 /// <param name="FeeChargedSat">What it was charged of that, once its transaction is final; the rest went back.</param>
 /// <param name="Txid">The transaction that pays it; rely on it once it is confirmed.</param>
@@ -52,14 +52,14 @@ internal static class WithdrawalRoutes
         {
             Response = ApiJson.Default.WithdrawalReply,
         },
-        Route.Post("/v1/wallets/{wallet}/withdrawals/{id}/cancel", Scopes.Withdraw, "Take back a withdrawal that is still queued", CancelAsync) with
+        Route.Post("/v1/wallets/{wallet}/withdrawals/{id}/cancel", Scopes.Withdraw, "Take back a withdrawal that still waits", CancelAsync) with
         {
             Response = ApiJson.Default.WithdrawalReply,
         },
     ];
 
     /// <summary>A withdrawal and the family that pays it, seen at one moment.</summary>
-    private sealed record Standing(Withdrawal Withdrawal, Family? Family);
+    internal sealed record Standing(Withdrawal Withdrawal, Family? Family);
 
     private static async Task<IResult> RequestAsync(Call call)
     {
@@ -76,6 +76,8 @@ internal static class WithdrawalRoutes
             Fee = call.Engine.WithdrawalFees.Charge(script),
             FeeMax = request.FeeMaxSat is { } feeMax ? ParseFee(feeMax) : null,
             Deadline = request.Deadline is { } deadline ? PaymentRequests.ParseTime(deadline, "deadline") : null,
+            ApprovalFrom = call.Engine.Settings.ApprovalFromSat is { } from ? new Sats(from) : null,
+            AskedBy = BrakeRoutes.NameOf(call.Principal),
         };
         var answer = await call.Partitions.SubmitAsync(command, call.Principal.Tenant);
         if (call.Refusal(answer) is { } refusal) return refusal;
@@ -129,7 +131,8 @@ internal static class WithdrawalRoutes
     private static Withdrawal First(Entry entry)
     {
         var command = (RequestWithdrawal)entry.Command;
-        var state = entry.Type == EntryType.WithdrawalSettledInside ? WithdrawalState.SettledInside : WithdrawalState.Queued;
+        var state = entry.Type == EntryType.WithdrawalSettledInside ? WithdrawalState.SettledInside
+            : command.ApprovalFrom is null ? WithdrawalState.Queued : WithdrawalState.AwaitingApproval;
         return new Withdrawal(
             new WithdrawalKey(command.Wallet, command.Id), command.Script, command.Amount, entry.Time, entry.Sequence, state, Family: 0, entry.Payee)
         {
@@ -138,13 +141,16 @@ internal static class WithdrawalRoutes
         };
     }
 
-    private static Standing? Find(Ledger ledger, WithdrawalKey key) =>
+    internal static Standing? Find(Ledger ledger, WithdrawalKey key) =>
         ledger.FindWithdrawal(key) is { } withdrawal ? new Standing(withdrawal, FamilyOf(ledger, withdrawal)) : null;
 
     private static Family? FamilyOf(Ledger ledger, Withdrawal withdrawal) =>
         withdrawal.Family == 0 ? null : ledger.FindFamily(withdrawal.Family);
 
-    private static WithdrawalReply ToReply(Standing standing, BitcoinNetwork network)
+    /// <summary>One that no family holds.</summary>
+    internal static WithdrawalReply ToReply(Withdrawal withdrawal, BitcoinNetwork network) => ToReply(new Standing(withdrawal, Family: null), network);
+
+    internal static WithdrawalReply ToReply(Standing standing, BitcoinNetwork network)
     {
         var (withdrawal, family) = standing;
         var confirmed = family?.Confirmation;
@@ -175,6 +181,8 @@ internal static class WithdrawalRoutes
         WithdrawalState.SettledInside => "settled_inside",
         WithdrawalState.Cancelled => "cancelled",
         WithdrawalState.Expired => "expired",
+        WithdrawalState.AwaitingApproval => "awaiting_approval",
+        WithdrawalState.Declined => "declined",
         WithdrawalState.None => throw new InvalidOperationException("a withdrawal that is nothing"),
     };
 

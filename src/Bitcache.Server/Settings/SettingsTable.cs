@@ -54,6 +54,7 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
         ForEngine("withdrawalFeeShare", "true: users bear the share of mining fees that falls to their withdrawals, at most what they were quoted; false: the operator bears all.", (e, t) => e with { WithdrawalFeeShare = YesNo(t) }),
         ForEngine("externalSigner", "true: the node's wallet has no private keys, and transactions are signed elsewhere.", (e, t) => e with { ExternalSigner = YesNo(t) }),
         ForEngine("anchorOutputSat", "The value of the output that the next anchor spends.", (e, t) => e with { AnchorOutputSat = Integer(t) }),
+        ForEngine("approvalFromSat", "Withdrawals of at least so much wait for a second person's approval.", (e, t) => e with { ApprovalFromSat = Satoshis(t) }),
         ForEngine("segmentMebibytes", "The size of a journal segment.", (e, t) => e with { SegmentMebibytes = Integer(t) }),
         ForEngine("archiveFolder", "An existing folder, on a slower disk, that old journal segments are moved to and read from.", (e, t) => e with { ArchiveFolder = t }),
         ForEngine("archiveAfterSegments", "How many full segments, the newest, stay in the data folder.", (e, t) => e with { ArchiveAfterSegments = Integer(t) }),
@@ -74,6 +75,9 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
 
     private static int Integer(string text) =>
         int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : throw new FormatException("a whole number");
+
+    private static long Satoshis(string text) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : throw new FormatException("a whole number of satoshis");
 
     private static bool YesNo(string text) => text switch
     {

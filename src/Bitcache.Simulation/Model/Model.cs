@@ -25,7 +25,9 @@ internal sealed record ModelWithdrawal(long Msat, WithdrawalState State, long Fa
     public long Charge { get; init; }
     public long? Deadline { get; init; }
     public long Held => Msat + Fee;
+    public bool Waits => State is WithdrawalState.Queued or WithdrawalState.AwaitingApproval;
     public bool IsLate(UnixTime now) => Deadline <= now.Milliseconds;
+    public ByteString AskedBy { get; init; }
 }
 
 internal sealed record ModelFamily(
@@ -60,6 +62,9 @@ internal sealed partial record Model(
     /// <summary>The script that every anchor pays and nothing else may.</summary>
     public required ByteString AnchorScript { get; init; }
 
+    /// <summary>Whether the operator has stopped withdrawals.</summary>
+    public bool Stopped { get; init; }
+
     /// <summary>What there is after the genesis entry.</summary>
     public static Model After(Genesis genesis, UnixTime time) => new(
         time, ClockTrusted: true, default, Entries: 1,
@@ -72,7 +77,7 @@ internal sealed partial record Model(
     };
 
     public IEnumerable<WithdrawalKey> Queued => Withdrawals.Where(w => w.Value.State == WithdrawalState.Queued).OrderBy(w => w.Value.Order).Select(w => w.Key);
-    public IEnumerable<WithdrawalKey> Due => Queued.Where(k => Wallets[k.Wallet].Stopped is null);
+    public IEnumerable<WithdrawalKey> Due => Stopped ? [] : Queued.Where(k => Wallets[k.Wallet].Stopped is null);
 
     /// <summary>The outcome and what follows from it; no outcome where the caller broke a rule that callers keep.</summary>
     public (Outcome? Outcome, Model After) Apply(Command command, uint tenant)
@@ -82,6 +87,13 @@ internal sealed partial record Model(
             var (taken, without) = Cancel(cancel, tenant);
             return taken == Outcome.Accepted ? (taken, without with { Entries = Entries + 1 }) : (taken, this);
         }
+        if (command is DecideWithdrawal decide)
+        {
+            var (taken, without) = DecideOn(decide);
+            return taken == Outcome.Accepted ? (taken, without with { Entries = Entries + 1 }) : (taken, this);
+        }
+        if (command is StopWithdrawals { IsNamed: false } follow)
+            return follow.Stopped == Stopped ? (Outcome.Unchanged, this) : (Outcome.Accepted, this with { Stopped = follow.Stopped, Entries = Entries + 1 });
         if (command is ClientCommand named)
         {
             var refusal = Identify(named, tenant);
@@ -134,6 +146,7 @@ internal sealed partial record Model(
     {
         CreateWallet c => (Outcome.Accepted, this with { Wallets = Wallets.Add(c.Wallet, new ModelWallet(tenant)) }),
         EpochCut c => c.Epoch <= Epochs ? (Outcome.Unchanged, this) : (Outcome.Accepted, this with { Epochs = c.Epoch }),
+        StopWithdrawals c => (Outcome.Accepted, this with { Stopped = c.Stopped }),
         PaymentCommand c => Pay(c, tenant),
         Split c => PayAll(c),
         SetLimits c => !Wallets.ContainsKey(c.Wallet) ? (Outcome.WalletNotFound, this) : (Outcome.Accepted, this with
@@ -216,7 +229,7 @@ internal sealed partial record Model(
         if (c.Family != Families.Count + 1 || !each || c.Withdrawals.Distinct().Count() != c.Withdrawals.Count) return (null, this);
         if (c.Withdrawals.Any(k => Withdrawals[k].State != WithdrawalState.Queued)) return (Outcome.WithdrawalNotQueued, this);
         if (c.Withdrawals.Any(k => Withdrawals[k].IsLate(Now))) return (Outcome.DeadlineOutOfRange, this);
-        if (StoppedOf(c.Withdrawals) is { } stopped) return (stopped, this);
+        if (StoppedOf(c.Anchor is not null, c.Withdrawals) is { } stopped) return (stopped, this);
         if (c.Anchor is not null && Families.Any(f => f.Anchor && f.State is (FamilyState.Opened or FamilyState.Signed))) return (Outcome.AnchorPending, this);
         var (purse, cap) = (Wallets[Operator], c.FeeCap.ToMsat().Value);
         if (purse.Stopped is not null || purse.Available < cap) return (Outcome.OperatorFundsLow, this);
@@ -224,7 +237,7 @@ internal sealed partial record Model(
         return (Outcome.Accepted, (this with { Families = Families.Add(family) }).Move(family, WithdrawalState.InFamily, c.Family).With(Operator, w => w.Hold(cap)));
     }
 
-    private Outcome? StoppedOf(IEnumerable<WithdrawalKey> keys) => keys.Select(k => Wallets[k.Wallet].Stopped).FirstOrDefault(s => s is not null);
+    private Outcome? StoppedOf(bool anchor, IReadOnlyCollection<WithdrawalKey> keys) => Stopped && (!anchor || keys.Count > 0) ? Outcome.WithdrawalsStopped : keys.Select(k => Wallets[k.Wallet].Stopped).FirstOrDefault(s => s is not null);
 
     private Model Move(ModelFamily family, WithdrawalState state, long number) => this with
     {
@@ -253,10 +266,10 @@ internal sealed partial record Model(
     /// <summary>Nothing is signed first for somebody who may not pay, or ahead of an earlier anchor.</summary>
     private (Outcome?, Model) MaySign(long number, int attempt, (Outcome?, Model) signed)
     {
-        if (attempt > 1) return signed;
         var family = Families[(int)number - 1];
+        if (attempt > 1) return Stopped && (!family.Anchor || family.Pays.Count > 0) ? (Outcome.WithdrawalsStopped, this) : signed;
         if (family.Pays.Any(k => Withdrawals[k].IsLate(Now))) return (Outcome.DeadlineOutOfRange, this);
-        if (StoppedOf(family.Pays) is { } stopped) return (stopped, this);
+        if (StoppedOf(family.Anchor, family.Pays) is { } stopped) return (stopped, this);
         var before = Families.Take((int)number - 1).Any(f => f.Anchor && f.State is (FamilyState.Opened or FamilyState.Signed));
         return family.Anchor && before ? (Outcome.AnchorPending, this) : signed;
     }

@@ -10,7 +10,7 @@ internal sealed partial record Model
     private const long Year = 365 * 24 * Hour;
 
     /// <summary>The withdrawal that must be given back first.</summary>
-    public WithdrawalKey? LateWithdrawal => Queued.Where(k => Withdrawals[k].IsLate(Now))
+    public WithdrawalKey? LateWithdrawal => Withdrawals.Where(w => w.Value.Waits && w.Value.IsLate(Now)).Select(w => w.Key)
         .OrderBy(k => Withdrawals[k].Deadline).ThenBy(k => Withdrawals[k].Order).Select(k => (WithdrawalKey?)k).FirstOrDefault();
 
     /// <summary>Those whose transaction is final and whose share of its fee is not booked.</summary>
@@ -32,8 +32,10 @@ internal sealed partial record Model
         if (fee > c.FeeMax?.Value) return (Outcome.FeeAboveMax, this);
         if (wallet.Stopped is { } stopped) return (stopped, this);
         if (wallet.Available < (sat + fee) * 1000 || sat < least) return (Outcome.InsufficientFunds, this);
-        var withdrawal = new ModelWithdrawal(sat * 1000, inside ? WithdrawalState.SettledInside : WithdrawalState.Queued, 0, Entries)
+        var state = inside ? WithdrawalState.SettledInside : sat >= c.ApprovalFrom?.Value ? WithdrawalState.AwaitingApproval : WithdrawalState.Queued;
+        var withdrawal = new ModelWithdrawal(sat * 1000, state, 0, Entries)
         {
+            AskedBy = c.AskedBy,
             Fee = fee * 1000,
             Deadline = c.Deadline?.Milliseconds,
         };
@@ -49,11 +51,28 @@ internal sealed partial record Model
         if (!IsOwn(c.Wallet, tenant)) return (Outcome.WalletNotFound, this);
         if (!Withdrawals.TryGetValue(key, out var withdrawal)) return (Outcome.WithdrawalNotFound, this);
         if (withdrawal.State == WithdrawalState.Cancelled) return (Outcome.Unchanged, this);
-        return withdrawal.State == WithdrawalState.Queued ? (Outcome.Accepted, GiveBack(key, WithdrawalState.Cancelled)) : (Outcome.WithdrawalNotQueued, this);
+        return withdrawal.Waits ? (Outcome.Accepted, GiveBack(key, WithdrawalState.Cancelled)) : (Outcome.WithdrawalNotQueued, this);
+    }
+
+    private (Outcome?, Model) DecideOn(DecideWithdrawal c)
+    {
+        var key = new WithdrawalKey(c.Wallet, c.Id);
+        if (!Wallets.ContainsKey(c.Wallet)) return (Outcome.WalletNotFound, this);
+        if (!Withdrawals.TryGetValue(key, out var withdrawal)) return (Outcome.WithdrawalNotFound, this);
+        return (withdrawal.State, c.Approved) switch
+        {
+            (WithdrawalState.AwaitingApproval, true) => c.By == withdrawal.AskedBy
+                ? (Outcome.SecondPersonNeeded, this)
+                : (Outcome.Accepted, this with { Withdrawals = Withdrawals.SetItem(key, withdrawal with { State = WithdrawalState.Queued }) }),
+            (WithdrawalState.AwaitingApproval, false) => (Outcome.Accepted, GiveBack(key, WithdrawalState.Declined)),
+            (WithdrawalState.Queued or WithdrawalState.InFamily or WithdrawalState.Sent or WithdrawalState.Paid, true) or (WithdrawalState.Declined, false) =>
+                (Outcome.Unchanged, this),
+            _ => (Outcome.WithdrawalNotAwaiting, this),
+        };
     }
 
     private (Outcome?, Model) ExpireLate(WithdrawalKey key) =>
-        Withdrawals.TryGetValue(key, out var withdrawal) && withdrawal.State == WithdrawalState.Queued && withdrawal.IsLate(Now)
+        Withdrawals.TryGetValue(key, out var withdrawal) && withdrawal.Waits && withdrawal.IsLate(Now)
             ? (Outcome.Accepted, GiveBack(key, WithdrawalState.Expired))
             : (null, this);
 

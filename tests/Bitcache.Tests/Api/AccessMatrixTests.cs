@@ -23,7 +23,8 @@ public sealed class AccessMatrixTests(ApiFixture api)
 
     private static string Name(Route route) => $"{route.Method} {route.Path}";
     private static Route Find(string name) => Route.All.Single(r => Name(r) == name);
-    private static bool IsOfOneWallet(Route route) =>
+    private static bool IsOfOneWallet(Route route) => (route.Scopes & ~ScopeNames.OperatorOnly) != 0 && IsAboutWallet(route);
+    private static bool IsAboutWallet(Route route) =>
         route.Path.Contains("{wallet}", StringComparison.Ordinal) || (route.Scopes == Scopes.Pay && route.Request is { } request && request != ApiJson.Default.IdRequest);
 
     [Theory]
@@ -113,24 +114,29 @@ public sealed class AccessMatrixTests(ApiFixture api)
     }
 
     /// <summary>What a request is about.</summary>
-    private sealed record Target(string Wallet, string Payee, string Transfer, string Withdrawal, string Hold, string Split)
+    private sealed record Target(string Wallet, string Payee, string Transfer, string Withdrawal, string Hold, string Split, string Awaiting)
     {
-        public static Target Nowhere { get; } = new("bcw1", "bcw1", "x", "x", "x", "x");
+        public static Target Nowhere { get; } = new("bcw1", "bcw1", "x", "x", "x", "x", "x");
     }
 
-    /// <summary>A wallet of the shop with a transfer and a split that have receipts, a hold, a withdrawal, and a closed epoch.</summary>
+    /// <summary>A wallet of the shop with a transfer and a split that have receipts, a hold, a withdrawal, one that waits for approval, and
+    /// a closed epoch.</summary>
     private async Task<Target> TargetAsync()
     {
         var target = new Target(
-            await api.NewWalletAsync(api.Shop, 10_000), await api.NewWalletAsync(api.Shop), ApiFixture.NewId(), ApiFixture.NewId(), ApiFixture.NewId(), ApiFixture.NewId());
+            await api.NewWalletAsync(api.Shop, 10_000 + ApiFixture.ApprovalFromSat), await api.NewWalletAsync(api.Shop), ApiFixture.NewId(), ApiFixture.NewId(),
+            ApiFixture.NewId(), ApiFixture.NewId(), ApiFixture.NewId());
         Assert.Equal(201, (await api.TransferAsync(api.Shop, target.Transfer, target.Wallet, target.Payee, 7)).Status);
         foreach (var (path, id) in new[] { ("/v1/holds", target.Hold), ("/v1/splits", target.Split) })
         {
             var body = new RouteTarget(target.Wallet, target.Payee, "", "").Body(Find("POST " + path), id);
             Assert.Equal(201, (await api.PostAsync(api.Shop, path, body)).Status);
         }
-        Assert.Equal(201, (await api.PostAsync(api.Shop, $"/v1/wallets/{target.Wallet}/withdrawals",
-            $$"""{"id":"{{target.Withdrawal}}","address":"{{OfflineNode.NewAddress()}}","amountSat":1000}""")).Status);
+        foreach (var (id, sat) in new[] { (target.Withdrawal, 1_000), (target.Awaiting, ApiFixture.ApprovalFromSat) })
+        {
+            Assert.Equal(201, (await api.PostAsync(api.Shop, $"/v1/wallets/{target.Wallet}/withdrawals",
+                $$"""{"id":"{{id}}","address":"{{OfflineNode.NewAddress()}}","amountSat":{{sat}}}""")).Status);
+        }
         Assert.Equal(201, (await api.PostAsync(api.Admin, "/v1/epochs", $$"""{"id":"{{ApiFixture.NewId()}}"}""")).Status);
         await api.Engine.SettleAsync(TestContext.Current.CancellationToken);
         return target;
@@ -160,6 +166,6 @@ public sealed class AccessMatrixTests(ApiFixture api)
     private static string IdOf(Route route, Target target)
     {
         bool Is(string list) => route.Path.Contains(list, StringComparison.Ordinal);
-        return Is("/withdrawals/") ? target.Withdrawal : Is("/holds/") ? target.Hold : Is("/splits/") ? target.Split : target.Transfer;
+        return Is("/approve") || Is("/decline") ? target.Awaiting : Is("/withdrawals/") ? target.Withdrawal : Is("/holds/") ? target.Hold : Is("/splits/") ? target.Split : target.Transfer;
     }
 }

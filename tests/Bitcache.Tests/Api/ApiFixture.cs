@@ -34,6 +34,8 @@ public sealed class ApiFixture : IAsyncLifetime
     public const string ShopTenant = "shop";
     public const string OtherTenant = "other";
     public const string OperatorTenant = "operator";
+    /// <summary>From here on a withdrawal waits for a second person.</summary>
+    public const long ApprovalFromSat = 1_000_000;
     private const Scopes AllOfUsers = Scopes.Read | Scopes.Pay | Scopes.Withdraw;
 
     private readonly TemporaryFolder _folder = new();
@@ -88,6 +90,7 @@ public sealed class ApiFixture : IAsyncLifetime
                 ArchiveFolder = ArchiveFolder,
                 ArchiveAfterSegments = 1,
                 WithdrawalFeeShare = WithdrawalFeeShare,
+                ApprovalFromSat = ApprovalFromSat,
             },
             Listen = new IPEndPoint(IPAddress.Loopback, 0),
         };

@@ -117,10 +117,31 @@ public sealed class GoldenJournal
         sign 3 2 fee 60                   Accepted
         """;
 
+    private const string Brakes = """
+
+        withdraw a S5 1000 id w5 approval 900 key k1    Accepted
+        withdraw a S6 400 id w6 approval 400 key k1     Accepted
+        withdraw a S7 450 id w7 approval 400 key k1     Accepted
+        withdraw a S8 399 id w8 approval 400 key k1     Accepted
+        withdraw a S9 90000 approval 400 key k1         InsufficientFunds
+        withdraw a B 10 approval 1 key k1                Accepted
+        approve a w5 key k1               SecondPersonNeeded
+        approve a w5 key k2               Accepted
+        decline a w6 key k1               Accepted
+        stop id s1                        Accepted
+        family 3 cap 100 of a/w5          WithdrawalsStopped
+        resume id s2                      Accepted
+        family 3 cap 100 of a/w5          Accepted
+        stop id s3                        Accepted
+        follow resume                     Accepted
+        follow stop                       Accepted
+        """;
+
     private static readonly Version[] Versions =
     [
         new("ledger-v1.golden", "538d55655f84a2592bb84eb3d0e4bfff5807916284d0ca6a8e3fe9237beaf4ed", EntryType.ClockConfirmed, [], Beginning + End),
         new("ledger-v2.golden", "0121880df5d6eee2ee3acbe8dcd5e17139b9ffcdae04a644d2fffaa101a3b159", EntryType.SplitRefused, [EntryType.WithdrawalCancelled], Beginning + Payments + End + Heights),
+        new("ledger-v2-brakes.golden", "f0228ab692bbffc0b19d3d4f9565c6f83d54b30bb6b9147a2de5e19c6ad13b3f", EntryType.EpochCut, [EntryType.ClockConfirmed, EntryType.WithdrawalsStopSet, EntryType.WithdrawalDecided], Beginning + Brakes),
     ];
 
     public static TheoryData<int> Numbers => [.. Enumerable.Range(1, Versions.Length)];

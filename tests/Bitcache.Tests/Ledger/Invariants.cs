@@ -26,7 +26,7 @@ internal static class Invariants
             Assert.Equal(SumOf(deposits, d => d.OwedPart.Value), wallet.OwedPending.Value);
             var waiting = SumOf(withdrawals, w => w.State switch
             {
-                WithdrawalState.Queued or WithdrawalState.InFamily => w.Held.Value,
+                WithdrawalState.Queued or WithdrawalState.AwaitingApproval or WithdrawalState.InFamily => w.Held.Value,
                 WithdrawalState.Sent => w.Fee.ToMsat().Value,
                 _ => 0,
             });

@@ -31,9 +31,11 @@ internal abstract record Op
     public sealed record Fees(int Tenant, long Flat, int Parts, long Minimum) : Op;
     public sealed record Address(int Wallet, int Script, int Id) : Op;
     public sealed record Deposit(int Output, int Script, long Sat, DepositState To, bool Suspense, int Block) : Op;
-    public sealed record Withdraw(int Wallet, int Script, long Sat, bool Max, int Id, long Fee, long? FeeMax, long? Within) : Op;
+    public sealed record Withdraw(int Wallet, int Script, long Sat, bool Max, int Id, long Fee, long? FeeMax, long? Within, long? ApprovalFrom) : Op;
     public sealed record ExpireWithdrawal(int Which) : Op;
     public sealed record Charge(int Which) : Op;
+    public sealed record Decide(int Which, bool Approved, int Key) : Op;
+    public sealed record StopAll(bool Stopped, bool Follows) : Op;
     public sealed record Cancel(int Which, bool ByStranger) : Op;
     public sealed record Freeze(int Wallet, bool Frozen, bool ByOperator, int Id) : Op;
     public sealed record Open(int Queued, bool Due, bool Anchor, long Cap) : Op;
@@ -135,6 +137,8 @@ internal abstract record Op
         (24, AnyDeposit),
         (12, AnyWithdraw),
         (3, from which in Gen.Choose(0, 5) from stranger in Rarely select (Op)new Cancel(which, stranger)),
+        (4, from which in Gen.Choose(0, 5) from approved in Sometimes from key in Gen.Choose(0, 2) select (Op)new Decide(which, approved, key)),
+        (2, from stopped in Rarely from follows in Rarely select (Op)new StopAll(stopped, follows)),
         (4, from wallet in Gen.Choose(-1, 4) from frozen in Sometimes from op in Sometimes from id in Ids select (Op)new Freeze(wallet, frozen, op, id)),
         (6, from count in Few from due in Gen.Elements(true, false) from anchor in Rarely from cap in Sats select (Op)new Open(count, due, anchor, cap)),
         (5, from family in Few from fee in Gen.Choose(0, 1_000) select (Op)new Sign(family, fee)),
@@ -233,7 +237,8 @@ internal abstract record Op
         from fee in Gen.Frequency((2, Gen.Constant(0L)), (3, Gen.Choose(1, 300).Select(v => (long)v)), (1, Gen.Elements(1_000L, Limits.SupplySatMax)))
         from feeMax in Gen.Frequency((4, Gen.Constant((long?)null)), (1, Gen.Choose(0, 300).Select(v => (long?)v)))
         from within in Gen.Frequency((3, Gen.Constant((long?)null)), (2, Gen.Choose(-1, 4_000).Select(v => (long?)v)))
-        select (Op)new Withdraw(wallet, script, sat, max, id, fee, feeMax, within);
+        from approval in Gen.Frequency((3, Gen.Constant<long?>(null)), (1, Sats.Select(v => (long?)v)))
+        select (Op)new Withdraw(wallet, script, sat, max, id, fee, feeMax, within, approval);
 }
 
 /// <summary>A list of operations; a failing one is shown as it is.</summary>

@@ -128,6 +128,9 @@ internal sealed class RuleTable
             "deposit" => (ParseDeposit(w), Ledger.OperatorTenant),
             "freeze" or "unfreeze" => (new SetFrozen(id, Wallet(w[1]), w[0] == "freeze"), Tenant(w[1])),
             "withdraw" => (ParseWithdrawal(id, w), Tenant(w[1])),
+            "stop" or "resume" => (new StopWithdrawals(id, w[0] == "stop"), Ledger.OperatorTenant),
+            "follow" => (new StopWithdrawals(default, w[1] == "stop"), Ledger.OperatorTenant),
+            "approve" or "decline" => (new DecideWithdrawal(Id(w[2]), Wallet(w[1]), w[0] == "approve", Key(w)), Ledger.OperatorTenant),
             "cancel" => (new CancelWithdrawal(Id(w[2]), Wallet(w[1])), Tenant(w[1])),
             "late" => (new ExpireWithdrawal(new WithdrawalKey(Wallet(w[1]), Id(w[2]))), Ledger.OperatorTenant),
             "charge" => (new ChargeWithdrawal(new WithdrawalKey(Wallet(w[1]), Id(w[2]))), Ledger.OperatorTenant),
@@ -209,14 +212,19 @@ internal sealed class RuleTable
             Block(Option(w, "in") ?? "B"), 5);
     }
 
-    /// <summary>"withdraw a S 400 [fee 20] [feemax 30] [until 5000]": with a deadline in so many milliseconds.</summary>
+    /// <summary>"withdraw a S 400 [fee 20] [feemax 30] [until 5000] [approval 5 key k]": with a deadline in so many milliseconds;
+    /// asked for by the key k, with a second person's approval from 5 on.</summary>
     private RequestWithdrawal ParseWithdrawal(OperationId id, string[] w) =>
         new(id, Wallet(w[1]), Script(w[2]), w[3] == "max" ? Sats.Zero : Whole(w[3]), Max: w[3] == "max")
         {
             Fee = Whole(Option(w, "fee") ?? "0"),
             FeeMax = Option(w, "feemax") is { } feeMax ? Whole(feeMax) : null,
             Deadline = Option(w, "until") is { } until ? new UnixTime(Book.Now.Milliseconds + Long(until)) : null,
+            ApprovalFrom = Option(w, "approval") is { } from ? Whole(from) : null,
+            AskedBy = Key(w),
         };
+
+    private static ByteString Key(string[] w) => ByteString.FromUtf8(Option(w, "key") ?? "");
 
     /// <summary>"family 1 cap 10 of a/7,b/8 [anchor 1]": withdrawals by wallet and id.</summary>
     private OpenFamily ParseFamily(string[] w)

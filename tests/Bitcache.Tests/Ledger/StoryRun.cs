@@ -51,6 +51,7 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
     private static WalletId Wallet(int number) => number < 0 ? Book.Operator : new WalletId((UInt128)(1_000 + number));
     private static uint TenantOf(int wallet) => wallet < 0 ? Ledger.OperatorTenant : wallet == 2 ? 2u : 1u;
     private static ByteString Script(int number) => number < 0 ? Book.AnchorScript : RuleTable.Script("script " + number);
+    private static ByteString Key(int number) => ByteString.FromUtf8("key " + number);
     private static OutPoint Output(int number) => new(default, (uint)number);
     private static BlockHash Block(int number) => new(new Hash256(0, (UInt128)(number + 1)));
 
@@ -126,6 +127,8 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
                     Fee = new Sats(o.Fee),
                     FeeMax = o.FeeMax is { } feeMax ? new Sats(feeMax) : null,
                     Deadline = o.Within is { } within ? new UnixTime(_book.Now.Milliseconds + within) : null,
+                    ApprovalFrom = o.ApprovalFrom is { } from ? new Sats(from) : null,
+                    AskedBy = Key(0),
                 };
                 Do(withdrawal, TenantOf(o.Wallet));
                 break;
@@ -136,6 +139,13 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
             case Op.Charge o when _model.Withdrawals.Count > 0:
                 var charged = _model.Uncharged.Any() && o.Which > 0 ? _model.Uncharged.Last() : _model.Withdrawals.MaxBy(w => w.Value.Order).Key;
                 Do(new ChargeWithdrawal(charged), Ledger.OperatorTenant);
+                break;
+            case Op.Decide o when _model.Withdrawals.Count > 0:
+                var asked = _model.Withdrawals.OrderByDescending(w => w.Value.Order).ElementAt(o.Which % _model.Withdrawals.Count).Key;
+                Do(new DecideWithdrawal(asked.Id, asked.Wallet, o.Approved, Key(o.Key)), Ledger.OperatorTenant);
+                break;
+            case Op.StopAll o:
+                Do(new StopWithdrawals(o.Follows ? default : Id(3_000_000 + _sent.Count), o.Stopped), Ledger.OperatorTenant);
                 break;
             case Op.Cancel o when _model.Withdrawals.Count > 0:
                 var recent = _model.Withdrawals.OrderByDescending(w => w.Value.Order).ElementAt(o.Which % _model.Withdrawals.Count).Key;
@@ -264,6 +274,10 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
         Assert.Equal(_model.Uncharged.ToHashSet(), [.. ledger.UnchargedWithdrawals()]);
         Assert.Equal((_model with { Now = _book.Now }).LateWithdrawal, _subject.NextWithdrawalToExpire(_book.Now)?.Withdrawal);
         Assert.Equal(_model.Due, ledger.DueWithdrawals().Select(w => w.Key));
+        Assert.Equal(_model.Stopped, ledger.WithdrawalsStopped);
+        Assert.Equal(
+            _model.Withdrawals.Where(w => w.Value.State == WithdrawalState.AwaitingApproval).OrderBy(w => w.Value.Order).Select(w => w.Key),
+            ledger.AwaitingWithdrawals().Select(w => w.Key));
         Assert.Equal(
             _model.Families.Select(f => (f.State, f.Cap, f.Fees.Count, f.Attempt)),
             ledger.Families().Select(f => (f.State, f.FeeCap.ToMsat().Value, f.Attempts.Count, f.Confirmation?.Attempt ?? 0)));

@@ -1,0 +1,64 @@
+using Bitcache.Core;
+using Bitcache.Engine.Partitions;
+
+namespace Bitcache.Tests.Partitions;
+
+/// <summary>Withdrawals that are stopped in two partitions: the first decides, and the second follows.</summary>
+[Trait("suite", "core")]
+public sealed class StopTests : IAsyncLifetime
+{
+    private TwoPartitions _two = null!;
+
+    public async ValueTask InitializeAsync() => _two = await TwoPartitions.StartAsync();
+
+    public ValueTask DisposeAsync() => _two.DisposeAsync();
+
+    [Fact]
+    public async Task A_stop_reaches_every_partition_and_so_does_its_end()
+    {
+        await SetAsync(NewId(), stopped: true);
+        Assert.Equal((true, true), await StatesAsync());
+        await SetAsync(NewId(), stopped: false);
+        Assert.Equal((false, false), await StatesAsync());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_ended_between_two_partitions_is_completed_as_the_first_decided(bool stopped)
+    {
+        if (!stopped) await SetAsync(NewId(), stopped: true);
+        // The process ended when the first had it.
+        await _two.Set.First.SubmitAsync(new StopWithdrawals(NewId(), stopped));
+        Assert.Equal((stopped, !stopped), await StatesAsync());
+        await _two.Set.FollowStopAsync();
+        Assert.Equal((stopped, stopped), await StatesAsync());
+        // There is nothing more to write down.
+        var entries = await _two.Set.QueryAllAsync(ledger => ledger.NextSequence);
+        await _two.Set.FollowStopAsync();
+        Assert.Equal(entries, await _two.Set.QueryAllAsync(ledger => ledger.NextSequence));
+    }
+
+    [Fact]
+    public async Task A_retry_completes_what_it_began_and_a_late_one_leaves_what_was_decided_since()
+    {
+        var (stop, resume) = (NewId(), NewId());
+        await _two.Set.First.SubmitAsync(new StopWithdrawals(stop, true));
+        Assert.True((await SetAsync(stop, stopped: true)).IsRetry);
+        Assert.Equal((true, true), await StatesAsync());
+        await SetAsync(resume, stopped: false);
+        await SetAsync(NewId(), stopped: true);
+        Assert.True((await SetAsync(resume, stopped: false)).IsRetry);
+        Assert.Equal((true, true), await StatesAsync());
+    }
+
+    private Task<Answer> SetAsync(OperationId id, bool stopped) => _two.Set.StopWithdrawalsAsync(new StopWithdrawals(id, stopped));
+
+    private async Task<(bool First, bool Second)> StatesAsync()
+    {
+        var stopped = await _two.Set.QueryAllAsync(ledger => ledger.WithdrawalsStopped);
+        return (stopped[0], stopped[1]);
+    }
+
+    private static OperationId NewId() => ClientIds.Next(TimeProvider.System);
+}
