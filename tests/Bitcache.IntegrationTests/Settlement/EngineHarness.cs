@@ -141,11 +141,15 @@ internal sealed class EngineHarness : IAsyncDisposable
         return new Answer(paid.Outcome, paid.Sequence > 0 ? Partitions.HomeOf(payer).ReadEntry(paid.Sequence) : null, paid.Payer, paid.Payee);
     }
 
-    public async Task<WithdrawalKey> WithdrawAsync(WalletId wallet, string address, Sats amount)
+    public async Task<WithdrawalKey> WithdrawAsync(WalletId wallet, string address, Sats amount, Sats? approvalFrom = null)
     {
         Assert.True(BitcoinAddress.TryParse(address, BitcoinNetwork.Regtest, out var script, out _));
         var id = NewId();
-        var answer = await Partitions.SubmitAsync(new RequestWithdrawal(id, wallet, new ByteString(script), amount, Max: false), tenant: 1);
+        var answer = await Partitions.SubmitAsync(new RequestWithdrawal(id, wallet, new ByteString(script), amount, Max: false)
+        {
+            ApprovalFrom = approvalFrom,
+            AskedBy = ByteString.FromUtf8("asker"),
+        }, tenant: 1);
         Assert.Equal(Outcome.Accepted, answer.Outcome);
         return new WithdrawalKey(wallet, id);
     }
