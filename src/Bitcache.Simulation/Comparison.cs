@@ -41,6 +41,12 @@ internal static class Comparison
                 $"The withdrawal {key} is {there}.");
         }
         Must.Hold(ledger.WithdrawalsStopped == model.Stopped, $"Withdrawals are {(ledger.WithdrawalsStopped ? "stopped" : "not stopped")}, by the rules the opposite.");
+        for (var number = 1; number <= model.Families.Count; number++)
+        {
+            var (there, family) = (ledger.FindFamily(number), model.Families[number - 1]);
+            Must.Hold((there.State, there.Children.Count) == (family.State, family.Children.Count), $"The family {number} is {there}.");
+        }
+        Must.Hold(ledger.SettlementStop is not null == model.StoppedAt > 0, $"Settlement is stopped by {ledger.SettlementStop}.");
         foreach (var (original, refunded) in model.Refunded)
             Must.Hold(ledger.RefundedOf(0, original).Value == refunded, $"{ledger.RefundedOf(0, original)} of {original} were refunded, by the rules {refunded}.");
     }

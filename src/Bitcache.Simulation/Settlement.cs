@@ -11,6 +11,9 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
     private readonly List<(OutPoint OutPoint, ByteString Script, Sats Amount)> _outputs = [];
     private uint _height = 100;
 
+    // Not one of ours: those have the id that is all zeros here.
+    private static readonly Txid Stranger = new(new Hash256(0, 7));
+
     private static BlockHash Block(int number) => new(new Hash256(0, (UInt128)(number + 1)));
 
     public bool IsIdle => _pending is null;
@@ -42,7 +45,7 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
     {
         var model = oracle.Latest;
         if (random.Next(2) == 0 && model.Uncharged.Any()) return new ChargeWithdrawal(model.Uncharged.First());
-        switch (random.Next(12))
+        switch (random.Next(13))
         {
             case 0 or 1:
                 var state = random.Next(3) == 0 ? DepositState.Seen : DepositState.Credited;
@@ -65,15 +68,28 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
                 var confirmed = Family(model);
                 return new ConfirmFamily(confirmed, Math.Max(1, model.Families[(int)confirmed - 1].Fees.Count), 6, Block(random.Next(2)), ByteString.Empty, 0, []);
             case 8 when model.Families.Count > 0:
-                return random.Next(3) == 0 ? new UnconfirmFamily(Family(model)) : new FinishFamily(Family(model), new Sats(random.Next(300)));
+                return random.Next(3) == 0 ? new UnconfirmFamily(Family(model)) : new FinishFamily(Family(model), new Sats(random.Next(300)), random.Next(2));
             case 9 when model.Families.Count > 0:
-                return new AbandonFamily(Family(model));
+                return random.Next(2) == 0 ? new AbandonFamily(Family(model)) : new DeclareFamilyDead(Family(model), Spend());
+            case 11 when model.Families.Count > 0:
+                return Rare(model);
             case 10:
                 return new MoveCursor(++_height, Block((int)_height));
             default:
                 return new LogCut((_lastCut?.Round ?? 0) + 1, [oracle.Next - 1]);
         }
     }
+
+    private Command Rare(Model model)
+    {
+        var number = Family(model);
+        var family = model.Families[(int)number - 1];
+        // Nothing is opened after a stop: it comes late in a story.
+        if (random.Next(100) == 0) return new StopSettlement(number, Spend());
+        return new SignChild(number, Math.Max(1, family.Fees.Count), family.Children.Count + 1, default, new Sats(random.Next(200)), ByteString.Empty, _height);
+    }
+
+    private FinalSpend Spend() => new(default, Stranger, _height, Block(random.Next(2)));
 
     private ChangeDeposit NewOutput(ByteString script, Sats amount, DepositState state, bool suspense)
     {

@@ -9,7 +9,8 @@
 //             14  s    statement; of a split one for each part, each behind its length
 //             ..       the command's private bytes, then links and balances (by type, below); of a signed attempt u32 length
 //                      and bytes of the transaction, u32 height of the newest block (no bytes where that was not kept);
-//                      of a withdrawal that waits for approval, and of what decided it, u8 length and name of the key that asked
+//                      of a signed child the same, always with the height; of a withdrawal that waits for approval, and
+//                      of what decided it, u8 length and name of the key that asked
 //
 //   statement  0  u8   statement version (1)
 //              1  u8   entry type
@@ -247,6 +248,9 @@ public sealed partial record Entry(
             EntryType.WithdrawalRequested or EntryType.WithdrawalRefused or EntryType.WithdrawalSettledInside =>
                 RequestWithdrawal.Read(ref reader),
             EntryType.WithdrawalCancelled => CancelWithdrawal.Read(ref reader),
+            EntryType.FamilyDied => DeclareFamilyDead.Read(ref reader),
+            EntryType.ChildSigned => ReadSignChild(ref reader, ref rest, leafOnly),
+            EntryType.SettlementStopped => StopSettlement.Read(ref reader),
             EntryType.WithdrawalExpired => ExpireWithdrawal.Read(ref reader),
             EntryType.WithdrawalCharged => ChargeWithdrawal.Read(ref reader),
             EntryType.WithdrawalsStopSet => StopWithdrawals.Read(ref reader),
@@ -326,6 +330,14 @@ public sealed partial record Entry(
         ReadOnlySpan<byte> noTransaction = [0, 0, 0, 0];
         var empty = new ByteReader(noTransaction);
         return SignAttempt.Read(ref body, ref empty);
+    }
+
+    private static SignChild ReadSignChild(ref ByteReader body, ref ByteReader rest, bool leafOnly)
+    {
+        if (!leafOnly) return SignChild.Read(ref body, ref rest);
+        ReadOnlySpan<byte> noTransaction = [0, 0, 0, 0, 0, 0, 0, 0];
+        var empty = new ByteReader(noTransaction);
+        return SignChild.Read(ref body, ref empty);
     }
 
     private static ConfirmFamily ReadConfirmFamily(ref ByteReader body, ref ByteReader rest, bool leafOnly)

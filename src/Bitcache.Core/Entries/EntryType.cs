@@ -1,5 +1,6 @@
 namespace Bitcache.Core;
 
+#pragma warning disable CA1027 // Kinds, never combined; the gaps between them are numbers that are not given out.
 /// <summary>What an entry says happened. Written to disk and into the log: a number is never used again for another meaning.</summary>
 public enum EntryType : byte
 {
@@ -47,6 +48,12 @@ public enum EntryType : byte
     /// <summary>The operator's money went from its account in one partition to that in another.</summary>
     OperatorFundsMoved = 36,
     WithdrawalCancelled = 37,
+    /// <summary>No transaction of a family can ever confirm any more; its withdrawals wait for another one.</summary>
+    FamilyDied = 41,
+    /// <summary>A transaction that pays for the one whose change it spends.</summary>
+    ChildSigned = 42,
+    /// <summary>Somebody else has the anchor's output: nothing is anchored or withdrawn any more.</summary>
+    SettlementStopped = 43,
     /// <summary>The deadline of a withdrawal was over before a transaction that pays it was signed.</summary>
     WithdrawalExpired = 44,
     /// <summary>A withdrawal's share of what mining cost, taken from what was held for it.</summary>
@@ -58,3 +65,4 @@ public enum EntryType : byte
     /// <summary>A transaction was built and is signed by somebody else.</summary>
     AttemptPrepared = 51,
 }
+#pragma warning restore CA1027

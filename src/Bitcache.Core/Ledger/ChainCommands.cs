@@ -204,21 +204,26 @@ public sealed record UnconfirmFamily(long Family) : Command
 
 /// <summary>The confirmed attempt is too deep to be taken back: holds are settled, the real mining fee is booked.</summary>
 /// <param name="Shared">The part of that fee which falls to withdrawals that pay a share of it; zero where none does.</param>
-public sealed record FinishFamily(long Family, Sats Shared = default) : Command
+/// <param name="Child">The child that is as deep, by its number, if the attempt had children; 0 if none will confirm.</param>
+public sealed record FinishFamily(long Family, Sats Shared = default, int Child = 0) : Command
 {
     public override void WriteBody(ref ByteWriter writer)
     {
         writer.I64(Family);
+        // Behind everything else, and only where there is some: other families have the bytes that they always had.
         if (Shared > Sats.Zero) writer.Amount(Shared);
+        if (Child > 0) writer.U16(Child);
     }
 
     public static FinishFamily Read(ref ByteReader body)
     {
         var family = body.I64();
-        if (body.Left == 0) return new FinishFamily(family);
-        return body.Sats() is var shared && shared > Sats.Zero
-            ? new FinishFamily(family, shared)
-            : throw new FormatException("a share of nothing that is written");
+        // A share has eight bytes, a child two.
+        Sats? shared = body.Left >= sizeof(long) ? body.Sats() : null;
+        int? child = body.Left > 0 ? body.U16() : null;
+        if (shared == Sats.Zero) throw new FormatException("a share of nothing that is written");
+        if (child == 0) throw new FormatException("a child that is written and none");
+        return new FinishFamily(family, shared ?? Sats.Zero, child ?? 0);
     }
 }
 

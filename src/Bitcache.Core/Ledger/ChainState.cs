@@ -64,6 +64,8 @@ public enum FamilyState : byte
     Confirmed = 3,
     Final = 4,
     Abandoned = 5,
+    /// <summary>Signed, and no transaction of it can ever confirm any more.</summary>
+    Dead = 6,
 }
 
 /// <summary>One signed transaction of a family.</summary>
@@ -73,6 +75,10 @@ public sealed record Attempt(int Number, Txid Txid, Sats Fee, ByteString Transac
 /// <summary>A transaction of a family that was handed to a signer elsewhere.</summary>
 /// <param name="Psbt">What the signer is given (BIP-174), as bytes.</param>
 public sealed record Preparation(int Number, Txid Txid, Sats Fee, ByteString Psbt);
+
+/// <summary>A signed transaction that spends an attempt's change and pays for both.</summary>
+/// <param name="Height">Of the newest block when it was signed.</param>
+public sealed record Child(int Number, Txid Txid, Sats Fee, ByteString Transaction, uint Height);
 
 /// <summary>The proof that a transaction is in a block.</summary>
 public sealed record Confirmation(
@@ -84,10 +90,34 @@ public sealed record Family(
     long Number, UnixTime Opened, Sats FeeCap, AnchorTerms? Anchor, IReadOnlyList<WithdrawalKey> Withdrawals,
     FamilyState State, IReadOnlyList<Attempt> Attempts, Confirmation? Confirmation, Preparation? Prepared = null)
 {
+    /// <summary>Those that pay for <see cref="ParentAttempt"/>: they all spend its change, so that one of them confirms at most.</summary>
+    public IReadOnlyList<Child> Children { get; init; } = [];
+
+    /// <summary>The attempt whose change the children spend; 0 if there are none.</summary>
+    public int ParentAttempt { get; init; }
+
+    /// <summary>The child that was final with its attempt; 0 if none was.</summary>
+    public int FinalChild { get; init; }
+
+    /// <summary>What killed it; of a confirmed anchor, by what a stranger took its output.</summary>
+    public FinalSpend? Spend { get; init; }
+
     public bool IsLive => State is FamilyState.Opened or FamilyState.Signed or FamilyState.Confirmed;
 
     /// <summary>It pays nobody and anchors nothing: it makes one coin of the hot wallet's many.</summary>
     public bool IsConsolidation => Anchor is null && Withdrawals.Count == 0;
+
+    /// <summary>Every transaction of it that was ever signed.</summary>
+    public IEnumerable<(Txid Txid, ByteString Transaction)> Transactions =>
+        Attempts.Select(a => (a.Txid, a.Transaction)).Concat(Children.Select(c => (c.Txid, c.Transaction)));
+
+    /// <summary>The same, and what is with its signer, who may send it.</summary>
+    public IEnumerable<Txid> Txids => Transactions.Select(t => t.Txid).Concat(Prepared is null ? [] : [Prepared.Txid]);
+
+    /// <summary>What mining has cost, once it is final.</summary>
+    public Sats FeePaid => State == FamilyState.Final
+        ? Attempts[Confirmation!.Attempt - 1].Fee + (FinalChild > 0 ? Children[FinalChild - 1].Fee : Sats.Zero)
+        : Sats.Zero;
 }
 
 /// <summary>A closed epoch.</summary>

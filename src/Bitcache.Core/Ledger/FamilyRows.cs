@@ -1,5 +1,5 @@
-// A family as part of the state: what opened it, where it stands, the proof of its confirmation, and each signed
-// transaction, which may be large, in a row of its own.
+// A family as part of the state: what opened it, where it stands, the proof of its confirmation, what spent for good what
+// it needed, and each signed transaction, which may be large, in a row of its own: the attempts, then the children.
 
 namespace Bitcache.Core;
 
@@ -11,6 +11,11 @@ internal static class FamilyRows
     /// <summary>Beside the number of attempts: behind them stands one that is with its signer.</summary>
     private const uint IsPrepared = 1u << 31;
 
+    // What follows in a row. Once there was a flag, which said whether there is a confirmation.
+    private const byte HasConfirmation = 1;
+    private const byte HasSpend = 2;
+    private const byte HasChildren = 4;
+
     private const int AttemptHeadBytes = Hash256.Bytes + sizeof(long) + (3 * sizeof(uint));
 
     public static void Write(StateWriter writer, Family family)
@@ -19,7 +24,7 @@ internal static class FamilyRows
         new OpenFamily(family.Number, family.FeeCap, family.Anchor, family.Withdrawals).WriteBody(ref row);
         row.Time(family.Opened);
         row.U8((byte)family.State);
-        row.Flag(family.Confirmation is not null);
+        row.U8((byte)((family.Confirmation is null ? 0 : HasConfirmation) | (family.Spend is null ? 0 : HasSpend) | (family.Children.Count == 0 ? 0 : HasChildren)));
         if (family.Confirmation is { } c)
         {
             row.U16(c.Attempt);
@@ -30,10 +35,18 @@ internal static class FamilyRows
             row.U8((byte)c.Siblings.Count);
             foreach (var sibling in c.Siblings) row.Hash(sibling);
         }
+        family.Spend?.Write(ref row);
         row.U32((uint)family.Attempts.Count | (family.Prepared is null ? 0 : IsPrepared));
+        if (family.Children.Count > 0)
+        {
+            row.U16(family.ParentAttempt);
+            row.U16(family.FinalChild);
+            row.U32((uint)family.Children.Count);
+        }
         writer.End(row);
         foreach (var attempt in family.Attempts) Write(writer, attempt);
         if (family.Prepared is { } prepared) Write(writer, prepared);
+        foreach (var child in family.Children) Write(writer, new Attempt(child.Number, child.Txid, child.Fee, child.Transaction, child.Height));
     }
 
     private static void Write(StateWriter writer, Preparation prepared)
@@ -61,17 +74,22 @@ internal static class FamilyRows
     {
         var row = reader.Begin();
         var open = OpenFamily.Read(ref row);
-        var (opened, state) = (row.Time(), row.U8<FamilyState>());
-        var confirmation = row.Flag() ? ReadConfirmation(ref row) : null;
+        var (opened, state, marks) = (row.Time(), row.U8<FamilyState>(), row.U8());
+        if (marks > (HasConfirmation | HasSpend | HasChildren)) throw new FormatException($"a family with the marks {marks}");
+        var confirmation = (marks & HasConfirmation) != 0 ? ReadConfirmation(ref row) : null;
+        var spend = (marks & HasSpend) != 0 ? FinalSpend.Read(ref row) : null;
         var count = row.U32();
+        var (parent, final, children) = (marks & HasChildren) != 0 ? (row.U16(), row.U16(), row.U32()) : (0, 0, 0u);
         reader.End(row);
-        var isPrepared = (count & IsPrepared) != 0;
-        count &= ~IsPrepared;
-        if (count > ushort.MaxValue) throw new FormatException($"{count} attempts");
-        var attempts = new Attempt[count];
-        for (var i = 0; i < attempts.Length; i++) attempts[i] = ReadAttempt(reader);
-        var prepared = isPrepared ? ReadPrepared(reader) : null;
-        return new Family(open.Family, opened, open.FeeCap, open.Anchor, open.Withdrawals, state, attempts, confirmation, prepared);
+        var attempts = ReadAttempts(reader, count & ~IsPrepared);
+        var prepared = (count & IsPrepared) != 0 ? ReadPrepared(reader) : null;
+        return new Family(open.Family, opened, open.FeeCap, open.Anchor, open.Withdrawals, state, attempts, confirmation, prepared)
+        {
+            Spend = spend,
+            ParentAttempt = parent,
+            FinalChild = final,
+            Children = [.. ReadAttempts(reader, children).Select(a => new Child(a.Number, a.Txid, a.Fee, a.Transaction, a.Height))],
+        };
     }
 
     private static Preparation ReadPrepared(StateReader reader)
@@ -80,6 +98,14 @@ internal static class FamilyRows
         var prepared = new Preparation((int)row.U32(), new Txid(row.Hash()), row.Sats(), row.Long(Limits.PsbtBytesMax));
         reader.End(row);
         return prepared;
+    }
+
+    private static Attempt[] ReadAttempts(StateReader reader, uint count)
+    {
+        if (count > ushort.MaxValue) throw new FormatException($"{count} attempts");
+        var attempts = new Attempt[count];
+        for (var i = 0; i < attempts.Length; i++) attempts[i] = ReadAttempt(reader);
+        return attempts;
     }
 
     private static Confirmation ReadConfirmation(ref ByteReader row)

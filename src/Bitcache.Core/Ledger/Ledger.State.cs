@@ -63,6 +63,7 @@ public sealed partial class Ledger
         _ids.Resume(Floor);
         _operator = Genesis is null ? -1 : _wallets.Find(Genesis.Operator);
         Assert(Genesis is null || _operator >= 0, "the operator has a wallet");
+        SettlementStop = FindStop(_families);
         foreach (var withdrawal in _withdrawals.Values)
         {
             // In the order of their entries, which is the order in which they wait.

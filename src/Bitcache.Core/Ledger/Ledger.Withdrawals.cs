@@ -144,6 +144,7 @@ public sealed partial class Ledger
         if (!Array.TrueForAll(states, s => s == WithdrawalState.Queued)) return Refused(Outcome.WithdrawalNotQueued);
         if (DeadlineOf(command.Withdrawals) <= context.Time) return Refused(Outcome.DeadlineOutOfRange);
         if (CheckPayers(command.Anchor, command.Withdrawals) is var stopped and not Outcome.None) return Refused(stopped);
+        if (SettlementStop is not null) return Refused(Outcome.SettlementStopped);
         if (command.Anchor is not null && _families.Any(IsAnchorUnconfirmed)) return Refused(Outcome.AnchorPending);
         ref var operatorWallet = ref _wallets[_operator];
         if (CheckOutflow(operatorWallet, command.FeeCap.ToMsat()) != Outcome.None) return Refused(Outcome.OperatorFundsLow);
@@ -185,6 +186,7 @@ public sealed partial class Ledger
     private static void CheckAttempt(Family family, int attempt, Sats fee)
     {
         Assert(family.State is FamilyState.Opened or FamilyState.Signed, "only an unconfirmed family takes another attempt");
+        Assert(family.Children.Count == 0, "a family with a child is bumped by its child alone");
         Assert(attempt == family.Attempts.Count + 1, "attempts are numbered in order");
         Assert(fee <= family.FeeCap, "a mining fee stays within what is held for it");
     }
@@ -195,6 +197,7 @@ public sealed partial class Ledger
         if (DeadlineOf(family) <= now) return Outcome.DeadlineOutOfRange;
         // A reorganisation may have taken a payer's deposit, or the anchor that this one must spend.
         if (CheckPayers(family) is var stopped and not Outcome.None) return stopped;
+        if (SettlementStop is not null) return Outcome.SettlementStopped;
         return WaitsForAnchor(family) ? Outcome.AnchorPending : Outcome.None;
     }
 
@@ -225,7 +228,9 @@ public sealed partial class Ledger
     {
         var family = FindFamily(command.Family);
         Assert(family.State == FamilyState.Confirmed, "what becomes final was confirmed");
-        var fee = family.Attempts[family.Confirmation!.Attempt - 1].Fee.ToMsat();
+        Assert(command.Child == 0 || (command.Child <= family.Children.Count && family.ParentAttempt == family.Confirmation!.Attempt), "a child that is final spends of the attempt that is");
+        family = family with { State = FamilyState.Final, FinalChild = command.Child };
+        var fee = family.FeePaid.ToMsat();
         Assert(command.Shared.ToMsat() <= fee, "withdrawals share no more than mining cost");
         var held = new Sats(family.Withdrawals.Sum(key => _withdrawals[key].Fee.Value));
         foreach (var key in family.Withdrawals)
@@ -239,7 +244,7 @@ public sealed partial class Ledger
         TakeHeld(ref operatorWallet, family.FeeCap.ToMsat());
         Credit(ref operatorWallet, family.FeeCap.ToMsat() - fee);
         _totals.MiningFees += fee.Value;
-        Replace(family with { State = FamilyState.Final, Prepared = null });
+        Replace(family with { Prepared = null });
         return Write(EntryType.FamilyFinished, command, context, record).Finish();
     }
 
@@ -248,6 +253,14 @@ public sealed partial class Ledger
         var family = FindFamily(command.Family);
         Assert(
             family is { State: FamilyState.Opened, Prepared: null }, "a family with a transaction that is signed, or with its signer, is never abandoned");
+        GiveBack(family);
+        Replace(family with { State = FamilyState.Abandoned });
+        return Write(EntryType.FamilyAbandoned, command, context, record).Finish();
+    }
+
+    /// <summary>What a family pays for waits again, in its old place, and what mining might have cost is free.</summary>
+    private void GiveBack(Family family)
+    {
         foreach (var key in family.Withdrawals)
         {
             Bind(key, WithdrawalState.Queued, family: 0);
@@ -257,8 +270,6 @@ public sealed partial class Ledger
         ref var operatorWallet = ref _wallets[_operator];
         TakeHeld(ref operatorWallet, family.FeeCap.ToMsat());
         Credit(ref operatorWallet, family.FeeCap.ToMsat());
-        Replace(family with { State = FamilyState.Abandoned });
-        return Write(EntryType.FamilyAbandoned, command, context, record).Finish();
     }
 
     private static bool IsAnchorUnconfirmed(Family family) =>

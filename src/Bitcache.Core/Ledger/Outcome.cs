@@ -83,6 +83,8 @@ public enum Outcome : ushort
     AnchorPending = 52,
     /// <summary>The wallet has as many addresses as one may have.</summary>
     TooManyAddresses = 53,
+    /// <summary>A stranger has the anchor's output: nothing is anchored or withdrawn any more.</summary>
+    SettlementStopped = 56,
     /// <summary>The deadline of a withdrawal lies behind, or more than <see cref="Limits.WithdrawalDeadlineMillisecondsMax"/> ahead.
     /// Not journaled; also why a family of transactions is not opened or signed.</summary>
     DeadlineOutOfRange = 58,

@@ -83,7 +83,7 @@ internal static class EpochRoutes
                 FamilyState.Signed => "broadcast",
                 FamilyState.Confirmed => "confirmed",
                 FamilyState.Final => "final",
-                FamilyState.None or FamilyState.Opened or FamilyState.Abandoned =>
+                FamilyState.None or FamilyState.Opened or FamilyState.Abandoned or FamilyState.Dead =>
                     throw new InvalidOperationException($"an anchor in a family that is {family.State}"),
             },
             attempt.Txid.ToString(), confirmed?.Block.ToString(), confirmed?.Height);

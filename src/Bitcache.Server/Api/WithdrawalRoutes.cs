@@ -174,7 +174,7 @@ internal static class WithdrawalRoutes
             FamilyState.Opened => "building",
             FamilyState.Signed => "broadcast",
             FamilyState.Confirmed => "confirmed",
-            FamilyState.None or FamilyState.Final or FamilyState.Abandoned =>
+            FamilyState.None or FamilyState.Final or FamilyState.Abandoned or FamilyState.Dead =>
                 throw new InvalidOperationException($"a withdrawal in a family that is {family.State}"),
         },
         WithdrawalState.Paid or WithdrawalState.Sent => "final",

@@ -35,6 +35,9 @@ internal sealed record ModelFamily(
 {
     /// <summary>The fee of an attempt that is with its signer.</summary>
     public long? Prepared { get; init; }
+    /// <summary>The fees of the children, and the attempt that they pay for.</summary>
+    public ImmutableList<long> Children { get; init; } = [];
+    public int Parent { get; init; }
 }
 
 internal sealed partial record Model(
@@ -55,6 +58,9 @@ internal sealed partial record Model(
 
     /// <summary>The operator's own wallet.</summary>
     public required WalletId Operator { get; init; }
+
+    /// <summary>Whether a stranger has the anchor's output, and whose it was.</summary>
+    public long StoppedAt { get; init; }
 
     /// <summary>How many ids may be more than ten seconds ahead.</summary>
     public int AheadIdsMax { get; init; } = 8 << 20;
@@ -116,10 +122,13 @@ internal sealed partial record Model(
             ConfirmFamily c => OnFamily(c.Family, f => f.State is FamilyState.Signed or FamilyState.Confirmed && c.Attempt >= 1 && c.Attempt <= f.Fees.Count
                 ? f.State == FamilyState.Confirmed && f.Block == c.Block ? f : f with { State = FamilyState.Confirmed, Attempt = c.Attempt, Block = c.Block } : null),
             UnconfirmFamily c => OnFamily(c.Family, f => f.State == FamilyState.Confirmed ? f with { State = FamilyState.Signed, Attempt = 0, Block = default } : f),
-            FinishFamily c => Finish(c.Family, c.Shared.ToMsat().Value),
+            FinishFamily c => Finish(c),
             ExpireWithdrawal c => ExpireLate(c.Withdrawal),
             ChargeWithdrawal c => Charge(c.Withdrawal),
-            AbandonFamily c => Abandon(c.Family),
+            DeclareFamilyDead c => c.Family == StoppedAt ? (null, this) : GiveUp(c.Family, FamilyState.Signed, FamilyState.Dead),
+            SignChild c => OnFamily(c.Family, f => SignChild(c, f)),
+            StopSettlement c => Stop(c),
+            AbandonFamily c => GiveUp(c.Family, FamilyState.Opened, FamilyState.Abandoned),
             ExpireHold c => Expire(c),
             RaiseFloor c => c.Floor <= Floor ? (Outcome.Unchanged, this) : c.Floor > Now ? (null, this) : (Outcome.Accepted, Raise(c.Floor)),
             // What the operator's side writes down: it moves nothing.
@@ -230,6 +239,7 @@ internal sealed partial record Model(
         if (c.Withdrawals.Any(k => Withdrawals[k].State != WithdrawalState.Queued)) return (Outcome.WithdrawalNotQueued, this);
         if (c.Withdrawals.Any(k => Withdrawals[k].IsLate(Now))) return (Outcome.DeadlineOutOfRange, this);
         if (StoppedOf(c.Anchor is not null, c.Withdrawals) is { } stopped) return (stopped, this);
+        if (StoppedAt > 0) return (Outcome.SettlementStopped, this);
         if (c.Anchor is not null && Families.Any(f => f.Anchor && f.State is (FamilyState.Opened or FamilyState.Signed))) return (Outcome.AnchorPending, this);
         var (purse, cap) = (Wallets[Operator], c.FeeCap.ToMsat().Value);
         if (purse.Stopped is not null || purse.Available < cap) return (Outcome.OperatorFundsLow, this);
@@ -261,7 +271,7 @@ internal sealed partial record Model(
     }
 
     private static bool TakesAttempt(ModelFamily family, int attempt, long fee) =>
-        family.State is FamilyState.Opened or FamilyState.Signed && attempt == family.Fees.Count + 1 && fee <= family.Cap;
+        family.State is FamilyState.Opened or FamilyState.Signed && family.Children.IsEmpty && attempt == family.Fees.Count + 1 && fee <= family.Cap;
 
     /// <summary>Nothing is signed first for somebody who may not pay, or ahead of an earlier anchor.</summary>
     private (Outcome?, Model) MaySign(long number, int attempt, (Outcome?, Model) signed)
@@ -270,6 +280,7 @@ internal sealed partial record Model(
         if (attempt > 1) return Stopped && (!family.Anchor || family.Pays.Count > 0) ? (Outcome.WithdrawalsStopped, this) : signed;
         if (family.Pays.Any(k => Withdrawals[k].IsLate(Now))) return (Outcome.DeadlineOutOfRange, this);
         if (StoppedOf(family.Anchor, family.Pays) is { } stopped) return (stopped, this);
+        if (StoppedAt > 0) return (Outcome.SettlementStopped, this);
         var before = Families.Take((int)number - 1).Any(f => f.Anchor && f.State is (FamilyState.Opened or FamilyState.Signed));
         return family.Anchor && before ? (Outcome.AnchorPending, this) : signed;
     }
@@ -286,19 +297,38 @@ internal sealed partial record Model(
         };
     }
 
-    private (Outcome?, Model) Finish(long number, long shared)
+    private static ModelFamily? SignChild(SignChild c, ModelFamily f)
     {
-        var (outcome, after) = OnFamily(number, f => f.State == FamilyState.Confirmed && shared <= f.Fees[f.Attempt - 1] ? f with { State = FamilyState.Final } : null);
-        if (outcome is null) return (null, this);
-        var family = after.Families[(int)number - 1];
-        after = after.Leave(family, number, shared);
-        foreach (var key in family.Pays) after = after.With(key.Wallet, w => w.Unhold(Withdrawals[key].Msat));
-        return (outcome, after.With(Operator, w => w.Unhold(family.Cap).Credit(family.Cap - family.Fees[family.Attempt - 1])));
+        if (f.State is not (FamilyState.Signed or FamilyState.Confirmed) || f.Prepared is not null || c.Attempt < 1 || c.Attempt > f.Fees.Count) return null;
+        if (c.Child != f.Children.Count + 1 || (c.Child > 1 && c.Attempt != f.Parent) || (f.State == FamilyState.Confirmed && c.Attempt != f.Attempt)) return null;
+        return f.Fees[c.Attempt - 1] + c.Fee.ToMsat().Value <= f.Cap ? f with { Parent = c.Attempt, Children = f.Children.Add(c.Fee.ToMsat().Value) } : null;
     }
 
-    private (Outcome?, Model) Abandon(long number)
+    private (Outcome?, Model) Stop(StopSettlement c)
     {
-        var (outcome, after) = OnFamily(number, f => f is { State: FamilyState.Opened, Prepared: null } ? f with { State = FamilyState.Abandoned } : null);
+        var anchor = c.Family >= 1 && c.Family <= Families.Count ? Families[(int)c.Family - 1] : null;
+        if (anchor is not { Anchor: true, State: FamilyState.Confirmed or FamilyState.Final }) return (null, this);
+        return StoppedAt > 0 ? (Outcome.Unchanged, this) : (Outcome.Accepted, this with { StoppedAt = c.Family });
+    }
+
+    private (Outcome?, Model) Finish(FinishFamily c)
+    {
+        var (number, shared) = (c.Family, c.Shared.ToMsat().Value);
+        long Fee(ModelFamily f) => f.Fees[f.Attempt - 1] + (c.Child > 0 ? f.Children[c.Child - 1] : 0);
+        var (outcome, after) = OnFamily(number, f => f.State == FamilyState.Confirmed
+            && (c.Child == 0 || (c.Child <= f.Children.Count && f.Parent == f.Attempt)) && shared <= Fee(f) ? f with { State = FamilyState.Final } : null);
+        if (outcome is null) return (null, this);
+        var family = after.Families[(int)number - 1];
+        var fee = Fee(family);
+        after = after.Leave(family, number, shared);
+        foreach (var key in family.Pays) after = after.With(key.Wallet, w => w.Unhold(Withdrawals[key].Msat));
+        return (outcome, after.With(Operator, w => w.Unhold(family.Cap).Credit(family.Cap - fee)));
+    }
+
+    /// <summary>A family ends without having paid: what it was for waits again.</summary>
+    private (Outcome?, Model) GiveUp(long number, FamilyState from, FamilyState to)
+    {
+        var (outcome, after) = OnFamily(number, f => f.State == from && (f.Prepared is null || to == FamilyState.Dead) ? f with { State = to, Prepared = null } : null);
         if (outcome is null) return (null, this);
         var family = after.Families[(int)number - 1];
         return (outcome, after.Move(family, WithdrawalState.Queued, 0).With(Operator, w => w.Unhold(family.Cap).Credit(family.Cap)));

@@ -95,9 +95,43 @@ public sealed class EntryTests
     }
 
     [Fact]
+    public void A_child_and_its_family_are_laid_out_as_described()
+    {
+        var records = RuleTable.Run($"""
+            {WithdrawalRules.Funded}
+            family 1 cap 100                  Accepted
+            sign 1 1 fee 10                   Accepted
+            child 1 1 1 fee 60 at 200000      Accepted
+            confirm 1 1 B                     Accepted
+            finish 1 child 1                  Accepted
+            """).Book.Records;
+        var child = Convert.ToHexStringLower(records[^3].AsSpan(Entry.RecordHeaderBytes + Entry.StatementHeaderBytes));
+        // Family, attempt, child, txid and fee; the salt; the transaction behind its length, and the height.
+        Assert.Matches($"^000000000000000100010001({Convert.ToHexStringLower("child11"u8)}(2e){{25}})000000000000003c[0-9a-f]{{32}}000000076368696c64203100030d40$", child);
+        // The child behind the family, where there is one.
+        Assert.Matches("^00000000000000010001[0-9a-f]{32}$", Convert.ToHexStringLower(records[^1].AsSpan(Entry.RecordHeaderBytes + Entry.StatementHeaderBytes)));
+        var none = RuleTable.Run($"{WithdrawalRules.Funded}\nfamily 1 cap 100  Accepted\nsign 1 1 fee 10  Accepted\nconfirm 1 1 B  Accepted\nfinish 1  Accepted").Book.Records[^1];
+        Assert.Matches("^0000000000000001[0-9a-f]{32}$", Convert.ToHexStringLower(none.AsSpan(Entry.RecordHeaderBytes + Entry.StatementHeaderBytes)));
+    }
+
+    [Theory]
+    [InlineData("die 1 by x", "a coin")]
+    [InlineData("taken 1 by x", "tx11")]
+    public void What_ended_a_family_or_settlement_is_laid_out_as_described(string step, string spent)
+    {
+        var confirm = step.StartsWith("taken", StringComparison.Ordinal) ? "confirm 1 1 B  Accepted\n" : "";
+        var record = RuleTable.Run($"{WithdrawalRules.Funded}\nfamily 1 cap 100 anchor 1  Accepted\nsign 1 1 fee 10  Accepted\n{confirm}{step}  Accepted").Book.Records[^1];
+        string Padded(string text) => Convert.ToHexStringLower(System.Text.Encoding.ASCII.GetBytes(text.PadRight(32, '.')));
+        // Family; the output; its spender, the height and hash of the block.
+        Assert.Matches(
+            $"^0000000000000001{Padded(spent)}00000001{Padded("x")}00000078{Padded("B120")}[0-9a-f]{{32}}$",
+            Convert.ToHexStringLower(record.AsSpan(Entry.RecordHeaderBytes + Entry.StatementHeaderBytes)));
+    }
+
+    [Fact]
     public void A_statement_is_read_alone_as_a_receipt_holds_it()
     {
-        foreach (var record in GoldenJournal.Read())
+        foreach (var record in GoldenJournal.Read().Concat(GoldenJournal.Read(2)))
         {
             var whole = Entry.Read(record);
             var alone = Entry.ReadStatement(Entry.StatementOf(record));

@@ -137,9 +137,36 @@ public sealed class GoldenJournal
         follow stop                       Accepted
         """;
 
+    private const string Asked = """
+
+        withdraw a S6 400 id w6           Accepted
+        """;
+
+    private const string Families = """
+
+        sign 3 1 fee 40 at 104            Accepted
+        child 3 1 1 fee 50 at 105         Accepted
+        child 3 1 2 fee 60 at 106         Accepted
+        confirm 3 1 B107                  Accepted
+        finish 3 child 2                  Accepted
+        family 4 cap 100 of a/w6 anchor 2   Accepted
+        sign 4 1 fee 30 at 110            Accepted
+        child 4 1 1 fee 20 at 111         Accepted
+        die 4 by stranger                 Accepted
+        family 5 cap 100 of a/w6 anchor 2   Accepted
+        sign 5 1 fee 30 at 130            Accepted
+        confirm 5 1 B131                  Accepted
+        finish 5                          Accepted
+        taken 5 by stranger                Accepted
+        family 6 cap 100                  SettlementStopped
+        """;
+
     private static readonly Version[] Versions =
     [
         new("ledger-v1.golden", "538d55655f84a2592bb84eb3d0e4bfff5807916284d0ca6a8e3fe9237beaf4ed", EntryType.ClockConfirmed, [], Beginning + End),
+        new(
+            "ledger-v2-families.golden", "cdde5798ca6abbf9aee3b1a12fc4d1755bf8bba4126374602ce3fdfda1434cd7", EntryType.ClockConfirmed,
+            [EntryType.FamilyDied, EntryType.ChildSigned, EntryType.SettlementStopped], Beginning + Asked + End + Families),
         new("ledger-v2.golden", "0121880df5d6eee2ee3acbe8dcd5e17139b9ffcdae04a644d2fffaa101a3b159", EntryType.SplitRefused, [EntryType.WithdrawalCancelled], Beginning + Payments + End + Heights),
         new("ledger-v2-brakes.golden", "f0228ab692bbffc0b19d3d4f9565c6f83d54b30bb6b9147a2de5e19c6ad13b3f", EntryType.EpochCut, [EntryType.ClockConfirmed, EntryType.WithdrawalsStopSet, EntryType.WithdrawalDecided], Beginning + Brakes),
     ];
@@ -150,7 +177,7 @@ public sealed class GoldenJournal
     internal static Hash256 ExpectedState => Expected(Versions[0]);
 
     /// <summary>The records of a version's journal; without a number the newest's, which has every type of entry of one partition.</summary>
-    internal static List<byte[]> Read(int number = 2) => Split(File.ReadAllBytes(PathOf(Versions[number - 1])));
+    internal static List<byte[]> Read(int number = 3) => Split(File.ReadAllBytes(PathOf(Versions[number - 1])));
 
     private static Hash256 Expected(Version version) =>
         Hash256.TryParse(version.StateHash, out var expected) ? expected : throw new FormatException(version.StateHash);
@@ -190,7 +217,7 @@ public sealed class GoldenJournal
         var version = Versions[number - 1];
         byte[] made = [.. RuleTable.Run(version.Commands).Book.Records.SelectMany(r => r)];
         // For a new version only; see the README beside the files. An existing file is never written to.
-        if (Environment.GetEnvironmentVariable("BITCACHE_NEW_GOLDEN") is { Length: > 0 } path && number == Versions.Length)
+        if (Environment.GetEnvironmentVariable("BITCACHE_NEW_GOLDEN") is { Length: > 0 } path && version.File == Path.GetFileName(path))
         {
             using var file = new FileStream(path, FileMode.CreateNew);
             file.Write(made);

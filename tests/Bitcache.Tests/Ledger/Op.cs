@@ -43,8 +43,11 @@ internal abstract record Op
     public sealed record Sign(int Family, long Fee) : Op;
     public sealed record Confirm(int Family, int Attempt, int Block) : Op;
     public sealed record Unconfirm(int Family) : Op;
-    public sealed record Finish(int Family, long Shared) : Op;
+    public sealed record Finish(int Family, long Shared, int Child) : Op;
     public sealed record Abandon(int Family) : Op;
+    public sealed record Die(int Family) : Op;
+    public sealed record SignChild(int Family, int Attempt, long Fee) : Op;
+    public sealed record Stop(int Family) : Op;
     public sealed record CutEpoch(int Skip) : Op;
     public sealed record RaiseFloor(long Back) : Op;
     public sealed record Wait(long Milliseconds) : Op;
@@ -145,10 +148,16 @@ internal abstract record Op
         (1, from family in Few from fee in Gen.Choose(0, 1_000) select (Op)new Prepare(family, fee)),
         (5, from family in Few from back in Gen.Choose(0, 2) from block in Gen.Choose(0, 2) select (Op)new Confirm(family, back, block)),
         (2, Few.Select(f => (Op)new Unconfirm(f))),
-        (4, from family in Few from shared in Gen.Frequency((4, Gen.Choose(0, 200)), (1, Gen.Choose(0, 1_000))) select (Op)new Finish(family, shared)),
+        (4, from family in Few
+            from shared in Gen.Frequency((4, Gen.Choose(0, 200)), (1, Gen.Choose(0, 1_000)))
+            from child in Gen.Frequency((3, Gen.Constant(0)), (1, Gen.Choose(1, 2)))
+            select (Op)new Finish(family, shared, child)),
         (3, Gen.Choose(-1, 3).Select(w => (Op)new ExpireWithdrawal(w))),
         (4, Few.Select(w => (Op)new Charge(w))),
         (2, Few.Select(f => (Op)new Abandon(f))),
+        (2, Few.Select(f => (Op)new Die(f))),
+        (3, from family in Few from back in Gen.Choose(0, 1) from fee in Gen.Choose(0, 600) select (Op)new SignChild(family, back, fee)),
+        (1, from family in Few from really in Rarely where really select (Op)new Stop(family)),
         (1, Gen.Choose(0, 2).Select(s => (Op)new CutEpoch(s))),
         (3, Gen.Choose(-1, 60_000).Select(b => (Op)new RaiseFloor(b))),
         (4, Gen.Frequency((6, Gen.Choose(0, 100_000)), (1, Gen.Choose(0, 90_000_000))).Select(ms => (Op)new Wait(ms))),

@@ -139,8 +139,11 @@ internal sealed class RuleTable
             "sign" => (ParseSign(w), Ledger.OperatorTenant),
             "confirm" => (ParseConfirm(w), Ledger.OperatorTenant),
             "unconfirm" => (new UnconfirmFamily(Long(w[1])), Ledger.OperatorTenant),
-            "finish" => (new FinishFamily(Long(w[1]), Whole(Option(w, "shared") ?? "0")), Ledger.OperatorTenant),
+            "finish" => (new FinishFamily(Long(w[1]), Whole(Option(w, "shared") ?? "0"), (int)Long(Option(w, "child") ?? "0")), Ledger.OperatorTenant),
             "abandon" => (new AbandonFamily(Long(w[1])), Ledger.OperatorTenant),
+            "die" => (new DeclareFamilyDead(Long(w[1]), ParseSpend(w, "a coin")), Ledger.OperatorTenant),
+            "child" => (ParseChild(w), Ledger.OperatorTenant),
+            "taken" => (new StopSettlement(Long(w[1]), ParseSpend(w, Option(w, "of") ?? $"tx{w[1]}1")), Ledger.OperatorTenant),
             "cursor" => (new MoveCursor((uint)Long(w[1]), Block(w[2])), Ledger.OperatorTenant),
             "logcut" => (new LogCut(Long(w[1]), [Long(w[2])]), Ledger.OperatorTenant),
             "epochcut" => (new EpochCut(id, Long(w[1])), Ledger.OperatorTenant),
@@ -243,4 +246,13 @@ internal sealed class RuleTable
     private static SignAttempt ParseSign(string[] w) => new(
         Long(w[1]), int.Parse(w[2], CultureInfo.InvariantCulture), new Txid(Hash("tx" + w[1] + w[2])), Whole(w[4]), ByteString.FromUtf8("signed " + w[2]),
         (uint)Long(Option(w, "at") ?? "0"));
+
+    /// <summary>"child 1 2 3 fee 4 [at 100]": child 3 of attempt 2 of family 1, at a height.</summary>
+    private static SignChild ParseChild(string[] w) => new(
+        Long(w[1]), int.Parse(w[2], CultureInfo.InvariantCulture), int.Parse(w[3], CultureInfo.InvariantCulture), new Txid(Hash($"child{w[1]}{w[3]}")), Whole(w[5]),
+        ByteString.FromUtf8("child " + w[3]), (uint)Long(Option(w, "at") ?? "100"));
+
+    /// <summary>"… by x": the transaction x spent an output of another one.</summary>
+    private static FinalSpend ParseSpend(string[] w, string spent) =>
+        new(new OutPoint(new Txid(Hash(spent)), 1), new Txid(Hash(Option(w, "by") ?? "x")), 120, Block("B120"));
 }

@@ -53,6 +53,8 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
     private static ByteString Script(int number) => number < 0 ? Book.AnchorScript : RuleTable.Script("script " + number);
     private static ByteString Key(int number) => ByteString.FromUtf8("key " + number);
     private static OutPoint Output(int number) => new(default, (uint)number);
+    // By a transaction of nobody's: ours have the id that is all zeros here.
+    private static FinalSpend Spend => new(Output(1), new Txid(new Hash256(0, 7)), 9, Block(1));
     private static BlockHash Block(int number) => new(new Hash256(0, (UInt128)(number + 1)));
 
     /// <summary>An id of the present; 0 and 1 are those of clients whose clocks are wrong.</summary>
@@ -169,8 +171,14 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
                 Do(new ConfirmFamily(number, attempt, 6, Block(o.Block), ByteString.Empty, 0, []), Ledger.OperatorTenant);
                 break;
             case Op.Unconfirm o when Family(o.Family) is { } number: Do(new UnconfirmFamily(number), Ledger.OperatorTenant); break;
-            case Op.Finish o when Family(o.Family) is { } number: Do(new FinishFamily(number, new Sats(o.Shared)), Ledger.OperatorTenant); break;
+            case Op.Finish o when Family(o.Family) is { } number: Do(new FinishFamily(number, new Sats(o.Shared), o.Child), Ledger.OperatorTenant); break;
             case Op.Abandon o when Family(o.Family) is { } number: Do(new AbandonFamily(number), Ledger.OperatorTenant); break;
+            case Op.Die o when Family(o.Family) is { } number: Do(new DeclareFamilyDead(number, Spend), Ledger.OperatorTenant); break;
+            case Op.SignChild o when Family(o.Family) is { } number:
+                var of = Math.Max(0, _model.Families[(int)number - 1].Fees.Count - o.Attempt);
+                Do(new SignChild(number, of, _model.Families[(int)number - 1].Children.Count + 1, default, new Sats(o.Fee), ByteString.Empty, 5), Ledger.OperatorTenant);
+                break;
+            case Op.Stop o when Family(o.Family) is { } number: Do(new StopSettlement(number, Spend), Ledger.OperatorTenant); break;
             case Op.CutEpoch o: Do(new EpochCut(Id(1_000_000 + _sent.Count), _model.Epochs + o.Skip), Ledger.OperatorTenant); break;
             case Op.RaiseFloor o: Do(new RaiseFloor(new UnixTime(_book.Now.Milliseconds - o.Back)), Ledger.OperatorTenant); break;
             case Op.Wait o: _book.Wait(o.Milliseconds); break;
@@ -279,8 +287,9 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
             _model.Withdrawals.Where(w => w.Value.State == WithdrawalState.AwaitingApproval).OrderBy(w => w.Value.Order).Select(w => w.Key),
             ledger.AwaitingWithdrawals().Select(w => w.Key));
         Assert.Equal(
-            _model.Families.Select(f => (f.State, f.Cap, f.Fees.Count, f.Attempt)),
-            ledger.Families().Select(f => (f.State, f.FeeCap.ToMsat().Value, f.Attempts.Count, f.Confirmation?.Attempt ?? 0)));
+            _model.Families.Select(f => (f.State, f.Cap, f.Fees.Count, f.Attempt, f.Children.Count)),
+            ledger.Families().Select(f => (f.State, f.FeeCap.ToMsat().Value, f.Attempts.Count, f.Confirmation?.Attempt ?? 0, f.Children.Count)));
+        Assert.Equal(_model.StoppedAt > 0, ledger.SettlementStop is not null);
     }
 }
 
