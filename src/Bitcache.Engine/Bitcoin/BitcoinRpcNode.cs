@@ -82,6 +82,11 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
         NullIfUnknown(WalletAsync(
             "listsinceblock", [cursor?.ToString(), finality, false, true, false], NodeAnswerReader.WalletChanges, cancel));
 
+    // The same with change, and without what left the chain.
+    public Task<IReadOnlyList<Txid>?> ListTransactionsSinceAsync(BlockHash block, CancellationToken cancel) =>
+        NullIfUnknown(WalletAsync(
+            "listsinceblock", [block.ToString(), 1, false, false, true], NodeAnswerReader.ListedTransactions, cancel));
+
     public Task<WalletTransaction?> GetTransactionAsync(Txid txid, CancellationToken cancel) =>
         NullIfUnknown(WalletAsync("gettransaction", [txid.ToString()], NodeAnswerReader.WalletTransaction, cancel));
 
@@ -110,6 +115,10 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
     public Task<FundedPsbt> PsbtBumpFeeAsync(Txid txid, FeeRate feeRate, CancellationToken cancel) =>
         WalletAsync(
             "psbtbumpfee", [txid.ToString(), new JsonObject { ["fee_rate"] = feeRate.ToString() }], NodeAnswerReader.FundedPsbt, cancel);
+
+    // (inputs, outputs, locktime, replaceable)
+    public Task<string> CreatePsbtAsync(IReadOnlyList<OutPoint> inputs, IReadOnlyList<NewOutput> outputs, CancellationToken cancel) =>
+        NodeAsync("createpsbt", [OutPoints(inputs), new JsonArray([.. outputs.Select(Output)]), 0, true], NodeJson.ToText, cancel);
 
     public Task<DecodedPsbt> DecodePsbtAsync(string psbt, CancellationToken cancel) =>
         NodeAsync("decodepsbt", [psbt], NodeAnswerReader.DecodedPsbt, cancel);
@@ -140,6 +149,10 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
             return new BroadcastResult(BroadcastOutcome.Refused, e.Message);
         }
     }
+
+    // (txid, n, include_mempool): null where there is no such output, or none any more.
+    public Task<bool> IsUnspentAsync(OutPoint output, CancellationToken cancel) =>
+        NodeAsync("gettxout", [output.Txid.ToString(), output.Index, true], a => a.ValueKind != JsonValueKind.Null, cancel);
 
     public Task<IReadOnlyList<MempoolSpend>> GetTxSpendingPrevoutAsync(IReadOnlyList<OutPoint> outputs, CancellationToken cancel) =>
         NodeAsync("gettxspendingprevout", [OutPoints(outputs)], NodeAnswerReader.MempoolSpends, cancel);

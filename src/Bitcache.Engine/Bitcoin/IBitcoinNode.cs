@@ -48,6 +48,10 @@ public interface IBitcoinNode
     /// cursor's block. A cursor that left the best chain counts from the fork on.</summary>
     Task<WalletChanges?> ListSinceBlockAsync(BlockHash? cursor, int finality, CancellationToken cancel);
 
+    /// <summary>The wallet's transactions in blocks after a block and in the mempool, those that pay its own change alone
+    /// included. Null: the node does not know the block.</summary>
+    Task<IReadOnlyList<Txid>?> ListTransactionsSinceAsync(BlockHash block, CancellationToken cancel);
+
     /// <summary>Null: the wallet does not know it. One that a double spend took the place of it knows, with as many negative
     /// confirmations as the double spend has positive ones.</summary>
     Task<WalletTransaction?> GetTransactionAsync(Txid txid, CancellationToken cancel);
@@ -61,6 +65,9 @@ public interface IBitcoinNode
     /// Its outputs may stand in another order.</summary>
     Task<FundedPsbt> PsbtBumpFeeAsync(Txid txid, FeeRate feeRate, CancellationToken cancel);
 
+    /// <summary>A replaceable transaction with just these inputs and outputs, as a PSBT; what they differ by is its fee.</summary>
+    Task<string> CreatePsbtAsync(IReadOnlyList<OutPoint> inputs, IReadOnlyList<NewOutput> outputs, CancellationToken cancel);
+
     Task<DecodedPsbt> DecodePsbtAsync(string psbt, CancellationToken cancel);
 
     /// <summary>Signs what the wallet can sign and finalizes what is complete.</summary>
@@ -71,6 +78,9 @@ public interface IBitcoinNode
 
     /// <summary>Safe to repeat with the same bytes, and meant to be.</summary>
     Task<BroadcastResult> SendRawTransactionAsync(byte[] transaction, CancellationToken cancel);
+
+    /// <summary>Whether an output is there and nothing spends it, neither in the chain nor in the mempool.</summary>
+    Task<bool> IsUnspentAsync(OutPoint output, CancellationToken cancel);
 
     /// <summary>Looks in the mempool only: an output spent in a block is reported as not spent.</summary>
     Task<IReadOnlyList<MempoolSpend>> GetTxSpendingPrevoutAsync(IReadOnlyList<OutPoint> outputs, CancellationToken cancel);

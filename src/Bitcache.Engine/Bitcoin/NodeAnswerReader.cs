@@ -31,6 +31,9 @@ internal static class NodeAnswerReader
         a.Find("removed")?.ToList(ListedEntry) ?? [],
         a.Get("lastblock").ToBlockHash());
 
+    public static IReadOnlyList<Txid> ListedTransactions(JsonElement a) =>
+        [.. a.Get("transactions").ToList(e => e.Get("txid").ToTxid()).Distinct()];
+
     public static WalletTransaction WalletTransaction(JsonElement a)
     {
         var (txid, confirmations) = (a.Get("txid").ToTxid(), a.Get("confirmations").ToInt());
@@ -101,7 +104,8 @@ internal static class NodeAnswerReader
         e => new MempoolSpend(e.ToOutPoint(), e.Find("spendingtxid")?.ToTxid()));
 
     public static MempoolEntry MempoolEntry(JsonElement a) => new(
-        a.Get("fees").Get("base").ToSats(), a.Get("vsize").ToInt(), a.Get("descendantcount").ToInt());
+        a.Get("fees").Get("base").ToSats(), a.Get("vsize").ToInt(), a.Get("descendantcount").ToInt(),
+        a.Get("fees").Get("ancestor").ToSats(), a.Get("ancestorsize").ToInt());
 
     public static MempoolTerms MempoolTerms(JsonElement a) => new(
         new FeeRate(a.Get("mempoolminfee").ToSats().Value), new FeeRate(a.Get("incrementalrelayfee").ToSats().Value));

@@ -96,8 +96,8 @@ public sealed record BroadcastResult(BroadcastOutcome Outcome, string? Message)
 /// <summary><c>gettxspendingprevout</c>: the transaction in the mempool that spends an output, if any.</summary>
 public readonly record struct MempoolSpend(OutPoint Output, Txid? SpentBy);
 
-/// <summary><c>getmempoolentry</c>.</summary>
-public sealed record MempoolEntry(Sats Fee, int VirtualBytes, int Descendants);
+/// <summary><c>getmempoolentry</c>. Descendants count itself, and so do the ancestors, which wait and must be in a block before it.</summary>
+public sealed record MempoolEntry(Sats Fee, int VirtualBytes, int Descendants, Sats AncestorFees, int AncestorVirtualBytes);
 
 /// <summary><c>getmempoolinfo</c>: the least rate that is taken, and by how much the rate of a replacement must be higher.</summary>
 public sealed record MempoolTerms(FeeRate Least, FeeRate Increment);

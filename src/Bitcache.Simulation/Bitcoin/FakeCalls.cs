@@ -34,6 +34,8 @@ internal sealed class FakeCalls(FakeNode node)
         "decodepsbt" => DecodePsbt(FakePsbt.Read(p[0].ToText())),
         "finalizepsbt" => Finalize(p[0].ToText()),
         "sendrawtransaction" => Send(p[0].ToText()),
+        "createpsbt" => FakePsbt.Write(FakeTransactions.Create(p[0].ToList(NodeJson.ToOutPoint), p[1].ToList(FakeWalletCalls.ToOutput))),
+        "gettxout" => Output(new OutPoint(p[0].ToTxid(), p[1].ToUInt())),
         "gettxspendingprevout" => new JsonArray([.. p[0].ToList(NodeJson.ToOutPoint).Select(Spender)]),
         "getmempoolinfo" => new JsonObject { ["mempoolminfee"] = ToJson(FakeMempool.RelayPerKvB), ["incrementalrelayfee"] = ToJson(FakeMempool.RelayPerKvB) },
         "getmempoolentry" => MempoolEntry(p[0].ToTxid()),
@@ -111,17 +113,23 @@ internal sealed class FakeCalls(FakeNode node)
         return node.Send(transaction, signed) is not { } refusal ? transaction.Txid.ToString() : throw new CallFailedException(refusal.Code, refusal.Message);
     }
 
+    /// <summary>With the mempool: what waits there makes outputs, and spends them.</summary>
+    private JsonObject? Output(OutPoint output) =>
+        node.Mempool.SpenderOf(output) is null && node.Mempool.FindOutput(output) is { } found ? ToJson(found, "value") : null;
+
     private JsonNode Spender(OutPoint output) =>
         node.Mempool.SpenderOf(output) is { } spender ? ToJson(output, ("spendingtxid", spender.ToString())) : ToJson(output);
 
     private JsonObject MempoolEntry(Txid txid)
     {
         var waiting = node.Mempool.Find(txid) ?? throw new CallFailedException(RpcError.InvalidAddressOrKey, "Transaction not in mempool");
+        var ancestors = node.Mempool.WithAncestors(txid);
         return new JsonObject
         {
             ["vsize"] = waiting.VirtualBytes,
             ["descendantcount"] = node.Mempool.DescendantsOf(txid),
-            ["fees"] = new JsonObject { ["base"] = ToJson(waiting.Fee) },
+            ["ancestorsize"] = ancestors.Sum(a => a.VirtualBytes),
+            ["fees"] = new JsonObject { ["base"] = ToJson(waiting.Fee), ["ancestor"] = ToJson(new Sats(ancestors.Sum(a => a.Fee.Value))) },
         };
     }
 

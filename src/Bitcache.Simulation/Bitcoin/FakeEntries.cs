@@ -11,22 +11,23 @@ internal sealed class FakeEntries(FakeNode node)
 {
     private FakeWallet Wallet => node.Wallet;
 
-    /// <summary>Adds the entries, change left out.</summary>
+    /// <summary>Adds the entries.</summary>
     /// <param name="whole">Whether each tells where its transaction stands, too.</param>
     /// <param name="conflictedToo">Whether what arrived is listed even if a conflict is in the chain.</param>
-    public void AddTo(JsonArray list, KnownTransaction known, bool whole, bool conflictedToo)
+    /// <param name="withChange">Whether change is listed, as what left and as what arrived.</param>
+    public void AddTo(JsonArray list, KnownTransaction known, bool whole, bool conflictedToo, bool withChange = false)
     {
         var transaction = known.Transaction;
         var fromMe = Wallet.IsFromMe(transaction);
         for (var i = 0; i < transaction.Outputs.Count; i++)
         {
-            if (fromMe && !Wallet.IsChange(transaction.Outputs[i].Script)) list.Add(Entry(known, i, "send", whole));
+            if (fromMe && (withChange || !Wallet.IsChange(transaction.Outputs[i].Script))) list.Add(Entry(known, i, "send", whole));
         }
         if (Wallet.Confirmations(known) < 0 && !conflictedToo) return;
         for (var i = 0; i < transaction.Outputs.Count; i++)
         {
             var script = transaction.Outputs[i].Script;
-            if (Wallet.IsMine(script) && !(fromMe && Wallet.IsChange(script))) list.Add(Entry(known, i, Category(known), whole));
+            if (Wallet.IsMine(script) && (withChange || !(fromMe && Wallet.IsChange(script)))) list.Add(Entry(known, i, Category(known), whole));
         }
     }
 

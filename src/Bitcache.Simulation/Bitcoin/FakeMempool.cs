@@ -85,6 +85,19 @@ internal sealed class FakeMempool(FakeChain chain)
     /// <summary>How many there are with it and what spends of it.</summary>
     public int DescendantsOf(Txid txid) => WithDescendants([txid]).Count;
 
+    /// <summary>It and everything here that must be in a block before it.</summary>
+    public IReadOnlyCollection<WaitingTransaction> WithAncestors(Txid txid)
+    {
+        var all = new Dictionary<Txid, WaitingTransaction>();
+        var open = new Stack<Txid>([txid]);
+        while (open.TryPop(out var next))
+        {
+            if (Find(next) is not { } waiting || !all.TryAdd(next, waiting)) continue;
+            foreach (var input in waiting.Transaction.Inputs) open.Push(input.Spent.Txid);
+        }
+        return all.Values;
+    }
+
     /// <summary>An output that is in the chain or made by a transaction here.</summary>
     public TransactionOutput? FindOutput(OutPoint output) =>
         Find(output.Txid) is { } waiting

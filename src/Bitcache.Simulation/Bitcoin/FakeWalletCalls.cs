@@ -21,7 +21,7 @@ internal sealed class FakeWalletCalls(FakeNode node)
         "getwalletinfo" => Info(),
         "getnewaddress" => FakeNode.AddressOf(Wallet.NewScript(change: false)),
         "getaddressinfo" => AddressInfo(FakeNode.ScriptOf(p[0].ToText())),
-        "listsinceblock" => ListSinceBlock(p[0], p[1].ToInt()),
+        "listsinceblock" => ListSinceBlock(p[0], p[1].ToInt(), p[3].ToBool(), p[4].ToBool()),
         "gettransaction" => GetTransaction(p[0].ToTxid()),
         "walletcreatefundedpsbt" => Funded(node.Funding.Fund(
             p[0].ToList(NodeJson.ToOutPoint), p[1].ToList(ToOutput), ToFeeRate(p[3].Get("fee_rate")))),
@@ -60,7 +60,7 @@ internal sealed class FakeWalletCalls(FakeNode node)
     };
 
     /// <summary>Counts from where the given block's branch left the best chain; what its own blocks held is <c>removed</c>.</summary>
-    private JsonObject ListSinceBlock(JsonElement since, int target)
+    private JsonObject ListSinceBlock(JsonElement since, int target, bool withRemoved, bool withChange)
     {
         var entries = new JsonArray();
         var removed = new JsonArray();
@@ -73,16 +73,18 @@ internal sealed class FakeWalletCalls(FakeNode node)
             for (; block != fork; block = block.Previous!)
             {
                 foreach (var known in block.Transactions.Select(t => Wallet.Find(t.Txid)).OfType<KnownTransaction>())
-                    _entries.AddTo(removed, known, whole: true, conflictedToo: true);
+                    _entries.AddTo(removed, known, whole: true, conflictedToo: true, withChange);
             }
         }
         foreach (var known in Wallet.Known)
         {
             if (height < 0 || Math.Abs(Wallet.Confirmations(known)) < Wallet.Height + 1 - height)
-                _entries.AddTo(entries, known, whole: true, conflictedToo: false);
+                _entries.AddTo(entries, known, whole: true, conflictedToo: false, withChange);
         }
         var last = node.Chain.At(Wallet.Height + 1 - Math.Min(target, Wallet.Height + 1))!;
-        return new JsonObject { ["transactions"] = entries, ["removed"] = removed, ["lastblock"] = last.Hash.ToString() };
+        var answer = new JsonObject { ["transactions"] = entries, ["lastblock"] = last.Hash.ToString() };
+        if (withRemoved) answer["removed"] = removed;
+        return answer;
     }
 
     private JsonObject GetTransaction(Txid txid)
@@ -159,7 +161,7 @@ internal sealed class FakeWalletCalls(FakeNode node)
         };
     }
 
-    private static TransactionOutput ToOutput(JsonElement output)
+    internal static TransactionOutput ToOutput(JsonElement output)
     {
         var (name, value) = output.EnumerateObject().Select(m => (m.Name, m.Value.ToText())).Single();
         if (name == "data")

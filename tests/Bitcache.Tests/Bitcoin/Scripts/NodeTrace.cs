@@ -15,6 +15,9 @@ public class NodeTrace : DispatchProxy
 {
     private static readonly MethodInfo Follow = typeof(NodeTrace).GetMethod(nameof(FollowAsync), BindingFlags.Instance | BindingFlags.NonPublic)!;
 
+    /// <summary>What every PSBT begins with in base64 (BIP-174).</summary>
+    private const string PsbtMark = "cHNidP";
+
     private readonly List<string> _lines = [];
     private readonly Dictionary<object, string> _names = [];
     private IBitcoinNode? _node;
@@ -66,6 +69,7 @@ public class NodeTrace : DispatchProxy
         Txid or BlockHash => Name(argument),
         int number => number.ToString(CultureInfo.InvariantCulture),
         string text => IsAddress(text) ? Name(text) : "psbt",
+        OutPoint output => Name(output.Txid),
         IReadOnlyList<OutPoint> outputs => Some(outputs.Select(o => Name(o.Txid))),
         IReadOnlyList<NewOutput> outputs => Some(outputs.Select(o => o is PayOutput pay ? $"{Name(pay.Address)} {pay.Amount}" : "data")),
         _ => null,
@@ -76,7 +80,7 @@ public class NodeTrace : DispatchProxy
         null => "nothing",
         Txid or BlockHash => Name(answer),
         bool yes => yes ? "yes" : "no",
-        string text => IsAddress(text) ? Name(text) : text,
+        string text => IsAddress(text) ? Name(text) : text.StartsWith(PsbtMark, StringComparison.Ordinal) ? "psbt" : text,
         byte[] => "bytes",
         BlockchainInfo info => $"{info.Chain}, block {info.Blocks - _firstHeight} {Name(info.BestBlock)}, {(info.InitialBlockDownload ? "downloading" : "ready")}",
         WalletInfo info => $"scanning {info.Scanning}, locked {info.Locked}",
@@ -88,8 +92,9 @@ public class NodeTrace : DispatchProxy
         SignedPsbt signed => signed.Transaction is null ? "incomplete" : "complete",
         DecodedPsbt psbt => $"spends {Some(psbt.Inputs.Select(i => Name(i.Output.Txid)))}, pays {Some(psbt.Outputs.Select(Output).Order())}, {(psbt.Fee is null ? "no fee" : "a fee")}",
         BroadcastResult result => $"{result.Outcome}",
-        MempoolEntry entry => $"waits, {entry.Descendants} with what spends it",
+        MempoolEntry entry => $"waits, {entry.Descendants} with what spends it{(entry.AncestorVirtualBytes > entry.VirtualBytes && entry.AncestorFees > entry.Fee ? ", and what it spends waits" : "")}",
         WalletBalances b => $"trusted {b.Trusted}, pending {b.UntrustedPending}, immature {b.Immature}",
+        IReadOnlyList<Txid> listed => Some(listed.Select(t => Name(t)).Order()),
         IReadOnlyList<MempoolSpend> spends => Some(spends.Select(s => $"{Name(s.Output.Txid)} by {(s.SpentBy is { } by ? Name(by) : "none")}")),
         IReadOnlyList<OutPoint> outputs => Some(outputs.Select(o => Name(o.Txid)).Order()),
         IReadOnlyList<Coin> coins => Some(coins.Select(c => $"{(IsNamed(c.Address) ? $"{Name(c.Address)} {c.Amount}" : "change")}, {c.Confirmations} confirmations, safe {c.Safe}").Order()),

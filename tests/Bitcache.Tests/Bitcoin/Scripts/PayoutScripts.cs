@@ -12,6 +12,9 @@ internal static class PayoutScripts
     private static readonly Sats Amount = new(90_000);
     private static readonly FeeRate Rate = new(2_500);
     private static readonly FeeRate HigherRate = new(9_000);
+    // Of a change of about 409,200.
+    private static readonly Sats NearlyAll = new(408_900);
+    private static readonly Sats Less = new(380_000);
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -77,6 +80,89 @@ internal static class PayoutScripts
         await SendAsync(stage, child, BroadcastOutcome.Accepted);
         await node.GetMempoolEntryAsync(txid, Cancel);
         await RefusedAsync(() => node.PsbtBumpFeeAsync(txid, HigherRate, Cancel));
+    }
+
+    public static async Task A_payout_whose_coin_another_one_took_says_how_deep_that_is(INodeStage stage)
+    {
+        var node = stage.Node;
+        var coin = await FundAsync(stage);
+        var cursor = (await node.GetBlockchainInfoAsync(Cancel)).BestBlock;
+        var (lost, raw) = await BuildAsync(stage, [coin]);
+        await SendAsync(stage, raw, BroadcastOutcome.Accepted);
+        Assert.False(await node.IsUnspentAsync(coin, Cancel));
+        // All of it goes to the wallet's own, so that it is listed with change only.
+        var taker = await SignAsync(stage, coin, await node.GetNewAddressAsync(Cancel), Less);
+        await SendAsync(stage, taker, BroadcastOutcome.Accepted);
+        Assert.Equal(0, (await node.GetTransactionAsync(lost, Cancel))!.Confirmations);
+        await node.GetTxSpendingPrevoutAsync([coin], Cancel);
+        await SendAsync(stage, raw, BroadcastOutcome.Refused);
+        await stage.MineAsync();
+        foreach (var _ in (int[])[1, 2])
+        {
+            await LookAsync(stage, lost, taker, coin, cursor);
+            await SendAsync(stage, raw, BroadcastOutcome.Ambiguous);
+            await stage.MineAsync();
+        }
+        Assert.Equal(-3, (await node.GetTransactionAsync(lost, Cancel))!.Confirmations);
+        await stage.RestartAsync();
+        await LookAsync(stage, lost, taker, coin, cursor);
+    }
+
+    public static async Task What_is_built_on_a_payout_that_lost_is_lost_with_it(INodeStage stage)
+    {
+        var node = stage.Node;
+        var coin = await FundAsync(stage);
+        var cursor = (await node.GetBlockchainInfoAsync(Cancel)).BestBlock;
+        var (first, raw) = await BuildAsync(stage, [coin]);
+        await SendAsync(stage, raw, BroadcastOutcome.Accepted);
+        var block = await stage.MineAsync();
+        var change = Assert.Single(await node.ListUnspentAsync(1, Cancel)).Output;
+        var (second, rawSecond) = await BuildAsync(stage, [change]);
+        await SendAsync(stage, rawSecond, BroadcastOutcome.Accepted);
+        await stage.InvalidateAsync(block);
+        Assert.Equal(0, (await node.GetTransactionAsync(first, Cancel))!.Confirmations);
+        Assert.Equal(0, (await node.GetTransactionAsync(second, Cancel))!.Confirmations);
+        var taker = await SignAsync(stage, coin, await stage.StrangerAsync(), Less);
+        await stage.MineOnlyAsync(taker);
+        await stage.MineAsync();
+        await LookAsync(stage, first, taker, coin, cursor);
+        var lost = (await node.GetTransactionAsync(second, Cancel))!;
+        Assert.Equal(-2, lost.Confirmations);
+        // Nothing spends the same as it: what names the spender is the one that it was built on.
+        Assert.Empty(lost.Conflicts);
+        await SendAsync(stage, rawSecond, BroadcastOutcome.Ambiguous);
+        await stage.RestartAsync();
+        Assert.Equal(-2, (await node.GetTransactionAsync(second, Cancel))!.Confirmations);
+        await LookAsync(stage, first, taker, coin, cursor);
+    }
+
+    public static async Task A_child_pays_for_a_payout(INodeStage stage)
+    {
+        var node = stage.Node;
+        var (parent, raw) = await BuildAsync(stage, [await FundAsync(stage)]);
+        await SendAsync(stage, raw, BroadcastOutcome.Accepted);
+        var change = Assert.Single(await node.ListUnspentAsync(0, Cancel)).Output;
+        var address = await node.GetNewAddressAsync(Cancel);
+        var child = await SignAsync(stage, change, address, NearlyAll);
+        await SendAsync(stage, child, BroadcastOutcome.Accepted);
+        var alone = (await node.GetMempoolEntryAsync(parent, Cancel))!;
+        var with = (await node.GetMempoolEntryAsync(TxidOf(child), Cancel))!;
+        Assert.Equal(
+            (alone.Fee + with.Fee, alone.VirtualBytes + with.VirtualBytes, alone.Fee, alone.VirtualBytes),
+            (with.AncestorFees, with.AncestorVirtualBytes, alone.AncestorFees, alone.AncestorVirtualBytes));
+        await RefusedAsync(() => node.PsbtBumpFeeAsync(parent, HigherRate, Cancel));
+
+        // A child takes the place of another one, and the one that it took cannot come back.
+        var next = await SignAsync(stage, change, address, Less);
+        await SendAsync(stage, next, BroadcastOutcome.Accepted);
+        await SendAsync(stage, child, BroadcastOutcome.Refused);
+        await node.GetTxSpendingPrevoutAsync([change], Cancel);
+        await stage.MineOnlyAsync(raw);
+        await node.GetTransactionAsync(parent, Cancel);
+        await node.GetMempoolEntryAsync(TxidOf(next), Cancel);
+        await stage.MineAsync();
+        Assert.Equal(1, (await node.GetTransactionAsync(TxidOf(next), Cancel))!.Confirmations);
+        Assert.Equal(-1, (await node.GetTransactionAsync(TxidOf(child), Cancel))!.Confirmations);
     }
 
     public static async Task Locks_are_lost_when_the_node_restarts(INodeStage stage)
@@ -166,6 +252,31 @@ internal static class PayoutScripts
         Assert.True(BitcoinTransaction.TryParse(raw, out var transaction));
         Assert.Equal(psbt.Txid, transaction.Txid);
         return (psbt.Txid, raw!);
+    }
+
+    /// <summary>A transaction of one coin to one address. The stage's wallet signs it and knows nothing of it, as if somebody else
+    /// had the keys.</summary>
+    private static async Task<byte[]> SignAsync(INodeStage stage, OutPoint coin, string address, Sats amount)
+    {
+        var psbt = await stage.Node.CreatePsbtAsync([coin], [new PayOutput(address, amount)], Cancel);
+        return (await stage.Node.WalletProcessPsbtAsync(psbt, Cancel)).Transaction!;
+    }
+
+    /// <summary>Everything that tells of a transaction that lost, and of the one that took its coin.</summary>
+    private static async Task LookAsync(INodeStage stage, Txid lost, byte[] taker, OutPoint coin, BlockHash cursor)
+    {
+        var node = stage.Node;
+        Assert.Equal([TxidOf(taker)], (await node.GetTransactionAsync(lost, Cancel))!.Conflicts);
+        Assert.Contains(TxidOf(taker), (await node.ListTransactionsSinceAsync(cursor, Cancel))!);
+        Assert.True((await node.GetTransactionAsync(TxidOf(taker), Cancel))!.Confirmations >= 1);
+        Assert.False(await node.IsUnspentAsync(coin, Cancel));
+        await node.GetTxSpendingPrevoutAsync([coin], Cancel);
+    }
+
+    private static Txid TxidOf(byte[] raw)
+    {
+        Assert.True(BitcoinTransaction.TryParse(raw, out var transaction));
+        return transaction.Txid;
     }
 
     private static async Task SendAsync(INodeStage stage, byte[] raw, BroadcastOutcome outcome)
