@@ -23,7 +23,20 @@ public sealed record EngineHealth(
 
     /// <summary>Withdrawals that wait for a second person's approval.</summary>
     public required int AwaitingWithdrawals { get; init; }
+
+    /// <summary>Families of which no transaction can confirm any more, the newest last.</summary>
+    public IReadOnlyList<DeadFamily> DeadFamilies { get; init; } = [];
+
+    /// <summary>Why nothing is anchored or withdrawn any more, if so.</summary>
+    public FinalSpend? SettlementStop { get; init; }
+
+    /// <summary>Who is about to take the anchor's output, in a sentence, if a stranger is.</summary>
+    public string? AnchorAlarm { get; init; }
 }
+
+/// <param name="Partition">Families are numbered there.</param>
+/// <param name="Cause">What it needed, and what has spent it for good.</param>
+public sealed record DeadFamily(int Partition, long Family, FinalSpend Cause);
 
 /// <param name="Partition">Whose withdrawals it pays; families are numbered there.</param>
 /// <param name="Waiting">Why it is not built or sent, if so.</param>

@@ -216,8 +216,9 @@ public sealed class LedgerEngine : IAsyncDisposable
         var chain = _settlement.Chain;
         var views = await Partitions.QueryAllAsync(ledger => (
             Totals: ledger.Totals, ledger.NextSequence, ledger.WalletCount, ledger.QueuedWithdrawals, Live: ledger.LiveFamilies(),
-            Operator: ledger.OperatorWallet.Available, Awaiting: ledger.AwaitingWithdrawals().Count, ledger.WithdrawalsStopped));
-        var (cursor, epoch, anchored) = await Partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.LastEpoch, NewestAnchored(ledger)));
+            Operator: ledger.OperatorWallet.Available, Awaiting: ledger.AwaitingWithdrawals().Count, ledger.WithdrawalsStopped,
+            Dead: ledger.Families().Where(f => f.State == FamilyState.Dead).ToArray()));
+        var (cursor, epoch, anchored, stop) = await Partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.LastEpoch, NewestAnchored(ledger), ledger.SettlementStop));
         var payouts = _settlement.Payouts;
         // Each partition has an account of the operator's wallet.
         return new EngineHealth(
@@ -231,6 +232,9 @@ public sealed class LedgerEngine : IAsyncDisposable
             // The others follow the first.
             WithdrawalsStopped = views[0].WithdrawalsStopped,
             AwaitingWithdrawals = views.Sum(v => v.Awaiting),
+            DeadFamilies = [.. views.SelectMany((v, partition) => v.Dead.Select(f => new DeadFamily(partition, f.Number, f.Spend!)))],
+            SettlementStop = stop,
+            AnchorAlarm = _settlement.AnchorAlarm,
         };
     }
 

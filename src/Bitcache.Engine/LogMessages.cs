@@ -127,6 +127,30 @@ internal static partial class LogMessages
     [LoggerMessage(1207, LogLevel.Information, "Family {Family}: {Txid} is final; mining cost {Fee}")]
     public static partial void FamilyFinished(this ILogger log, long family, Txid txid, Sats fee);
 
+    [LoggerMessage(1240, LogLevel.Error,
+        "Family {Family} is dead: {Spender} in block {Height} has spent {Output} for good, which every transaction of it needs. "
+        + "Its {Withdrawals} withdrawals are paid by another one. Unless a reorganisation put that transaction in the place of one of ours, find out who made it")]
+    public static partial void FamilyDied(this ILogger log, long family, int withdrawals, OutPoint output, Txid spender, uint height);
+
+    [LoggerMessage(1241, LogLevel.Error,
+        "Family {Family}: {Spender}, which is not ours, waits in the mempool and spends {Output}, an input of it: who else has the wallet's keys?")]
+    public static partial void InputTaken(this ILogger log, long family, OutPoint output, Txid spender);
+
+    [LoggerMessage(1242, LogLevel.Information, "Family {Family}: child {Child} signed as {Txid}; it pays for {Parent}, fee {Fee}")]
+    public static partial void ChildSigned(this ILogger log, long family, int child, Txid txid, Txid parent, Sats fee);
+
+    [LoggerMessage(1243, LogLevel.Error, "Family {Family}: its change {Change} was taken by {Spender}, which is none of its children: who else has the wallet's keys?")]
+    public static partial void ChildLost(this ILogger log, long family, OutPoint change, Txid spender);
+
+    [LoggerMessage(1244, LogLevel.Critical,
+        "The anchor's output {Output} is spent by {Spender}, which is not ours and {Where}: when that is final, nothing is anchored or withdrawn any more")]
+    public static partial void AnchorOutputTaken(this ILogger log, OutPoint output, Txid spender, string where);
+
+    [LoggerMessage(1245, LogLevel.Critical,
+        "Settlement is stopped for good: {Spender} in block {Height}, which is not ours, has spent the anchor's output {Output}. "
+        + "Payments and deposits go on; nothing is anchored or withdrawn. See the runbook")]
+    public static partial void SettlementStopped(this ILogger log, OutPoint output, Txid spender, uint height);
+
     [LoggerMessage(1301, LogLevel.Information, "Epoch {Epoch} closed at {Size} statements")]
     public static partial void EpochClosed(this ILogger log, long epoch, long size);
 

@@ -64,6 +64,13 @@ internal static class HealthCommand
             .. health.LegsInFlight is { } legs ? [["credits between partitions", Text(legs)]] : (string[][])[],
             ["sums equal", health.Conserved ? "yes" : "NO: stop the server and keep the data folder"],
         ]);
+        if (health.SettlementStopped is { } stop) output.WriteLine($"SETTLEMENT IS STOPPED: {stop.Spender} in block {stop.Height} has spent the anchor's output {stop.Spent}. See the runbook");
+        if (health.AnchorAlarm is not null) output.WriteLine($"ALARM: {health.AnchorAlarm}");
+        foreach (var dead in health.DeadFamilies)
+        {
+            var partition = health.LegsInFlight is null ? "" : $" of partition {dead.Partition}";
+            output.WriteLine($"transaction family {dead.Family}{partition}: dead, {dead.Cause.Spender} in block {dead.Cause.Height} has spent {dead.Cause.Spent}");
+        }
         foreach (var family in health.Families)
         {
             // Each partition numbers its own.

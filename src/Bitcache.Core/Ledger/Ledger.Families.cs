@@ -31,6 +31,7 @@ public sealed partial class Ledger
         Assert(family.Confirmation is not { } confirmed || confirmed.Attempt == command.Attempt, "a child spends of the attempt that is in a block");
         Assert(command.Child == family.Children.Count + 1, "children are numbered in order");
         Assert(family.Attempts[command.Attempt - 1].Fee + command.Fee <= family.FeeCap, "mining fees stay within what is held for them");
+        if (CheckStop(family.Anchor, family.Withdrawals) is var stop and not Outcome.None) return Refused(stop);
         Replace(family with
         {
             ParentAttempt = command.Attempt,

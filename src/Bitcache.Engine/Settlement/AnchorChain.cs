@@ -12,9 +12,12 @@ public static class AnchorChain
     /// <summary>The output that the next anchor spends, or null before the first anchor.</summary>
     public static (OutPoint OutPoint, Sats Value)? Tip(IReadOnlyList<Family> families, ByteString anchorScript)
     {
-        var last = families.LastOrDefault(f => f.Anchor is not null && f.State is (FamilyState.Confirmed or FamilyState.Final));
-        return last is null ? null : FindAnchorOutput(ConfirmedTransaction(last), anchorScript);
+        return LastConfirmed(families) is { } last ? FindAnchorOutput(ConfirmedTransaction(last), anchorScript) : null;
     }
+
+    /// <summary>The newest anchor that is in a block.</summary>
+    public static Family? LastConfirmed(IReadOnlyList<Family> families) =>
+        families.LastOrDefault(f => f.Anchor is not null && f.State is (FamilyState.Confirmed or FamilyState.Final));
 
     /// <summary>The first anchor's id, once it is mined.</summary>
     public static Txid? First(IReadOnlyList<Family> families) =>
@@ -29,23 +32,31 @@ public static class AnchorChain
     public static BitcoinTransaction ConfirmedTransaction(Family family) =>
         Parse(family.Attempts[family.Confirmation!.Attempt - 1]);
 
-    public static IEnumerable<Txid> TxidsOf(Family family) =>
-        family.Prepared is { } prepared ? family.Attempts.Select(a => a.Txid).Append(prepared.Txid) : family.Attempts.Select(a => a.Txid);
-
-    /// <summary>All that a family may have on its way, what is with its signer included.</summary>
-    public static IEnumerable<BitcoinTransaction> TransactionsOf(Family family)
+    /// <summary>The attempts of a family, what is with its signer included: they share inputs.</summary>
+    public static IEnumerable<BitcoinTransaction> AttemptsOf(Family family)
     {
         foreach (var attempt in family.Attempts) yield return Parse(attempt);
         if (family.Prepared is { } prepared) yield return Parse(prepared);
     }
 
+    /// <summary>All that a family may have on its way.</summary>
+    public static IEnumerable<BitcoinTransaction> TransactionsOf(Family family) =>
+        AttemptsOf(family).Concat(family.Children.Select(c => Parse(c.Transaction)));
+
     private static BitcoinTransaction Parse(Preparation prepared) => Psbt.TryReadTransaction(prepared.Psbt.Span, out var transaction)
         ? transaction
         : throw new LedgerInvariantException($"transaction {prepared.Txid} was handed out with bytes that are no PSBT");
 
-    public static BitcoinTransaction Parse(Attempt attempt) => BitcoinTransaction.TryParse(attempt.Transaction.Span, out var transaction)
+    public static BitcoinTransaction Parse(Attempt attempt) => Parse(attempt.Transaction);
+
+    /// <summary>A signed transaction as it was journaled.</summary>
+    public static BitcoinTransaction Parse(ByteString raw) => BitcoinTransaction.TryParse(raw.Span, out var transaction)
         ? transaction
-        : throw new LedgerInvariantException($"attempt {attempt.Txid} is journaled with bytes that are no transaction");
+        : throw new LedgerInvariantException($"a transaction is journaled with bytes that are none: {raw}");
+
+    /// <summary>The newest anchor that is in the chain or may come there; null before the first.</summary>
+    public static Family? Newest(IReadOnlyList<Family> families) =>
+        families.LastOrDefault(f => f.Anchor is not null && f.State is not (FamilyState.Abandoned or FamilyState.Dead));
 
     private static (OutPoint, Sats) FindAnchorOutput(BitcoinTransaction transaction, ByteString anchorScript)
     {

@@ -41,7 +41,7 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
     {
         var (cursor, ring) = await partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.CursorRing()));
         var views = await partitions.QueryAllAsync(ledger => (
-            Open: ledger.OpenDeposits(), Ours: ledger.Families().SelectMany(AnchorChain.TxidsOf).ToArray()));
+            Open: ledger.OpenDeposits(), Ours: ledger.Families().SelectMany(f => f.Txids).ToArray()));
         var (open, ours) = (views.SelectMany(v => v.Open), views.SelectMany(v => v.Ours).ToHashSet());
         var changes = await ListAsync(cursor, ring, cancel);
         var sightings = new Dictionary<OutPoint, Sighting>();

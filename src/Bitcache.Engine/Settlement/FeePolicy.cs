@@ -38,5 +38,29 @@ public static class FeePolicy
         return new FeeRate(Math.Clamp(wanted, least, most));
     }
 
+    /// <summary>The fee of a transaction that spends the change of one that waits, so that miners, who reckon with a transaction
+    /// and all that must be in a block before it (Bitcoin Core, node/miner.cpp, addPackageTxs: fees and size with ancestors),
+    /// take both at the wanted rate: that of the estimate, and a quarter above what is paid now, at least.</summary>
+    /// <param name="waiting">The one that waits, as the node's mempool has it.</param>
+    /// <param name="virtualBytes">The child's size.</param>
+    /// <param name="replaced">What the child before it pays, whose place it takes; zero without one.</param>
+    /// <param name="terms">Ours; the cap is what is left of it beside the fee of the one that waits.</param>
+    /// <param name="node">The node's.</param>
+    /// <returns>Null if no fee is both enough for the node and within the bounds.</returns>
+    public static Sats? Child(MempoolEntry waiting, int virtualBytes, Sats replaced, FeeTerms terms, MempoolTerms node)
+    {
+        var (bytes, before) = ((long)waiting.AncestorVirtualBytes + virtualBytes, waiting.AncestorFees.Value);
+        long FeeAt(long satsPerKvB) => DivideUp(satsPerKvB * bytes, VirtualBytesPerKvB) - before;
+        // The one that waits may be mined without the child that is replaced: at its own rate.
+        var alone = waiting.AncestorVirtualBytes == 0 ? 0 : DivideUp(before * VirtualBytesPerKvB, waiting.AncestorVirtualBytes);
+        var paid = Math.Max(alone, DivideUp((before + replaced.Value) * VirtualBytesPerKvB, bytes));
+        // A replacement pays its own way through the network on top (Bitcoin Core, policy/rbf.cpp, rules 3 and 4).
+        var own = DivideUp(node.Least.SatsPerKvB * virtualBytes, VirtualBytesPerKvB);
+        var least = replaced == Sats.Zero ? own : Math.Max(own, replaced.Value + DivideUp(node.Increment.SatsPerKvB * virtualBytes, VirtualBytesPerKvB));
+        var most = Math.Min(terms.Cap.Value, FeeAt(terms.Max.SatsPerKvB));
+        if (least > most) return null;
+        return new Sats(Math.Clamp(FeeAt(Math.Max(terms.Estimate.SatsPerKvB, paid + (paid / GrowthParts))), least, most));
+    }
+
     private static long DivideUp(long number, long divisor) => (number + divisor - 1) / divisor;
 }

@@ -77,9 +77,19 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
     public async Task<FeeRate?> ReplacementRateAsync(Family family, CancellationToken cancel)
     {
         var newest = family.Attempts[^1];
-        var terms = new FeeTerms(await EstimateAsync(cancel), RateMax, family.FeeCap);
+        var terms = await TermsAsync(family.FeeCap, cancel);
         return FeePolicy.Replacement(newest.Fee, AnchorChain.Parse(newest).VirtualBytes, terms, await node.GetMempoolTermsAsync(cancel));
     }
+
+    /// <summary>The bounds of what a transaction pays now.</summary>
+    /// <param name="cap">What it may cost at most.</param>
+    public async Task<FeeTerms> TermsAsync(Sats cap, CancellationToken cancel) => new(await EstimateAsync(cancel), RateMax, cap);
+
+    /// <summary>Whether an output is the wallet's own change: an address of its own that is not the anchor's.</summary>
+    public async Task<bool> IsOwnChangeAsync(byte[] script, ByteString anchorScript, CancellationToken cancel) =>
+        !anchorScript.Span.SequenceEqual(script)
+        && BitcoinAddress.FromScript(script, settings.Network) is { } address
+        && (await node.GetAddressInfoAsync(address, cancel)).IsMine;
 
     /// <summary>Replaces a family's newest attempt by one that pays more, checks and signs it. It spends all that the attempt
     /// before spent, so that only one of them can confirm. What it returns is not on its way, as above.</summary>
@@ -195,7 +205,7 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
         }
         if (wanted.Count > 0) return NotAsAsked($"{wanted.Count} outputs that were asked for are missing");
         if (extra.Count > 1) return NotAsAsked($"{extra.Count} outputs that were not asked for");
-        if (extra.Count == 1 && !await IsOwnChangeAsync(extra[0], order, cancel)) return NotAsAsked("an output that was not asked for pays a stranger");
+        if (extra.Count == 1 && !await IsOwnChangeAsync(extra[0].Script, order.AnchorScript, cancel)) return NotAsAsked("an output that was not asked for pays a stranger");
 
         if (order.PreviousAnchor is { } previous && psbt.Inputs[0].Output != previous.OutPoint)
             return NotAsAsked("the first input is not the previous anchor's output");
@@ -219,12 +229,5 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
     {
         var size = psbt.StrippedBytes + (WitnessVirtualBytesMax * psbt.Inputs.Count);
         return size - (int)((Int128)size * cap.Value / fee.Value);
-    }
-
-    private async Task<bool> IsOwnChangeAsync(PsbtOutput output, BuildOrder order, CancellationToken cancel)
-    {
-        if (order.AnchorScript.Span.SequenceEqual(output.Script)) return false;
-        return BitcoinAddress.FromScript(output.Script, settings.Network) is { } address
-            && (await node.GetAddressInfoAsync(address, cancel)).IsMine;
     }
 }

@@ -1,7 +1,8 @@
 // Drives families of transactions from opened to final. A family is built, checked, signed, made durable, and only
 // then sent; the same bytes are sent again until they confirm, or pay too little to, and are replaced by ones that pay
-// more. After an ambiguous answer nothing is built anew: all attempts of a family share an input, so at most one can
-// ever confirm.
+// more; what cannot be replaced gets a child that pays for it (Payouts.Children.cs). After an ambiguous answer nothing is
+// built anew: all attempts of a family share an input, so at most one can ever confirm, and only when that input is spent
+// for good by something else the family is dead (Payouts.Deaths.cs).
 
 using Bitcache.Core;
 using Bitcache.Core.Bitcoin;
@@ -15,12 +16,13 @@ namespace Bitcache.Engine.Settlement;
 /// Owned by the settlement loop; everything that must not be lost is in the ledger.</summary>
 /// <param name="partitions">All of them: the node's wallet is one, and no family may use another's coins.</param>
 /// <param name="partition">The one whose families these are.</param>
-public sealed class Payouts(PartitionSet partitions, Partition partition, IBitcoinNode node, EngineSettings settings, ILogger log)
+public sealed partial class Payouts(PartitionSet partitions, Partition partition, IBitcoinNode node, EngineSettings settings, ILogger log)
 {
     /// <summary>Too few coins are waited for this many turns before the withdrawals are tried in smaller families.</summary>
     private const int TurnsWithoutCoinsMax = 30;
 
     private readonly PayoutBuilder _builder = new(node, settings);
+    private readonly SpendFinder _spends = new(node, settings.FinalityDepth);
     private readonly Dictionary<long, int> _turnsWithoutCoins = [];
     // Replacements that were refused, and why: by family, each with the height at which it is not tried again.
     private readonly Dictionary<long, (int Height, string Why)> _notReplaced = [];
@@ -110,7 +112,7 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
     public async Task LockCoinsAsync(CancellationToken cancel)
     {
         var (families, tip) = await EverywhereAsync();
-        var keep = InputsOf(families.Where(f => f.State is FamilyState.Opened or FamilyState.Signed));
+        var keep = InputsOf(families.Where(f => f.State is FamilyState.Opened or FamilyState.Signed || (f.IsLive && f.Children.Count > 0)));
         if (tip is not null) keep.Add(tip.Value.OutPoint);
         await node.UnlockAllAsync(cancel);
         foreach (var outPoint in keep)
@@ -137,8 +139,8 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
                 FamilyState.Opened when family.Prepared is not null => Unsigned(family.Prepared),
                 FamilyState.Opened => await BuildAsync(family, height, mayPay, cancel),
                 FamilyState.Signed => await SendAsync(family, height, cancel),
-                FamilyState.Confirmed => await FollowAsync(family, cancel),
-                FamilyState.None or FamilyState.Final or FamilyState.Abandoned =>
+                FamilyState.Confirmed => await FollowAsync(family, height, cancel),
+                FamilyState.None or FamilyState.Final or FamilyState.Abandoned or FamilyState.Dead =>
                     throw new LedgerInvariantException($"family {family.Number} is {family.State} and live"),
             };
         }
@@ -152,6 +154,11 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
 
     private async Task<string> BuildAsync(Family family, int height, bool mayPay, CancellationToken cancel)
     {
+        if (await partitions.First.QueryAsync(ledger => ledger.SettlementStop is not null))
+        {
+            await partition.SubmitAsync(new AbandonFamily(family.Number));
+            return "settlement is stopped";
+        }
         var (stopped, waits, deadline) = await partition.QueryAsync(ledger =>
             (ledger.CheckPayers(family) != Outcome.None, ledger.WaitsForAnchor(family), ledger.DeadlineOf(family)));
         if (waits) return "the anchor before it is not in a block";
@@ -222,30 +229,42 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
     /// that its fee was meant for, or pays too little for the node, is replaced.</summary>
     private async Task<string> SendAsync(Family family, int height, CancellationToken cancel)
     {
+        var deepestConflict = 0;
         foreach (var attempt in family.Attempts)
         {
-            if (await ConfirmAsync(family, attempt, cancel)) return "in a block";
+            var seen = await node.GetTransactionAsync(attempt.Txid, cancel);
+            if (await ConfirmAsync(family, attempt, seen, cancel)) return "in a block";
+            deepestConflict = Math.Min(deepestConflict, seen?.Confirmations ?? 0);
         }
+        if (deepestConflict <= -settings.FinalityDepth && await BuryAsync(family, cancel)) return "dead";
+        if (family.Children.Count > 0) return await SendWithChildAsync(family, height, cancel);
         var newest = family.Attempts[^1];
-        var isOverdue = height - (long)newest.Height >= settings.FeeTargetBlocks;
+        var isOverdue = IsOverdue(newest.Height, height);
         if ((isOverdue || family.Attempts.Count > 1) && await FindBuiltOnAsync(family) is { } needed)
         {
             var (sent, words) = await SendAsync(needed, cancel);
-            return IsTaken(sent) ? words + "; it is not replaced, for another transaction spends its outputs" : words;
+            if (!IsTaken(sent)) return await ExplainAsync(family, needed, sent, words, cancel);
+            words += "; it is not replaced, for another transaction spends its outputs";
+            return isOverdue && sent.Outcome == BroadcastOutcome.Accepted ? $"{words}; {await PayByChildAsync(family, needed, height, cancel)}" : words;
         }
         var (result, said) = await SendAsync(newest, cancel);
         if (family.Prepared is { } replacement) return $"{said}; {Unsigned(replacement)}";
         // Of one that is in the chain already the wallet will hear.
         var mayPayMore = result.IsFeeTooLow || (isOverdue && result.Outcome == BroadcastOutcome.Accepted);
-        return mayPayMore ? $"{said}; {await ReplaceAsync(family, height, cancel)}" : said;
+        return mayPayMore ? $"{said}; {await ReplaceAsync(family, height, cancel)}" : await ExplainAsync(family, newest, result, said, cancel);
     }
 
-    private async Task<(BroadcastResult Result, string Words)> SendAsync(Attempt attempt, CancellationToken cancel)
+    private bool IsOverdue(uint signed, int height) => height - (long)signed >= settings.FeeTargetBlocks;
+
+    private Task<(BroadcastResult Result, string Words)> SendAsync(Attempt attempt, CancellationToken cancel) =>
+        SendAsync(attempt.Txid, attempt.Transaction, cancel);
+
+    private async Task<(BroadcastResult Result, string Words)> SendAsync(Txid txid, ByteString transaction, CancellationToken cancel)
     {
-        var result = await node.SendRawTransactionAsync(attempt.Transaction.Span.ToArray(), cancel);
-        if (IsTaken(result)) return (result, $"{attempt.Txid} waits for a block");
-        log.BroadcastRefused(attempt.Txid, result.Outcome, result.Message ?? "");
-        return (result, $"the node does not take {attempt.Txid} now: {result.Message}");
+        var result = await node.SendRawTransactionAsync(transaction.Span.ToArray(), cancel);
+        if (IsTaken(result)) return (result, $"{txid} waits for a block");
+        log.BroadcastRefused(txid, result.Outcome, result.Message ?? "");
+        return (result, $"the node does not take {txid} now: {result.Message}");
     }
 
     private static bool IsTaken(BroadcastResult result) => result.Outcome is BroadcastOutcome.Accepted or BroadcastOutcome.AlreadyInChain;
@@ -263,7 +282,8 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
     private async Task<string> ReplaceAsync(Family family, int height, CancellationToken cancel)
     {
         if (_notReplaced.TryGetValue(family.Number, out var refused) && refused.Height == height) return refused.Why;
-        var (attempt, why) = await SignReplacementAsync(family, height, cancel);
+        var (attempt, why, isSpentOn) = await SignReplacementAsync(family, height, cancel);
+        if (isSpentOn) return await PayByChildAsync(family, family.Attempts[^1], height, cancel);
         if (attempt is null)
         {
             log.ReplacementRefused(family.Number, why);
@@ -277,25 +297,26 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
         return $"replaced: {said}";
     }
 
-    /// <summary>A journaled replacement, or why there is none.</summary>
-    private async Task<(SignAttempt? Attempt, string Why)> SignReplacementAsync(Family family, int height, CancellationToken cancel)
+    /// <summary>A journaled replacement, or why there is none, and whether that is because something spends of the attempt.</summary>
+    private async Task<(SignAttempt? Attempt, string Why, bool IsSpentOn)> SignReplacementAsync(Family family, int height, CancellationToken cancel)
     {
-        if (await partition.QueryAsync(ledger => ledger.WaitsForAnchor(family))) return (null, "the anchor before it is not in a block");
-        if (await partition.QueryAsync(ledger => ledger.IsStopped(family))) return (null, "withdrawals are stopped");
+        if (await partition.QueryAsync(ledger => ledger.WaitsForAnchor(family))) return (null, "the anchor before it is not in a block", false);
+        if (await partition.QueryAsync(ledger => ledger.IsStopped(family))) return (null, "withdrawals are stopped", false);
         if (await _builder.ReplacementRateAsync(family, cancel) is not { } rate)
-            return (null, $"it pays {family.Attempts[^1].Fee}; a replacement would pass the {family.FeeCap} held for it, or feeRateMax");
+            return (null, $"it pays {family.Attempts[^1].Fee}; a replacement would pass the {family.FeeCap} held for it, or feeRateMax", false);
         try
         {
             await LockCoinsAsync(cancel);
             var result = await _builder.ReplaceAsync(await ToOrderAsync(family, height), rate, cancel);
-            if (result.Prepared is { } unsigned) return (null, await HandOutAsync(unsigned));
-            if (result.Attempt is null) return (null, $"not replaced: {result.Detail}");
+            if (result.Prepared is { } unsigned) return (null, await HandOutAsync(unsigned), false);
+            if (result.Attempt is null) return (null, $"not replaced: {result.Detail}", false);
             var answer = await partition.SubmitAsync(result.Attempt);
-            return answer.Outcome == Outcome.Accepted ? (result.Attempt, "") : (null, $"not replaced now: {answer.Outcome}");
+            return answer.Outcome == Outcome.Accepted ? (result.Attempt, "", false) : (null, $"not replaced now: {answer.Outcome}", false);
         }
         catch (NodeException e) when (e.Failure == NodeFailure.Rejected)
         {
-            return (null, $"the node does not replace it: {e.Message}");
+            // Only its words tell this from other things that the node does not do (Bitcoin Core, wallet/feebumper.cpp).
+            return (null, $"the node does not replace it: {e.Message}", e.Message.Contains("descendants", StringComparison.Ordinal));
         }
     }
 
@@ -335,9 +356,8 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
     }
 
     /// <summary>Journals that an attempt is in a block, with the proof of it.</summary>
-    private async Task<bool> ConfirmAsync(Family family, Attempt attempt, CancellationToken cancel)
+    private async Task<bool> ConfirmAsync(Family family, Attempt attempt, WalletTransaction? seen, CancellationToken cancel)
     {
-        var seen = await node.GetTransactionAsync(attempt.Txid, cancel);
         if (seen is not { Confirmations: >= 1, Block: { } block, Height: { } height }) return false;
         var header = await node.GetBlockHeaderAsync(block, cancel);
         var txids = await node.GetBlockTxidsAsync(block, cancel);
@@ -353,7 +373,7 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
     }
 
     /// <summary>Counts confirmations: final, moved to another block, or gone from the chain.</summary>
-    private async Task<string> FollowAsync(Family family, CancellationToken cancel)
+    private async Task<string> FollowAsync(Family family, int height, CancellationToken cancel)
     {
         var attempt = family.Attempts[family.Confirmation!.Attempt - 1];
         var seen = await node.GetTransactionAsync(attempt.Txid, cancel);
@@ -364,13 +384,21 @@ public sealed class Payouts(PartitionSet partitions, Partition partition, IBitco
             await partition.SubmitAsync(new UnconfirmFamily(family.Number));
             return "left the chain";
         }
-        if (seen!.Block != family.Confirmation.Block && !await ConfirmAsync(family, attempt, cancel)) return "its block is not known yet";
+        if (seen!.Block != family.Confirmation.Block && !await ConfirmAsync(family, attempt, seen, cancel)) return "its block is not known yet";
+        var child = 0;
+        if (family.Children.Count > 0 && family.ParentAttempt == attempt.Number)
+        {
+            var (settled, number, words) = await FollowChildAsync(family, height, cancel);
+            if (!settled) return words;
+            child = number;
+        }
         if (confirmations < settings.FinalityDepth) return $"{confirmations} of {settings.FinalityDepth} confirmations";
+        // What a child cost beyond that was not quoted: the operator bears it.
         var paid = await partition.QueryAsync(ledger => family.Withdrawals.Select(key => ledger.FindWithdrawal(key)!).ToArray());
         var shared = FeeShare.Of(attempt.Fee, AnchorChain.Parse(attempt).VirtualBytes, paid, family.Anchor is not null);
-        await partition.SubmitAsync(new FinishFamily(family.Number, shared));
+        await partition.SubmitAsync(new FinishFamily(family.Number, shared, child));
         await ChargeAsync();
-        log.FamilyFinished(family.Number, attempt.Txid, attempt.Fee);
+        log.FamilyFinished(family.Number, attempt.Txid, attempt.Fee + (child > 0 ? family.Children[child - 1].Fee : Sats.Zero));
         return "final";
     }
 

@@ -33,6 +33,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     private readonly DepositWatcher _deposits;
     private readonly PayoutBuilder _rates;
     private readonly NodeFailover? _failover;
+    private readonly AnchorWatch _anchor;
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _turn = new(1);
     private readonly SemaphoreSlim _wake = new(0);
@@ -49,6 +50,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         _failover = failover;
         (_partitions, _log, _node, _gate, _settings, _time, _logger, _fatal) = (partitions, log, node, gate, settings, time, logger, fatal);
         _deposits = new DepositWatcher(partitions, node, settings, logger);
+        _anchor = new AnchorWatch(partitions, node, settings.FinalityDepth, logger);
         _funds = new OperatorFunds(partitions, settings, time);
         _rates = new PayoutBuilder(node, settings);
         Fees = new WithdrawalFees(settings, time);
@@ -64,6 +66,9 @@ public sealed class SettlementLoop : IAsyncDisposable
 
     /// <summary>What users are quoted for mining.</summary>
     public WithdrawalFees Fees { get; }
+
+    /// <summary>Who is about to take the anchor's output, if a stranger is.</summary>
+    public string? AnchorAlarm => _anchor.Alarm;
 
     public void Start() => _running = Task.Run(RunAsync);
 
@@ -209,7 +214,7 @@ public sealed class SettlementLoop : IAsyncDisposable
             await _funds.LevelAsync();
             if (_settings.WithdrawalFeeShare || _settings.FeeRatePatience > 0) Fees.Post(await _rates.FirstRateAsync(cancel));
             await _partitions.FollowStopAsync();
-            await OpenFamiliesAsync();
+            if (!await _anchor.LookAsync(cancel)) await OpenFamiliesAsync();
             foreach (var payouts in Payouts) await payouts.DriveAsync(chain.Blocks, mayPay: !_health.ReservesShort, cancel);
             _health = _health with { Trouble = null, Height = chain.Blocks, LookedAt = Now() };
             if (_failover is not null) await _failover.ServedAsync(chain.Blocks);
@@ -299,13 +304,13 @@ public sealed class SettlementLoop : IAsyncDisposable
     {
         var (epoch, families) = await _partitions.First.QueryAsync(ledger => (ledger.LastEpoch, ledger.Families()));
         if (epoch is null) return null;
-        var newest = families.LastOrDefault(f => f.Anchor is not null && f.State != FamilyState.Abandoned);
+        var newest = AnchorChain.Newest(families);
         if (newest is { State: FamilyState.Opened, Prepared: null } && newest.Anchor!.Epoch < epoch.Number)
         {
             // It never got coins or fees to be built: the next anchor covers its epoch, too.
             await _partitions.First.SubmitAsync(new AbandonFamily(newest.Number));
             families = await _partitions.First.QueryAsync(ledger => ledger.Families());
-            newest = families.LastOrDefault(f => f.Anchor is not null && f.State != FamilyState.Abandoned);
+            newest = AnchorChain.Newest(families);
         }
         var mayAnchor = newest is null || newest.State is FamilyState.Confirmed or FamilyState.Final;
         if (!mayAnchor || (newest?.Anchor!.Epoch ?? 0) >= epoch.Number) return null;
@@ -324,7 +329,8 @@ public sealed class SettlementLoop : IAsyncDisposable
         foreach (var (family, amount) in views.SelectMany(v => v.Paying).Where(f => f.Family.Attempts.Count > 0))
         {
             // The wallet deducts a transaction as soon as it knows it; the ledger only when it is final.
-            if (await FindDeductedAsync(family, cancel) is { } attempt) reserves += new Sats(amount) + attempt.Fee;
+            if (await FindDeductedAsync(family.Attempts.Select(a => (a.Txid, a.Fee)), cancel) is { } fee) reserves += new Sats(amount) + fee;
+            if (await FindDeductedAsync(family.Children.Select(c => (c.Txid, c.Fee)), cancel) is { } childFee) reserves += childFee;
         }
         // What is on its way between partitions is owed as well. Counted like this, a credit that arrives between two of
         // the questions is counted once.
@@ -335,12 +341,12 @@ public sealed class SettlementLoop : IAsyncDisposable
         _comparedAt = best;
     }
 
-    /// <summary>The attempt that the node's wallet counts with: the newest that it knows, unless another one is in a block.</summary>
-    private async Task<Attempt?> FindDeductedAsync(Family family, CancellationToken cancel)
+    /// <summary>The fee of the transaction that the node's wallet counts with: the newest that it knows, unless another one is in a block.</summary>
+    private async Task<Sats?> FindDeductedAsync(IEnumerable<(Txid Txid, Sats Fee)> signed, CancellationToken cancel)
     {
-        foreach (var attempt in family.Attempts.Reverse())
+        foreach (var (txid, fee) in signed.Reverse())
         {
-            if (await _node.GetTransactionAsync(attempt.Txid, cancel) is { Confirmations: >= 0 }) return attempt;
+            if (await _node.GetTransactionAsync(txid, cancel) is { Confirmations: >= 0 }) return fee;
         }
         return null;
     }

@@ -11,7 +11,8 @@ namespace Bitcache.Server.Api;
 
 /// <param name="Status">ok or degraded. A server of which nothing works answers 503 with a problem.</param>
 /// <param name="Reasons">What does not work, of: busy, keys_unavailable, storage_full, clock_unconfirmed, node_unavailable,
-/// standby_unavailable, log_behind, reserves_short, operator_funds_low, withdrawals_stopped.</param>
+/// standby_unavailable, log_behind, reserves_short, operator_funds_low, withdrawals_stopped, anchor_output_taken,
+/// settlement_stopped.</param>
 public sealed record HealthReply(string Status, IReadOnlyList<string> Reasons);
 
 /// <param name="NodeTrouble">Why deposits and withdrawals wait, in a sentence; absent when they do not.</param>
@@ -32,6 +33,15 @@ public sealed record HealthDetailsReply(
 
     /// <summary>Every node, the one in use first; absent where there is but one.</summary>
     public IReadOnlyList<NodeReply>? Nodes { get; init; }
+
+    /// <summary>What ended settlement for good; absent while nothing has.</summary>
+    public FinalSpendReply? SettlementStopped { get; init; }
+
+    /// <summary>Who is about to take the anchor's output, in a sentence; absent while nobody is.</summary>
+    public string? AnchorAlarm { get; init; }
+
+    /// <summary>Families of which no transaction can confirm any more, the newest last.</summary>
+    public IReadOnlyList<DeadFamilyReply> DeadFamilies { get; init; } = [];
 }
 
 /// <param name="Node">Its RPC address.</param>
@@ -40,10 +50,22 @@ public sealed record HealthDetailsReply(
 /// <param name="Trouble">Why the one in use does not serve, or why a standby could not take over now; absent when it does, or could.</param>
 public sealed record NodeReply(string Node, bool Used, string? Why, string? Trouble);
 
+/// <param name="Spent">The output (txid:index) that was needed.</param>
+/// <param name="Spender">The transaction that has it for good.</param>
+/// <param name="Height">Of the block that holds the spender.</param>
+public sealed record FinalSpendReply(string Spent, string Spender, string Block, long Height);
+
+/// <param name="Partition">The partition whose withdrawals it was to pay; they are paid by another family.</param>
+public sealed record DeadFamilyReply(int Partition, long Family, FinalSpendReply Cause);
+
 /// <param name="Partition">The partition whose withdrawals it pays; families are numbered there.</param>
 /// <param name="State">opened, signed or confirmed.</param>
 /// <param name="Waiting">Why it is not built or sent, if so.</param>
-public sealed record FamilyReply(int Partition, long Family, string State, int Withdrawals, long? Epoch, int Attempts, string? Txid, string? Waiting);
+public sealed record FamilyReply(int Partition, long Family, string State, int Withdrawals, long? Epoch, int Attempts, string? Txid, string? Waiting)
+{
+    /// <summary>The transaction that pays for it because it cannot be replaced; absent while there is none.</summary>
+    public string? Child { get; init; }
+}
 
 internal static class HealthRoutes
 {
@@ -86,6 +108,9 @@ internal static class HealthRoutes
             {
                 Nodes = health.Nodes is { } nodes ? ToReply(nodes, health.Chain.Trouble) : null,
                 WithdrawalsAwaitingApproval = health.AwaitingWithdrawals,
+                SettlementStopped = health.SettlementStop is { } stop ? ToReply(stop) : null,
+                AnchorAlarm = health.AnchorAlarm,
+                DeadFamilies = [.. health.DeadFamilies.Select(d => new DeadFamilyReply(d.Partition, d.Family, ToReply(d.Cause)))],
             },
             ApiJson.Default.HealthDetailsReply);
     }
@@ -104,11 +129,15 @@ internal static class HealthRoutes
         if (health.Chain.ReservesShort) reasons.Add("reserves_short");
         if (health.OperatorFundsLow) reasons.Add("operator_funds_low");
         if (health.WithdrawalsStopped) reasons.Add("withdrawals_stopped");
+        if (health.AnchorAlarm is not null) reasons.Add("anchor_output_taken");
+        if (health.SettlementStop is not null) reasons.Add("settlement_stopped");
         return reasons;
     }
 
     private static NodeReply[] ToReply(NodesHealth nodes, string? trouble) =>
         [new(nodes.Used, true, nodes.Why, trouble), .. nodes.Standbys.Select(s => new NodeReply(s.Name, false, null, s.Trouble))];
+
+    private static FinalSpendReply ToReply(FinalSpend spend) => new(spend.Output.ToString(), spend.Spender.ToString(), spend.Block.ToString(), spend.Height);
 
     private static FamilyReply ToReply(int partition, Family family, string? waiting) => new(
         partition, family.Number,
@@ -117,8 +146,11 @@ internal static class HealthRoutes
             FamilyState.Opened => "opened",
             FamilyState.Signed => "signed",
             FamilyState.Confirmed => "confirmed",
-            FamilyState.None or FamilyState.Final or FamilyState.Abandoned => throw new InvalidOperationException($"a live family that is {family.State}"),
+            FamilyState.None or FamilyState.Final or FamilyState.Abandoned or FamilyState.Dead => throw new InvalidOperationException($"a live family that is {family.State}"),
         },
         family.Withdrawals.Count, family.Anchor?.Epoch, family.Attempts.Count,
-        family.Attempts.Count == 0 ? null : family.Attempts[^1].Txid.ToString(), waiting);
+        family.Attempts.Count == 0 ? null : family.Attempts[^1].Txid.ToString(), waiting)
+    {
+        Child = family.Children.Count == 0 ? null : family.Children[^1].Txid.ToString(),
+    };
 }

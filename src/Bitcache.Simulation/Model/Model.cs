@@ -126,7 +126,7 @@ internal sealed partial record Model(
             ExpireWithdrawal c => ExpireLate(c.Withdrawal),
             ChargeWithdrawal c => Charge(c.Withdrawal),
             DeclareFamilyDead c => c.Family == StoppedAt ? (null, this) : GiveUp(c.Family, FamilyState.Signed, FamilyState.Dead),
-            SignChild c => OnFamily(c.Family, f => SignChild(c, f)),
+            SignChild c => Pay(c, OnFamily(c.Family, f => SignChild(c, f))),
             StopSettlement c => Stop(c),
             AbandonFamily c => GiveUp(c.Family, FamilyState.Opened, FamilyState.Abandoned),
             ExpireHold c => Expire(c),
@@ -303,6 +303,9 @@ internal sealed partial record Model(
         if (c.Child != f.Children.Count + 1 || (c.Child > 1 && c.Attempt != f.Parent) || (f.State == FamilyState.Confirmed && c.Attempt != f.Attempt)) return null;
         return f.Fees[c.Attempt - 1] + c.Fee.ToMsat().Value <= f.Cap ? f with { Parent = c.Attempt, Children = f.Children.Add(c.Fee.ToMsat().Value) } : null;
     }
+
+    private (Outcome?, Model) Pay(SignChild c, (Outcome?, Model) signed) =>
+        signed.Item1 == Outcome.Accepted && Stopped && Families[(int)c.Family - 1] is var f && (!f.Anchor || f.Pays.Count > 0) ? (Outcome.WithdrawalsStopped, this) : signed;
 
     private (Outcome?, Model) Stop(StopSettlement c)
     {

@@ -127,7 +127,7 @@ public sealed class ReplacementTests(RegtestFixture regtest) : IClassFixture<Reg
     }
 
     [Fact]
-    public async Task What_its_payee_spends_already_is_not_replaced_and_the_node_says_why()
+    public async Task What_its_payee_spends_already_gets_a_child_that_pays_for_it_and_its_fee_is_booked()
     {
         await using var harness = await EngineHarness.StartAsync(regtest.Node);
         var address = await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel);
@@ -135,10 +135,50 @@ public sealed class ReplacementTests(RegtestFixture regtest) : IClassFixture<Reg
         await SpendAsync(first, address);
 
         await harness.MineEmptyAsync(EngineHarness.Target);
-        Assert.Single((await harness.FamilyAsync(1)).Attempts);
-        var waiting = Assert.Single((await harness.Engine.HealthAsync()).LiveFamilies).Waiting;
-        Assert.Contains("descendants", waiting, StringComparison.Ordinal);
-        await FinishAsync(harness, first);
+        var family = await harness.FamilyAsync(1);
+        Assert.Single(family.Attempts);
+        var child = Assert.Single(family.Children);
+        var waits = await regtest.Node.Node.GetMempoolEntryAsync(child.Txid, EngineHarness.Cancel);
+        Assert.Equal((child.Fee, first.Fee + child.Fee), (waits!.Fee, waits.AncestorFees));
+        Assert.True(waits.AncestorFees.Value * AnchorChain.Parse(first).VirtualBytes * 4 >= first.Fee.Value * waits.AncestorVirtualBytes * 5);
+        Assert.False((await harness.Engine.HealthAsync()).Chain.ReservesShort);
+
+        // The child is bumped, and nothing else: also after a restart of both.
+        await regtest.Node.StopAsync(EngineHarness.Cancel);
+        await regtest.Node.RestartAsync(EngineHarness.Cancel);
+        await harness.ReopenAsync();
+        await harness.MineEmptyAsync(EngineHarness.Target);
+        family = await harness.FamilyAsync(1);
+        Assert.Equal((1, 2), (family.Attempts.Count, family.Children.Count));
+        Assert.Null(await regtest.Node.Node.GetMempoolEntryAsync(child.Txid, EngineHarness.Cancel));
+        Assert.NotNull(await regtest.Node.Node.GetMempoolEntryAsync(family.Children[1].Txid, EngineHarness.Cancel));
+        Assert.False((await harness.Engine.HealthAsync()).Chain.ReservesShort);
+
+        // In a block, out of it and in again.
+        await harness.MineAsync(1);
+        Assert.Equal(FamilyState.Confirmed, (await harness.FamilyAsync(1)).State);
+        var block = (await regtest.Node.Node.GetBlockchainInfoAsync(EngineHarness.Cancel)).BestBlock;
+        await regtest.Node.InvalidateBlockAsync(block, EngineHarness.Cancel);
+        await harness.MineEmptyAsync(1);
+        Assert.Equal(FamilyState.Signed, (await harness.FamilyAsync(1)).State);
+        await FinishAsync(harness, first, child: 2);
+    }
+
+    [Fact]
+    public async Task A_family_waits_for_the_child_of_an_attempt_that_is_in_a_block()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var address = await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel);
+        var first = await SendAsync(harness, address);
+        await SpendAsync(first, address);
+        await harness.MineEmptyAsync(EngineHarness.Target);
+        var child = Assert.Single((await harness.FamilyAsync(1)).Children);
+        await harness.MineEmptyAsync(1, Convert.ToHexStringLower(first.Transaction.Span));
+        for (var i = 1; i < EngineHarness.ToFinal; i++) await harness.MineEmptyAsync(1);
+        Assert.Equal(FamilyState.Confirmed, (await harness.FamilyAsync(1)).State);
+        await harness.MineEmptyAsync(1, Convert.ToHexStringLower(child.Transaction.Span));
+        Assert.Contains($"its child {child.Txid} has 1 of", Assert.Single((await harness.Engine.HealthAsync()).LiveFamilies).Waiting, StringComparison.Ordinal);
+        await FinishAsync(harness, first, child: 1);
     }
 
     [Fact]
@@ -159,15 +199,16 @@ public sealed class ReplacementTests(RegtestFixture regtest) : IClassFixture<Reg
         var family = await harness.FamilyAsync(1);
         Assert.Equal((FamilyState.Signed, 2), (family.State, family.Attempts.Count));
         var waiting = (await harness.Engine.HealthAsync()).LiveFamilies.Select(f => f.Waiting!).ToArray();
-        Assert.Equal(
-            [$"{first.Txid} waits for a block; it is not replaced, for another transaction spends its outputs",
-                $"{next.Txid} waits for a block; the anchor before it is not in a block"],
-            waiting);
+        Assert.StartsWith($"{first.Txid} waits for a block; it is not replaced, for another transaction spends its outputs", waiting[0], StringComparison.Ordinal);
+        Assert.Equal($"{next.Txid} waits for a block; the anchor before it is not in a block", waiting[1]);
+        // Unless the next one spends its change, too, a child pays for it.
+        var takesChange = AnchorChain.Parse(next).Inputs.Count(i => i.Spent.Txid == first.Txid) > 1;
+        Assert.Equal(takesChange ? 0 : 1, family.Children.Count);
 
         await harness.MineAsync(1);
         Assert.Equal(1, (await harness.FamilyAsync(1)).Confirmation!.Attempt);
         Assert.Equal(FamilyState.Confirmed, (await harness.FamilyAsync(2)).State);
-        await FinishAsync(harness, first);
+        await FinishAsync(harness, first, child: family.Children.Count);
     }
 
     /// <summary>A withdrawal and an anchor on their way in one transaction.</summary>
@@ -208,16 +249,17 @@ public sealed class ReplacementTests(RegtestFixture regtest) : IClassFixture<Reg
     }
 
     /// <summary>Mines until the family is final, by a given attempt: it alone is booked.</summary>
-    private static async Task FinishAsync(EngineHarness harness, Attempt paid)
+    private static async Task FinishAsync(EngineHarness harness, Attempt paid, int child = 0)
     {
         await harness.MineAsync(1);
         await harness.MineAsync(EngineHarness.ToFinal);
         var family = await harness.FamilyAsync(1);
-        Assert.Equal((FamilyState.Final, paid.Number), (family.State, family.Confirmation!.Attempt));
+        Assert.Equal((FamilyState.Final, paid.Number, child), (family.State, family.Confirmation!.Attempt, family.FinalChild));
         var (fees, available, others) = await harness.Partition.QueryAsync(ledger => (
             ledger.Totals.MiningFees, ledger.OperatorWallet.Available + ledger.OperatorWallet.Held,
-            ledger.Families().Skip(1).Where(f => f.State == FamilyState.Final).Sum(f => f.Attempts[f.Confirmation!.Attempt - 1].Fee.Value)));
-        Assert.Equal(paid.Fee.ToMsat().Value + (others * 1_000), fees);
+            ledger.Families().Skip(1).Sum(f => f.FeePaid.Value)));
+        var cost = paid.Fee + (child > 0 ? family.Children[child - 1].Fee : Sats.Zero);
+        Assert.Equal((cost.ToMsat().Value + (others * 1_000), cost), (fees, family.FeePaid));
         Assert.Equal(Fees.ToMsat().Value - fees, available.Value);
         Assert.Equal(Amount.ToMsat().Value, (await harness.TotalsAsync()).Withdrawn);
     }

@@ -37,6 +37,32 @@ public sealed class FeePolicyTests
         Assert.Equal(rate, (int?)chosen?.SatsPerKvB);
     }
 
+    [Theory]
+    // Both at the estimate: 9 sat/vB of 400 + 100, less what the first pays.
+    [InlineData(464, 0, 9_000, 200_000, 20_000, 1_000, 4_036)]
+    // A quarter more than is paid now, where the estimate is less: 1.45 sat/vB for all 500.
+    [InlineData(464, 0, 500, 200_000, 20_000, 1_000, 261)]
+    // Its own way into the mempool, at least.
+    [InlineData(464, 0, 500, 200_000, 20_000, 3_000, 300)]
+    // More than the child before it, by the increment for its own size.
+    [InlineData(464, 2_000, 500, 200_000, 20_000, 1_000, 2_616)]
+    [InlineData(46_400, 200, 1_000, 200_000, 30_000, 1_000, 26_100)]
+    [InlineData(464, 200, 1_000, 200_000, 20_000, 1_000, 366)]
+    // Never above the highest rate for both, nor above what is left of the cap.
+    [InlineData(464, 0, 90_000, 50_000, 30_000, 1_000, 24_536)]
+    [InlineData(464, 0, 90_000, 200_000, 20_000, 1_000, 20_000)]
+    // Not at all, where the node would ask for more than that.
+    [InlineData(464, 0, 9_000, 200_000, 99, 1_000, null)]
+    [InlineData(464, 200, 9_000, 200_000, 299, 1_000, null)]
+    [InlineData(464, 0, 9_000, 1_000, 20_000, 1_000, null)]
+    public void A_child_pays_for_both(long before, long replaced, long estimate, long max, long cap, long least, int? fee)
+    {
+        var waiting = new MempoolEntry(new Sats(before), 400, 2, new Sats(before), 400);
+        var terms = new FeeTerms(new FeeRate(estimate), new FeeRate(max), new Sats(cap));
+        var chosen = FeePolicy.Child(waiting, 100, new Sats(replaced), terms, new MempoolTerms(new FeeRate(least), new FeeRate(1_000)));
+        Assert.Equal(fee, (int?)chosen?.Value);
+    }
+
     [Fact]
     public void There_are_few_replacements_below_any_cap()
     {

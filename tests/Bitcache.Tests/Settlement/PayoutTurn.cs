@@ -1,0 +1,52 @@
+using Bitcache.Core;
+using Bitcache.Engine;
+using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Partitions;
+using Bitcache.Engine.Settlement;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Bitcache.Tests.Settlement;
+
+/// <summary>What a turn of settlement does with the node, out of the engine's own parts. All that a process knows is in the
+/// ledger, so that each turn makes them anew. The log is left out: an anchor commits to a root that is made up.</summary>
+internal sealed class PayoutTurn(PartitionSet set, IBitcoinNode seam, EngineSettings settings)
+{
+    public Func<Family, CancellationToken, Task<FinalSpend?>>? FindDeath { get; init; }
+
+    /// <summary>Whether epochs are anchored.</summary>
+    public bool Anchors { get; init; } = true;
+
+    /// <summary>What live families wait for.</summary>
+    public IReadOnlyDictionary<long, string> Waiting { get; private set; } = new Dictionary<long, string>();
+
+    /// <summary>What there is to say of the anchor's output.</summary>
+    public string? AnchorAlarm { get; private set; }
+
+    public async Task TakeAsync(int height)
+    {
+        await new DepositWatcher(set, seam, settings, NullLogger.Instance).LookAsync(CancellationToken.None);
+        var payouts = new Payouts(set, set.First, seam, settings, NullLogger.Instance) { FindDeath = FindDeath };
+        await payouts.KeepBooksAsync();
+        var watch = new AnchorWatch(set, seam, settings.FinalityDepth, NullLogger.Instance);
+        if (!await watch.LookAsync(CancellationToken.None)) await payouts.OpenAsync(Anchors ? await NextAnchorAsync() : null, await payouts.FindDueAsync());
+        AnchorAlarm = watch.Alarm;
+        await payouts.DriveAsync(height, mayPay: true, CancellationToken.None);
+        Waiting = payouts.Waiting;
+    }
+
+    /// <summary>The newest closed epoch is anchored, once no anchor is unconfirmed.</summary>
+    private async Task<AnchorTerms?> NextAnchorAsync()
+    {
+        var (epoch, families) = await set.First.QueryAsync(ledger => (ledger.LastEpoch, ledger.Families()));
+        if (epoch is null) return null;
+        var newest = AnchorChain.Newest(families);
+        if (newest is { State: FamilyState.Opened, Prepared: null } && newest.Anchor!.Epoch < epoch.Number)
+        {
+            await set.First.SubmitAsync(new AbandonFamily(newest.Number));
+            newest = AnchorChain.Newest(await set.First.QueryAsync(ledger => ledger.Families()));
+        }
+        var mayAnchor = newest is null or { State: FamilyState.Confirmed or FamilyState.Final };
+        return mayAnchor && (newest?.Anchor!.Epoch ?? 0) < epoch.Number
+            ? new AnchorTerms(epoch.Number, epoch.Entries, new Hash256(0, (UInt128)epoch.Number)) : null;
+    }
+}
