@@ -32,6 +32,8 @@ public sealed record EngineHealth(
 
     /// <summary>Who is about to take the anchor's output, in a sentence, if a stranger is.</summary>
     public string? AnchorAlarm { get; init; }
+
+    public required WalletsHealth WalletsHealth { get; init; }
 }
 
 /// <param name="Partition">Families are numbered there.</param>

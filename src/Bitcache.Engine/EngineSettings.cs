@@ -1,6 +1,7 @@
 using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Settlement;
 using Bitcache.Engine.Snapshots;
 
 namespace Bitcache.Engine;
@@ -78,6 +79,12 @@ public sealed record EngineSettings
     /// <summary>Withdrawals of at least so much wait for a second person's approval; null for none.</summary>
     public long? ApprovalFromSat { get; init; }
 
+    /// <summary>The most that withdrawals may take out of the hot wallet.</summary>
+    public OutflowLimits WithdrawalLimits { get; init; } = new();
+
+    /// <summary>With less than so many fee caps in it, the operator's wallet rings before it is too late.</summary>
+    public int OperatorFundsWarnCaps { get; init; } = 5;
+
     /// <summary>Journal segments are allocated whole.</summary>
     public int SegmentMebibytes { get; init; } = 64;
 
@@ -133,7 +140,11 @@ public sealed record EngineSettings
         Require(WithdrawalBatchCount >= 0, "withdrawalBatchCount must be at least 0");
         Require(FeeRatePatience >= 0 && FeeRatePatience <= FeeRateMax, "feeRatePatience must lie between 0 and feeRateMax");
         Require(AnchorOutputSat is >= 546 and <= 1_000_000, "anchorOutputSat must lie between 546 (dust) and 1,000,000");
-        Require(ApprovalFromSat is null or (>= 1 and <= Limits.SupplySatMax), "approvalFromSat must be at least 1");
+        Require(IsAmount(ApprovalFromSat), "approvalFromSat must be at least 1");
+        Require(IsAmount(WithdrawalLimits.TransactionSat), "withdrawalLimitTransactionSat must be at least 1");
+        Require(IsAmount(WithdrawalLimits.HourSat), "withdrawalLimitHourSat must be at least 1");
+        Require(IsAmount(WithdrawalLimits.DaySat), "withdrawalLimitDaySat must be at least 1");
+        Require(OperatorFundsWarnCaps is >= 0 and <= 1_000_000, "operatorFundsWarnCaps must lie between 0 and 1,000,000");
         Require(SegmentMebibytes is >= 16 and <= 1024, "segmentMebibytes must lie between 16 and 1024");
         Require(ArchiveFolder is null || Directory.Exists(ArchiveFolder),
             $"archiveFolder: there is no folder {ArchiveFolder}; make it, or mount its disk");
@@ -146,6 +157,8 @@ public sealed record EngineSettings
         Require(SnapshotsKept is >= 1 and <= Limits.SnapshotsKeptMax, $"snapshotsKept must lie between 1 and {Limits.SnapshotsKeptMax}");
         return problems;
     }
+
+    private static bool IsAmount(long? sat) => sat is null or (>= 1 and <= Limits.SupplySatMax);
 
     private static string FullPath(string folder) => folder.Length == 0 ? "" : Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
 }

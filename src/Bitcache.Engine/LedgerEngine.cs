@@ -235,6 +235,7 @@ public sealed class LedgerEngine : IAsyncDisposable
             DeadFamilies = [.. views.SelectMany((v, partition) => v.Dead.Select(f => new DeadFamily(partition, f.Number, f.Spend!)))],
             SettlementStop = stop,
             AnchorAlarm = _settlement.AnchorAlarm,
+            WalletsHealth = _settlement.Wallets,
         };
     }
 

@@ -167,6 +167,14 @@ internal static partial class LogMessages
         "Reserves of {Reserves} are below liabilities of {Liabilities}: withdrawals stop until the hot wallet is topped up")]
     public static partial void ReservesShort(this ILogger log, Msat reserves, Msat liabilities);
 
+    [LoggerMessage(1320, LogLevel.Warning,
+        "The operator's wallet holds {Available}, less than the {Least} of {Caps} fee caps: top it up before withdrawals and anchors have to wait")]
+    public static partial void OperatorFundsFalling(this ILogger log, Msat available, Msat least, int caps);
+
+    [LoggerMessage(1321, LogLevel.Warning,
+        "The limits on withdrawals hold back {Count} of {Amount}; {TooLarge} of them are larger than any limit will ever let through")]
+    public static partial void WithdrawalsWithheld(this ILogger log, int count, Sats amount, int tooLarge);
+
     [LoggerMessage(1305, LogLevel.Error, "The operator's wallet cannot hold the fee cap of {Cap}: top it up, or nothing is anchored or withdrawn")]
     public static partial void OperatorFundsLow(this ILogger log, Sats cap);
 

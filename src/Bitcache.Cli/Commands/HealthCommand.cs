@@ -43,6 +43,7 @@ internal static class HealthCommand
     private static void Write(HealthDetailsReply health, TextWriter output)
     {
         WriteStatus(health.Status, health.Reasons, output);
+        foreach (var warning in health.Warnings) output.WriteLine($"warning: {warning}");
         if (health.NodeTrouble is not null) output.WriteLine($"the node: {health.NodeTrouble}");
         foreach (var node in health.Nodes ?? [])
             output.WriteLine(Describe(node));
@@ -56,6 +57,7 @@ internal static class HealthCommand
             ["wallets", Text(health.Wallets)],
             ["withdrawals queued", Text(health.QueuedWithdrawals)],
             ["withdrawals awaiting approval", Text(health.WithdrawalsAwaitingApproval)],
+            .. health.WithdrawalsWithheld > 0 ? [["withdrawals held back by limits", $"{Text(health.WithdrawalsWithheld)}, of which {Text(health.WithdrawalsTooLarge)} are too large for them"]] : (string[][])[],
             ["last epoch", Text(health.LastEpoch)],
             ["epochs not anchored", Text(health.EpochsUnanchored)],
             ["reserves", health.ReservesMsat is { } reserves ? Session.Bits(reserves) : "not known yet"],

@@ -21,6 +21,18 @@ public sealed partial class Ledger
     private Outcome CheckStop(AnchorTerms? anchor, IReadOnlyList<WithdrawalKey> withdrawals) =>
         WithdrawalsStopped && (anchor is null || withdrawals.Count > 0) ? Outcome.WithdrawalsStopped : Outcome.None;
 
+    /// <summary>What the families that were opened after a moment pay, or paid: it left by them, or may yet.</summary>
+    public IReadOnlyList<(UnixTime Opened, Sats Amount)> OpenedSince(UnixTime after)
+    {
+        var opened = new List<(UnixTime, Sats)>();
+        for (var number = _families.Count; number >= 1 && FindFamily(number) is var family && family.Opened > after; number--)
+        {
+            if (family.IsLive || family.State == FamilyState.Final)
+                opened.Add((family.Opened, new Sats(family.Withdrawals.Sum(key => _withdrawals[key].Amount.Value))));
+        }
+        return opened;
+    }
+
     private ApplyResult ApplyStopWithdrawals(StopWithdrawals command, in ApplyContext context, Span<byte> record)
     {
         // What somebody asked for is remembered also where it changes nothing, or a retry that comes late would.

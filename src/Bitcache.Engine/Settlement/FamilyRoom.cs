@@ -6,7 +6,8 @@ using Bitcache.Core;
 namespace Bitcache.Engine.Settlement;
 
 /// <summary>The room for payments in the families of one partition, in bytes of outputs. Owned by the settlement loop.</summary>
-public sealed class FamilyRoom
+/// <param name="satMax">What the payments of one family may be together, unless one alone is more; null for any amount.</param>
+public sealed class FamilyRoom(long? satMax = null)
 {
     // Without its witness: version, lock time and counts of one byte; a coin; an output of 34 bytes of script; one of 38.
     private const int HeadBytes = 10;
@@ -31,11 +32,12 @@ public sealed class FamilyRoom
     /// <summary>Takes the next payments of a family, oldest first: as many as fit, without an anchor one at least.</summary>
     public IReadOnlyList<Withdrawal> Take(Queue<Withdrawal> left, bool hasAnchor)
     {
-        var (taken, room) = (new List<Withdrawal>(), hasAnchor ? _anchor : _plain);
+        var (taken, room, sat) = (new List<Withdrawal>(), hasAnchor ? _anchor : _plain, satMax ?? long.MaxValue);
         while (taken.Count < Limits.FamilyWithdrawalsMax && left.TryPeek(out var next))
         {
             room -= FeeShare.OutputBytes(next.Script);
-            if (room < 0 && (hasAnchor || taken.Count > 0)) break;
+            sat -= next.Amount.Value;
+            if ((room < 0 || sat < 0) && (hasAnchor || taken.Count > 0)) break;
             taken.Add(left.Dequeue());
         }
         return taken;

@@ -26,7 +26,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
     private readonly Dictionary<long, int> _turnsWithoutCoins = [];
     // Replacements that were refused, and why: by family, each with the height at which it is not tried again.
     private readonly Dictionary<long, (int Height, string Why)> _notReplaced = [];
-    private readonly FamilyRoom _room = new();
+    private readonly FamilyRoom _room = new(settings.WithdrawalLimits.TransactionSat);
 
     /// <summary>Why something is waiting, by family number; for health. Replaced at every tick.</summary>
     public IReadOnlyDictionary<long, string> Waiting { get; private set; } = new Dictionary<long, string>();

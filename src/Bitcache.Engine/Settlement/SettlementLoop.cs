@@ -34,6 +34,8 @@ public sealed class SettlementLoop : IAsyncDisposable
     private readonly PayoutBuilder _rates;
     private readonly NodeFailover? _failover;
     private readonly AnchorWatch _anchor;
+    private readonly OutflowGate _outflow;
+    private readonly WalletAlarms _alarms;
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _turn = new(1);
     private readonly SemaphoreSlim _wake = new(0);
@@ -54,6 +56,8 @@ public sealed class SettlementLoop : IAsyncDisposable
         _funds = new OperatorFunds(partitions, settings, time);
         _rates = new PayoutBuilder(node, settings);
         Fees = new WithdrawalFees(settings, time);
+        _outflow = new OutflowGate(partitions, settings.WithdrawalLimits);
+        _alarms = new WalletAlarms(settings, logger);
         Payouts = [.. partitions.All.Select(partition => new Payouts(partitions, partition, node, settings, logger))];
         _signing = new Signing(partitions, Payouts, node);
     }
@@ -63,6 +67,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     public ChainHealth Chain => _health;
     /// <summary>Which node is in use; null where there is but one.</summary>
     public NodesHealth? Nodes => _failover?.Health;
+    public WalletsHealth Wallets => _alarms.Health;
 
     /// <summary>What users are quoted for mining.</summary>
     public WithdrawalFees Fees { get; }
@@ -212,6 +217,7 @@ public sealed class SettlementLoop : IAsyncDisposable
             await _deposits.LookAsync(cancel);
             await CompareReservesAsync(chain.BestBlock, cancel);
             await _funds.LevelAsync();
+            await LookAtFundsAsync();
             if (_settings.WithdrawalFeeShare || _settings.FeeRatePatience > 0) Fees.Post(await _rates.FirstRateAsync(cancel));
             await _partitions.FollowStopAsync();
             if (!await _anchor.LookAsync(cancel)) await OpenFamiliesAsync();
@@ -288,11 +294,12 @@ public sealed class SettlementLoop : IAsyncDisposable
         // A script that is just being paid waits until that payment is final: asking often costs nobody's fees.
         var paying = (await _partitions.QueryAllAsync(ledger => ledger.LiveFamilies()
             .SelectMany(f => f.Withdrawals).Select(k => ledger.FindWithdrawal(k)!.Script).ToArray())).SelectMany(s => s).ToHashSet();
-        foreach (var payouts in Payouts)
+        var due = _health.ReservesShort ? [] : await Task.WhenAll(Payouts.Select(payouts => payouts.FindDueAsync(Fees.Rate)));
+        var leaving = await _outflow.ChooseAsync([.. due.SelectMany(w => w).OrderBy(w => w.Requested.Milliseconds).Where(w => paying.Add(w.Script))]);
+        _alarms.TellWithheld(_outflow.Withheld);
+        for (var number = 0; number < Payouts.Count; number++)
         {
-            var due = _health.ReservesShort ? [] : await payouts.FindDueAsync(Fees.Rate);
-            var leaving = due.Where(w => paying.Add(w.Script)).ToArray();
-            await payouts.OpenAsync(anchor, leaving);
+            await Payouts[number].OpenAsync(anchor, [.. leaving.Where(w => w.Key.Wallet.PartitionOf(Payouts.Count) == number)]);
             // The first partition carries the anchor.
             anchor = null;
         }
@@ -316,6 +323,13 @@ public sealed class SettlementLoop : IAsyncDisposable
         if (!mayAnchor || (newest?.Anchor!.Epoch ?? 0) >= epoch.Number) return null;
         var (size, root) = await CutLogAsync(epoch.Number);
         return new AnchorTerms(epoch.Number, size, root);
+    }
+
+    /// <summary>What the operator has in all partitions, and on its way between them, should do for several transactions.</summary>
+    private async Task LookAtFundsAsync()
+    {
+        var available = await _partitions.QueryAllAsync(ledger => ledger.OperatorWallet.Available);
+        _alarms.TellOperatorFunds(available.Aggregate(Msat.Zero, (sum, one) => sum + one));
     }
 
     /// <summary>At every block: what the hot wallet holds, together with what it is just paying out, must cover what

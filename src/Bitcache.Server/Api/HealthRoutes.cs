@@ -28,6 +28,14 @@ public sealed record HealthDetailsReply(
     long Entries, int Wallets, long CheckpointSize, int QueuedWithdrawals, IReadOnlyList<FamilyReply> Families, long? LastEpoch,
     long EpochsUnanchored, long OperatorAvailableMsat, long? ReservesMsat, long LiabilitiesMsat, bool Conserved, long? LegsInFlight)
 {
+    /// <summary>What still works and asks for the operator, of: operator_funds_falling, withdrawals_awaiting_approval,
+    /// withdrawals_withheld.</summary>
+    public required IReadOnlyList<string> Warnings { get; init; }
+
+    /// <summary>Withdrawals that the limits on what leaves hold back, and how many of them are too large to leave ever.</summary>
+    public int WithdrawalsWithheld { get; init; }
+    public int WithdrawalsTooLarge { get; init; }
+
     /// <summary>Withdrawals that wait for a second person's approval.</summary>
     public int WithdrawalsAwaitingApproval { get; init; }
 
@@ -107,6 +115,9 @@ internal static class HealthRoutes
                 call.Partitions.Count > 1 ? health.LegsInFlight : null)
             {
                 Nodes = health.Nodes is { } nodes ? ToReply(nodes, health.Chain.Trouble) : null,
+                Warnings = Warnings(health),
+                WithdrawalsWithheld = health.WalletsHealth.Withheld.Count,
+                WithdrawalsTooLarge = health.WalletsHealth.Withheld.TooLarge,
                 WithdrawalsAwaitingApproval = health.AwaitingWithdrawals,
                 SettlementStopped = health.SettlementStop is { } stop ? ToReply(stop) : null,
                 AnchorAlarm = health.AnchorAlarm,
@@ -138,6 +149,16 @@ internal static class HealthRoutes
         [new(nodes.Used, true, nodes.Why, trouble), .. nodes.Standbys.Select(s => new NodeReply(s.Name, false, null, s.Trouble))];
 
     private static FinalSpendReply ToReply(FinalSpend spend) => new(spend.Output.ToString(), spend.Spender.ToString(), spend.Block.ToString(), spend.Height);
+
+    private static List<string> Warnings(EngineHealth health)
+    {
+        var warnings = new List<string>();
+        var wallets = health.WalletsHealth;
+        if (wallets.OperatorFundsFalling && !health.OperatorFundsLow) warnings.Add("operator_funds_falling");
+        if (health.AwaitingWithdrawals > 0) warnings.Add("withdrawals_awaiting_approval");
+        if (wallets.Withheld.Count > 0) warnings.Add("withdrawals_withheld");
+        return warnings;
+    }
 
     private static FamilyReply ToReply(int partition, Family family, string? waiting) => new(
         partition, family.Number,
