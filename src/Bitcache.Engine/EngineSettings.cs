@@ -85,6 +85,15 @@ public sealed record EngineSettings
     /// <summary>With less than so many fee caps in it, the operator's wallet rings before it is too late.</summary>
     public int OperatorFundsWarnCaps { get; init; } = 5;
 
+    /// <summary>Output descriptors, with checksums, of coins that are kept elsewhere and count as reserves.</summary>
+    public IReadOnlyList<string> ColdDescriptors { get; init; } = [];
+
+    /// <summary>No coin of theirs is in an earlier block.</summary>
+    public UnixTime ColdSince { get; init; }
+
+    /// <summary>With more in it, the hot wallet asks for coins to be moved away; null for never.</summary>
+    public long? HotWalletCeilingSat { get; init; }
+
     /// <summary>Journal segments are allocated whole.</summary>
     public int SegmentMebibytes { get; init; } = 64;
 
@@ -145,6 +154,12 @@ public sealed record EngineSettings
         Require(IsAmount(WithdrawalLimits.HourSat), "withdrawalLimitHourSat must be at least 1");
         Require(IsAmount(WithdrawalLimits.DaySat), "withdrawalLimitDaySat must be at least 1");
         Require(OperatorFundsWarnCaps is >= 0 and <= 1_000_000, "operatorFundsWarnCaps must lie between 0 and 1,000,000");
+        Require(ColdDescriptors.All(IsDescriptor),
+            "coldDescriptors must each have a checksum and no private key, and one path: wpkh([fingerprint/84h/0h/0h]xpub…/0/*)#checksum, and another for /1/*");
+        Require(ColdDescriptors.Select(ColdWallet.Canonical).Distinct().Count() == ColdDescriptors.Count, "coldDescriptors: one is there twice");
+        Require(IsAmount(HotWalletCeilingSat), "hotWalletCeilingSat must be at least 1");
+        Require(HotWalletCeilingSat is null || ColdDescriptors.Count > 0,
+            "hotWalletCeilingSat needs coldDescriptors: what is moved to coins that are not declared is missing from the reserves");
         Require(SegmentMebibytes is >= 16 and <= 1024, "segmentMebibytes must lie between 16 and 1024");
         Require(ArchiveFolder is null || Directory.Exists(ArchiveFolder),
             $"archiveFolder: there is no folder {ArchiveFolder}; make it, or mount its disk");
@@ -157,6 +172,10 @@ public sealed record EngineSettings
         Require(SnapshotsKept is >= 1 and <= Limits.SnapshotsKeptMax, $"snapshotsKept must lie between 1 and {Limits.SnapshotsKeptMax}");
         return problems;
     }
+
+    /// <summary>Only its form; the node reads it.</summary>
+    private static bool IsDescriptor(string text) =>
+        text.Split('#') is [var descriptor, { Length: 8 }] && !descriptor.Contains("prv", StringComparison.Ordinal) && !descriptor.Contains('<', StringComparison.Ordinal);
 
     private static bool IsAmount(long? sat) => sat is null or (>= 1 and <= Limits.SupplySatMax);
 

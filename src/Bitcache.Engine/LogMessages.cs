@@ -175,6 +175,12 @@ internal static partial class LogMessages
         "The limits on withdrawals hold back {Count} of {Amount}; {TooLarge} of them are larger than any limit will ever let through")]
     public static partial void WithdrawalsWithheld(this ILogger log, int count, Sats amount, int tooLarge);
 
+    [LoggerMessage(1322, LogLevel.Error, "Cold coins are not counted as reserves now: {Reason}")]
+    public static partial void ColdCoinsUnknown(this ILogger log, string reason);
+
+    [LoggerMessage(1323, LogLevel.Warning, "The hot wallet holds {Hot}, more than its ceiling: move {Above} to cold")]
+    public static partial void HotWalletAboveCeiling(this ILogger log, Sats hot, Sats above);
+
     [LoggerMessage(1305, LogLevel.Error, "The operator's wallet cannot hold the fee cap of {Cap}: top it up, or nothing is anchored or withdrawn")]
     public static partial void OperatorFundsLow(this ILogger log, Sats cap);
 

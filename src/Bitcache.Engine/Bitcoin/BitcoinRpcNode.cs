@@ -15,12 +15,13 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
     {
     }
 
-    public async Task<bool> LoadWalletAsync(CancellationToken cancel)
+    public Task<bool> LoadWalletAsync(CancellationToken cancel) => LoadAsync(nodes.Used, watch: null, cancel);
+
+    private static async Task<bool> LoadAsync(NodeEndpoint node, string? watch, CancellationToken cancel)
     {
-        var node = nodes.Used;
         try
         {
-            await node.Rpc.CallAsync(null, "loadwallet", [node.Wallet, true], cancel);
+            await node.Rpc.CallAsync(null, "loadwallet", [NameOf(node, watch), true], cancel);
             return true;
         }
         catch (NodeException e) when (e.Code is RpcError.WalletAlreadyLoaded)
@@ -177,11 +178,42 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
     public Task<WalletBalances> GetBalancesAsync(CancellationToken cancel) =>
         WalletAsync("getbalances", [], NodeAnswerReader.Balances, cancel);
 
+    public Task<bool> LoadWatchWalletAsync(string watch, CancellationToken cancel) => LoadAsync(nodes.Used, watch, cancel);
+
+    public Task CreateWatchWalletAsync(string watch, CancellationToken cancel)
+    {
+        var node = nodes.Used;
+        return node.Rpc.CallAsync(null, "createwallet", [NameOf(node, watch), true, true, null, false, true, true], cancel);
+    }
+
+    public Task<WalletInfo> GetWatchWalletInfoAsync(string watch, CancellationToken cancel) =>
+        WatchAsync(watch, "getwalletinfo", [], NodeAnswerReader.WalletInfo, cancel);
+
+    public Task<IReadOnlyList<string>> ListWatchedAsync(string watch, CancellationToken cancel) =>
+        WatchAsync(watch, "listdescriptors", [false], NodeAnswerReader.Descriptors, cancel);
+
+    public Task<IReadOnlyList<string?>> WatchAsync(string watch, IReadOnlyList<string> descriptors, UnixTime since, CancellationToken cancel)
+    {
+        var requests = descriptors.Select(d => (JsonNode)new JsonObject { ["desc"] = d, ["timestamp"] = since.Milliseconds / 1_000 });
+        return WatchAsync(watch, "importdescriptors", [new JsonArray([.. requests])], NodeAnswerReader.Imports, cancel);
+    }
+
+    // (dummy, minconf)
+    public Task<Sats> GetWatchedBalanceAsync(string watch, CancellationToken cancel) => WatchAsync(watch, "getbalance", ["*", 1], NodeJson.ToSats, cancel);
+
     public Task<MempoolTerms> GetMempoolTermsAsync(CancellationToken cancel) =>
         NodeAsync("getmempoolinfo", [], NodeAnswerReader.MempoolTerms, cancel);
 
     public Task<FeeRate?> EstimateSmartFeeAsync(int blocks, CancellationToken cancel) =>
         NodeAsync("estimatesmartfee", [blocks], NodeAnswerReader.EstimatedFee, cancel);
+
+    private Task<T> WatchAsync<T>(string watch, string method, JsonArray parameters, Func<JsonElement, T> read, CancellationToken cancel)
+    {
+        var node = nodes.Used;
+        return node.Rpc.CallAsync(NameOf(node, watch), method, parameters, read, cancel);
+    }
+
+    private static string NameOf(NodeEndpoint node, string? watch) => watch is null ? node.Wallet : $"{node.Wallet}-{watch}";
 
     private Task<T> NodeAsync<T>(string method, JsonArray parameters, Func<JsonElement, T> read, CancellationToken cancel) =>
         nodes.Used.Rpc.CallAsync(null, method, parameters, read, cancel);

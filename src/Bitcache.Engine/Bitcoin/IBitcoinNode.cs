@@ -102,6 +102,25 @@ public interface IBitcoinNode
 
     Task<WalletBalances> GetBalancesAsync(CancellationToken cancel);
 
+    /// <summary>Loads the wallet that only watches, and has the node load it at every start; false if there is none.</summary>
+    /// <param name="watch">What distinguishes its name from our own wallet's, of which it is the end.</param>
+    Task<bool> LoadWatchWalletAsync(string watch, CancellationToken cancel);
+
+    /// <summary>Makes an empty wallet that can hold no private keys. -4 if it exists.</summary>
+    Task CreateWatchWalletAsync(string watch, CancellationToken cancel);
+
+    Task<WalletInfo> GetWatchWalletInfoAsync(string watch, CancellationToken cancel);
+
+    /// <summary>What it watches, as the node writes it: with <c>h</c> for hardened steps, and a checksum.</summary>
+    Task<IReadOnlyList<string>> ListWatchedAsync(string watch, CancellationToken cancel);
+
+    /// <summary>Has it watch descriptors, and look for their coins in blocks from a time on, which may take hours: the answer comes
+    /// when that is done. Of each descriptor null, or why it is refused.</summary>
+    Task<IReadOnlyList<string?>> WatchAsync(string watch, IReadOnlyList<string> descriptors, UnixTime since, CancellationToken cancel);
+
+    /// <summary>Its coins in blocks that nothing in a block or in the mempool spends.</summary>
+    Task<Sats> GetWatchedBalanceAsync(string watch, CancellationToken cancel);
+
     /// <summary>What the node asks of a transaction to take it into its mempool now.</summary>
     Task<MempoolTerms> GetMempoolTermsAsync(CancellationToken cancel);
 

@@ -120,6 +120,11 @@ internal static class NodeAnswerReader
         return new WalletBalances(mine.Get("trusted").ToSats(), mine.Get("untrusted_pending").ToSats(), mine.Get("immature").ToSats());
     }
 
+    public static IReadOnlyList<string> Descriptors(JsonElement a) => a.Get("descriptors").ToList(d => d.Get("desc").ToText());
+
+    public static IReadOnlyList<string?> Imports(JsonElement a) => a.ToList(
+        i => i.Get("success").ToBool() ? null : i.Find("error")?.Get("message").ToText() ?? "it does not say why");
+
     public static FeeRate? EstimatedFee(JsonElement a) =>
         a.Find("feerate") is { } rate ? new FeeRate(rate.ToSats().Value) : null;
 }

@@ -35,6 +35,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     private readonly NodeFailover? _failover;
     private readonly AnchorWatch _anchor;
     private readonly OutflowGate _outflow;
+    private readonly ColdWallet _cold;
     private readonly WalletAlarms _alarms;
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _turn = new(1);
@@ -56,6 +57,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         _funds = new OperatorFunds(partitions, settings, time);
         _rates = new PayoutBuilder(node, settings);
         Fees = new WithdrawalFees(settings, time);
+        _cold = new ColdWallet(node, settings);
         _outflow = new OutflowGate(partitions, settings.WithdrawalLimits);
         _alarms = new WalletAlarms(settings, logger);
         Payouts = [.. partitions.All.Select(partition => new Payouts(partitions, partition, node, settings, logger))];
@@ -336,10 +338,15 @@ public sealed class SettlementLoop : IAsyncDisposable
     /// is owed. Below that, withdrawals stop.</summary>
     private async Task CompareReservesAsync(BlockHash best, CancellationToken cancel)
     {
-        if (best == _comparedAt && !_health.ReservesShort) return;
+        if (best == _comparedAt && !_health.ReservesShort && _alarms.Health.Cold?.Trouble is null) return;
         var views = await _partitions.QueryAllAsync(ledger => (ledger.Totals, Paying: ledger.LiveFamilies().Select(
             f => (Family: f, Amount: f.Withdrawals.Sum(k => ledger.FindWithdrawal(k)!.Amount.Value))).ToArray()));
         var reserves = (await _node.GetBalancesAsync(cancel)).Trusted;
+        ColdFound? cold = _cold.IsDeclared ? await _cold.AskAsync(cancel) : null;
+        // Coins that a block moved in between could be in both.
+        if (cold is not null && (await _node.GetBlockchainInfoAsync(cancel)).BestBlock != best) return;
+        _alarms.TellCoins(reserves, cold);
+        reserves += cold?.Coins ?? Sats.Zero;
         foreach (var (family, amount) in views.SelectMany(v => v.Paying).Where(f => f.Family.Attempts.Count > 0))
         {
             // The wallet deducts a transaction as soon as it knows it; the ledger only when it is final.

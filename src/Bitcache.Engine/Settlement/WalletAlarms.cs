@@ -8,9 +8,12 @@ namespace Bitcache.Engine.Settlement;
 /// <summary>How the wallets are: what still works, and soon may not.</summary>
 /// <param name="OperatorFundsFalling">Whether the operator's wallet holds less than it should for the next transactions.</param>
 /// <param name="Withheld">What the limits on withdrawals hold back.</param>
-public sealed record WalletsHealth(bool OperatorFundsFalling, Withheld Withheld)
+/// <param name="Hot">Coins of the node's wallet; null before the first look.</param>
+/// <param name="Cold">Declared coins that are kept elsewhere; null where none are declared, and before the first look.</param>
+/// <param name="MoveToCold">By how much the node's wallet is above its ceiling.</param>
+public sealed record WalletsHealth(bool OperatorFundsFalling, Withheld Withheld, Sats? Hot, ColdFound? Cold, Sats MoveToCold)
 {
-    public static WalletsHealth Unknown { get; } = new(false, Withheld.None);
+    public static WalletsHealth Unknown { get; } = new(false, Withheld.None, null, null, Sats.Zero);
 }
 
 /// <summary>Owned by the settlement loop.</summary>
@@ -26,6 +29,16 @@ public sealed class WalletAlarms(EngineSettings settings, ILogger log)
         var falling = available < least;
         if (falling && !Health.OperatorFundsFalling) log.OperatorFundsFalling(available, least, settings.OperatorFundsWarnCaps);
         Health = Health with { OperatorFundsFalling = falling };
+    }
+
+    /// <param name="hot">Coins of the node's wallet.</param>
+    /// <param name="cold">Those that are kept elsewhere; null where none are declared.</param>
+    public void TellCoins(Sats hot, ColdFound? cold)
+    {
+        if (cold?.Trouble is { } trouble && trouble != Health.Cold?.Trouble) log.ColdCoinsUnknown(trouble);
+        var above = settings.HotWalletCeilingSat is { } ceiling && hot.Value > ceiling ? new Sats(hot.Value - ceiling) : Sats.Zero;
+        if (above > Sats.Zero && Health.MoveToCold == Sats.Zero) log.HotWalletAboveCeiling(hot, above);
+        Health = Health with { Hot = hot, Cold = cold, MoveToCold = above };
     }
 
     public void TellWithheld(Withheld withheld)

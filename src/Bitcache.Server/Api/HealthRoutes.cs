@@ -28,9 +28,21 @@ public sealed record HealthDetailsReply(
     long Entries, int Wallets, long CheckpointSize, int QueuedWithdrawals, IReadOnlyList<FamilyReply> Families, long? LastEpoch,
     long EpochsUnanchored, long OperatorAvailableMsat, long? ReservesMsat, long LiabilitiesMsat, bool Conserved, long? LegsInFlight)
 {
-    /// <summary>What still works and asks for the operator, of: operator_funds_falling, withdrawals_awaiting_approval,
-    /// withdrawals_withheld.</summary>
+    /// <summary>What still works and asks for the operator, of: operator_funds_falling, cold_coins_unknown,
+    /// hot_wallet_above_ceiling, withdrawals_awaiting_approval, withdrawals_withheld.</summary>
     public required IReadOnlyList<string> Warnings { get; init; }
+
+    /// <summary>Of the reserves: coins of the node's wallet; absent before they were looked at.</summary>
+    public long? HotSat { get; init; }
+
+    /// <summary>Coins that are kept elsewhere, 0 while they cannot be counted; absent where none are declared.</summary>
+    public long? ColdSat { get; init; }
+
+    /// <summary>Why they cannot be counted, in a sentence.</summary>
+    public string? ColdTrouble { get; init; }
+
+    /// <summary>How much to move to cold; absent while the node's wallet is below its ceiling.</summary>
+    public long? MoveToColdSat { get; init; }
 
     /// <summary>Withdrawals that the limits on what leaves hold back, and how many of them are too large to leave ever.</summary>
     public int WithdrawalsWithheld { get; init; }
@@ -116,6 +128,10 @@ internal static class HealthRoutes
             {
                 Nodes = health.Nodes is { } nodes ? ToReply(nodes, health.Chain.Trouble) : null,
                 Warnings = Warnings(health),
+                HotSat = health.WalletsHealth.Hot?.Value,
+                ColdSat = health.WalletsHealth.Cold?.Coins.Value,
+                ColdTrouble = health.WalletsHealth.Cold?.Trouble,
+                MoveToColdSat = health.WalletsHealth.MoveToCold.Value is > 0 and var sat ? sat : null,
                 WithdrawalsWithheld = health.WalletsHealth.Withheld.Count,
                 WithdrawalsTooLarge = health.WalletsHealth.Withheld.TooLarge,
                 WithdrawalsAwaitingApproval = health.AwaitingWithdrawals,
@@ -155,6 +171,8 @@ internal static class HealthRoutes
         var warnings = new List<string>();
         var wallets = health.WalletsHealth;
         if (wallets.OperatorFundsFalling && !health.OperatorFundsLow) warnings.Add("operator_funds_falling");
+        if (wallets.Cold?.Trouble is not null) warnings.Add("cold_coins_unknown");
+        if (wallets.MoveToCold > Sats.Zero) warnings.Add("hot_wallet_above_ceiling");
         if (health.AwaitingWithdrawals > 0) warnings.Add("withdrawals_awaiting_approval");
         if (wallets.Withheld.Count > 0) warnings.Add("withdrawals_withheld");
         return warnings;

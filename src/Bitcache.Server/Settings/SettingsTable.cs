@@ -59,6 +59,9 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
         ForEngine("withdrawalLimitHourSat", "The most that withdrawals may take in any 60 minutes.", (e, t) => e with { WithdrawalLimits = e.WithdrawalLimits with { HourSat = Satoshis(t) } }),
         ForEngine("withdrawalLimitDaySat", "The most that withdrawals may take in any 24 hours.", (e, t) => e with { WithdrawalLimits = e.WithdrawalLimits with { DaySat = Satoshis(t) } }),
         ForEngine("operatorFundsWarnCaps", "With less than so many times feeCapSat in it, the operator's wallet asks to be topped up.", (e, t) => e with { OperatorFundsWarnCaps = Integer(t) }),
+        ForEngine("coldDescriptors", "Output descriptors, with checksums and separated by spaces, of coins that are kept elsewhere and count as reserves.", (e, t) => e with { ColdDescriptors = Words(t) }),
+        ForEngine("coldSince", "A day, such as 2026-11-21, before which there are no such coins; blocks from then on are searched for them, which may take hours.", (e, t) => e with { ColdSince = Day(t) }),
+        ForEngine("hotWalletCeilingSat", "With more in it, the node's wallet asks for coins to be moved away.", (e, t) => e with { HotWalletCeilingSat = Satoshis(t) }),
         ForEngine("segmentMebibytes", "The size of a journal segment.", (e, t) => e with { SegmentMebibytes = Integer(t) }),
         ForEngine("archiveFolder", "An existing folder, on a slower disk, that old journal segments are moved to and read from.", (e, t) => e with { ArchiveFolder = t }),
         ForEngine("archiveAfterSegments", "How many full segments, the newest, stay in the data folder.", (e, t) => e with { ArchiveAfterSegments = Integer(t) }),
@@ -82,6 +85,13 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
 
     private static long Satoshis(string text) =>
         long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : throw new FormatException("a whole number of satoshis");
+
+    private static string[] Words(string text) => text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+
+    private static UnixTime Day(string text) =>
+        DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var day) && day.Year >= 2009
+            ? new UnixTime(new DateTimeOffset(day, TimeOnly.MinValue, TimeSpan.Zero).ToUnixTimeMilliseconds())
+            : throw new FormatException("a day since 2009, such as 2026-11-21");
 
     private static bool YesNo(string text) => text switch
     {

@@ -19,6 +19,7 @@ internal sealed class FakeCalls(FakeNode node)
     public JsonNode? Call(string? wallet, string method, JsonElement p)
     {
         if (wallet is null) return OfNode(method, p);
+        if (node.Watching.TryGetValue(wallet, out var watching) && watching.IsLoaded) return watching.Call(method, p);
         if (wallet != node.Wallet.Name || !node.IsWalletLoaded) throw new CallFailedException(RpcError.WalletNotFound, "Requested wallet does not exist or is not loaded");
         return _wallet.Call(method, p);
     }
@@ -26,6 +27,7 @@ internal sealed class FakeCalls(FakeNode node)
     private JsonNode? OfNode(string method, JsonElement p) => method switch
     {
         "loadwallet" => LoadWallet(p[0].ToText()),
+        "createwallet" => CreateWatchWallet(p[0].ToText(), watches: p[1].ToBool()),
         "getblockchaininfo" => BlockchainInfo(),
         "getblockhash" => Chain.At(p[0].ToInt())?.Hash.ToString() ?? throw new CallFailedException(RpcError.InvalidParameter, "Block height out of range"),
         "getblockheader" => p[1].ToBool() ? Header(Block(p[0])) : Convert.ToHexStringLower(Block(p[0]).Bytes),
@@ -44,8 +46,22 @@ internal sealed class FakeCalls(FakeNode node)
         _ => throw new CallFailedException((RpcError)(-32601), "Method not found"),
     };
 
+    private JsonObject CreateWatchWallet(string name, bool watches)
+    {
+        if (node.Watching.ContainsKey(name) || name == node.Wallet.Name) throw new CallFailedException(RpcError.WalletError, "Wallet file verification failed. Database already exists.");
+        Must.Hold(watches, "The simulated node has one wallet with keys, which is there from the beginning.");
+        node.Watching.Add(name, new FakeWatchWallet(node, name));
+        return new JsonObject { ["name"] = name };
+    }
+
     private JsonObject LoadWallet(string name)
     {
+        if (node.Watching.TryGetValue(name, out var watching))
+        {
+            if (watching.IsLoaded) throw new CallFailedException(RpcError.WalletAlreadyLoaded, $"Wallet \"{name}\" is already loaded.");
+            watching.IsLoaded = true;
+            return new JsonObject { ["name"] = name };
+        }
         if (name != node.Wallet.Name) throw new CallFailedException(RpcError.WalletNotFound, "Wallet file verification failed");
         if (node.IsWalletLoaded) throw new CallFailedException(RpcError.WalletAlreadyLoaded, $"Wallet \"{name}\" is already loaded.");
         node.IsWalletLoaded = true;

@@ -30,6 +30,8 @@ internal sealed class FakeNode
     public FakeFunding Funding { get; }
 
     public bool IsWalletLoaded { get; set; }
+    /// <summary>Wallets that only watch, by their names.</summary>
+    public Dictionary<string, FakeWatchWallet> Watching { get; } = [];
     public bool IsDownloading { get; set; }
     /// <summary>How many headers it knows beyond its blocks.</summary>
     public int HeadersAhead { get; set; }

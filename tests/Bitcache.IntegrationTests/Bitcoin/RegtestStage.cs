@@ -40,6 +40,9 @@ internal sealed class RegtestStage : INodeStage
 
     public Task<string> StrangerAsync() => _regtest.NewMinerAddressAsync(Cancel);
 
+    public Task<string> DescribeAsync(string address) =>
+        _regtest.Rpc.CallAsync(null, "getdescriptorinfo", [$"addr({address})"], a => a.Get("descriptor").ToText(), Cancel);
+
     public Task<Txid> PayAsync(string address, Sats amount) => _regtest.PayAsync(address, amount, Cancel);
 
     public async Task<byte[]> ConflictAsync(Txid payment, string address, Sats amount)

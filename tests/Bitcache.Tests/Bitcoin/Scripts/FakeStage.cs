@@ -30,6 +30,9 @@ internal sealed class FakeStage : INodeStage, IDisposable
 
     public Task<string> StrangerAsync() => Task.FromResult(_node.NewStranger());
 
+    // What it watches it knows by the address alone.
+    public Task<string> DescribeAsync(string address) => Task.FromResult($"addr({address})#00000000");
+
     public Task<Txid> PayAsync(string address, Sats amount)
     {
         var payment = _node.Payment(address, amount, Fee);

@@ -12,6 +12,9 @@ internal interface INodeStage
     /// <summary>An address of somebody else.</summary>
     Task<string> StrangerAsync();
 
+    /// <summary>The descriptor of an address, with its checksum.</summary>
+    Task<string> DescribeAsync(string address);
+
     /// <summary>Pays from outside; in the mempool when this returns.</summary>
     Task<Txid> PayAsync(string address, Sats amount);
 
