@@ -94,6 +94,15 @@ public sealed record EngineSettings
     /// <summary>With more in it, the hot wallet asks for coins to be moved away; null for never.</summary>
     public long? HotWalletCeilingSat { get; init; }
 
+    /// <summary>While the node's estimate is at most this, in sat per virtual byte, small coins are made one; 0 for never.</summary>
+    public int ConsolidateBelowFeeRate { get; init; } = 3;
+
+    /// <summary>Only if there are more small coins than this.</summary>
+    public int ConsolidateFromCoins { get; init; } = 200;
+
+    /// <summary>Coins below this are small.</summary>
+    public long ConsolidateCoinBelowSat { get; init; } = 100_000;
+
     /// <summary>Journal segments are allocated whole.</summary>
     public int SegmentMebibytes { get; init; } = 64;
 
@@ -160,6 +169,9 @@ public sealed record EngineSettings
         Require(IsAmount(HotWalletCeilingSat), "hotWalletCeilingSat must be at least 1");
         Require(HotWalletCeilingSat is null || ColdDescriptors.Count > 0,
             "hotWalletCeilingSat needs coldDescriptors: what is moved to coins that are not declared is missing from the reserves");
+        Require(ConsolidateBelowFeeRate >= 0 && ConsolidateBelowFeeRate <= FeeRateMax, "consolidateBelowFeeRate must lie between 0 (never) and feeRateMax");
+        Require(ConsolidateFromCoins >= 10, "consolidateFromCoins must be at least 10");
+        Require(ConsolidateCoinBelowSat is >= 1 and <= Limits.SupplySatMax, "consolidateCoinBelowSat must be at least 1");
         Require(SegmentMebibytes is >= 16 and <= 1024, "segmentMebibytes must lie between 16 and 1024");
         Require(ArchiveFolder is null || Directory.Exists(ArchiveFolder),
             $"archiveFolder: there is no folder {ArchiveFolder}; make it, or mount its disk");

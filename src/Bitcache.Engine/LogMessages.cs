@@ -100,6 +100,9 @@ internal static partial class LogMessages
     [LoggerMessage(1201, LogLevel.Information, "Family {Family} opened with {Withdrawals} withdrawals, anchoring epoch {Epoch}")]
     public static partial void FamilyOpened(this ILogger log, long family, int withdrawals, long? epoch);
 
+    [LoggerMessage(1210, LogLevel.Information, "Family {Family} opened: fees are low, and of {Coins} small coins one is made")]
+    public static partial void ConsolidationOpened(this ILogger log, long family, int coins);
+
     [LoggerMessage(1202, LogLevel.Information, "Family {Family}: attempt {Attempt} signed as {Txid}, fee {Fee}")]
     public static partial void AttemptSigned(this ILogger log, long family, int attempt, Txid txid, Sats fee);
 

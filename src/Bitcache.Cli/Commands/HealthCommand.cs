@@ -80,7 +80,7 @@ internal static class HealthCommand
         {
             // Each partition numbers its own.
             var partition = health.LegsInFlight is null ? "" : $" of partition {family.Partition}";
-            output.WriteLine($"transaction family {family.Family}{partition}: {family.State}, {family.Txid ?? "not built"}{(family.Waiting is null ? "" : ", " + family.Waiting)}");
+            output.WriteLine($"transaction family {family.Family}{partition}: {family.State}, {(family.Consolidation == true ? "makes one coin of many, " : "")}{family.Txid ?? "not built"}{(family.Waiting is null ? "" : ", " + family.Waiting)}");
         }
     }
 

@@ -113,6 +113,28 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
             NodeAnswerReader.FundedPsbt,
             cancel);
 
+    public Task<string> GetRawChangeAddressAsync(CancellationToken cancel) =>
+        WalletAsync("getrawchangeaddress", ["bech32m"], NodeJson.ToText, cancel);
+
+    public Task<FundedPsbt> JoinCoinsPsbtAsync(IReadOnlyList<OutPoint> coins, Sats total, string address, FeeRate feeRate, CancellationToken cancel) =>
+        WalletAsync(
+            "walletcreatefundedpsbt",
+            [
+                OutPoints(coins),
+                new JsonArray(Output(new PayOutput(address, total))),
+                0,
+                new JsonObject
+                {
+                    ["add_inputs"] = false,
+                    ["subtractFeeFromOutputs"] = new JsonArray(0),
+                    ["lockUnspents"] = true,
+                    ["replaceable"] = true,
+                    ["fee_rate"] = feeRate.ToString(),
+                },
+            ],
+            NodeAnswerReader.FundedPsbt,
+            cancel);
+
     public Task<FundedPsbt> PsbtBumpFeeAsync(Txid txid, FeeRate feeRate, CancellationToken cancel) =>
         WalletAsync(
             "psbtbumpfee", [txid.ToString(), new JsonObject { ["fee_rate"] = feeRate.ToString() }], NodeAnswerReader.FundedPsbt, cancel);

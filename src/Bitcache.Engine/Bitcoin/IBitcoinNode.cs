@@ -61,6 +61,14 @@ public interface IBitcoinNode
     Task<FundedPsbt> WalletCreateFundedPsbtAsync(
         IReadOnlyList<OutPoint> inputs, IReadOnlyList<NewOutput> outputs, FeeRate feeRate, CancellationToken cancel);
 
+    /// <summary>A fresh bech32m address of the wallet, of the kind that it gives itself change on.</summary>
+    Task<string> GetRawChangeAddressAsync(CancellationToken cancel);
+
+    /// <summary>A transaction of these coins and no others to one address, which gets what the fee leaves of them. It is
+    /// replaceable; every input is locked in the node's memory.</summary>
+    /// <param name="total">What the coins are worth together.</param>
+    Task<FundedPsbt> JoinCoinsPsbtAsync(IReadOnlyList<OutPoint> coins, Sats total, string address, FeeRate feeRate, CancellationToken cancel);
+
     /// <summary>A replacement of a transaction in the mempool, not signed: same inputs, same payments, higher fee.
     /// Its outputs may stand in another order.</summary>
     Task<FundedPsbt> PsbtBumpFeeAsync(Txid txid, FeeRate feeRate, CancellationToken cancel);

@@ -45,10 +45,13 @@ public sealed record BuildOrder(
     (OutPoint OutPoint, Sats Value)? PreviousAnchor, IReadOnlySet<OutPoint> Taken, OutPoint? AnchorTip, int Height)
 {
     /// <summary>What this attempt replaces; null for a family's first.</summary>
+    /// <summary>Of a consolidation: the coins that it is to spend, and no others.</summary>
+    public IReadOnlySet<OutPoint>? Exactly { get; init; }
+
     public BitcoinTransaction? Replaced { get; } = Family.Attempts.Count == 0 ? null : AnchorChain.Parse(Family.Attempts[^1]);
 }
 
-public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
+public sealed partial class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
 {
     private const int SatsPerKvBInSatPerVB = 1_000;
 
@@ -58,9 +61,14 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
     /// <summary>Builds, checks and signs. What it returns is not on its way: it must be durable first.</summary>
     public async Task<BuildResult> BuildAsync(BuildOrder order, CancellationToken cancel)
     {
-        FundedPsbt funded;
+        FundedPsbt? funded;
         try
         {
+            if (order.Family.IsConsolidation)
+            {
+                (order, funded) = await FundConsolidationAsync(order, await FirstRateAsync(cancel), cancel);
+                return funded is null ? BuildResult.Refuse(BuildRefusal.TooFewCoins, "too few small coins are left") : await CheckAndSignAsync(order, funded, cancel);
+            }
             funded = await node.WalletCreateFundedPsbtAsync(
                 order.PreviousAnchor is { } previous ? [previous.OutPoint] : [], Outputs(order), await FirstRateAsync(cancel), cancel);
         }
@@ -96,6 +104,11 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
     /// <exception cref="NodeException">Rejected, if the node replaces it at no price: an output of it is spent, as a rule.</exception>
     public async Task<BuildResult> ReplaceAsync(BuildOrder order, FeeRate rate, CancellationToken cancel)
     {
+        if (order.Family.IsConsolidation)
+        {
+            (order, var again) = await FundConsolidationAsync(order, rate, cancel);
+            return await CheckAndSignAsync(order, again!, cancel);
+        }
         FundedPsbt funded;
         try
         {
@@ -192,6 +205,7 @@ public sealed class PayoutBuilder(IBitcoinNode node, EngineSettings settings)
         if (order.Family.Anchor is not null && psbt.StrippedBytes > Limits.AnchorTransactionBytesMax)
             return BuildResult.Refuse(BuildRefusal.TooLarge, $"the anchor would have {psbt.StrippedBytes} bytes; {Limits.AnchorTransactionBytesMax} can be proven", psbt.StrippedBytes - Limits.AnchorTransactionBytesMax);
 
+        if (order.Family.IsConsolidation && CheckConsolidation(order, psbt) is { } unlike) return unlike;
         var wanted = order.Withdrawals.Select(w => (w.Script, w.Amount)).ToList();
         if (order.Family.Anchor is { } anchor)
         {

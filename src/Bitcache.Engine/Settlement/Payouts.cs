@@ -199,9 +199,10 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
             BuildRefusal.TooFewCoins => !smallest && turns > TurnsWithoutCoinsMax,
             BuildRefusal.NotAsAsked or BuildRefusal.None => false,
         };
-        if (!giveUp) return;
+        // Nobody waits for it; it is tried again when there is reason to.
+        if (!giveUp && !family.IsConsolidation) return;
         _turnsWithoutCoins.Remove(family.Number);
-        _room.Shrink(order.Withdrawals, family.Anchor is not null, result.Excess);
+        if (!family.IsConsolidation) _room.Shrink(order.Withdrawals, family.Anchor is not null, result.Excess);
         await partition.SubmitAsync(new AbandonFamily(family.Number));
     }
 

@@ -35,6 +35,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     private readonly NodeFailover? _failover;
     private readonly AnchorWatch _anchor;
     private readonly OutflowGate _outflow;
+    private readonly Consolidation _consolidation;
     private readonly ColdWallet _cold;
     private readonly WalletAlarms _alarms;
     private readonly CancellationTokenSource _stop = new();
@@ -58,6 +59,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         _rates = new PayoutBuilder(node, settings);
         Fees = new WithdrawalFees(settings, time);
         _cold = new ColdWallet(node, settings);
+        _consolidation = new Consolidation(partitions, node, settings, logger);
         _outflow = new OutflowGate(partitions, settings.WithdrawalLimits);
         _alarms = new WalletAlarms(settings, logger);
         Payouts = [.. partitions.All.Select(partition => new Payouts(partitions, partition, node, settings, logger))];
@@ -222,7 +224,11 @@ public sealed class SettlementLoop : IAsyncDisposable
             await LookAtFundsAsync();
             if (_settings.WithdrawalFeeShare || _settings.FeeRatePatience > 0) Fees.Post(await _rates.FirstRateAsync(cancel));
             await _partitions.FollowStopAsync();
-            if (!await _anchor.LookAsync(cancel)) await OpenFamiliesAsync();
+            if (!await _anchor.LookAsync(cancel))
+            {
+                await OpenFamiliesAsync();
+                if (!_health.ReservesShort) await _consolidation.OpenAsync(chain.Blocks, cancel);
+            }
             foreach (var payouts in Payouts) await payouts.DriveAsync(chain.Blocks, mayPay: !_health.ReservesShort, cancel);
             _health = _health with { Trouble = null, Height = chain.Blocks, LookedAt = Now() };
             if (_failover is not null) await _failover.ServedAsync(chain.Blocks);

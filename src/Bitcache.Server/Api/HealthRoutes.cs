@@ -85,6 +85,9 @@ public sealed record FamilyReply(int Partition, long Family, string State, int W
 {
     /// <summary>The transaction that pays for it because it cannot be replaced; absent while there is none.</summary>
     public string? Child { get; init; }
+
+    /// <summary>Whether it pays nobody and anchors nothing: it makes one coin of many.</summary>
+    public bool? Consolidation { get; init; }
 }
 
 internal static class HealthRoutes
@@ -191,5 +194,6 @@ internal static class HealthRoutes
         family.Attempts.Count == 0 ? null : family.Attempts[^1].Txid.ToString(), waiting)
     {
         Child = family.Children.Count == 0 ? null : family.Children[^1].Txid.ToString(),
+        Consolidation = family.IsConsolidation ? true : null,
     };
 }

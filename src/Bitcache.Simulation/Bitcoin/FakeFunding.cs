@@ -63,6 +63,25 @@ internal sealed class FakeFunding(FakeWallet wallet, FakeMempool mempool, Random
         return built.Value;
     }
 
+    /// <summary>Builds a transaction of the given inputs and no others, whose one output pays the fee. Locks what it spends.</summary>
+    public (BitcoinTransaction Transaction, Sats Fee) Join(List<OutPoint> inputs, TransactionOutput output, FeeRate rate)
+    {
+        if (inputs.Exists(i => wallet.OwnOutput(i) is null)) throw new CallFailedException(RpcError.WalletError, "Not found pre-selected input");
+        if (SumOf(inputs) != output.Value) throw new CallFailedException(RpcError.WalletError, "Insufficient funds");
+        var built = Less(inputs, output, rate) ?? throw new CallFailedException(RpcError.WalletError, "The transaction amount is too small to pay the fee");
+        foreach (var input in inputs) wallet.Lock(input);
+        return built;
+    }
+
+    /// <summary>The output gets what the fee leaves of the inputs.</summary>
+    private (BitcoinTransaction Transaction, Sats Fee)? Less(List<OutPoint> inputs, TransactionOutput output, FeeRate rate)
+    {
+        var fee = FeeOf(FakeTransactions.Create(inputs, [output]), rate);
+        var left = SumOf(inputs).Value - fee;
+        return left < Dust.Threshold(new ByteString(output.Script)).Value ? null
+            : (FakeTransactions.Create(inputs, [output with { Value = new Sats(left) }]), new Sats(fee));
+    }
+
     /// <summary>The same inputs and payments for a higher fee, which the change pays. The change moves.</summary>
     public (BitcoinTransaction Transaction, Sats Fee) Bump(Txid txid, FeeRate rate)
     {

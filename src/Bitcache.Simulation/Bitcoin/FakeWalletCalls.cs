@@ -23,6 +23,9 @@ internal sealed class FakeWalletCalls(FakeNode node)
         "getaddressinfo" => AddressInfo(FakeNode.ScriptOf(p[0].ToText())),
         "listsinceblock" => ListSinceBlock(p[0], p[1].ToInt(), p[3].ToBool(), p[4].ToBool()),
         "gettransaction" => GetTransaction(p[0].ToTxid()),
+        "getrawchangeaddress" => FakeNode.AddressOf(Wallet.NewScript(change: true)),
+        "walletcreatefundedpsbt" when !p[3].Get("add_inputs").ToBool() => Funded(node.Funding.Join(
+            [.. p[0].ToList(NodeJson.ToOutPoint)], p[1].ToList(ToOutput).Single(), ToFeeRate(p[3].Get("fee_rate")))),
         "walletcreatefundedpsbt" => Funded(node.Funding.Fund(
             p[0].ToList(NodeJson.ToOutPoint), p[1].ToList(ToOutput), ToFeeRate(p[3].Get("fee_rate")))),
         "psbtbumpfee" => Funded(node.Funding.Bump(p[0].ToTxid(), ToFeeRate(p[1].Get("fee_rate")))),

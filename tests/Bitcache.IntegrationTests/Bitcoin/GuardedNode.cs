@@ -14,6 +14,9 @@ public class GuardedNode : DispatchProxy
     /// <summary>Of a call whose answer tells nothing, whether it is left out as if it had been made.</summary>
     public Func<string, object?[], bool> Skips { get; set; } = (_, _) => false;
 
+    /// <summary>What it estimates; a regtest node has none of its own.</summary>
+    public FeeRate? Estimate { get; set; }
+
     public static (IBitcoinNode Seam, GuardedNode Guard) Create(IBitcoinNode node)
     {
         var seam = Create<IBitcoinNode, GuardedNode>();
@@ -25,6 +28,7 @@ public class GuardedNode : DispatchProxy
     protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
     {
         if (Stops(targetMethod!.Name, args!)) throw new NodeException(NodeFailure.Unreachable, "the line is cut");
+        if (Estimate is not null && targetMethod.Name == nameof(IBitcoinNode.EstimateSmartFeeAsync)) return Task.FromResult(Estimate);
         return Skips(targetMethod.Name, args!) ? Task.CompletedTask : targetMethod.Invoke(_node, args);
     }
 }

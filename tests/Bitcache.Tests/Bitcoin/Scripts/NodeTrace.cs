@@ -20,6 +20,8 @@ public class NodeTrace : DispatchProxy
 
     private readonly List<string> _lines = [];
     private readonly Dictionary<object, string> _names = [];
+    // What these get depends on fees, of which nodes need not agree to the satoshi.
+    private readonly HashSet<string> _change = [];
     private IBitcoinNode? _node;
     private int _firstHeight;
 
@@ -48,6 +50,7 @@ public class NodeTrace : DispatchProxy
         try
         {
             var answer = await task;
+            if (answer is string address && call.StartsWith("GetRawChangeAddress", StringComparison.Ordinal)) _change.Add(address);
             _lines.Add($"{call}: {Answer(answer)}");
             return answer;
         }
@@ -101,7 +104,7 @@ public class NodeTrace : DispatchProxy
         IReadOnlyList<Txid> listed => Some(listed.Select(t => Name(t)).Order()),
         IReadOnlyList<MempoolSpend> spends => Some(spends.Select(s => $"{Name(s.Output.Txid)} by {(s.SpentBy is { } by ? Name(by) : "none")}")),
         IReadOnlyList<OutPoint> outputs => Some(outputs.Select(o => Name(o.Txid)).Order()),
-        IReadOnlyList<Coin> coins => Some(coins.Select(c => $"{(IsNamed(c.Address) ? $"{Name(c.Address)} {c.Amount}" : "change")}, {c.Confirmations} confirmations, safe {c.Safe}").Order()),
+        IReadOnlyList<Coin> coins => Some(coins.Select(c => $"{(!IsNamed(c.Address) ? "change" : _change.Contains(c.Address!) ? Name(c.Address) : $"{Name(c.Address)} {c.Amount}")}, {c.Confirmations} confirmations, safe {c.Safe}").Order()),
         _ => throw new ArgumentException($"nothing is known of {answer.GetType().Name}", nameof(answer)),
     };
 
@@ -114,7 +117,7 @@ public class NodeTrace : DispatchProxy
 
     private string Output(PsbtOutput output) =>
         BitcoinAddress.FromScript(output.Script, BitcoinNetwork.Regtest) is not { } address ? "data"
-        : IsNamed(address) ? $"{Name(address)} {output.Amount}" : "change";
+        : IsNamed(address) ? $"{Name(address)}{(_change.Contains(address) ? "" : $" {output.Amount}")}" : "change";
 
     private static bool IsAddress(string text) => BitcoinAddress.TryParse(text, BitcoinNetwork.Regtest, out _, out _);
 

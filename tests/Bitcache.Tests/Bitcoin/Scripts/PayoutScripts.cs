@@ -236,12 +236,44 @@ internal static class PayoutScripts
         await RefusedAsync(() => node.GetAddressInfoAsync("bcrt1nonsense", Cancel));
     }
 
+    public static async Task Coins_are_joined_without_change_and_once_more_at_a_higher_rate(INodeStage stage)
+    {
+        var node = stage.Node;
+        foreach (var amount in new[] { 40_001, 40_002, 40_003 }) await stage.PayAsync(await node.GetNewAddressAsync(Cancel), new Sats(amount));
+        // One that stays out of it.
+        await FundAsync(stage, coins: 4);
+        var coins = (await node.ListUnspentAsync(1, Cancel)).Where(c => c.Amount < Amount).ToArray();
+        var total = new Sats(coins.Sum(c => c.Amount.Value));
+        var address = await node.GetRawChangeAddressAsync(Cancel);
+        Assert.True((await node.GetAddressInfoAsync(address, Cancel)).IsMine);
+        await RefusedAsync(() => node.JoinCoinsPsbtAsync([coins[0].Output], total, address, Rate, Cancel));
+        var funded = await node.JoinCoinsPsbtAsync([.. coins.Select(c => c.Output)], total, address, Rate, Cancel);
+        var psbt = await node.DecodePsbtAsync(funded.Psbt, Cancel);
+        Assert.Equal(coins.Select(c => c.Output).ToHashSet(), [.. psbt.Inputs.Select(i => i.Output)]);
+        Assert.Equal(total - funded.Fee, Assert.Single(psbt.Outputs).Amount);
+        Assert.Single(await node.ListUnspentAsync(1, Cancel));
+        await SendAsync(stage, (await node.WalletProcessPsbtAsync(funded.Psbt, Cancel)).Transaction!, BroadcastOutcome.Accepted);
+
+        // They are being spent, and it joins them again.
+        var dearer = await node.JoinCoinsPsbtAsync([.. coins.Select(c => c.Output)], total, address, HigherRate, Cancel);
+        var replaced = await node.DecodePsbtAsync(dearer.Psbt, Cancel);
+        Assert.Equal(psbt.Inputs.Select(i => i.Output).ToHashSet(), [.. replaced.Inputs.Select(i => i.Output)]);
+        Assert.Equal(total - dearer.Fee, Assert.Single(replaced.Outputs).Amount);
+        await SendAsync(stage, (await node.WalletProcessPsbtAsync(dearer.Psbt, Cancel)).Transaction!, BroadcastOutcome.Accepted);
+        await stage.MineAsync();
+        Assert.Equal(-1, (await node.GetTransactionAsync(psbt.Txid, Cancel))!.Confirmations);
+        Assert.Equal(1, (await node.GetTransactionAsync(replaced.Txid, Cancel))!.Confirmations);
+        Assert.Equal(2, (await node.ListUnspentAsync(1, Cancel)).Count);
+    }
+
     /// <summary>A confirmed coin, and nothing else, in the wallet.</summary>
-    private static async Task<OutPoint> FundAsync(INodeStage stage)
+    private static async Task<OutPoint> FundAsync(INodeStage stage, int coins = 1)
     {
         await stage.PayAsync(await stage.Node.GetNewAddressAsync(Cancel), Funds);
         await stage.MineAsync();
-        return Assert.Single(await stage.Node.ListUnspentAsync(1, Cancel)).Output;
+        var there = await stage.Node.ListUnspentAsync(1, Cancel);
+        Assert.Equal(coins, there.Count);
+        return there.MaxBy(c => c.Amount)!.Output;
     }
 
     private static async Task<(Txid Txid, byte[] Raw)> BuildAsync(INodeStage stage, IReadOnlyList<OutPoint> inputs, params NewOutput[] more)
