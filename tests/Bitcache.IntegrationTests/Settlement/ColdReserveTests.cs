@@ -78,11 +78,11 @@ public sealed class ColdReserveTests(RegtestFixture regtest) : IClassFixture<Reg
         var descriptor = await DescribeAsync(await regtest.Node.NewMinerAddressAsync(Cancel));
         var mistyped = descriptor[..^1] + (descriptor[^1] == 'q' ? 'p' : 'q');
         await using var harness = await EngineHarness.StartAsync(regtest.Node, change: settings => settings with { ColdDescriptors = [mistyped] });
-        var wallet = await harness.FundedWalletAsync(Deposit);
+        // No coins: those that one test leaves in the node's wallet would be reserves of the other.
+        await harness.MineAsync(1);
         var cold = (await harness.Engine.HealthAsync()).WalletsHealth.Cold!.Value;
         Assert.Equal(Sats.Zero, cold.Coins);
         Assert.Contains("does not watch " + mistyped, cold.Trouble, StringComparison.Ordinal);
-        Assert.Equal(Deposit.ToMsat(), (await harness.WalletAsync(wallet)).Available);
     }
 
     private Task<string> DescribeAsync(string address) =>
