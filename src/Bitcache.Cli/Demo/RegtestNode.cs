@@ -119,6 +119,8 @@ public sealed class RegtestNode : IAsyncDisposable
             "-checkmempool=0",
             "-checkaddrman=0",
             "-dbcache=16",
+            // What is written survives a kill; a power failure nobody here survives.
+            "-unsafesqlitesync=1",
             "-printtoconsole=0",
             // The node runs this command when it is ready, so that nobody has to poll for it.
             $"-startupnotify=echo '{ReadyLine}'",
