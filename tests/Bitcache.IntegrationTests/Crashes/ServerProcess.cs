@@ -21,12 +21,13 @@ internal sealed class ServerProcess : IAsyncDisposable
     private Task<string> _output = Task.FromResult("");
 
     /// <param name="dataFolder">Another server's data folder, to be refused; null for one of its own.</param>
-    public ServerProcess(RegtestNode node, string? dataFolder = null)
+    /// <param name="more">Settings beside those that every server here has.</param>
+    public ServerProcess(RegtestNode node, string? dataFolder = null, IReadOnlyDictionary<string, string>? more = null)
     {
         Node = node;
         DataFolder = dataFolder ?? Path.Combine(_folder.FullName, "data");
         _settings = Path.Combine(_folder.FullName, "settings.json");
-        File.WriteAllText(_settings, JsonSerializer.Serialize(new Dictionary<string, string>
+        File.WriteAllText(_settings, JsonSerializer.Serialize(new Dictionary<string, string>(more ?? new Dictionary<string, string>())
         {
             ["dataFolder"] = DataFolder,
             ["network"] = "regtest",
