@@ -205,7 +205,7 @@ public sealed class LedgerEngine : IAsyncDisposable
     public ValueTask<Pins> PinsAsync() => _pins.GetAsync();
 
     private Task<Pins> AskPinsAsync() => Partitions.First.QueryAsync(ledger => new Pins(
-        _key.Verifier, ledger.Genesis!.AnchorScript.Span.ToArray(), AnchorChain.First(ledger.Families()), Network));
+        _key.Verifier, ledger.Genesis!.AnchorScript.Span.ToArray(), AnchorChain.First(ledger.FirstConfirmedAnchor), Network));
 
     /// <summary>How everything was at most a second ago: what anybody may ask at any rate.</summary>
     public ValueTask<EngineHealth> RecentHealthAsync() => _health.GetAsync();
@@ -217,8 +217,8 @@ public sealed class LedgerEngine : IAsyncDisposable
         var views = await Partitions.QueryAllAsync(ledger => (
             Totals: ledger.Totals, ledger.NextSequence, ledger.WalletCount, ledger.QueuedWithdrawals, Live: ledger.LiveFamilies(),
             Operator: ledger.OperatorWallet.Available, Awaiting: ledger.AwaitingWithdrawals().Count, ledger.WithdrawalsStopped,
-            Dead: ledger.Families().Where(f => f.State == FamilyState.Dead).ToArray()));
-        var (cursor, epoch, anchored, stop) = await Partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.LastEpoch, NewestAnchored(ledger), ledger.SettlementStop));
+            Dead: ledger.DeadFamilies()));
+        var (cursor, epoch, anchored, stop) = await Partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.LastEpoch, ledger.NewestConfirmedAnchor?.Anchor!.Epoch ?? 0, ledger.SettlementStop));
         var payouts = _settlement.Payouts;
         // Each partition has an account of the operator's wallet.
         return new EngineHealth(
@@ -255,9 +255,6 @@ public sealed class LedgerEngine : IAsyncDisposable
         [.. from node in nodes?.All ?? []
             where node.Announcements is not null
             select new BlockAnnouncements(node.Announcements!, () => { if (nodes!.Used == node) settlement.Wake(); }, logger)];
-
-    private static long NewestAnchored(Ledger ledger) =>
-        ledger.Families().LastOrDefault(f => f.Anchor is not null && f.Confirmation is not null)?.Anchor!.Epoch ?? 0;
 
     /// <summary>Recovers every partition that the settings name. Which ones there must be, the genesis entry says.</summary>
     private static RecoveredLedger[] Recover(EngineSettings settings, LinuxFileSystem files, SignedMark mark, ILogger logger)

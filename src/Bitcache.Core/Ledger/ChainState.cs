@@ -12,6 +12,9 @@ public sealed record Deposit(
     OutPoint OutPoint, ByteString Script, WalletId Wallet, AddressPurpose Purpose, Sats Amount, DepositState State,
     bool Suspense, bool Booked, BlockHash Block, uint Height, Msat FrozenPart, Msat OwedPart)
 {
+    /// <summary>Whether a reorganisation can still change it.</summary>
+    public bool IsOpen => State is DepositState.Seen or DepositState.Credited or DepositState.Frozen;
+
     /// <summary>Known while it waits: before it is booked only a coinbase is marked for suspense.</summary>
     public bool IsWaitingCoinbase => Suspense && !Booked;
 }
@@ -118,6 +121,12 @@ public sealed record Family(
     public Sats FeePaid => State == FamilyState.Final
         ? Attempts[Confirmation!.Attempt - 1].Fee + (FinalChild > 0 ? Children[FinalChild - 1].Fee : Sats.Zero)
         : Sats.Zero;
+
+    /// <summary>Whether it carries an anchor, or did until that was in a block.</summary>
+    public bool IsAnchor => Anchor is not null && State is not (FamilyState.Abandoned or FamilyState.Dead);
+
+    /// <summary>Whether its anchor is still to come into a block.</summary>
+    public bool IsAnchorUnconfirmed => Anchor is not null && State is FamilyState.Opened or FamilyState.Signed;
 }
 
 /// <summary>A closed epoch.</summary>

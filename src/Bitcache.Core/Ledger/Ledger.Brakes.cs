@@ -62,7 +62,6 @@ public sealed partial class Ledger
         _awaiting.Remove(key);
         Bind(key, WithdrawalState.Queued, family: 0);
         Queue(_withdrawals[key]);
-        SortQueue();
         var entry = Begin(EntryType.WithdrawalDecided, context, record);
         command.WriteBody(ref entry.Body);
         entry.Body.Amount(Msat.Zero);

@@ -7,6 +7,8 @@ public sealed partial class Ledger
 {
     private readonly RecordTable<ByteString, DepositAddress> _addresses = new(ChainRows.Addresses, a => a.Script, a => a.Wallet);
     private readonly RecordTable<OutPoint, Deposit> _deposits = new(ChainRows.Deposits, d => d.OutPoint, d => d.Wallet);
+    // The places of those that a reorganisation can still change.
+    private readonly SortedSet<int> _openDeposits = [];
     private readonly Queue<ChainCursor> _cursors = new();
     private ChainCursor? _cursor;
 
@@ -23,13 +25,18 @@ public sealed partial class Ledger
 
     public IReadOnlyList<DepositAddress> AddressesOf(WalletId wallet) => _addresses.Of(wallet);
 
+    /// <summary>A wallet's addresses before a place among them, newest first.</summary>
+    public RecordPage<DepositAddress> AddressesOf(WalletId wallet, long before, int most) => _addresses.Of(wallet, before, most);
+
     public Deposit? FindDeposit(OutPoint outPoint) => _deposits.Find(outPoint);
 
     public IReadOnlyList<Deposit> DepositsOf(WalletId wallet) => _deposits.Of(wallet);
 
+    /// <summary>A wallet's deposits before a place among them, newest first.</summary>
+    public RecordPage<Deposit> DepositsOf(WalletId wallet, long before, int most) => _deposits.Of(wallet, before, most);
+
     /// <summary>Deposits that a reorganisation can still change.</summary>
-    public IReadOnlyList<Deposit> OpenDeposits() =>
-        [.. _deposits.Values.Where(d => d.State is DepositState.Seen or DepositState.Credited or DepositState.Frozen)];
+    public IReadOnlyList<Deposit> OpenDeposits() => [.. _openDeposits.Select(_deposits.At)];
 
     /// <summary>What would come of it if it were applied now, whatever script it has: asked before the node makes an address
     /// for it. <see cref="Outcome.Known"/> for a retry.</summary>
@@ -81,10 +88,18 @@ public sealed partial class Ledger
             DepositState.Reversed => Reverse(deposit),
             DepositState.None => throw new LedgerInvariantException("a deposit cannot become nothing"),
         };
-        _deposits.Set(deposit with { State = command.To });
+        Keep(deposit with { State = command.To });
         var entry = Write(EntryType.DepositChanged, command, context, record);
         if (command.IsInHistory) entry.Link(ref WalletOf(deposit));
         return entry.Finish();
+    }
+
+    private void Keep(Deposit deposit) => Index(deposit, _deposits.Set(deposit));
+
+    private void Index(Deposit deposit, int place)
+    {
+        if (deposit.IsOpen) _openDeposits.Add(place);
+        else _openDeposits.Remove(place);
     }
 
     private Deposit Discover(ChangeDeposit command)

@@ -17,7 +17,7 @@ public sealed partial class Ledger
             family.Withdrawals.All(k => _withdrawals[k] is { State: WithdrawalState.InFamily } w && w.Family == family.Number),
             "what a family pays for is in no other");
         GiveBack(family);
-        Replace(family with { State = FamilyState.Dead, Spend = command.Cause, Prepared = null });
+        _families.Replace(family with { State = FamilyState.Dead, Spend = command.Cause, Prepared = null });
         return Write(EntryType.FamilyDied, command, context, record).Finish();
     }
 
@@ -32,7 +32,7 @@ public sealed partial class Ledger
         Assert(command.Child == family.Children.Count + 1, "children are numbered in order");
         Assert(family.Attempts[command.Attempt - 1].Fee + command.Fee <= family.FeeCap, "mining fees stay within what is held for them");
         if (CheckStop(family.Anchor, family.Withdrawals) is var stop and not Outcome.None) return Refused(stop);
-        Replace(family with
+        _families.Replace(family with
         {
             ParentAttempt = command.Attempt,
             Children = [.. family.Children, new Child(command.Child, command.Txid, command.Fee, command.Transaction, command.Height)],
@@ -46,11 +46,10 @@ public sealed partial class Ledger
         Assert(family.Anchor is not null && family.Confirmation is not null, "only the output of an anchor in a block is watched");
         Assert(
             command.Cause.Output.Txid == family.Attempts[family.Confirmation!.Attempt - 1].Txid, "the output is that of the anchor that is in a block");
-        Assert(
-            _families.All(f => !f.Txids.Contains(command.Cause.Spender)), "no transaction of our own ends settlement");
+        Assert(!IsOwn(command.Cause.Spender), "no transaction of our own ends settlement");
         if (SettlementStop is not null) return Refused(Outcome.Unchanged);
         SettlementStop = command.Cause;
-        Replace(family with { Spend = command.Cause });
+        _families.Replace(family with { Spend = command.Cause });
         return Write(EntryType.SettlementStopped, command, context, record).Finish();
     }
 

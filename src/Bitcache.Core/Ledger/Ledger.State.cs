@@ -63,14 +63,14 @@ public sealed partial class Ledger
         _ids.Resume(Floor);
         _operator = Genesis is null ? -1 : _wallets.Find(Genesis.Operator);
         Assert(Genesis is null || _operator >= 0, "the operator has a wallet");
-        SettlementStop = FindStop(_families);
+        SettlementStop = FindStop(_families.All);
         foreach (var withdrawal in _withdrawals.Values)
         {
-            // In the order of their entries, which is the order in which they wait.
             if (withdrawal.State == WithdrawalState.Queued) Queue(withdrawal);
             if (withdrawal.State == WithdrawalState.AwaitingApproval) Await(withdrawal);
             if (withdrawal.State == WithdrawalState.Sent) _uncharged.Add(withdrawal.Key);
         }
+        for (var place = 0; place < _deposits.Count; place++) Index(_deposits.At(place), place);
         for (var number = 1; number <= _spending.Count; number++) _wallets[_spending.Peek(number).Wallet].Spending = number;
         CheckEveryBalance();
     }

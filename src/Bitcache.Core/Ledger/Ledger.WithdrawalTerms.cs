@@ -39,17 +39,17 @@ public sealed partial class Ledger
 
     private void Queue(Withdrawal withdrawal)
     {
-        _queued.Add(withdrawal.Key);
+        _queued.Add(withdrawal.Sequence, withdrawal.Key);
         if (withdrawal.Deadline is { } deadline) _deadlines.Add((deadline, withdrawal.Sequence, withdrawal.Key));
     }
 
-    /// <summary>They do not wait any more. Their states have been changed before.</summary>
+    /// <summary>They do not wait any more.</summary>
     private void Unqueue(IReadOnlyList<WithdrawalKey> withdrawals)
     {
-        _queued.RemoveAll(key => _withdrawals[key].State != WithdrawalState.Queued);
         foreach (var key in withdrawals)
         {
             var withdrawal = _withdrawals[key];
+            _queued.Remove(withdrawal.Sequence);
             if (withdrawal.Deadline is { } deadline) _deadlines.Remove((deadline, withdrawal.Sequence, key));
         }
     }

@@ -6,18 +6,42 @@ namespace Bitcache.Core;
 public sealed partial class Ledger
 {
     private readonly RecordTable<WithdrawalKey, Withdrawal> _withdrawals = new(ChainRows.Withdrawals, w => w.Key, w => w.Key.Wallet);
-    private readonly RowList<Family> _families = new(ChainRows.Families);
-    // Those that wait, in the order of their entries.
-    private readonly List<WithdrawalKey> _queued = [];
+    private readonly FamilyTable _families = new();
+    // Those that wait, by the sequence of the entry that asked for each.
+    private readonly SortedDictionary<long, WithdrawalKey> _queued = [];
 
-    public IReadOnlyList<Family> Families() => [.. _families];
-    public IReadOnlyList<Family> LiveFamilies() => [.. _families.Where(f => f.IsLive)];
+    /// <summary>All there ever were: for audits, and not for what is done at every turn.</summary>
+    public IReadOnlyList<Family> Families() => [.. _families.All];
+    public IReadOnlyList<Family> LiveFamilies() => [.. _families.Live];
+
+    /// <summary>Families of which no transaction can ever confirm any more.</summary>
+    public IReadOnlyList<Family> DeadFamilies() => [.. _families.Dead];
+
+    /// <summary>The newest family that carries an anchor and was not given up.</summary>
+    public Family? NewestAnchor => _families.AnchorsFromNewest.FirstOrDefault();
+
+    /// <summary>The newest one whose anchor is in a block.</summary>
+    public Family? NewestConfirmedAnchor => _families.AnchorsFromNewest.FirstOrDefault(f => f.Confirmation is not null);
+
+    /// <summary>The first one whose anchor is in a block.</summary>
+    public Family? FirstConfirmedAnchor => _families.AnchorsFrom(static _ => true).FirstOrDefault(f => f.Confirmation is not null);
+
+    /// <summary>The first family whose anchor is in a block and covers an entry of the log.</summary>
+    public Family? FindConfirmedAnchor(long index) =>
+        _families.AnchorsFrom(anchor => anchor.TreeSize > index).FirstOrDefault(f => f.Confirmation is not null);
+
+    /// <summary>The first family of which something is signed and whose anchor covers an epoch.</summary>
+    public Family? FindAnchorOf(long epoch) =>
+        _families.AnchorsFrom(anchor => anchor.Epoch >= epoch).FirstOrDefault(f => f.Attempts.Count > 0);
+
+    /// <summary>Whether a transaction was signed for one of the families, whatever became of it.</summary>
+    public bool IsOwn(Txid transaction) => _families.Has(transaction);
 
     /// <exception cref="LedgerInvariantException">There is no such family.</exception>
     public Family FindFamily(long number)
     {
         Assert(number >= 1 && number <= _families.Count, "a family that is named was opened");
-        return _families[(int)number - 1];
+        return _families[number];
     }
 
     public long NextFamily => _families.Count + 1;
@@ -26,10 +50,13 @@ public sealed partial class Ledger
 
     public IReadOnlyList<Withdrawal> WithdrawalsOf(WalletId wallet) => _withdrawals.Of(wallet);
 
+    /// <summary>A wallet's withdrawals before a place among them, newest first.</summary>
+    public RecordPage<Withdrawal> WithdrawalsOf(WalletId wallet, long before, int most) => _withdrawals.Of(wallet, before, most);
+
     /// <summary>Withdrawals that may be built now, oldest first; those of wallets that are frozen or owe wait, and all while the
     /// operator has stopped them. Some may be past their deadline, about to go back.</summary>
     public IReadOnlyList<Withdrawal> DueWithdrawals() =>
-        WithdrawalsStopped ? [] : [.. _queued.Where(k => CheckPayer(k) == Outcome.None).Select(k => _withdrawals[k])];
+        WithdrawalsStopped ? [] : [.. _queued.Values.Where(k => CheckPayer(k) == Outcome.None).Select(k => _withdrawals[k])];
 
     public int QueuedWithdrawals => _queued.Count;
 
@@ -45,7 +72,7 @@ public sealed partial class Ledger
 
     /// <summary>Whether a family waits for an earlier anchor, which its own first input must spend.</summary>
     public bool WaitsForAnchor(Family family) =>
-        family.Anchor is not null && _families.Any(f => f.Number < family.Number && IsAnchorUnconfirmed(f));
+        family.Anchor is not null && _families.Live.Any(f => f.Number < family.Number && f.IsAnchorUnconfirmed);
 
     private ApplyResult ApplyRequestWithdrawal(RequestWithdrawal command, in ApplyContext context, Span<byte> record)
     {
@@ -145,7 +172,7 @@ public sealed partial class Ledger
         if (DeadlineOf(command.Withdrawals) <= context.Time) return Refused(Outcome.DeadlineOutOfRange);
         if (CheckPayers(command.Anchor, command.Withdrawals) is var stopped and not Outcome.None) return Refused(stopped);
         if (SettlementStop is not null) return Refused(Outcome.SettlementStopped);
-        if (command.Anchor is not null && _families.Any(IsAnchorUnconfirmed)) return Refused(Outcome.AnchorPending);
+        if (command.Anchor is not null && _families.Live.Any(f => f.IsAnchorUnconfirmed)) return Refused(Outcome.AnchorPending);
         ref var operatorWallet = ref _wallets[_operator];
         if (CheckOutflow(operatorWallet, command.FeeCap.ToMsat()) != Outcome.None) return Refused(Outcome.OperatorFundsLow);
 
@@ -165,7 +192,7 @@ public sealed partial class Ledger
         Assert(family.Prepared is null, "what was handed to a signer is not built anew");
         if (family.Attempts.Count == 0 && CheckSigning(family, context.Time) is var refusal and not Outcome.None) return Refused(refusal);
         if (CheckStop(family.Anchor, family.Withdrawals) is var stop and not Outcome.None) return Refused(stop);
-        Replace(family with { Prepared = new Preparation(command.Attempt, command.Txid, command.Fee, command.Psbt) });
+        _families.Replace(family with { Prepared = new Preparation(command.Attempt, command.Txid, command.Fee, command.Psbt) });
         return Write(EntryType.AttemptPrepared, command, context, record).Finish();
     }
 
@@ -179,7 +206,7 @@ public sealed partial class Ledger
         if (family is { Attempts.Count: 0, Prepared: null } && CheckSigning(family, context.Time) is var refusal and not Outcome.None) return Refused(refusal);
         if (family.Prepared is null && CheckStop(family.Anchor, family.Withdrawals) is var stop and not Outcome.None) return Refused(stop);
         var attempt = new Attempt(command.Attempt, command.Txid, command.Fee, command.Transaction, command.Height);
-        Replace(family with { State = FamilyState.Signed, Attempts = [.. family.Attempts, attempt], Prepared = null });
+        _families.Replace(family with { State = FamilyState.Signed, Attempts = [.. family.Attempts, attempt], Prepared = null });
         return Write(EntryType.AttemptSigned, command, context, record).Finish();
     }
 
@@ -207,7 +234,7 @@ public sealed partial class Ledger
         Assert(family.State is FamilyState.Signed or FamilyState.Confirmed, "what confirms was signed");
         Assert(command.Attempt >= 1 && command.Attempt <= family.Attempts.Count, "what confirms is one of the attempts");
         if (family.Confirmation is { } known && known.Block == command.Block) return Refused(Outcome.Unchanged);
-        Replace(family with
+        _families.Replace(family with
         {
             State = FamilyState.Confirmed,
             Confirmation = new Confirmation(
@@ -220,7 +247,7 @@ public sealed partial class Ledger
     {
         var family = FindFamily(command.Family);
         if (family.State != FamilyState.Confirmed) return Refused(Outcome.Unchanged);
-        Replace(family with { State = FamilyState.Signed, Confirmation = null });
+        _families.Replace(family with { State = FamilyState.Signed, Confirmation = null });
         return Write(EntryType.FamilyUnconfirmed, command, context, record).Finish();
     }
 
@@ -244,7 +271,7 @@ public sealed partial class Ledger
         TakeHeld(ref operatorWallet, family.FeeCap.ToMsat());
         Credit(ref operatorWallet, family.FeeCap.ToMsat() - fee);
         _totals.MiningFees += fee.Value;
-        Replace(family with { Prepared = null });
+        _families.Replace(family with { Prepared = null });
         return Write(EntryType.FamilyFinished, command, context, record).Finish();
     }
 
@@ -254,7 +281,7 @@ public sealed partial class Ledger
         Assert(
             family is { State: FamilyState.Opened, Prepared: null }, "a family with a transaction that is signed, or with its signer, is never abandoned");
         GiveBack(family);
-        Replace(family with { State = FamilyState.Abandoned });
+        _families.Replace(family with { State = FamilyState.Abandoned });
         return Write(EntryType.FamilyAbandoned, command, context, record).Finish();
     }
 
@@ -266,20 +293,11 @@ public sealed partial class Ledger
             Bind(key, WithdrawalState.Queued, family: 0);
             Queue(_withdrawals[key]);
         }
-        SortQueue();
         ref var operatorWallet = ref _wallets[_operator];
         TakeHeld(ref operatorWallet, family.FeeCap.ToMsat());
         Credit(ref operatorWallet, family.FeeCap.ToMsat());
     }
 
-    private static bool IsAnchorUnconfirmed(Family family) =>
-        family.Anchor is not null && family.State is (FamilyState.Opened or FamilyState.Signed);
-
     private void Bind(WithdrawalKey key, WithdrawalState state, long family) =>
         _withdrawals.Set(_withdrawals[key] with { State = state, Family = family, AskedBy = ByteString.Empty });
-
-    /// <summary>In the order of their entries.</summary>
-    private void SortQueue() => _queued.Sort((a, b) => _withdrawals[a].Sequence.CompareTo(_withdrawals[b].Sequence));
-
-    private void Replace(Family family) => _families[(int)family.Number - 1] = family;
 }

@@ -24,17 +24,33 @@ internal sealed class RecordTable<TKey, TRecord>(RowFormat<TRecord> format, Func
 
     public TRecord? Find(TKey key) => _slots.TryGetValue(key, out var slot) ? _records[slot] : null;
 
+    /// <summary>The record at a place in the order of their arrival, from 0.</summary>
+    public TRecord At(int slot) => _records[slot];
+
     /// <summary>Those of one wallet, in the order of their arrival.</summary>
     public IReadOnlyList<TRecord> Of(WalletId wallet) =>
         _ofWallet.TryGetValue(wallet, out var slots) ? [.. slots.Select(slot => _records[slot])] : [];
 
+    /// <summary>The newest of those of one wallet that stand before a place among them. Costs what it returns.</summary>
+    public RecordPage<TRecord> Of(WalletId wallet, long before, int most)
+    {
+        if (!_ofWallet.TryGetValue(wallet, out var slots)) return new RecordPage<TRecord>([], null);
+        var end = (int)Math.Clamp(before, 0, slots.Count);
+        var first = Math.Max(end - most, 0);
+        var page = new TRecord[end - first];
+        for (var i = 0; i < page.Length; i++) page[i] = _records[slots[end - 1 - i]];
+        return new RecordPage<TRecord>(page, first == 0 ? null : first);
+    }
+
     public int CountOf(WalletId wallet) => _ofWallet.TryGetValue(wallet, out var slots) ? slots.Count : 0;
 
     /// <summary>Adds a record, or puts it in the place of the one with its key.</summary>
-    public void Set(TRecord record)
+    /// <returns>The place.</returns>
+    public int Set(TRecord record)
     {
         if (_slots.TryGetValue(keyOf(record), out var slot)) _records[slot] = record;
-        else Index(record, _records.Add(record));
+        else Index(record, slot = _records.Add(record));
+        return slot;
     }
 
     public IStateRows View(bool hold) => _records.View(hold);

@@ -10,20 +10,13 @@ namespace Bitcache.Engine.Settlement;
 public static class AnchorChain
 {
     /// <summary>The output that the next anchor spends, or null before the first anchor.</summary>
-    public static (OutPoint OutPoint, Sats Value)? Tip(IReadOnlyList<Family> families, ByteString anchorScript)
-    {
-        return LastConfirmed(families) is { } last ? FindAnchorOutput(ConfirmedTransaction(last), anchorScript) : null;
-    }
-
-    /// <summary>The newest anchor that is in a block.</summary>
-    public static Family? LastConfirmed(IReadOnlyList<Family> families) =>
-        families.LastOrDefault(f => f.Anchor is not null && f.State is (FamilyState.Confirmed or FamilyState.Final));
+    /// <param name="newest">The newest family whose anchor is in a block.</param>
+    public static (OutPoint OutPoint, Sats Value)? Tip(Family? newest, ByteString anchorScript) =>
+        newest is null ? null : FindAnchorOutput(ConfirmedTransaction(newest), anchorScript);
 
     /// <summary>The first anchor's id, once it is mined.</summary>
-    public static Txid? First(IReadOnlyList<Family> families) =>
-        families.FirstOrDefault(f => f.Anchor is not null && f.Confirmation is not null) is { } family
-            ? family.Attempts[family.Confirmation!.Attempt - 1].Txid
-            : null;
+    /// <param name="first">The first family whose anchor is in a block.</param>
+    public static Txid? First(Family? first) => first?.Attempts[first.Confirmation!.Attempt - 1].Txid;
 
     public static AnchorRecord ToRecord(AnchorTerms terms, string origin) =>
         AnchorRecord.Create(origin, terms.Epoch, terms.TreeSize, terms.Root);
@@ -53,10 +46,6 @@ public static class AnchorChain
     public static BitcoinTransaction Parse(ByteString raw) => BitcoinTransaction.TryParse(raw.Span, out var transaction)
         ? transaction
         : throw new LedgerInvariantException($"a transaction is journaled with bytes that are none: {raw}");
-
-    /// <summary>The newest anchor that is in the chain or may come there; null before the first.</summary>
-    public static Family? Newest(IReadOnlyList<Family> families) =>
-        families.LastOrDefault(f => f.Anchor is not null && f.State is not (FamilyState.Abandoned or FamilyState.Dead));
 
     private static (OutPoint, Sats) FindAnchorOutput(BitcoinTransaction transaction, ByteString anchorScript)
     {

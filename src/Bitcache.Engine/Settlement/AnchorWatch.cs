@@ -21,23 +21,23 @@ public sealed class AnchorWatch(PartitionSet partitions, IBitcoinNode node, int 
     /// <returns>Whether settlement is stopped.</returns>
     public async Task<bool> LookAsync(CancellationToken cancel)
     {
-        var (stop, families, anchorScript) = await partitions.First.QueryAsync(ledger => (ledger.SettlementStop, ledger.Families(), ledger.Genesis!.AnchorScript));
+        var (stop, anchor, anchorScript) = await partitions.First.QueryAsync(
+            ledger => (ledger.SettlementStop, ledger.NewestConfirmedAnchor, ledger.Genesis!.AnchorScript));
         if (stop is not null) return true;
-        if (AnchorChain.LastConfirmed(families) is not { } anchor || AnchorChain.Tip(families, anchorScript) is not { } tip) return false;
+        if (anchor is null || AnchorChain.Tip(anchor, anchorScript) is not { } tip) return false;
         if (await node.IsUnspentAsync(tip.OutPoint, cancel))
         {
             Alarm = null;
             return false;
         }
-        var ours = families.SelectMany(f => f.Txids).ToHashSet();
         var waiting = (await node.GetTxSpendingPrevoutAsync([tip.OutPoint], cancel))[0].SpentBy;
         if (waiting is { } by)
         {
-            Warn(ours.Contains(by) ? null : by, tip.OutPoint, "waits in the mempool");
+            Warn(await IsOwnAsync(by) ? null : by, tip.OutPoint, "waits in the mempool");
             return false;
         }
         // Of an anchor that left the chain nothing is spent.
-        if (await _spends.FindAsync(tip.OutPoint, [], (int)anchor.Confirmation!.Height, cancel) is not { } found || ours.Contains(found.Spend.Spender))
+        if (await _spends.FindAsync(tip.OutPoint, [], (int)anchor.Confirmation!.Height, cancel) is not { } found || await IsOwnAsync(found.Spend.Spender))
         {
             Alarm = null;
             return false;
@@ -49,6 +49,8 @@ public sealed class AnchorWatch(PartitionSet partitions, IBitcoinNode node, int 
         Alarm = null;
         return true;
     }
+
+    private Task<bool> IsOwnAsync(Txid transaction) => partitions.First.QueryAsync(ledger => ledger.IsOwn(transaction));
 
     private void Warn(Txid? stranger, OutPoint output, string where)
     {

@@ -40,15 +40,12 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
     private async Task<BlockHash> LookOnceAsync(CancellationToken cancel)
     {
         var (cursor, ring) = await partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.CursorRing()));
-        var views = await partitions.QueryAllAsync(ledger => (
-            Open: ledger.OpenDeposits(), Ours: ledger.Families().SelectMany(f => f.Txids).ToArray()));
-        var (open, ours) = (views.SelectMany(v => v.Open), views.SelectMany(v => v.Ours).ToHashSet());
+        var open = (await partitions.QueryAllAsync(ledger => ledger.OpenDeposits())).SelectMany(deposits => deposits);
         var changes = await ListAsync(cursor, ring, cancel);
+        var arrived = changes.Entries.Select(ToSighting).OfType<Sighting>().ToArray();
+        var ours = await FindOursAsync([.. arrived.Select(s => s.OutPoint.Txid).Distinct()]);
         var sightings = new Dictionary<OutPoint, Sighting>();
-        foreach (var entry in changes.Entries)
-        {
-            if (!ours.Contains(entry.Output.Txid) && ToSighting(entry) is { } sighting) sightings[sighting.OutPoint] = sighting;
-        }
+        foreach (var sighting in arrived.Where(s => !ours.Contains(s.OutPoint.Txid))) sightings[sighting.OutPoint] = sighting;
         foreach (var deposit in open)
         {
             if (!sightings.ContainsKey(deposit.OutPoint)) sightings[deposit.OutPoint] = await AskAsync(deposit, cancel);
@@ -61,6 +58,13 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
         // Side by side, so that they share syncs; they touch different outputs.
         await Task.WhenAll(known.SelectMany((found, number) => found.Select(k => ApplyAsync(partitions[number], k.Sighting, k.Deposit))));
         return changes.LastBlock;
+    }
+
+    /// <summary>Which of these transactions were signed for families: what they pay to our own scripts is no deposit.</summary>
+    private async Task<HashSet<Txid>> FindOursAsync(Txid[] transactions)
+    {
+        var found = await partitions.QueryAllAsync(ledger => Array.FindAll(transactions, ledger.IsOwn));
+        return [.. found.SelectMany(f => f)];
     }
 
     /// <summary>The list since the cursor, or since the newest earlier block that the node still knows.</summary>

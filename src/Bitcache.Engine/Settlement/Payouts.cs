@@ -111,8 +111,8 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
     /// <summary>Locks every coin that ordinary funding must leave alone. The node forgets locks when it restarts.</summary>
     public async Task LockCoinsAsync(CancellationToken cancel)
     {
-        var (families, tip) = await EverywhereAsync();
-        var keep = InputsOf(families.Where(f => f.State is FamilyState.Opened or FamilyState.Signed || (f.IsLive && f.Children.Count > 0)));
+        var (live, tip) = await EverywhereAsync();
+        var keep = InputsOf(live.Where(f => f.State is FamilyState.Opened or FamilyState.Signed || f.Children.Count > 0));
         if (tip is not null) keep.Add(tip.Value.OutPoint);
         await node.UnlockAllAsync(cancel);
         foreach (var outPoint in keep)
@@ -208,22 +208,22 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
 
     private async Task<BuildOrder> ToOrderAsync(Family family, int height)
     {
-        var (families, tip) = await EverywhereAsync();
+        var (live, tip) = await EverywhereAsync();
         var (genesis, withdrawals) = await partition.QueryAsync(ledger =>
             (ledger.Genesis!, family.Withdrawals.Select(k => ledger.FindWithdrawal(k)!).ToArray()));
         // Only a live family of which something is signed has inputs; its own, a further attempt spends again.
-        var taken = InputsOf(families.Where(f => f.IsLive));
+        var taken = InputsOf(live);
         taken.ExceptWith(InputsOf([family]));
         return new BuildOrder(
             family, withdrawals, genesis.Origin, genesis.AnchorScript, family.Anchor is null ? null : tip, taken, tip?.OutPoint, height);
     }
 
-    /// <summary>The families of all partitions, and the output that only the next anchor may spend.</summary>
-    private async Task<(IReadOnlyList<Family> Families, (OutPoint OutPoint, Sats Value)? Tip)> EverywhereAsync()
+    /// <summary>The live families of all partitions, and the output that only the next anchor may spend.</summary>
+    private async Task<(IReadOnlyList<Family> Live, (OutPoint OutPoint, Sats Value)? Tip)> EverywhereAsync()
     {
-        var families = await partitions.QueryAllAsync(ledger => ledger.Families());
-        var anchorScript = await partitions.First.QueryAsync(ledger => ledger.Genesis!.AnchorScript);
-        return ([.. families.SelectMany(f => f)], AnchorChain.Tip(families[0], anchorScript));
+        var live = await partitions.QueryAllAsync(ledger => ledger.LiveFamilies());
+        var (newest, anchorScript) = await partitions.First.QueryAsync(ledger => (ledger.NewestConfirmedAnchor, ledger.Genesis!.AnchorScript));
+        return ([.. live.SelectMany(f => f)], AnchorChain.Tip(newest, anchorScript));
     }
 
     /// <summary>Sends the newest attempt, or notices that one of them is in a block. One that has not confirmed in the time

@@ -20,8 +20,7 @@ public sealed class Receipts(PartitionSet partitions, LogKeeper log, string orig
         if (log.FindIndex(partition, sequence) is not { } index || log.FindProof(index) is not { } proof) return null;
         var statement = Entry.StatementOf(partitions[partition].ReadRecord(sequence), sequence).ToArray();
         byte[] leaf = [Rfc6962.LeafPrefix, .. statement];
-        var anchor = await partitions.First.QueryAsync(ledger => ledger.Families()
-            .FirstOrDefault(f => f.Anchor?.TreeSize > index && f.Confirmation is not null));
+        var anchor = await partitions.First.QueryAsync(ledger => ledger.FindConfirmedAnchor(index));
         if (anchor is null || log.FindPath(index, anchor.Anchor!.TreeSize) is not { } path) return new Receipt(leaf, proof.Write(), null, null, null);
         var transaction = AnchorChain.ConfirmedTransaction(anchor);
         return new Receipt(

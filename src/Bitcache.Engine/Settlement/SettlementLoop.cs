@@ -317,15 +317,13 @@ public sealed class SettlementLoop : IAsyncDisposable
     /// <summary>What the next anchor commits to; null while there is nothing new, or one is not in a block yet.</summary>
     private async Task<AnchorTerms?> NextAnchorAsync()
     {
-        var (epoch, families) = await _partitions.First.QueryAsync(ledger => (ledger.LastEpoch, ledger.Families()));
+        var (epoch, newest) = await _partitions.First.QueryAsync(ledger => (ledger.LastEpoch, ledger.NewestAnchor));
         if (epoch is null) return null;
-        var newest = AnchorChain.Newest(families);
         if (newest is { State: FamilyState.Opened, Prepared: null } && newest.Anchor!.Epoch < epoch.Number)
         {
             // It never got coins or fees to be built: the next anchor covers its epoch, too.
             await _partitions.First.SubmitAsync(new AbandonFamily(newest.Number));
-            families = await _partitions.First.QueryAsync(ledger => ledger.Families());
-            newest = AnchorChain.Newest(families);
+            newest = await _partitions.First.QueryAsync(ledger => ledger.NewestAnchor);
         }
         var mayAnchor = newest is null || newest.State is FamilyState.Confirmed or FamilyState.Final;
         if (!mayAnchor || (newest?.Anchor!.Epoch ?? 0) >= epoch.Number) return null;

@@ -83,15 +83,17 @@ internal static class DepositRoutes
 
     private static async Task<IResult> GetAddressesAsync(Call call)
     {
-        var addresses = await call.AskAsync((ledger, wallet) => ledger.AddressesOf(wallet.Id));
-        return Replies.Json(Replies.Page(call, addresses, a => ToReply(a, call.Engine.Network)), ApiJson.Default.PageAddressReply);
+        var (before, limit) = (Replies.Before(call), Replies.Limit(call));
+        var addresses = await call.AskAsync((ledger, wallet) => ledger.AddressesOf(wallet.Id, before, limit));
+        return Replies.Json(Replies.Page(addresses, a => ToReply(a, call.Engine.Network)), ApiJson.Default.PageAddressReply);
     }
 
     private static async Task<IResult> GetDepositsAsync(Call call)
     {
-        var deposits = await call.AskAsync((ledger, wallet) => ledger.DepositsOf(wallet.Id));
+        var (before, limit) = (Replies.Before(call), Replies.Limit(call));
+        var deposits = await call.AskAsync((ledger, wallet) => ledger.DepositsOf(wallet.Id, before, limit));
         return Replies.Json(
-            Replies.Page(call, deposits, d => DepositReply.Of(d, call.Engine.Settings, call.Engine.ChainHeight)), ApiJson.Default.PageDepositReply);
+            Replies.Page(deposits, d => DepositReply.Of(d, call.Engine.Settings, call.Engine.ChainHeight)), ApiJson.Default.PageDepositReply);
     }
 
     private static AddressReply ToReply(DepositAddress address, BitcoinNetwork network) => new(

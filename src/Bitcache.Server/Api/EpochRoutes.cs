@@ -41,35 +41,35 @@ internal static class EpochRoutes
         var answer = await call.Engine.CloseEpochAsync(Call.ParseId(request.Id), call.Http.RequestAborted);
         if (call.Refusal(answer) is { } refusal) return refusal;
         var number = ((EpochCut)answer.Entry!.Command).Epoch;
-        var (epochs, families) = await AskAsync(call);
-        return Replies.Done(answer, ToReply(epochs[(int)number - 1], families), ApiJson.Default.EpochReply);
+        var epochs = await call.Engine.EpochsAsync();
+        return Replies.Done(answer, (await ToRepliesAsync(call, [epochs[(int)number - 1]]))[0], ApiJson.Default.EpochReply);
     }
 
     private static async Task<IResult> ListAsync(Call call)
     {
-        var (epochs, families) = await AskAsync(call);
-        return Replies.Json(Replies.Page(call, epochs, e => ToReply(e, families)), ApiJson.Default.PageEpochReply);
+        var (before, limit) = (Replies.Before(call), Replies.Limit(call));
+        var epochs = await call.Engine.EpochsAsync();
+        var end = (int)Math.Min(before, epochs.Count);
+        var first = Math.Max(end - limit, 0);
+        var replies = await ToRepliesAsync(call, [.. epochs.Take(first..end).Reverse()]);
+        return Replies.Json(new Page<EpochReply>(replies, first == 0 ? null : first), ApiJson.Default.PageEpochReply);
     }
 
     private static async Task<IResult> GetAsync(Call call)
     {
         var number = call.NumberInPath("epoch") ?? 0;
-        var (epochs, families) = await AskAsync(call);
+        var epochs = await call.Engine.EpochsAsync();
         return number < 1 || number > epochs.Count
             ? throw new ProblemException(ProblemType.EpochNotFound)
-            : Replies.Json(ToReply(epochs[(int)number - 1], families), ApiJson.Default.EpochReply);
+            : Replies.Json((await ToRepliesAsync(call, [epochs[(int)number - 1]]))[0], ApiJson.Default.EpochReply);
     }
 
-    private static async Task<(IReadOnlyList<(Epoch Epoch, long? TreeSize)> Epochs, IReadOnlyList<Family> Families)> AskAsync(Call call) =>
-        (await call.Engine.EpochsAsync(), await call.Partitions.First.QueryAsync(ledger => ledger.Families()));
-
     /// <summary>An anchor covers its own epoch and the ones before it that had none.</summary>
-    private static EpochReply ToReply((Epoch Epoch, long? TreeSize) closed, IReadOnlyList<Family> families)
+    private static async Task<EpochReply[]> ToRepliesAsync(Call call, (Epoch Epoch, long? TreeSize)[] closed)
     {
-        var epoch = closed.Epoch;
-        var family = families.FirstOrDefault(f =>
-            f.Anchor?.Epoch >= epoch.Number && f.State is FamilyState.Signed or FamilyState.Confirmed or FamilyState.Final);
-        return new EpochReply(epoch.Number, epoch.Closed.ToString(), closed.TreeSize, family is null ? null : ToReply(family, family.Anchor!));
+        var families = await call.Partitions.First.QueryAsync(ledger => Array.ConvertAll(closed, c => ledger.FindAnchorOf(c.Epoch.Number)));
+        return [.. closed.Zip(families, (c, family) => new EpochReply(
+            c.Epoch.Number, c.Epoch.Closed.ToString(), c.TreeSize, family is null ? null : ToReply(family, family.Anchor!)))];
     }
 
     private static AnchorReply ToReply(Family family, AnchorTerms anchor)

@@ -49,15 +49,18 @@ internal static class Replies
         _ => throw new ProblemException(ProblemType.MalformedParameter, "limit"),
     };
 
-    /// <summary>A page of a list that only grows: what stands at a place stays there, so places can be named.</summary>
+    /// <summary>The place before which a page begins: an earlier page's <c>next</c>, or behind the newest.</summary>
+    public static long Before(Call call) => call.NumberInQuery("before") ?? long.MaxValue;
+
+    /// <summary>A page of a short list that only grows: what stands at a place stays there, so places can be named.</summary>
     public static Page<TReply> Page<T, TReply>(Call call, IReadOnlyList<T> oldestFirst, Func<T, TReply> reply)
     {
-        var before = Math.Min(call.NumberInQuery("before") ?? long.MaxValue, oldestFirst.Count);
-        var first = Math.Max(before - Limit(call), 0);
-        var items = new List<TReply>();
-        for (var i = before - 1; i >= first; i--) items.Add(reply(oldestFirst[(int)i]));
-        return new Page<TReply>(items, first == 0 ? null : first);
+        var end = (int)Math.Min(Before(call), oldestFirst.Count);
+        var first = Math.Max(end - Limit(call), 0);
+        return new Page<TReply>([.. oldestFirst.Take(first..end).Reverse().Select(reply)], first == 0 ? null : first);
     }
+
+    public static Page<TReply> Page<T, TReply>(RecordPage<T> page, Func<T, TReply> reply) => new([.. page.Items.Select(reply)], page.Next);
 
     private const int PageDefault = 50;
 }

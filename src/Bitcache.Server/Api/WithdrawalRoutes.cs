@@ -122,9 +122,14 @@ internal static class WithdrawalRoutes
 
     private static async Task<IResult> ListAsync(Call call)
     {
-        var all = await call.AskAsync((ledger, wallet) =>
-            ledger.WithdrawalsOf(wallet.Id).Select(w => new Standing(w, FamilyOf(ledger, w))).ToArray());
-        return Replies.Json(Replies.Page(call, all, s => ToReply(s, call.Engine.Network)), ApiJson.Default.PageWithdrawalReply);
+        var (before, limit) = (Replies.Before(call), Replies.Limit(call));
+        var (standings, next) = await call.AskAsync((ledger, wallet) =>
+        {
+            var page = ledger.WithdrawalsOf(wallet.Id, before, limit);
+            return (page.Items.Select(w => new Standing(w, FamilyOf(ledger, w))).ToArray(), page.Next);
+        });
+        return Replies.Json(
+            new Page<WithdrawalReply>([.. standings.Select(s => ToReply(s, call.Engine.Network))], next), ApiJson.Default.PageWithdrawalReply);
     }
 
     /// <summary>A withdrawal as it stands right after its entry.</summary>

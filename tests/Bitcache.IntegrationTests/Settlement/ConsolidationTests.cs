@@ -111,5 +111,5 @@ public sealed class ConsolidationTests(RegtestFixture regtest) : IClassFixture<R
     private static Task<IReadOnlyList<Family>> FamiliesAsync(EngineHarness harness) => harness.Partition.QueryAsync(ledger => ledger.Families());
 
     private static Task<OutPoint?> TipAsync(EngineHarness harness) =>
-        harness.Partition.QueryAsync(ledger => AnchorChain.Tip(ledger.Families(), ledger.Genesis!.AnchorScript)?.OutPoint);
+        harness.Partition.QueryAsync(ledger => AnchorChain.Tip(ledger.NewestConfirmedAnchor, ledger.Genesis!.AnchorScript)?.OutPoint);
 }

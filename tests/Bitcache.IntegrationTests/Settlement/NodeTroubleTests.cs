@@ -174,7 +174,7 @@ public sealed class NodeTroubleTests(RegtestFixture regtest) : IClassFixture<Reg
         await harness.Partition.SubmitAsync(new SetFrozen(EngineHarness.NewId(), wallet, true), tenant);
         await harness.CloseEpochAsync();
         await harness.MineAsync(1);
-        var anchor = await harness.Partition.QueryAsync(ledger => AnchorChain.Tip(ledger.Families(), ledger.Genesis!.AnchorScript)!.Value.OutPoint);
+        var anchor = await harness.Partition.QueryAsync(ledger => AnchorChain.Tip(ledger.NewestConfirmedAnchor, ledger.Genesis!.AnchorScript)!.Value.OutPoint);
 
         // The locks are turned round: only the anchor's output is free.
         guard.Skips = (call, _) => call is nameof(IBitcoinNode.UnlockAllAsync) or nameof(IBitcoinNode.LockUnspentAsync);

@@ -71,7 +71,7 @@ public sealed class PayoutTests(RegtestFixture regtest) : IClassFixture<RegtestF
             Assert.Equal(FamilyState.Confirmed, family.State);
             var anchor = AnchorChain.ConfirmedTransaction(family);
             if (previous is not null) Assert.Equal(previous, anchor.Inputs[0].Spent);
-            previous = await harness.Partition.QueryAsync(ledger => AnchorChain.Tip(ledger.Families(), genesis.AnchorScript)!.Value.OutPoint);
+            previous = await harness.Partition.QueryAsync(ledger => AnchorChain.Tip(ledger.NewestConfirmedAnchor, genesis.AnchorScript)!.Value.OutPoint);
             Assert.Equal(anchor.Txid, previous.Value.Txid);
         }
         var first = AnchorChain.ConfirmedTransaction(await harness.FamilyAsync(1)).Txid;

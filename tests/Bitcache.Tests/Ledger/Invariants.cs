@@ -48,6 +48,29 @@ internal static class Invariants
         Assert.Equal((incoming, reversed, suspense), (totals.Deposited + totals.ToppedUp, totals.Reversed, totals.Suspense));
         Assert.Equal((withdrawn, fees), (totals.Withdrawn, totals.MiningFees));
         CheckFamilies(ledger, ids);
+        CheckIndexes(ledger, ids);
+    }
+
+    /// <summary>What is found by an index is what a walk over everything finds.</summary>
+    private static void CheckIndexes(Ledger ledger, IReadOnlyList<WalletId> ids)
+    {
+        var families = ledger.Families();
+        Assert.Equal(families.Where(f => f.IsLive), ledger.LiveFamilies());
+        var anchors = families.Where(f => f.IsAnchor).ToList();
+        var confirmed = anchors.Where(f => f.Confirmation is not null).ToList();
+        Assert.Equal(anchors.LastOrDefault(), ledger.NewestAnchor);
+        Assert.Equal((confirmed.FirstOrDefault(), confirmed.LastOrDefault()), (ledger.FirstConfirmedAnchor, ledger.NewestConfirmedAnchor));
+        Assert.Equal(confirmed.FirstOrDefault(f => f.Anchor!.TreeSize > 0), ledger.FindConfirmedAnchor(0));
+        Assert.Equal(anchors.FirstOrDefault(f => f.Anchor!.Epoch >= 1 && f.Attempts.Count > 0), ledger.FindAnchorOf(1));
+        Assert.All(families.SelectMany(f => f.Attempts), attempt => Assert.True(ledger.IsOwn(attempt.Txid)));
+        var deposits = ids.SelectMany(ledger.DepositsOf).ToList();
+        Assert.Equal(deposits.Where(d => d.IsOpen).ToHashSet(), [.. ledger.OpenDeposits()]);
+        foreach (var id in ids)
+        {
+            var (of, page) = (ledger.DepositsOf(id), ledger.DepositsOf(id, long.MaxValue, 2));
+            Assert.Equal(of.Reverse().Take(2), page.Items);
+            Assert.Equal(of.Count > 2 ? of.Count - 2 : null, page.Next);
+        }
     }
 
     private static void CheckFamilies(Ledger ledger, IReadOnlyList<WalletId> ids)

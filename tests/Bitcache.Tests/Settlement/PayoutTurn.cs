@@ -37,13 +37,12 @@ internal sealed class PayoutTurn(PartitionSet set, IBitcoinNode seam, EngineSett
     /// <summary>The newest closed epoch is anchored, once no anchor is unconfirmed.</summary>
     private async Task<AnchorTerms?> NextAnchorAsync()
     {
-        var (epoch, families) = await set.First.QueryAsync(ledger => (ledger.LastEpoch, ledger.Families()));
+        var (epoch, newest) = await set.First.QueryAsync(ledger => (ledger.LastEpoch, ledger.NewestAnchor));
         if (epoch is null) return null;
-        var newest = AnchorChain.Newest(families);
         if (newest is { State: FamilyState.Opened, Prepared: null } && newest.Anchor!.Epoch < epoch.Number)
         {
             await set.First.SubmitAsync(new AbandonFamily(newest.Number));
-            newest = AnchorChain.Newest(await set.First.QueryAsync(ledger => ledger.Families()));
+            newest = await set.First.QueryAsync(ledger => ledger.NewestAnchor);
         }
         var mayAnchor = newest is null or { State: FamilyState.Confirmed or FamilyState.Final };
         return mayAnchor && (newest?.Anchor!.Epoch ?? 0) < epoch.Number
