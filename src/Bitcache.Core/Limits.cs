@@ -128,6 +128,8 @@ public static class Limits
     /// <summary>One answer of the Bitcoin node: a block's worth of our own outputs is about 2 MB of JSON.</summary>
     public const int NodeAnswerBytesMax = 32 << 20;
     public const int NodeAnswerDepthMax = 32;
+    /// <summary>No chain is higher for the next nineteen hundred years: a number above this is no height.</summary>
+    public const int BlockHeightMax = 100_000_000;
 
     /// <summary>The body of a request to the HTTP API.</summary>
     public const int RequestBodyBytesMax = 64 << 10;

@@ -60,7 +60,7 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
     }
 
     public Task<BlockInfo?> GetBlockInfoAsync(BlockHash block, CancellationToken cancel) =>
-        NullIfUnknown(NodeAsync("getblockheader", [block.ToString(), true], NodeAnswerReader.BlockInfo, cancel));
+        NullIfUnknown(NodeAsync("getblockheader", [block.ToString(), true], a => AboutWhatWasAsked(NodeAnswerReader.BlockInfo(a), b => b.Hash == block), cancel));
 
     public Task<byte[]?> GetBlockHeaderAsync(BlockHash block, CancellationToken cancel) =>
         NullIfUnknown(NodeAsync("getblockheader", [block.ToString(), false], NodeJson.ToBytes, cancel));
@@ -89,7 +89,7 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
             "listsinceblock", [block.ToString(), 1, false, false, true], NodeAnswerReader.ListedTransactions, cancel));
 
     public Task<WalletTransaction?> GetTransactionAsync(Txid txid, CancellationToken cancel) =>
-        NullIfUnknown(WalletAsync("gettransaction", [txid.ToString()], NodeAnswerReader.WalletTransaction, cancel));
+        NullIfUnknown(WalletAsync("gettransaction", [txid.ToString()], a => AboutWhatWasAsked(NodeAnswerReader.WalletTransaction(a), t => t.Txid == txid), cancel));
 
     public Task<FundedPsbt> WalletCreateFundedPsbtAsync(
         IReadOnlyList<OutPoint> inputs, IReadOnlyList<NewOutput> outputs, FeeRate feeRate, CancellationToken cancel) =>
@@ -245,6 +245,9 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
         var node = nodes.Used;
         return node.Rpc.CallAsync(node.Wallet, method, parameters, read, cancel);
     }
+
+    private static T AboutWhatWasAsked<T>(T answer, Func<T, bool> isIt) =>
+        isIt(answer) ? answer : throw new InvalidDataException("it tells of something else than was asked for");
 
     /// <summary>-5 is the node's way to say that it does not know the block or transaction asked for.</summary>
     private static async Task<T?> NullIfUnknown<T>(Task<T> call)

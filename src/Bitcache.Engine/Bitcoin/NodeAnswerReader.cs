@@ -8,7 +8,7 @@ namespace Bitcache.Engine.Bitcoin;
 internal static class NodeAnswerReader
 {
     public static BlockchainInfo BlockchainInfo(JsonElement a) => new(
-        a.Get("chain").ToText(), a.Get("blocks").ToInt(), a.Get("headers").ToInt(),
+        a.Get("chain").ToText(), a.Get("blocks").ToHeight(), a.Get("headers").ToHeight(),
         a.Get("bestblockhash").ToBlockHash(), a.Get("initialblockdownload").ToBool());
 
     // "scanning" is false, or an object that tells the progress; "unlocked_until" is 0 for locked, and missing
@@ -18,7 +18,7 @@ internal static class NodeAnswerReader
         a.Find("unlocked_until")?.ToLong() == 0, a.Get("descriptors").ToBool(), a.Get("private_keys_enabled").ToBool());
 
     public static BlockInfo BlockInfo(JsonElement a) => new(
-        a.Get("hash").ToBlockHash(), a.Get("height").ToInt(), a.Get("confirmations").ToInt(),
+        a.Get("hash").ToBlockHash(), a.Get("height").ToHeight(), a.Get("confirmations").ToDepth(),
         a.Find("previousblockhash")?.ToBlockHash(), a.Get("time").ToTime(), a.Get("mediantime").ToTime());
 
     public static IReadOnlyList<Txid> BlockTxids(JsonElement a) => a.Get("tx").ToList(NodeJson.ToTxid);
@@ -36,8 +36,8 @@ internal static class NodeAnswerReader
 
     public static WalletTransaction WalletTransaction(JsonElement a)
     {
-        var (txid, confirmations) = (a.Get("txid").ToTxid(), a.Get("confirmations").ToInt());
-        var (block, height) = (a.Find("blockhash")?.ToBlockHash(), a.Find("blockheight")?.ToInt());
+        var txid = a.Get("txid").ToTxid();
+        var (confirmations, block, height) = Place(a);
         return new WalletTransaction(
             txid, confirmations, block, height, a.Find("fee")?.ToSatsUnsigned(),
             a.Get("details").ToList(e => Entry(e, new OutPoint(txid, e.Get("vout").ToUInt()), confirmations, block, height)),
@@ -45,8 +45,19 @@ internal static class NodeAnswerReader
             a.Get("hex").ToBytes());
     }
 
-    private static WalletEntry ListedEntry(JsonElement e) => Entry(
-        e, e.ToOutPoint(), e.Get("confirmations").ToInt(), e.Find("blockhash")?.ToBlockHash(), e.Find("blockheight")?.ToInt());
+    private static WalletEntry ListedEntry(JsonElement e)
+    {
+        var (confirmations, block, height) = Place(e);
+        return Entry(e, e.ToOutPoint(), confirmations, block, height);
+    }
+
+    /// <summary>Where a transaction is. What has confirmations is in a block, and a block has a height.</summary>
+    private static (int Confirmations, BlockHash? Block, int? Height) Place(JsonElement a)
+    {
+        var place = (Confirmations: a.Get("confirmations").ToDepth(), Block: a.Find("blockhash")?.ToBlockHash(), Height: a.Find("blockheight")?.ToHeight());
+        return place.Confirmations < 1 || place is { Block: not null, Height: not null }
+            ? place : throw new InvalidDataException($"{place.Confirmations} confirmations in no block");
+    }
 
     private static WalletEntry Entry(JsonElement e, OutPoint output, int confirmations, BlockHash? block, int? height)
     {
@@ -77,6 +88,7 @@ internal static class NodeAnswerReader
     {
         var transaction = a.Get("tx");
         var outPoints = transaction.Get("vin").ToList(i => (Output: i.ToOutPoint(), Sequence: i.Get("sequence").ToUInt()));
+        if (outPoints.Count == 0) throw new InvalidDataException("a transaction without inputs");
         var spent = a.Get("inputs");
         if (spent.GetArrayLength() != outPoints.Count) throw new InvalidDataException("the inputs do not match the transaction's");
         var inputs = outPoints.Select((input, i) => new PsbtInput(input.Output, input.Sequence, Spent(spent[i], input.Output)));

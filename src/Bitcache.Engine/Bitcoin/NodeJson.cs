@@ -29,6 +29,13 @@ public static class NodeJson
     public static uint ToUInt(this JsonElement element) =>
         element.TryGetUInt32(out var value) ? value : throw Malformed("index", element);
 
+    public static int ToHeight(this JsonElement element) =>
+        element.ToInt() is >= 0 and <= Limits.BlockHeightMax and var height ? height : throw Malformed("height", element);
+
+    /// <summary>Confirmations: below zero for what a conflict in a block made impossible.</summary>
+    public static int ToDepth(this JsonElement element) =>
+        element.ToInt() is >= -Limits.BlockHeightMax and <= Limits.BlockHeightMax and var depth ? depth : throw Malformed("depth", element);
+
     /// <summary>Seconds since 1970, as Bitcoin counts.</summary>
     public static UnixTime ToTime(this JsonElement element) => new(element.ToUInt() * 1_000L);
 

@@ -28,8 +28,8 @@ internal enum NodeFault
 internal sealed class NodeFaults(int seed, int oneIn, params NodeFault[] kinds)
 {
     private static readonly NodeFault[] All = [.. Enum.GetValues<NodeFault>().Where(f => f != NodeFault.None)];
-    // Neither an amount in bitcoin nor an integer that fits.
-    private static readonly string[] NoNumbers = ["0.000000001", "21000000.00000001", "99999999999999999999", "1e400", "-0.000000001"];
+    // Neither an amount in bitcoin nor an integer that fits; or one that does, and is no height and no time.
+    private static readonly string[] NoNumbers = ["0.000000001", "21000000.00000001", "99999999999999999999", "1e400", "-0.000000001", "-1", "-2147483648"];
 
     private readonly NodeFault[] _kinds = kinds.Length > 0 ? kinds : All;
     private readonly Random _random = new(seed);

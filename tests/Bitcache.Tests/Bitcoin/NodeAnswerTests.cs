@@ -141,6 +141,45 @@ public sealed class NodeAnswerTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData("\"confirmations\":1", "\"confirmations\":-2147483648")]
+    [InlineData("\"confirmations\":1", "\"confirmations\":100000001")]
+    [InlineData("\"blockheight\":102", "\"blockheight\":-1")]
+    [InlineData("\"blockheight\":102", "\"blockheight\":100000001")]
+    [InlineData("\"blockheight\":102,", "")]
+    [InlineData("\"blockhash\"", "\"hash\"")]
+    public async Task A_place_that_no_transaction_can_have_is_unknown(string what, string instead)
+    {
+        foreach (var sample in new[] { Samples.Listed, Samples.Transaction })
+        {
+            var answer = sample.Replace(what, instead, StringComparison.Ordinal);
+            Assert.NotEqual(sample, answer);
+            _server.Answer(answer);
+            var call = sample == Samples.Listed ? _node.ListSinceBlockAsync(null, 12, Cancel) : (Task)_node.GetTransactionAsync(SampleTransaction, Cancel);
+            Assert.Equal(NodeFailure.Unknown, (await Assert.ThrowsAsync<NodeException>(() => call)).Failure);
+        }
+    }
+
+    [Fact]
+    public async Task What_is_told_of_another_transaction_or_block_is_unknown()
+    {
+        _server.Answer(Samples.Transaction);
+        Assert.NotNull(await _node.GetTransactionAsync(SampleTransaction, Cancel));
+        Assert.Equal(NodeFailure.Unknown, (await Assert.ThrowsAsync<NodeException>(() => _node.GetTransactionAsync(default, Cancel))).Failure);
+
+        _server.Answer($$"""{"hash":"{{Hash}}","height":7,"confirmations":1,"time":1795248074,"mediantime":1795248074}""");
+        Assert.True(BlockHash.TryParse(Hash, out var block));
+        Assert.NotNull(await _node.GetBlockInfoAsync(block, Cancel));
+        Assert.Equal(NodeFailure.Unknown, (await Assert.ThrowsAsync<NodeException>(() => _node.GetBlockInfoAsync(default, Cancel))).Failure);
+    }
+
+    [Fact]
+    public async Task A_transaction_without_inputs_is_unknown()
+    {
+        _server.Answer($$$"""{"tx":{"txid":"{{{Hash}}}","size":10,"locktime":0,"vin":[],"vout":[]},"inputs":[],"fee":0}""");
+        Assert.Equal(NodeFailure.Unknown, (await Assert.ThrowsAsync<NodeException>(() => _node.DecodePsbtAsync("", Cancel))).Failure);
+    }
+
+    [Theory]
     [InlineData("main", "false", 100, 100, 100, "false", GateReason.Open)]
     [InlineData("main", "false", 100, 101, 100, "false", GateReason.Open)]
     [InlineData("main", "false", 100, 102, 100, "false", GateReason.Syncing)]
@@ -177,7 +216,7 @@ public sealed class NodeAnswerTests : IAsyncLifetime
         (string Sample, Func<Task> Call)[] calls =
         [
             (Samples.Listed, () => _node.ListSinceBlockAsync(null, 12, Cancel)),
-            (Samples.Transaction, () => _node.GetTransactionAsync(default, Cancel)),
+            (Samples.Transaction, () => _node.GetTransactionAsync(SampleTransaction, Cancel)),
             (Samples.Psbt, () => _node.DecodePsbtAsync("", Cancel)),
             (Samples.Coins, () => _node.ListUnspentAsync(1, Cancel)),
         ];
@@ -232,6 +271,9 @@ public sealed class NodeAnswerTests : IAsyncLifetime
         }
         return answer;
     }
+
+    private static Txid SampleTransaction =>
+        Txid.TryParse("0247634a441a0b2690936a05facf780a6760647287176b50138b2c6bbf3df0ee", out var txid) ? txid : throw new InvalidOperationException();
 
     private static string Balances(string trusted) =>
         $$$"""{"mine":{"trusted":{{{trusted}}},"untrusted_pending":0.00000000,"immature":0}}""";
