@@ -125,8 +125,11 @@ public static class Limits
     public const int TimestampMessageBytesMax = 4_096;
     public const int TimestampFileBytesMax = 64 << 10;
 
-    /// <summary>One answer of the Bitcoin node: a block's worth of our own outputs is about 2 MB of JSON.</summary>
+    /// <summary>One answer of the Bitcoin node, but for the list below.</summary>
     public const int NodeAnswerBytesMax = 32 << 20;
+    /// <summary>The node's list of what changed since the cursor, in which an output has 1,100 bytes at most. Anybody may pay
+    /// our scripts: it must hold twelve blocks with nothing else in them, 23,255 outputs of 43 bytes each.</summary>
+    public const int NodeListBytesMax = 320 << 20;
     public const int NodeAnswerDepthMax = 32;
     /// <summary>No chain is higher for the next nineteen hundred years: a number above this is no height.</summary>
     public const int BlockHeightMax = 100_000_000;

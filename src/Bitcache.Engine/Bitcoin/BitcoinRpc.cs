@@ -46,14 +46,15 @@ public sealed class BitcoinRpc : IDisposable
         _http = new HttpClient(_handler, disposeHandler: false)
         {
             Timeout = Timeout.InfiniteTimeSpan,
-            MaxResponseContentBufferSize = Limits.NodeAnswerBytesMax,
         };
     }
 
     /// <summary>Calls the node, or one of its wallets, and reads the result. Throws <see cref="NodeException"/> for
     /// everything but a result that <paramref name="read"/> accepts.</summary>
+    /// <param name="answerBytesMax">A longer answer is not read.</param>
     public async Task<T> CallAsync<T>(
-        string? wallet, string method, JsonArray parameters, Func<JsonElement, T> read, CancellationToken cancel)
+        string? wallet, string method, JsonArray parameters, Func<JsonElement, T> read, CancellationToken cancel,
+        int answerBytesMax = Limits.NodeAnswerBytesMax)
     {
         var id = Interlocked.Increment(ref _lastId);
         var body = JsonSerializer.SerializeToUtf8Bytes(new JsonObject
@@ -64,7 +65,7 @@ public sealed class BitcoinRpc : IDisposable
             ["params"] = parameters,
         });
         var uri = wallet is null ? _options.Endpoint : new Uri(_options.Endpoint, "/wallet/" + Uri.EscapeDataString(wallet));
-        var (status, answer) = await SendAsync(uri, method, body, cancel);
+        var (status, answer) = await SendAsync(uri, method, body, answerBytesMax, cancel);
         try
         {
             return read(Result(answer, id));
@@ -81,16 +82,17 @@ public sealed class BitcoinRpc : IDisposable
 
     /// <summary>Sends the request; once more after 401 with credentials read anew, since the node checks them before
     /// it looks at the request.</summary>
-    private async Task<(HttpStatusCode Status, byte[] Answer)> SendAsync(Uri uri, string method, byte[] body, CancellationToken cancel)
+    private async Task<(HttpStatusCode Status, byte[] Answer)> SendAsync(
+        Uri uri, string method, byte[] body, int answerBytesMax, CancellationToken cancel)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         deadline.CancelAfter(_options.Timeout);
         try
         {
             var known = _credentials;
-            var (status, answer) = await PostAsync(uri, body, known ?? (_credentials = _options.Credentials.Read()), deadline.Token);
+            var (status, answer) = await PostAsync(uri, body, answerBytesMax, known ?? (_credentials = _options.Credentials.Read()), deadline.Token);
             if (status == HttpStatusCode.Unauthorized && known is not null)
-                (status, answer) = await PostAsync(uri, body, _credentials = _options.Credentials.Read(), deadline.Token);
+                (status, answer) = await PostAsync(uri, body, answerBytesMax, _credentials = _options.Credentials.Read(), deadline.Token);
             return status switch
             {
                 HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => throw new NodeException(
@@ -116,12 +118,13 @@ public sealed class BitcoinRpc : IDisposable
     }
 
     private async Task<(HttpStatusCode Status, byte[] Answer)> PostAsync(
-        Uri uri, byte[] body, AuthenticationHeaderValue credentials, CancellationToken cancel)
+        Uri uri, byte[] body, int answerBytesMax, AuthenticationHeaderValue credentials, CancellationToken cancel)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, uri) { Content = new ByteArrayContent(body) };
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         request.Headers.Authorization = credentials;
-        using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseContentRead, cancel);
+        using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancel);
+        await response.Content.LoadIntoBufferAsync(answerBytesMax, cancel);
         return (response.StatusCode, await response.Content.ReadAsByteArrayAsync(cancel));
     }
 

@@ -81,7 +81,7 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
     // change and an anchor's own output would come as receipts.
     public Task<WalletChanges?> ListSinceBlockAsync(BlockHash? cursor, int finality, CancellationToken cancel) =>
         NullIfUnknown(WalletAsync(
-            "listsinceblock", [cursor?.ToString(), finality, false, true, false], NodeAnswerReader.WalletChanges, cancel));
+            "listsinceblock", [cursor?.ToString(), finality, false, true, false], NodeAnswerReader.WalletChanges, cancel, Limits.NodeListBytesMax));
 
     // The same with change, and without what left the chain.
     public Task<IReadOnlyList<Txid>?> ListTransactionsSinceAsync(BlockHash block, CancellationToken cancel) =>
@@ -240,10 +240,11 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
     private Task<T> NodeAsync<T>(string method, JsonArray parameters, Func<JsonElement, T> read, CancellationToken cancel) =>
         nodes.Used.Rpc.CallAsync(null, method, parameters, read, cancel);
 
-    private Task<T> WalletAsync<T>(string method, JsonArray parameters, Func<JsonElement, T> read, CancellationToken cancel)
+    private Task<T> WalletAsync<T>(
+        string method, JsonArray parameters, Func<JsonElement, T> read, CancellationToken cancel, int answerBytesMax = Limits.NodeAnswerBytesMax)
     {
         var node = nodes.Used;
-        return node.Rpc.CallAsync(node.Wallet, method, parameters, read, cancel);
+        return node.Rpc.CallAsync(node.Wallet, method, parameters, read, cancel, answerBytesMax);
     }
 
     private static T AboutWhatWasAsked<T>(T answer, Func<T, bool> isIt) =>

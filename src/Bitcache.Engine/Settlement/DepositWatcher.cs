@@ -16,9 +16,16 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
     /// <summary>How often one look starts over because a block arrived meanwhile.</summary>
     private const int LooksMax = 5;
 
+    // The newest block and the cursor behind a look in which the node knew all that it was asked for. Until one of them is
+    // another there is nothing new to see, and the list, which may be long, is not asked for.
+    private (BlockHash Best, ChainCursor? Cursor)? _seen;
+
     /// <summary>What a look found out about one output.</summary>
     private sealed record Sighting(
         OutPoint OutPoint, ByteString Script, Sats Amount, int Confirmations, BlockHash Block, uint Height, bool Coinbase);
+
+    /// <summary>The node may be another one, or one that was restarted: the next look does not rest on what the last one saw.</summary>
+    public void LookAnew() => _seen = null;
 
     /// <summary>Looks until the best block did not change meanwhile, then moves the cursor.</summary>
     /// <exception cref="NodeException">Nothing is lost: the next look starts where this one did.</exception>
@@ -28,27 +35,34 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
         for (var i = 0; i < LooksMax; i++)
         {
             var best = (await node.GetBlockchainInfoAsync(cancel)).BestBlock;
-            var next = await LookOnceAsync(cancel);
+            var (cursor, ring) = await partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.CursorRing()));
+            if (_seen == (best, cursor)) return;
+            var (next, isWhole) = await LookOnceAsync(cursor, ring, cancel);
             if ((await node.GetBlockchainInfoAsync(cancel)).BestBlock != best) continue;
+            if (await node.GetBlockInfoAsync(next, cancel) is not { } block) return;
             // Every change was journaled before this is.
-            if (await node.GetBlockInfoAsync(next, cancel) is { } block)
-                await partitions.First.SubmitAsync(new MoveCursor((uint)block.Height, block.Hash));
+            cursor = new ChainCursor((uint)block.Height, block.Hash);
+            await partitions.First.SubmitAsync(new MoveCursor(cursor.Height, cursor.Block));
+            _seen = isWhole ? (best, cursor) : null;
             return;
         }
     }
 
-    private async Task<BlockHash> LookOnceAsync(CancellationToken cancel)
+    /// <returns>The block to look from next time, and whether the node knew all that it was asked for.</returns>
+    private async Task<(BlockHash Next, bool IsWhole)> LookOnceAsync(ChainCursor? cursor, IReadOnlyList<ChainCursor> ring, CancellationToken cancel)
     {
-        var (cursor, ring) = await partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.CursorRing()));
         var open = (await partitions.QueryAllAsync(ledger => ledger.OpenDeposits())).SelectMany(deposits => deposits);
         var changes = await ListAsync(cursor, ring, cancel);
         var arrived = changes.Entries.Select(ToSighting).OfType<Sighting>().ToArray();
         var ours = await FindOursAsync([.. arrived.Select(s => s.OutPoint.Txid).Distinct()]);
         var sightings = new Dictionary<OutPoint, Sighting>();
         foreach (var sighting in arrived.Where(s => !ours.Contains(s.OutPoint.Txid))) sightings[sighting.OutPoint] = sighting;
-        foreach (var deposit in open)
+        var isWhole = true;
+        foreach (var deposit in open.Where(d => !sightings.ContainsKey(d.OutPoint)))
         {
-            if (!sightings.ContainsKey(deposit.OutPoint)) sightings[deposit.OutPoint] = await AskAsync(deposit, cancel);
+            var transaction = await node.GetTransactionAsync(deposit.OutPoint.Txid, cancel);
+            isWhole &= transaction is not null;
+            sightings[deposit.OutPoint] = ToSighting(deposit, transaction);
         }
         // A script belongs to one wallet, and its deposits are booked where that lives.
         var known = await partitions.QueryAllAsync(ledger => sightings.Values
@@ -57,7 +71,7 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
             .ToArray());
         // Side by side, so that they share syncs; they touch different outputs.
         await Task.WhenAll(known.SelectMany((found, number) => found.Select(k => ApplyAsync(partitions[number], k.Sighting, k.Deposit))));
-        return changes.LastBlock;
+        return (changes.LastBlock, isWhole);
     }
 
     /// <summary>Which of these transactions were signed for families: what they pay to our own scripts is no deposit.</summary>
@@ -89,13 +103,13 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
             : null;
     }
 
-    private async Task<Sighting> AskAsync(Deposit deposit, CancellationToken cancel)
+    /// <summary>A deposit that is not in the list, by its transaction; null for one that the node does not know.</summary>
+    private Sighting ToSighting(Deposit deposit, WalletTransaction? transaction)
     {
-        var transaction = await node.GetTransactionAsync(deposit.OutPoint.Txid, cancel);
         if (transaction is null) log.DepositForgotten(deposit.OutPoint);
         // A transaction that the node forgot is treated as one that left the chain, never as one that is final.
         var confirmations = transaction?.Confirmations ?? 0;
-        var onChain = confirmations >= 1 && transaction?.Block is not null;
+        var onChain = confirmations >= 1;
         return new Sighting(
             deposit.OutPoint, deposit.Script, deposit.Amount, confirmations,
             onChain ? transaction!.Block!.Value : deposit.Block, onChain ? (uint)transaction!.Height!.Value : deposit.Height,

@@ -216,6 +216,7 @@ public sealed class SettlementLoop : IAsyncDisposable
             {
                 // The node may have been restarted: its locks are gone.
                 await Payouts[0].LockCoinsAsync(cancel);
+                _deposits.LookAnew();
                 _logger.NodeOpen(chain.Blocks);
             }
             await _deposits.LookAsync(cancel);

@@ -98,6 +98,17 @@ public sealed class NodeAnswerTests : IAsyncLifetime
         Assert.Equal(NodeFailure.Unknown, (await Assert.ThrowsAsync<NodeException>(() => _node.GetBlockHashAsync(1, Cancel))).Failure);
     }
 
+    [Fact]
+    public async Task A_list_of_what_changed_may_be_longer_than_any_other_answer()
+    {
+        // Whoever pays us makes it so long: it must not stop deposits.
+        var entry = Samples.Listed[(Samples.Listed.IndexOf('[', StringComparison.Ordinal) + 1)..Samples.Listed.IndexOf("],\"removed\"", StringComparison.Ordinal)];
+        var times = (Limits.NodeAnswerBytesMax / entry.Length) + 1;
+        _server.Answer($$"""{"transactions":[{{string.Join(',', Enumerable.Repeat(entry, times))}}],"removed":[],"lastblock":"{{Hash}}"}""");
+        Assert.Equal(3 * times, (await _node.ListSinceBlockAsync(null, 12, Cancel))!.Entries.Count);
+        Assert.Equal(NodeFailure.Unknown, (await Assert.ThrowsAsync<NodeException>(() => _node.GetBalancesAsync(Cancel))).Failure);
+    }
+
     [Theory]
     [InlineData("0.00000001", 1)]
     [InlineData("20999999.97690000", 2_099_999_997_690_000)]

@@ -1,0 +1,111 @@
+using System.Security.Cryptography;
+using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine;
+using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Partitions;
+using Bitcache.Engine.Settlement;
+using Bitcache.Tests.Partitions;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Bitcache.Tests.Settlement;
+
+/// <summary>Single looks at the chain, with a node that says what a test has it say. What a real node does is tested with one.</summary>
+[Trait("suite", "core")]
+public sealed class DepositLookTests : IAsyncLifetime
+{
+    private static readonly BlockHash Genesis = new(new Hash256(0, 1));
+    private static readonly Sats Amount = new(50_000);
+    private readonly GatedJournal _journal = new();
+    private readonly Partition _partition;
+    private readonly NodeOfCalls _node;
+    private readonly DepositWatcher _watcher;
+    private readonly OutPoint _output = new(NewTxid(), 3);
+    private readonly List<WalletEntry> _listed = [];
+    private WalletTransaction? _asked;
+    private string _address = "";
+    private WalletId _wallet;
+    private int _height = 100;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public DepositLookTests()
+    {
+        _partition = BegunLedger.Over(_journal, TimeProvider.System);
+        _partition.Start();
+        (var seam, _node) = NodeOfCalls.Create();
+        _node.On(nameof(IBitcoinNode.GetBlockchainInfoAsync), (CancellationToken _) => new BlockchainInfo("regtest", _height, _height, Block(_height), false));
+        _node.On(nameof(IBitcoinNode.ListSinceBlockAsync), (BlockHash? _) => (WalletChanges?)new WalletChanges([.. _listed], [], Genesis));
+        _node.On(nameof(IBitcoinNode.GetBlockInfoAsync), (BlockHash block) => (BlockInfo?)new BlockInfo(block, 0, _height + 1, null, default, default));
+        _node.On(nameof(IBitcoinNode.GetTransactionAsync), (Txid _) => _asked);
+        var settings = new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin, ConfirmationsToCredit = [new ConfirmationRule(0, 3)] };
+        _watcher = new DepositWatcher(new PartitionSet([_partition]), seam, settings, NullLogger.Instance);
+    }
+
+    public async ValueTask InitializeAsync()
+    {
+        (_, _wallet) = await BegunLedger.BeginAsync(_partition, TimeProvider.System, sat: 1_000);
+        // What the ledger begins with is settled: nobody asks for it.
+        Assert.Equal(Outcome.Accepted, (await _partition.SubmitAsync(
+            new ChangeDeposit(default, DepositState.Final, false, BegunLedger.Script, new Sats(1_000), default, 1))).Outcome);
+        var script = new ByteString([0x51, 32, .. RandomNumberGenerator.GetBytes(32)]);
+        await _partition.SubmitAsync(new AssignAddress(ClientIds.Next(TimeProvider.System), _wallet, AddressPurpose.Deposit, script));
+        _address = BitcoinAddress.FromScript(script.Span, BitcoinNetwork.Regtest)!;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _partition.DisposeAsync();
+        _journal.Dispose();
+    }
+
+    [Fact]
+    public async Task A_chain_that_stands_still_is_not_looked_at_again()
+    {
+        Pay(confirmations: 1);
+        await LookAsync();
+        await LookAsync();
+        Assert.Equal(1, CountOf(nameof(IBitcoinNode.ListSinceBlockAsync)));
+        _height++;
+        Pay(confirmations: 2);
+        await LookAsync();
+        Assert.Equal(2, CountOf(nameof(IBitcoinNode.ListSinceBlockAsync)));
+        // Another node may know more of the same chain.
+        _watcher.LookAnew();
+        await LookAsync();
+        Assert.Equal(3, CountOf(nameof(IBitcoinNode.ListSinceBlockAsync)));
+    }
+
+    [Fact]
+    public async Task What_the_node_does_not_know_is_asked_for_at_every_look()
+    {
+        Pay(confirmations: 3);
+        await LookAsync();
+        Assert.Equal(DepositState.Credited, (await DepositAsync()).State);
+        _listed.Clear();
+        _height++;
+        await LookAsync();
+        Assert.Equal(DepositState.Frozen, (await DepositAsync()).State);
+        _asked = new WalletTransaction(_output.Txid, 4, Block(98), 98, null, [], [], []);
+        await LookAsync();
+        Assert.Equal(DepositState.Credited, (await DepositAsync()).State);
+    }
+
+    private async Task LookAsync() => await _watcher.LookAsync(Cancel);
+
+    /// <summary>The node lists the payment, and nothing else.</summary>
+    private void Pay(int confirmations, Sats? amount = null)
+    {
+        _listed.Clear();
+        var height = _height + 1 - confirmations;
+        _listed.Add(new WalletEntry(WalletEntryCategory.Receive, _output, _address, amount ?? Amount, confirmations, Block(height), height, false));
+    }
+
+    private async Task<Deposit> DepositAsync() => Assert.Single(await _partition.QueryAsync(ledger => ledger.DepositsOf(_wallet)));
+
+    private int CountOf(string call) => _node.Calls.Count(c => c == call);
+
+    private static BlockHash Block(int height) => new(new Hash256(1, (UInt128)height));
+
+    private static Txid NewTxid() => new(Hash256.Read(RandomNumberGenerator.GetBytes(Hash256.Bytes)));
+}
