@@ -27,7 +27,7 @@ internal static class DepositCommands
                     Columns.Write(output, ["output", "amount", "state", "block", "address"], page.Items.Select(d => (string[])
                     [
                         d.Output, Session.Sat(d.AmountSat), Describe(d),
-                        d.Height.ToString(CultureInfo.InvariantCulture), d.Address,
+                        d.Height?.ToString(CultureInfo.InvariantCulture) ?? "", d.Address,
                     ]));
                     Columns.WriteNext(output, page.Next);
                 }));

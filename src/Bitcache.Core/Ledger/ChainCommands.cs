@@ -19,6 +19,8 @@ public enum DepositState : byte
 }
 
 /// <summary>Takes one output (txid:vout) to another state; the ledger knows which steps there are and what each books.</summary>
+/// <param name="Block">That holds it, or held it last; none while it was never credited and is in no block any more.</param>
+/// <param name="Height">Of the block; 0 for none.</param>
 /// <param name="Suspense">Only with <see cref="DepositState.Credited"/>: book it to suspense (too small, or a coinbase).</param>
 public sealed record ChangeDeposit(
     OutPoint OutPoint, DepositState To, bool Suspense, ByteString Script, Sats Amount, BlockHash Block, uint Height) : Command

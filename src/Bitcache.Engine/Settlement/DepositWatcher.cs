@@ -109,19 +109,20 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
         if (transaction is null) log.DepositForgotten(deposit.OutPoint);
         // A transaction that the node forgot is treated as one that left the chain, never as one that is final.
         var confirmations = transaction?.Confirmations ?? 0;
-        var onChain = confirmations >= 1;
-        return new Sighting(
-            deposit.OutPoint, deposit.Script, deposit.Amount, confirmations,
-            onChain ? transaction!.Block!.Value : deposit.Block, onChain ? (uint)transaction!.Height!.Value : deposit.Height,
-            Coinbase: deposit.IsWaitingCoinbase);
+        var (block, height) = (deposit.Block, deposit.Height);
+        if (confirmations >= 1) (block, height) = (transaction!.Block!.Value, (uint)transaction.Height!.Value);
+        else if (deposit.State == DepositState.Seen) (block, height) = (default, 0);
+        return new Sighting(deposit.OutPoint, deposit.Script, deposit.Amount, confirmations, block, height, Coinbase: deposit.IsWaitingCoinbase);
     }
 
+    /// <exception cref="NodeException">The node says something else of an output than it did before: an output never changes.</exception>
     private async Task ApplyAsync(Partition partition, Sighting seen, Deposit? deposit)
     {
-        var state = deposit?.State ?? DepositState.None;
+        if (deposit is not null && (deposit.Amount, deposit.Script) != (seen.Amount, seen.Script))
+            throw new NodeException(NodeFailure.Unknown, $"the node says that {seen.OutPoint} pays {seen.Amount} and another script or amount than it said before, {deposit.Amount}");
         var tooSmall = seen.Amount.Value < settings.DepositMinimumSat;
         var suspense = deposit is { Booked: true } ? deposit.Suspense : seen.Coinbase;
-        foreach (var to in Steps(seen, state))
+        foreach (var to in Steps(seen, deposit?.State ?? DepositState.None, deposit is { Booked: true }))
         {
             var change = new ChangeDeposit(
                 seen.OutPoint, to, suspense || (tooSmall && to == DepositState.Credited && deposit is not { Booked: true }),
@@ -134,7 +135,7 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
     }
 
     /// <summary>The states that a deposit goes through now, given where it is and how deep its transaction.</summary>
-    private IEnumerable<DepositState> Steps(Sighting seen, DepositState state)
+    private IEnumerable<DepositState> Steps(Sighting seen, DepositState state, bool isBooked)
     {
         var toCredit = settings.ConfirmationsFor(seen.Amount, seen.Coinbase);
         if (seen.Confirmations >= toCredit)
@@ -145,7 +146,7 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
         else if (seen.Confirmations >= 1)
         {
             // One that was credited stays so, even if it is now in another block with fewer confirmations.
-            if (state is not (DepositState.Credited or DepositState.Frozen)) yield return DepositState.Seen;
+            if (!isBooked) yield return DepositState.Seen;
         }
         else if (seen.Confirmations <= -settings.FinalityDepth)
         {
@@ -154,6 +155,11 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
         else if (state == DepositState.Credited || (state == DepositState.Seen && seen.Confirmations < 0))
         {
             yield return DepositState.Frozen;
+        }
+        else if (state == DepositState.Seen)
+        {
+            // It waits for a block again.
+            yield return DepositState.Seen;
         }
     }
 }

@@ -29,6 +29,13 @@ public sealed class DepositReplyTests
     }
 
     [Fact]
+    public void One_whose_block_left_the_chain_has_no_confirmations_and_no_block()
+    {
+        var reply = DepositReply.Of(Deposit(10_000, DepositState.Seen) with { Height = 0 }, Settings, 104);
+        Assert.Equal((0, 6, null, null), (reply.Confirmations, reply.ConfirmationsNeeded, reply.Block, reply.Height));
+    }
+
+    [Fact]
     public void A_coinbase_waits_until_it_is_mature()
     {
         var reply = DepositReply.Of(Deposit(5_000, DepositState.Seen) with { Suspense = true }, Settings, 180);

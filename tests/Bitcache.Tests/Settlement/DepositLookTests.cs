@@ -91,6 +91,61 @@ public sealed class DepositLookTests : IAsyncLifetime
         Assert.Equal(DepositState.Credited, (await DepositAsync()).State);
     }
 
+    [Fact]
+    public async Task An_output_that_pays_something_else_than_before_is_not_believed()
+    {
+        Pay(confirmations: 1);
+        await LookAsync();
+        _height += 2;
+        Pay(confirmations: 3, new Sats(60_000));
+        Assert.Equal(NodeFailure.Unknown, (await Assert.ThrowsAsync<NodeException>(LookAsync)).Failure);
+        Assert.Equal((DepositState.Seen, Amount), ((await DepositAsync()).State, (await DepositAsync()).Amount));
+        Pay(confirmations: 3);
+        await LookAsync();
+        Assert.Equal(DepositState.Credited, (await DepositAsync()).State);
+    }
+
+    [Fact]
+    public async Task One_that_was_never_credited_and_comes_back_is_seen_again()
+    {
+        Pay(confirmations: 1);
+        await LookAsync();
+        _listed.Clear();
+        foreach (var (confirmations, state) in new[] { (0, DepositState.Seen), (-1, DepositState.Frozen), (0, DepositState.Frozen) })
+        {
+            _height++;
+            _asked = new WalletTransaction(_output.Txid, confirmations, null, null, null, [], [], []);
+            await LookAsync();
+            Assert.Equal(state, (await DepositAsync()).State);
+        }
+        _height++;
+        Pay(confirmations: 1);
+        await LookAsync();
+        Assert.Equal((DepositState.Seen, Block(_height)), ((await DepositAsync()).State, (await DepositAsync()).Block));
+    }
+
+    [Fact]
+    public async Task One_that_waits_and_left_its_block_has_no_confirmations()
+    {
+        Pay(confirmations: 2);
+        await LookAsync();
+        Assert.Equal((Block(_height - 1), (uint)_height - 1), ((await DepositAsync()).Block, (await DepositAsync()).Height));
+        _listed.Clear();
+        _height++;
+        _asked = new WalletTransaction(_output.Txid, 0, null, null, null, [], [], []);
+        await LookAsync();
+        Assert.Equal((DepositState.Seen, default, 0u), ((await DepositAsync()).State, (await DepositAsync()).Block, (await DepositAsync()).Height));
+        // Nothing more is journaled of it while it waits.
+        var entries = _partition.DurableSequence;
+        _height++;
+        await LookAsync();
+        Assert.Equal(entries, _partition.DurableSequence);
+        _height++;
+        Pay(confirmations: 3);
+        await LookAsync();
+        Assert.Equal(DepositState.Credited, (await DepositAsync()).State);
+    }
+
     private async Task LookAsync() => await _watcher.LookAsync(Cancel);
 
     /// <summary>The node lists the payment, and nothing else.</summary>

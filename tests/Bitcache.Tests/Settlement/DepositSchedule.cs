@@ -122,7 +122,10 @@ internal sealed class DepositSchedule : NodeSchedule
                 Must.Hold(depth < 1, $"P9: {output} has {depth} confirmations and is unknown.");
                 continue;
             }
-            var credit = ToCredit(deposits[output]);
+            var (credit, deposit) = (ToCredit(deposits[output]), deposits[output]);
+            if (!deposit.Booked && depth >= 1 && depth < credit)
+                Must.Hold(state == DepositState.Seen && deposit.Block == known.Block!.Hash, $"{output} has {depth} confirmations in {known.Block!.Hash}, and is {state} in {deposit.Block}.");
+            if (state == DepositState.Seen && depth < 1) Must.Hold(deposit.Height == 0, $"{output} is in no block, and is {state} in {deposit.Block}.");
             if (depth >= credit) Must.Hold(state == DepositState.Credited, $"P9: {output} has {depth} confirmations and is {state}.");
             if (depth < 1) Must.Hold(state != DepositState.Credited, $"P9: {output} has {depth} confirmations and is credited.");
             if (depth <= -Settings.FinalityDepth) Must.Hold(state == DepositState.Reversed, $"P9: a conflict of {output} is {-depth} deep, and it is {state}.");
