@@ -23,6 +23,7 @@ public sealed class SettlementLoop : IAsyncDisposable
 {
     private readonly PartitionSet _partitions;
     private readonly OperatorFunds _funds;
+    private readonly Reserves _reserves;
     private readonly Signing _signing;
     private readonly LogKeeper _log;
     private readonly IBitcoinNode _node;
@@ -56,6 +57,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         _deposits = new DepositWatcher(partitions, node, settings, logger);
         _anchor = new AnchorWatch(partitions, node, settings.FinalityDepth, logger);
         _funds = new OperatorFunds(partitions, settings, time);
+        _reserves = new Reserves(partitions, node);
         _rates = new PayoutBuilder(node, settings);
         Fees = new WithdrawalFees(settings, time);
         _cold = new ColdWallet(node, settings);
@@ -344,37 +346,14 @@ public sealed class SettlementLoop : IAsyncDisposable
     private async Task CompareReservesAsync(BlockHash best, CancellationToken cancel)
     {
         if (best == _comparedAt && !_health.ReservesShort && _alarms.Health.Cold?.Trouble is null) return;
-        var views = await _partitions.QueryAllAsync(ledger => (ledger.Totals, Paying: ledger.LiveFamilies().Select(
-            f => (Family: f, Amount: f.Withdrawals.Sum(k => ledger.FindWithdrawal(k)!.Amount.Value))).ToArray()));
-        var reserves = (await _node.GetBalancesAsync(cancel)).Trusted;
         ColdFound? cold = _cold.IsDeclared ? await _cold.AskAsync(cancel) : null;
+        var found = await _reserves.FindAsync(cold?.Coins ?? Sats.Zero, cancel);
         // Coins that a block moved in between could be in both.
         if (cold is not null && (await _node.GetBlockchainInfoAsync(cancel)).BestBlock != best) return;
-        _alarms.TellCoins(reserves, cold);
-        reserves += cold?.Coins ?? Sats.Zero;
-        foreach (var (family, amount) in views.SelectMany(v => v.Paying).Where(f => f.Family.Attempts.Count > 0))
-        {
-            // The wallet deducts a transaction as soon as it knows it; the ledger only when it is final.
-            if (await FindDeductedAsync(family.Attempts.Select(a => (a.Txid, a.Fee)), cancel) is { } fee) reserves += new Sats(amount) + fee;
-            if (await FindDeductedAsync(family.Children.Select(c => (c.Txid, c.Fee)), cancel) is { } childFee) reserves += childFee;
-        }
-        // What is on its way between partitions is owed as well. Counted like this, a credit that arrives between two of
-        // the questions is counted once.
-        var liabilities = new Msat(views.Sum(v => v.Totals.Liabilities - v.Totals.FromPartitions));
-        var isShort = reserves.ToMsat() < liabilities;
-        if (isShort && !_health.ReservesShort) _logger.ReservesShort(reserves.ToMsat(), liabilities);
-        _health = _health with { Reserves = reserves.ToMsat(), ReservesShort = isShort };
+        _alarms.TellCoins(found.Hot, cold);
+        if (found.AreShort && !_health.ReservesShort) _logger.ReservesShort(found.There, found.Owed);
+        _health = _health with { Reserves = found.There, ReservesShort = found.AreShort };
         _comparedAt = best;
-    }
-
-    /// <summary>The fee of the transaction that the node's wallet counts with: the newest that it knows, unless another one is in a block.</summary>
-    private async Task<Sats?> FindDeductedAsync(IEnumerable<(Txid Txid, Sats Fee)> signed, CancellationToken cancel)
-    {
-        foreach (var (txid, fee) in signed.Reverse())
-        {
-            if (await _node.GetTransactionAsync(txid, cancel) is { Confirmations: >= 0 }) return fee;
-        }
-        return null;
     }
 
     private UnixTime Now() => new(_time.GetUtcNow().ToUnixTimeMilliseconds());
