@@ -135,7 +135,8 @@ public sealed partial class PayoutBuilder(IBitcoinNode node, EngineSettings sett
                 ? Prepare(order, psbt, Convert.FromBase64String(signed.Psbt))
                 : BuildResult.Refuse(BuildRefusal.NotAsAsked, "the node's wallet could not sign every input");
         }
-        if (!BitcoinTransaction.TryParse(raw, out var transaction) || transaction.Txid != psbt.Txid)
+        // What was checked is what the node said of its transaction: these are its bytes.
+        if (!BitcoinTransaction.TryParse(raw, out var transaction) || !IsSame(transaction, psbt))
             return BuildResult.Refuse(BuildRefusal.NotAsAsked, "the signed transaction is not the one that was checked");
         if (RefuseSize(transaction.VirtualBytes) is { } tooLarge) return tooLarge;
         return new BuildResult(
@@ -151,7 +152,7 @@ public sealed partial class PayoutBuilder(IBitcoinNode node, EngineSettings sett
     private static BuildResult Prepare(BuildOrder order, DecodedPsbt checkedPsbt, byte[] psbt)
     {
         if (psbt.Length > Limits.PsbtBytesMax) return BuildResult.Refuse(BuildRefusal.TooLarge, $"the transaction to be signed has {psbt.Length} bytes");
-        if (!Psbt.TryReadTransaction(psbt, out var transaction) || transaction.Txid != checkedPsbt.Txid)
+        if (!Psbt.TryReadTransaction(psbt, out var transaction) || !IsSame(transaction, checkedPsbt))
             return BuildResult.Refuse(BuildRefusal.NotAsAsked, "the transaction to be signed is not the one that was checked");
         if (RefuseSize(transaction.VirtualBytes + (transaction.Inputs.Count * WitnessVirtualBytesMax)) is { } tooLarge) return tooLarge;
         return new BuildResult(null, BuildRefusal.None, "")
@@ -160,6 +161,11 @@ public sealed partial class PayoutBuilder(IBitcoinNode node, EngineSettings sett
                 order.Family.Number, order.Family.Attempts.Count + 1, transaction.Txid, checkedPsbt.Fee!.Value, new ByteString(psbt)),
         };
     }
+
+    private static bool IsSame(BitcoinTransaction transaction, DecodedPsbt psbt) =>
+        transaction.Txid == psbt.Txid
+        && transaction.Inputs.Select(i => i.Spent).SequenceEqual(psbt.Inputs.Select(i => i.Output))
+        && transaction.Outputs.Select(o => (o.Value, new ByteString(o.Script))).SequenceEqual(psbt.Outputs.Select(o => (o.Amount, new ByteString(o.Script))));
 
     private List<NewOutput> Outputs(BuildOrder order)
     {
@@ -235,6 +241,9 @@ public sealed partial class PayoutBuilder(IBitcoinNode node, EngineSettings sett
             if (input.Output == order.AnchorTip && order.PreviousAnchor is null) return NotAsAsked("an ordinary payment would spend the anchor's output");
             if (input.Spent is null || !WitnessProgram.IsScript(input.Spent.Script)) return NotAsAsked($"input {input.Output} is not segwit");
         }
+        // It is booked as it is said here. The amounts that are spent the signatures commit to.
+        var left = psbt.Inputs.Sum(i => i.Spent!.Amount.Value) - psbt.Outputs.Sum(o => o.Amount.Value);
+        if (left != fee.Value) return NotAsAsked($"the transaction leaves {left} sat to its miner, and the node says {fee}");
         return null;
     }
 

@@ -67,6 +67,7 @@ public sealed class ReplacementCheckTests
     [InlineData("belongs to another live family")]
     [InlineData("would spend the anchor's output")]
     [InlineData("is not segwit")]
+    [InlineData("to its miner")]
     public async Task One_that_is_not_what_was_asked_for_is_not_signed(string why)
     {
         var stranger = Change with { Script = [.. RuleTable.Script("stranger").Span] };
@@ -80,9 +81,10 @@ public sealed class ReplacementCheckTests
             "pays a stranger" => ([Coin], [Payment, stranger], 80L),
             "belongs to another live family" => ([Coin, RuleTable.Output("taken")], [Payment, Change], 80L),
             "would spend the anchor's output" => ([Coin, RuleTable.Output("tip")], [Payment, Change], 80L),
+            "to its miner" => ([Coin], [Payment, Change], 80L),
             _ => ((OutPoint[])[Coin, RuleTable.Output("old")], (PsbtOutput[])[Payment, Change], 80L),
         };
-        Give(inputs, outputs, fee);
+        Give(inputs, outputs, fee, fee + (why == "to its miner" ? 1 : 0));
         var result = await BuildAsync();
         Assert.Null(result.Attempt);
         Assert.Contains(why, result.Detail, StringComparison.Ordinal);
@@ -106,14 +108,40 @@ public sealed class ReplacementCheckTests
         return builder.ReplaceAsync(order, new FeeRate(5_000), Cancel);
     }
 
-    /// <summary>Has the node build a transaction and sign it.</summary>
-    private (DecodedPsbt Psbt, byte[] Raw) Give(OutPoint[] inputs, PsbtOutput[] outputs, long fee)
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task A_transaction_that_is_another_than_the_node_said_is_not_taken_though_it_has_its_name(int what)
     {
+        var (psbt, _) = Give([Coin], [Payment, Change], 80);
+        var stranger = Change with { Script = [.. RuleTable.Script("stranger").Span] };
+        var (inputs, outputs) = what switch
+        {
+            0 => ([Coin], [Payment, stranger]),
+            1 => ([Coin], [Payment, Change with { Amount = new Sats(299) }]),
+            _ => ((OutPoint[])[Added], (PsbtOutput[])[Payment, Change]),
+        };
+        var raw = Raw(inputs, outputs);
+        Assert.True(BitcoinTransaction.TryParse(raw, out var other));
+        _node.On(nameof(IBitcoinNode.DecodePsbtAsync), (string _) => psbt with { Txid = other.Txid });
+        _node.On(nameof(IBitcoinNode.WalletProcessPsbtAsync), (string text) => new SignedPsbt(text, raw));
+        var result = await BuildAsync();
+        Assert.Equal((null, BuildRefusal.NotAsAsked), (result.Attempt, result.Refusal));
+    }
+
+    /// <summary>Has the node build a transaction and sign it.</summary>
+    /// <param name="left">What it leaves to its miner, if that is not the fee.</param>
+    private (DecodedPsbt Psbt, byte[] Raw) Give(OutPoint[] inputs, PsbtOutput[] outputs, long fee, long? left = null)
+    {
+        // The first coin pays for everything, any other is worth a satoshi.
+        var first = new Sats(outputs.Sum(o => o.Amount.Value) + (left ?? fee) - (inputs.Length - 1));
         var raw = Raw(inputs, outputs);
         Assert.True(BitcoinTransaction.TryParse(raw, out var transaction));
         var psbt = new DecodedPsbt(
             transaction.Txid, raw.Length, 0,
-            [.. inputs.Select(i => new PsbtInput(i, 0, i == RuleTable.Output("old") ? new PsbtOutput(new Sats(1), [0x76]) : Change))], outputs, new Sats(fee));
+            [.. inputs.Select((input, i) => new PsbtInput(input, 0, new PsbtOutput(i == 0 ? first : new Sats(1), input == RuleTable.Output("old") ? [0x76] : Change.Script)))],
+            outputs, new Sats(fee));
         _node.On(nameof(IBitcoinNode.DecodePsbtAsync), (string _) => psbt);
         _node.On(nameof(IBitcoinNode.WalletProcessPsbtAsync), (string text) => new SignedPsbt(text, raw));
         return (psbt, raw);
