@@ -20,6 +20,8 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
 {
     /// <summary>Too few coins are waited for this many turns before the withdrawals are tried in smaller families.</summary>
     private const int TurnsWithoutCoinsMax = 30;
+    /// <summary>How often a family is opened without what was taken back just then.</summary>
+    private const int OpenTriesMax = 3;
 
     private readonly PayoutBuilder _builder = new(node, settings);
     private readonly SpendFinder _spends = new(node, settings.FinalityDepth);
@@ -55,16 +57,33 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         while (anchor is not null || left.Count > 0)
         {
             var carried = _room.Take(left, anchor is not null);
-            var number = await partition.QueryAsync(ledger => ledger.NextFamily);
-            var answer = await partition.SubmitAsync(
-                new OpenFamily(number, new Sats(settings.FeeCapSat), anchor, [.. carried.Select(w => w.Key)]));
-            if (answer.Outcome != Outcome.Accepted)
+            var (number, bound, outcome) = await OpenAsync(anchor, [.. carried.Select(w => w.Key)]);
+            if (outcome == Outcome.None) continue;
+            if (outcome != Outcome.Accepted)
             {
-                OperatorFundsLow = answer.Outcome == Outcome.OperatorFundsLow;
+                OperatorFundsLow = outcome == Outcome.OperatorFundsLow;
                 return;
             }
-            log.FamilyOpened(number, carried.Count, anchor?.Epoch);
+            log.FamilyOpened(number, bound, anchor?.Epoch);
             anchor = null;
+        }
+    }
+
+    /// <summary>Opens one family. What was taken back since somebody looked, has passed its deadline, or belongs to a wallet that
+    /// may not pay now, stays out of it, and keeps nobody else's withdrawal from leaving.</summary>
+    /// <returns>Its number, how many it pays, and the ledger's answer; none where nothing is left to open it for.</returns>
+    private async Task<(long Number, int Withdrawals, Outcome Outcome)> OpenAsync(AnchorTerms? anchor, WithdrawalKey[] withdrawals)
+    {
+        for (var tries = 1; ; tries++)
+        {
+            var number = await partition.QueryAsync(ledger => ledger.NextFamily);
+            var outcome = (await partition.SubmitAsync(new OpenFamily(number, new Sats(settings.FeeCapSat), anchor, withdrawals))).Outcome;
+            if (outcome is not (Outcome.WithdrawalNotQueued or Outcome.DeadlineOutOfRange or Outcome.WalletFrozen or Outcome.WalletOwes) || tries == OpenTriesMax)
+                return (number, withdrawals.Length, outcome);
+            var waiting = await partition.QueryAsync(ledger => ledger.DueWithdrawals());
+            var due = waiting.Where(w => !(w.Deadline <= partition.BatchTime)).Select(w => w.Key).ToHashSet();
+            withdrawals = Array.FindAll(withdrawals, due.Contains);
+            if (withdrawals.Length == 0 && anchor is null) return (number, 0, Outcome.None);
         }
     }
 
@@ -84,11 +103,15 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
                 waiting[family.Number] = await StepAsync(family, height, mayPay, cancel);
                 family = await partition.QueryAsync(ledger => ledger.FindFamily(family.Number));
             }
-            if (family.IsLive) continue;
-            waiting.Remove(family.Number);
-            _notReplaced.Remove(family.Number);
+            if (!family.IsLive) waiting.Remove(family.Number);
         }
         Waiting = waiting;
+        // What was noted of a family goes with it.
+        foreach (var ended in _turnsWithoutCoins.Keys.Union(_notReplaced.Keys).Except(waiting.Keys).ToArray())
+        {
+            _turnsWithoutCoins.Remove(ended);
+            _notReplaced.Remove(ended);
+        }
     }
 
     /// <summary>What needs no node: gives up families of which nothing was signed and that hold a withdrawal past its deadline,
@@ -201,7 +224,6 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         };
         // Nobody waits for it; it is tried again when there is reason to.
         if (!giveUp && !family.IsConsolidation) return;
-        _turnsWithoutCoins.Remove(family.Number);
         if (!family.IsConsolidation) _room.Shrink(order.Withdrawals, family.Anchor is not null, result.Excess);
         await partition.SubmitAsync(new AbandonFamily(family.Number));
     }

@@ -147,12 +147,26 @@ public sealed class PayoutStepTests : IAsyncLifetime
         await DoAsync(new CancelWithdrawal(_withdrawals[0].Id, _withdrawals[0].Wallet), tenant: 1);
         var cheap = new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin, FeeCapSat = FeeCap.Value };
         var payouts = new Payouts(new PartitionSet([_partition]), _partition, NodeOfCalls.Create().Seam, cheap, NullLogger.Instance);
+        // The other one leaves at once.
         await payouts.OpenAsync(null, due);
-        Assert.Equal([FamilyState.Abandoned, FamilyState.Abandoned], await StatesAsync());
-        Assert.False(payouts.OperatorFundsLow);
-
-        await payouts.OpenAsync(null, await _partition.QueryAsync(ledger => ledger.DueWithdrawals()));
         Assert.Equal([_withdrawals[1]], (await FamilyAsync(3)).Withdrawals);
+        Assert.False(payouts.OperatorFundsLow);
+        await payouts.OpenAsync(null, [due[0]]);
+        Assert.Equal([FamilyState.Abandoned, FamilyState.Abandoned, FamilyState.Opened], await StatesAsync());
+    }
+
+    [Fact]
+    public async Task A_wallet_that_was_frozen_meanwhile_keeps_neither_others_nor_the_anchor_from_leaving()
+    {
+        await DoAsync(new AbandonFamily(1));
+        await DoAsync(new AbandonFamily(2));
+        var due = await _partition.QueryAsync(ledger => ledger.DueWithdrawals());
+        await DoAsync(new SetFrozen(NewId(), _users[1].Wallet, true), Ledger.OperatorTenant);
+        var cheap = new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin, FeeCapSat = FeeCap.Value };
+        var payouts = new Payouts(new PartitionSet([_partition]), _partition, NodeOfCalls.Create().Seam, cheap, NullLogger.Instance);
+        await payouts.OpenAsync(new AnchorTerms(1, 1, default), due);
+        Assert.Equal([_withdrawals[0]], (await FamilyAsync(3)).Withdrawals);
+        Assert.NotNull((await FamilyAsync(3)).Anchor);
     }
 
     [Theory]
