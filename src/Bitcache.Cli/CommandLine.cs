@@ -102,6 +102,8 @@ internal static class CommandLine
         KeyCommands.Create(),
         FeeCommands.Create(),
         OperatorCommands.Create(),
+        SuspenseCommands.CreateList(),
+        SuspenseCommands.CreateAssign(),
         HealthCommand.Create(),
     ];
 

@@ -30,8 +30,12 @@ internal static class Comparison
         foreach (var (outPoint, deposit) in model.Deposits)
         {
             var there = ledger.FindDeposit(outPoint);
-            Must.Hold(there is not null && there.State == deposit.State && there.Booked == deposit.Booked, $"The deposit {outPoint} is {there}.");
+            Must.Hold(there is not null && there.State == deposit.State && there.Booked == deposit.Booked && there.Assigned is not null == deposit.Assigned, $"The deposit {outPoint} is {there}.");
         }
+        var suspense = model.Deposits.Where(d => d.Value.IsInSuspense).ToList();
+        Must.Hold(ledger.Totals.Suspense == suspense.Sum(d => d.Value.Msat), $"{ledger.Totals.Suspense} msat are in suspense, by the rules {suspense.Sum(d => d.Value.Msat)}.");
+        Must.Hold(
+            ledger.Suspense(long.MaxValue, model.Deposits.Count).Items.Select(d => d.OutPoint).ToHashSet().SetEquals(suspense.Select(d => d.Key)), "The list of what is in suspense is another.");
         foreach (var (key, withdrawal) in model.Withdrawals)
         {
             var there = ledger.FindWithdrawal(key);

@@ -292,7 +292,7 @@ internal sealed partial class Episode
         var model = _oracle.Before(next.Sequence);
         Must.Hold(next.Hash == model.Ids.Count, $"{next.Hash} ids are remembered, by the rules {model.Ids.Count}.");
         var total = model.Wallets.Values.Sum(w => w.Available + w.Held + w.Frozen);
-        var suspense = model.Deposits.Values.Where(d => d is { Booked: true, Suspense: true, State: not DepositState.Reversed }).Sum(d => d.Msat);
+        var suspense = model.Deposits.Values.Where(d => d.IsInSuspense).Sum(d => d.Msat);
         Must.Hold(next.Totals.Liabilities == total + suspense, $"P6: {next.Totals.Liabilities} is owed to wallets, by the rules {total + suspense}.");
     }
 

@@ -85,6 +85,7 @@ internal sealed class Oracle(Action<Entry> admit)
             ExpireWithdrawal c => (c.Withdrawal.Wallet, default),
             ChargeWithdrawal c => (c.Withdrawal.Wallet, default),
             DecideWithdrawal c => (c.Wallet, default),
+            AssignSuspense c => (default, c.Wallet),
             CreateWallet c => (c.Wallet, entry.Payee),
             ExpireHold c => (c.Payer, entry.Payee),
             ChangeDeposit c => (after.Addresses[c.Script], entry.Payee),

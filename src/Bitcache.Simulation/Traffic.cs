@@ -57,7 +57,8 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
         < 88 => (new SetFees(NewId(), 1 + (uint)random.Next(2), new FeeSchedule(new Msat(random.Next(3) * 500), random.Next(30_000), new Msat(random.Next(2) * 900))), Ledger.OperatorTenant),
         < 90 when _wallets < WalletsMax => NewWallet(),
         < 92 => Own(w => new AssignAddress(NewId(), w, AddressPurpose.Deposit, NewScript())),
-        < 98 => NextWithdrawal(),
+        < 97 => NextWithdrawal(),
+        < 98 when Suspense.Any() => NextAssignment(),
         < 99 => (new StopWithdrawals(NewId(), random.Next(3) == 0), Ledger.OperatorTenant),
         _ => (new EpochCut(NewId(), Model.Epochs + random.Next(2)), Ledger.OperatorTenant),
     };
@@ -83,6 +84,7 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
         SetFrozen f => f with { Frozen = !f.Frozen },
         StopWithdrawals s => s with { Stopped = !s.Stopped },
         DecideWithdrawal d => new DecideWithdrawal(d.Id, d.Wallet, !d.Approved, d.By),
+        AssignSuspense a => a with { OutPoint = a.OutPoint with { Index = a.OutPoint.Index + 1 } },
         RequestWithdrawal w => w with { Deadline = new UnixTime((w.Deadline?.Milliseconds ?? 1_800_000_000_000) + 1) },
         _ => command,
     };
@@ -174,6 +176,15 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
         if (awaiting.Length == 0) return NextCancel();
         var key = awaiting[random.Next(Math.Min(4, awaiting.Length))].Key;
         return (new DecideWithdrawal(key.Id, key.Wallet, random.Next(3) != 0, Keys[random.Next(Keys.Length)]), Ledger.OperatorTenant);
+    }
+
+    /// <summary>Outputs that were booked to suspense, the newest first, whatever became of them.</summary>
+    private IEnumerable<OutPoint> Suspense => Model.Deposits.Where(d => d.Value is { Suspense: true, Booked: true }).Select(d => d.Key).OrderByDescending(o => o.Index);
+
+    private (ClientCommand, uint) NextAssignment()
+    {
+        var outputs = Suspense.Take(6).ToArray();
+        return (new AssignSuspense(NewId(), outputs[random.Next(outputs.Length)], AnyWallet()), Ledger.OperatorTenant);
     }
 
     private (ClientCommand, uint) Own(Func<WalletId, ClientCommand> make)

@@ -81,6 +81,13 @@ public sealed partial class ApiClient(ApiConnection connection) : IDisposable
     public Task<Reply<OperatorReply>> GetOperatorAsync(CancellationToken cancel) =>
         connection.GetAsync("/v1/operator", Json.OperatorReply, cancel);
 
+    public Task<Reply<Page<SuspenseReply>>> GetSuspenseAsync(Paging paging, CancellationToken cancel) =>
+        connection.GetAsync($"/v1/operator/suspense{paging}", Json.PageSuspenseReply, cancel);
+
+    public Task<Reply<AssignmentReply>> AssignSuspenseAsync(OutPoint output, WalletId wallet, OperationId id, CancellationToken cancel) => connection.PostAsync(
+        string.Create(CultureInfo.InvariantCulture, $"/v1/operator/suspense/{output.Txid}/{output.Index}/assign"),
+        new AssignmentRequest(id.ToString(), wallet.ToString()), Json.AssignmentRequest, Json.AssignmentReply, cancel);
+
     public Task<Reply<ClockReply>> ConfirmClockAsync(CancellationToken cancel) =>
         connection.PostAsync("/v1/operator/clock:confirm", Json.ClockReply, cancel);
 

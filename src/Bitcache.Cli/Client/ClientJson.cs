@@ -16,6 +16,7 @@ namespace Bitcache.Cli.Client;
 [JsonSerializable(typeof(LimitsRequest))]
 [JsonSerializable(typeof(FeesRequest))]
 [JsonSerializable(typeof(WithdrawalRequest))]
+[JsonSerializable(typeof(AssignmentRequest))]
 [JsonSerializable(typeof(ProblemBody))]
 [JsonSerializable(typeof(WalletReply))]
 [JsonSerializable(typeof(PaymentReply))]
@@ -42,6 +43,8 @@ namespace Bitcache.Cli.Client;
 [JsonSerializable(typeof(Page<EpochReply>))]
 [JsonSerializable(typeof(OperatorReply))]
 [JsonSerializable(typeof(ClockReply))]
+[JsonSerializable(typeof(Page<SuspenseReply>))]
+[JsonSerializable(typeof(AssignmentReply))]
 [JsonSerializable(typeof(HealthReply))]
 [JsonSerializable(typeof(HealthDetailsReply))]
 internal sealed partial class ClientJson : JsonSerializerContext;

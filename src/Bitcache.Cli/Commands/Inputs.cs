@@ -152,6 +152,21 @@ internal static class Inputs
         return unit > TimeSpan.Zero;
     }
 
+    /// <summary>An output of a transaction.</summary>
+    public static Argument<OutPoint> OutPoint(string description) => new("output")
+    {
+        Description = description,
+        CustomParser = result =>
+        {
+            var text = Text(result);
+            var cut = text.IndexOf(':', StringComparison.Ordinal);
+            if (cut > 0 && Txid.TryParse(text.AsSpan(0, cut), out var txid)
+                && uint.TryParse(text.AsSpan(cut + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var index)) return new OutPoint(txid, index);
+            result.AddError($"'{text}' is no output: write txid:index, as 'bitcache suspense' shows it");
+            return default;
+        },
+    };
+
     private static WalletId ReadWallet(ArgumentResult result) =>
         Read<WalletId>(result, WalletId.TryParse, "is no wallet's name: its check characters do not match");
 

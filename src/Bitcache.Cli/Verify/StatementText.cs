@@ -32,6 +32,7 @@ internal static class StatementText
             : $"withdrawal {d.Id} of {d.Wallet} was declined, {Amounts.Format(entry.Released, MoneyUnit.Sat)} went back",
         StopWithdrawals s => $"all withdrawals were {(s.Stopped ? "stopped" : "let go on")}",
         OpenFamily { Anchor: null, Withdrawals.Count: 0 } f => $"transaction family {f.Family} was opened to make one coin of many",
+        AssignSuspense a => $"{Amounts.Format(entry.Released, MoneyUnit.Sat)} of output {a.OutPoint} went from suspense to {a.Wallet}, id {a.Id}",
         CreateWallet c => $"wallet {c.Wallet} was made, id {c.Id}",
         SetFrozen f => $"{f.Wallet} was {(f.Frozen ? "frozen" : "unfrozen")}, id {f.Id}",
         SetLimits l => $"spending limits of {l.Wallet}: {Limit(l.Limits.PerPayment)} a payment, {Limit(l.Limits.PerHour)} an hour, {Limit(l.Limits.PerDay)} a day, id {l.Id}",

@@ -21,7 +21,7 @@
 //                      u8 kind before a payment that was refused; behind a payment with a fee, a part of a split, a hold, a capture
 //                      and a withdrawal's charge u64 fee; behind a capture, an expiry and what cancels, decides, ends or
 //                      charges a withdrawal u64 msat that went back to the payer; behind a refused command u16 outcome; behind a withdrawal settled inside 16 bytes of the
-//                      wallet that it credits, behind an expiry of the payee
+//                      wallet that it credits, behind an expiry of the payee; behind what was assigned out of suspense u64 msat
 //             ..  16   salt
 //
 // Links and balances, where an entry touches a wallet's history: u64 sequence of the wallet's previous entry,
@@ -75,7 +75,7 @@ public sealed partial record Entry(
     public Msat Fee { get; init; }
 
     /// <summary>What went back to the payer because a hold was closed, a withdrawal was cancelled, declined or expired, or mining it
-    /// cost less than was held for that.</summary>
+    /// cost less than was held for that; what was given out of suspense.</summary>
     public Msat Released { get; init; }
 
     /// <summary>The operator's link.</summary>
@@ -97,7 +97,7 @@ public sealed partial record Entry(
         EntryType.WalletCreated or EntryType.WithdrawalRequested or EntryType.WithdrawalCancelled or EntryType.OperatorFundsMoved => HistorySides.Payer,
         EntryType.WithdrawalExpired => HistorySides.Payer,
         EntryType.WithdrawalCharged => HistorySides.Payer | OperatorSide,
-        EntryType.LegReceived => HistorySides.Payee,
+        EntryType.LegReceived or EntryType.SuspenseAssigned => HistorySides.Payee,
         EntryType.DepositChanged when ((ChangeDeposit)Command).IsInHistory => HistorySides.Payer,
         EntryType.WithdrawalDecided when !((DecideWithdrawal)Command).Approved => HistorySides.Payer,
         _ => HistorySides.None,
@@ -120,6 +120,7 @@ public sealed partial record Entry(
         (_, PaymentCommand p) => Credit(p.Id, p.Payer, p.Payee, p.Amount, p.Code, p.Reference),
         (_, Split s) => s.ToPayment(Part),
         (_, RequestWithdrawal w) => Credit(w.Id, w.Wallet, Payee, w.Amount.ToMsat(), 0, ByteString.Empty),
+        (_, AssignSuspense a) => Credit(a.Id, default, a.Wallet, Released, 0, ByteString.Empty),
         (_, MoveOperatorFunds m) => Credit(m.Id, m.Operator, m.Operator, m.Amount, 0, ByteString.Empty),
         _ => throw new InvalidOperationException($"an entry of type {Type} sends nothing"),
     };
@@ -274,6 +275,7 @@ public sealed partial record Entry(
             EntryType.LegReceived => ReceiveLeg.Read(ref reader, partition),
             EntryType.LegsAcknowledged => AcknowledgeLegs.Read(ref reader),
             EntryType.OperatorFundsMoved => MoveOperatorFunds.Read(ref reader),
+            EntryType.SuspenseAssigned => AssignSuspense.Read(ref reader),
             EntryType.None => throw new FormatException("an entry without a type"),
         };
         var charged = type is EntryType.TransferUpTo or EntryType.TransferCharged or EntryType.HoldPlaced or EntryType.HoldCaptured
@@ -281,7 +283,8 @@ public sealed partial record Entry(
         var fee = charged ? reader.Msat() : type == EntryType.WithdrawalRequested ? ((RequestWithdrawal)command).Fee.ToMsat() : Msat.Zero;
         if (type == EntryType.TransferCharged && fee.IsZero) throw new FormatException("a transfer charged with nothing");
         var released = type is EntryType.HoldCaptured or EntryType.HoldExpired or EntryType.WithdrawalCancelled
-            or EntryType.WithdrawalExpired or EntryType.WithdrawalCharged or EntryType.WithdrawalDecided ? reader.Msat() : Msat.Zero;
+            or EntryType.WithdrawalExpired or EntryType.WithdrawalCharged or EntryType.WithdrawalDecided
+            or EntryType.SuspenseAssigned ? reader.Msat() : Msat.Zero;
         var refused = type is EntryType.TransferRefused or EntryType.WithdrawalRefused or EntryType.PaymentRefused or EntryType.SplitRefused;
         var outcome = refused ? reader.U16<Outcome>() : Outcome.Accepted;
         var payee = type switch
@@ -300,7 +303,8 @@ public sealed partial record Entry(
 
     /// <summary>Whether an entry of this type may credit a wallet of another partition.</summary>
     private bool MaySend => Type is EntryType.Transfer or EntryType.TransferUpTo or EntryType.TransferCharged or EntryType.HoldCaptured
-        or EntryType.PaymentRefunded or EntryType.WithdrawalSettledInside or EntryType.OperatorFundsMoved;
+        or EntryType.PaymentRefunded or EntryType.WithdrawalSettledInside or EntryType.OperatorFundsMoved
+        or EntryType.SuspenseAssigned;
 
     /// <summary>The key that asked for a withdrawal stands behind all other private bytes.</summary>
     private static RequestWithdrawal ReadAwaiting(Entry entry, ref ByteReader rest)

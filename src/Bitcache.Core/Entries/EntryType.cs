@@ -48,6 +48,8 @@ public enum EntryType : byte
     /// <summary>The operator's money went from its account in one partition to that in another.</summary>
     OperatorFundsMoved = 36,
     WithdrawalCancelled = 37,
+    /// <summary>The operator gave a wallet what was in suspense.</summary>
+    SuspenseAssigned = 40,
     /// <summary>No transaction of a family can ever confirm any more; its withdrawals wait for another one.</summary>
     FamilyDied = 41,
     /// <summary>A transaction that pays for the one whose change it spends.</summary>

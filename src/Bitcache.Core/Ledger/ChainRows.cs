@@ -7,6 +7,8 @@ internal static class ChainRows
     private const int RowBytesMax = 512;
     /// <summary>Beside a withdrawal's state, which is small: fee, charge and deadline follow at the end.</summary>
     private const byte HasTerms = 0x80;
+    // Of a deposit in its byte for suspense, where a wallet got it since: the wallet and the sequence follow at the end.
+    private const byte IsAssigned = 2;
 
     public static RowFormat<DepositAddress> Addresses { get; } = new(StateSection.Addresses, WriteAddress, ReadAddress);
     public static RowFormat<Deposit> Deposits { get; } = new(StateSection.Deposits, WriteDeposit, ReadDeposit);
@@ -42,21 +44,32 @@ internal static class ChainRows
         row.U8((byte)deposit.Purpose);
         row.Amount(deposit.Amount);
         row.U8((byte)deposit.State);
-        row.Flag(deposit.Suspense);
+        if (deposit.Assigned is null) row.Flag(deposit.Suspense);
+        else row.U8(IsAssigned);
         row.Flag(deposit.Booked);
         row.Hash(deposit.Block.Hash);
         row.U32(deposit.Height);
         row.Amount(deposit.FrozenPart);
         row.Amount(deposit.OwedPart);
+        if (deposit.Assigned is { } assigned)
+        {
+            row.Wallet(assigned.Wallet);
+            row.I64(assigned.Sequence);
+        }
         writer.End(row);
     }
 
     private static Deposit ReadDeposit(StateReader reader)
     {
         var row = reader.Begin();
-        var deposit = new Deposit(
+        var (output, script, wallet, purpose, amount, state) = (
             new OutPoint(new Txid(row.Hash()), row.U32()), row.Short(Limits.ScriptBytesMax), row.Wallet(), row.U8<AddressPurpose>(), row.Sats(),
-            row.U8<DepositState>(), row.Flag(), row.Flag(), new BlockHash(row.Hash()), row.U32(), row.Msat(), row.Msat());
+            row.U8<DepositState>());
+        var suspense = row.U8();
+        if (suspense > IsAssigned) throw new FormatException($"{suspense} where suspense is told");
+        var deposit = new Deposit(
+            output, script, wallet, purpose, amount, state, suspense > 0, row.Flag(), new BlockHash(row.Hash()), row.U32(), row.Msat(), row.Msat(),
+            suspense == IsAssigned ? new Assignment(row.Wallet(), row.I64()) : null);
         reader.End(row);
         return deposit;
     }

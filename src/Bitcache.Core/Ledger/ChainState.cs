@@ -4,14 +4,22 @@ namespace Bitcache.Core;
 
 public sealed record DepositAddress(WalletId Wallet, AddressPurpose Purpose, ByteString Script, long Sequence);
 
+/// <summary>Whom an output in suspense was given to.</summary>
+/// <param name="Sequence">Of the entry that says so.</param>
+public sealed record Assignment(WalletId Wallet, long Sequence);
+
 /// <summary>One output that pays one of our addresses.</summary>
 /// <param name="Booked">Whether it was credited once: a frozen deposit that was returns, it is not credited again.</param>
 /// <param name="FrozenPart">What of it is in the wallet's frozen balance.</param>
 /// <param name="OwedPart">What of it was already spent when it was frozen.</param>
+/// <param name="Assigned">Whose it is, if it was in suspense.</param>
 public sealed record Deposit(
     OutPoint OutPoint, ByteString Script, WalletId Wallet, AddressPurpose Purpose, Sats Amount, DepositState State,
-    bool Suspense, bool Booked, BlockHash Block, uint Height, Msat FrozenPart, Msat OwedPart)
+    bool Suspense, bool Booked, BlockHash Block, uint Height, Msat FrozenPart, Msat OwedPart, Assignment? Assigned = null)
 {
+    /// <summary>Whether it is booked to nobody now.</summary>
+    public bool IsInSuspense => Suspense && Booked && State != DepositState.Reversed && Assigned is null;
+
     /// <summary>Whether a reorganisation can still change it.</summary>
     public bool IsOpen => State is DepositState.Seen or DepositState.Credited or DepositState.Frozen;
 

@@ -98,8 +98,14 @@ public sealed partial class Ledger
 
     private void Index(Deposit deposit, int place)
     {
-        if (deposit.IsOpen) _openDeposits.Add(place);
-        else _openDeposits.Remove(place);
+        Mark(_openDeposits, place, deposit.IsOpen);
+        Mark(_suspense, place, deposit.IsInSuspense);
+    }
+
+    private static void Mark(SortedSet<int> places, int place, bool isOne)
+    {
+        if (isOne) places.Add(place);
+        else places.Remove(place);
     }
 
     private Deposit Discover(ChangeDeposit command)

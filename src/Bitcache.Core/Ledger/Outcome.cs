@@ -45,6 +45,8 @@ public enum Outcome : ushort
     LookUpsExceeded = 35,
     /// <summary>The wallet asked for no withdrawal under this id, or it was refused.</summary>
     WithdrawalNotFound = 36,
+    /// <summary>No such output is in suspense: there is none, it was credited, reversed, or assigned before.</summary>
+    SuspenseNotFound = 37,
 
     // The state of the ledger. Journaled and remembered for payments and withdrawals.
     InsufficientFunds = 40,
@@ -88,6 +90,8 @@ public enum Outcome : ushort
     /// <summary>The deadline of a withdrawal lies behind, or more than <see cref="Limits.WithdrawalDeadlineMillisecondsMax"/> ahead.
     /// Not journaled; also why a family of transactions is not opened or signed.</summary>
     DeadlineOutOfRange = 58,
+    /// <summary>An output in suspense that a reorganisation can still take back.</summary>
+    SuspenseNotFinal = 55,
 }
 
 /// <param name="Sequence">Of the entry, or the first that it covers.</param>

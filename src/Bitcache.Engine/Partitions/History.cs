@@ -66,6 +66,7 @@ public static class History
             CreateWallet c => (c.Wallet, default),
             ReceiveLeg r => (default, r.Leg.Credit.Payee),
             MoveOperatorFunds m => (m.Operator, default),
+            AssignSuspense a => (default, a.Wallet),
             ChangeDeposit => (wallet, default(WalletId)),
             _ => default,
         };

@@ -72,7 +72,7 @@ public sealed class PartitionSet : IAsyncDisposable
         var home = HomeOf(command.Owner);
         return command switch
         {
-            CreateWallet or EpochCut or SetFees or StopWithdrawals => throw new ArgumentException($"{command.GetType().Name} belongs to no wallet", nameof(command)),
+            CreateWallet or EpochCut or SetFees or StopWithdrawals or AssignSuspense => throw new ArgumentException($"{command.GetType().Name} belongs to no wallet", nameof(command)),
             Split split => await home.SubmitAsync(split with { PayeesElsewhereExist = await ExistAsync(split, home.Number) }, tenant),
             // The operator has an account in each partition, and all of them are its wallet. Limits bind payments, which leave from
             // the first alone.
@@ -92,6 +92,23 @@ public sealed class PartitionSet : IAsyncDisposable
     /// <summary>Sets a tenant's fees everywhere.</summary>
     /// <exception cref="OutcomeUnknownException">Perhaps some partitions have them; a retry with the same id sets the others'.</exception>
     public Task<Answer> SubmitAsync(SetFees command, uint tenant) => SubmitEverywhereAsync(command, tenant);
+
+    /// <summary>Gives a wallet what is in suspense, from the partition that booked it to the one where the wallet lives.</summary>
+    /// <exception cref="PartitionUnavailableException">Also when too much is on its way between the two.</exception>
+    public async Task<Answer> SubmitAsync(AssignSuspense command, uint tenant)
+    {
+        if (Count == 1) return await First.SubmitAsync(command, tenant);
+        var views = await QueryAllAsync(ledger => (
+            Knows: ledger.FindId(command.Owner, command.Id) is not null, Has: ledger.FindDeposit(command.OutPoint) is not null));
+        // An id that was used decides: what it was used for, only the partition that knows it can tell.
+        var at = Array.FindIndex(views, view => view.Knows);
+        if (at < 0) at = Math.Max(0, Array.FindIndex(views, view => view.Has));
+        var (source, home) = (_partitions[at], HomeOf(command.Wallet));
+        if (source == home || await IsOperatorsAsync(command.Wallet)) return await source.SubmitAsync(command, tenant);
+        CheckLane(source, home);
+        var owner = (await home.OwnersAsync([command.Wallet]))[0];
+        return await source.SubmitAsync(command with { ExistsElsewhere = owner is not null }, tenant);
+    }
 
     /// <summary>Stops all withdrawals, or lets them go on. The first partition decides, and the others follow it at once; where
     /// the process ends in between, the settlement has them follow before it opens or signs anything.</summary>

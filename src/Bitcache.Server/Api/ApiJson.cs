@@ -22,6 +22,7 @@ namespace Bitcache.Server.Api;
 [JsonSerializable(typeof(FeesRequest))]
 [JsonSerializable(typeof(BatchLine))]
 [JsonSerializable(typeof(WithdrawalRequest))]
+[JsonSerializable(typeof(AssignmentRequest))]
 [JsonSerializable(typeof(ProblemBody))]
 [JsonSerializable(typeof(WalletReply))]
 [JsonSerializable(typeof(PaymentReply))]
@@ -49,6 +50,8 @@ namespace Bitcache.Server.Api;
 [JsonSerializable(typeof(Page<EpochReply>))]
 [JsonSerializable(typeof(OperatorReply))]
 [JsonSerializable(typeof(ClockReply))]
+[JsonSerializable(typeof(Page<SuspenseReply>))]
+[JsonSerializable(typeof(AssignmentReply))]
 [JsonSerializable(typeof(HealthReply))]
 [JsonSerializable(typeof(HealthDetailsReply))]
 internal sealed partial class ApiJson : JsonSerializerContext;

@@ -15,12 +15,13 @@ public sealed record AddressReply(string Wallet, string Address, string Purpose,
 /// <param name="Output">As txid:index.</param>
 /// <param name="State">seen, credited, frozen, reversed or final.</param>
 /// <param name="Suspense">It is too small to be credited, or a coinbase, and kept apart.</param>
+/// <param name="Assigned">The operator gave it to a wallet since: then its entry is in that wallet's history.</param>
 /// <param name="Block">The block that holds it, or held it last; absent while it is seen and its block left the chain.</param>
 /// <param name="Confirmations">While it is seen: how many it has, as far as the chain was looked at; absent before the first look.</param>
 /// <param name="ConfirmationsNeeded">While it is seen: with how many it is booked.</param>
 public sealed record DepositReply(
     string Output, string Address, long AmountSat, string State, bool Suspense, string? Block = null, long? Height = null,
-    int? Confirmations = null, int? ConfirmationsNeeded = null)
+    int? Confirmations = null, int? ConfirmationsNeeded = null, bool? Assigned = null)
 {
     /// <param name="chainHeight">Up to where the chain was looked at; null if it was not yet.</param>
     public static DepositReply Of(Deposit deposit, EngineSettings settings, int? chainHeight)
@@ -31,7 +32,8 @@ public sealed record DepositReply(
             deposit.OutPoint.ToString(), DepositRoutes.Text(deposit.Script, settings.Network), deposit.Amount.Value, NameOf(deposit.State),
             deposit.Suspense, isInBlock ? deposit.Block.ToString() : null, isInBlock ? deposit.Height : null,
             waits ? ConfirmationsOf(deposit, chainHeight) : null,
-            waits ? settings.ConfirmationsFor(deposit.Amount, deposit.IsWaitingCoinbase) : null);
+            waits ? settings.ConfirmationsFor(deposit.Amount, deposit.IsWaitingCoinbase) : null,
+            deposit.Assigned is null ? null : true);
     }
 
     private static int? ConfirmationsOf(Deposit deposit, int? chainHeight)
@@ -41,7 +43,7 @@ public sealed record DepositReply(
         return chainHeight is { } height ? (int)Math.Max(1, height - deposit.Height + 1) : null;
     }
 
-    private static string NameOf(DepositState state) => state switch
+    internal static string NameOf(DepositState state) => state switch
     {
         DepositState.Seen => "seen",
         DepositState.Credited => "credited",

@@ -93,6 +93,8 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType WithdrawalNotQueued = new("withdrawal_not_queued", 409, "The withdrawal does not wait any more: a transaction is made of it, or it has left.");
     public static readonly ProblemType SecondPersonNeeded = new("second_person_needed", 409, "Whoever asked for a withdrawal cannot approve it: that takes another key.");
     public static readonly ProblemType WithdrawalNotAwaiting = new("withdrawal_not_awaiting", 409, "The withdrawal does not wait for approval: it is decided or cancelled, or never needed one.");
+    public static readonly ProblemType SuspenseNotFound = new("suspense_not_found", 404, "No such output is in suspense: it was credited, taken back or assigned, or there is none.");
+    public static readonly ProblemType SuspenseNotFinal = new("suspense_not_final", 409, "A reorganisation can still take this output back. Assign it when it is final.");
     public static readonly ProblemType ReceiptNotReady = new("receipt_not_ready", 409, "No signed checkpoint covers this entry yet.", 1);
     public static readonly ProblemType ClockBehind = new("clock_behind", 409, "The server's clock is more than a minute behind the ledger's time, which never runs backwards.");
     public static readonly ProblemType NothingToProve = new("transfer_refused", 409, "The transfer was refused: there is no receipt for it.");
@@ -138,6 +140,8 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         Outcome.DeadlineOutOfRange => DeadlineOutOfRange,
         Outcome.SecondPersonNeeded => SecondPersonNeeded,
         Outcome.WithdrawalNotAwaiting => WithdrawalNotAwaiting,
+        Outcome.SuspenseNotFound => SuspenseNotFound,
+        Outcome.SuspenseNotFinal => SuspenseNotFinal,
         Outcome.PayeeOnly => PayeeOnly,
         Outcome.OriginalNotFound => OriginalNotFound,
         Outcome.LookUpsExceeded => TooManyLookUps,

@@ -16,7 +16,10 @@ internal sealed record ModelWallet(uint Tenant, long Available = 0, long Held = 
     public ModelWallet Unhold(long msat) => this with { Held = Held - msat };
 }
 
-internal sealed record ModelDeposit(WalletId Wallet, long Msat, DepositState State, bool Suspense, bool Booked, BlockHash Block, long Frozen, long Owed);
+internal sealed record ModelDeposit(WalletId Wallet, long Msat, DepositState State, bool Suspense, bool Booked, BlockHash Block, long Frozen, long Owed, bool Assigned = false)
+{
+    public bool IsInSuspense => Suspense && Booked && !Assigned && State != DepositState.Reversed;
+}
 
 internal sealed record ModelWithdrawal(long Msat, WithdrawalState State, long Family, long Order)
 {
@@ -169,6 +172,7 @@ internal sealed partial record Model(
             : Addresses.ContainsKey(c.Script) || c.Script == AnchorScript ? (Outcome.AddressTaken, this)
             : (Outcome.Accepted, this with { Addresses = Addresses.Add(c.Script, c.Wallet) }),
         RequestWithdrawal c => Withdraw(c, tenant),
+        AssignSuspense c => Assign(c),
         _ => throw new ArgumentOutOfRangeException(nameof(command)),
     };
 
@@ -181,6 +185,14 @@ internal sealed partial record Model(
     private bool IsOwn(WalletId id, uint tenant) => Wallets.TryGetValue(id, out var wallet) && wallet.Tenant == tenant;
 
     private Model With(WalletId id, Func<ModelWallet, ModelWallet> change) => this with { Wallets = Wallets.SetItem(id, change(Wallets[id])) };
+
+    private (Outcome, Model) Assign(AssignSuspense c)
+    {
+        if (!Deposits.TryGetValue(c.OutPoint, out var d) || !d.IsInSuspense) return (Outcome.SuspenseNotFound, this);
+        if (d.State != DepositState.Final) return (Outcome.SuspenseNotFinal, this);
+        if (!Wallets.ContainsKey(c.Wallet)) return (Outcome.WalletNotFound, this);
+        return (Outcome.Accepted, With(c.Wallet, w => w.Credit(d.Msat)) with { Deposits = Deposits.SetItem(c.OutPoint, d with { Assigned = true }) });
+    }
 
     private (Outcome?, Model) Change(ChangeDeposit c)
     {

@@ -114,18 +114,26 @@ public sealed class AccessMatrixTests(ApiFixture api)
     }
 
     /// <summary>What a request is about.</summary>
-    private sealed record Target(string Wallet, string Payee, string Transfer, string Withdrawal, string Hold, string Split, string Awaiting)
+    private sealed record Target(string Wallet, string Payee, string Transfer, string Withdrawal, string Hold, string Split, string Awaiting, string Waiting, string Assigned)
     {
-        public static Target Nowhere { get; } = new("bcw1", "bcw1", "x", "x", "x", "x", "x");
+        public static Target Nowhere { get; } = new("bcw1", "bcw1", "x", "x", "x", "x", "x", "x:0", "x:0");
     }
 
-    /// <summary>A wallet of the shop with a transfer and a split that have receipts, a hold, a withdrawal, one that waits for approval, and
+    /// <summary>A wallet of the shop with a transfer and a split that have receipts, a hold, a withdrawal, one that waits for approval, outputs in
+    /// suspense, and
     /// a closed epoch.</summary>
     private async Task<Target> TargetAsync()
     {
         var target = new Target(
             await api.NewWalletAsync(api.Shop, 10_000 + ApiFixture.ApprovalFromSat), await api.NewWalletAsync(api.Shop), ApiFixture.NewId(), ApiFixture.NewId(),
-            ApiFixture.NewId(), ApiFixture.NewId(), ApiFixture.NewId());
+            ApiFixture.NewId(), ApiFixture.NewId(), ApiFixture.NewId(), "", "");
+        target = target with
+        {
+            Waiting = await api.NewSuspenseAsync(api.Shop, target.Wallet, 300),
+            Assigned = await api.NewSuspenseAsync(api.Shop, target.Wallet, 300),
+        };
+        Assert.Equal(201, (await api.PostAsync(api.Admin, $"/v1/operator/suspense/{target.Assigned.Replace(':', '/')}/assign",
+            $$"""{"id":"{{ApiFixture.NewId()}}","wallet":"{{target.Payee}}"}""")).Status);
         Assert.Equal(201, (await api.TransferAsync(api.Shop, target.Transfer, target.Wallet, target.Payee, 7)).Status);
         foreach (var (path, id) in new[] { ("/v1/holds", target.Hold), ("/v1/splits", target.Split) })
         {
@@ -150,6 +158,7 @@ public sealed class AccessMatrixTests(ApiFixture api)
         var path = route.Path
             .Replace("{wallet}", target.Wallet, StringComparison.Ordinal)
             .Replace("{epoch}", "1", StringComparison.Ordinal)
+            .Replace("{txid}/{vout}", (route.TakesId ? target.Waiting : target.Assigned).Replace(':', '/'), StringComparison.Ordinal)
             .Replace("{txid}", new string('0', 64), StringComparison.Ordinal)
             .Replace("{id}", IdOf(route, target), StringComparison.Ordinal);
         Assert.DoesNotContain('{', path);

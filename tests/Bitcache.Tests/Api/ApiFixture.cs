@@ -194,14 +194,24 @@ public sealed class ApiFixture : IAsyncLifetime
     }
 
     /// <summary>Credits a deposit as if it had come from Bitcoin.</summary>
-    public async Task<ChangeDeposit> DepositAsync(string key, string wallet, long sat)
+    public Task<ChangeDeposit> DepositAsync(string key, string wallet, long sat) => DepositAsync(key, wallet, sat, suspense: false);
+
+    /// <summary>The same, to suspense; gives the output as the API writes it.</summary>
+    public async Task<string> NewSuspenseAsync(string key, string wallet, long sat, bool isFinal = true)
+    {
+        var deposit = await DepositAsync(key, wallet, sat, suspense: true);
+        if (isFinal) Assert.Equal(Outcome.Accepted, (await Engine.Partitions.HomeOf(Parse(wallet)).SubmitAsync(deposit with { To = DepositState.Final })).Outcome);
+        return deposit.OutPoint.ToString();
+    }
+
+    private async Task<ChangeDeposit> DepositAsync(string key, string wallet, long sat, bool suspense)
     {
         var address = await PostAsync(key, $"/v1/wallets/{wallet}/addresses", $$"""{"id":"{{NewId()}}"}""");
         Assert.Equal(201, address.Status);
         Assert.True(BitcoinAddress.TryParse(address.String("address"), BitcoinNetwork.Regtest, out var script, out _));
         var txid = new Txid(Hash256.Read(RandomNumberGenerator.GetBytes(Hash256.Bytes)));
         var deposit = new ChangeDeposit(
-            new OutPoint(txid, 0), DepositState.Credited, false, new ByteString(script), new Sats(sat), new BlockHash(txid.Hash), 101);
+            new OutPoint(txid, 0), DepositState.Credited, suspense, new ByteString(script), new Sats(sat), new BlockHash(txid.Hash), 101);
         Assert.Equal(Outcome.Accepted, (await Engine.Partitions.HomeOf(Parse(wallet)).SubmitAsync(deposit)).Outcome);
         return deposit;
     }

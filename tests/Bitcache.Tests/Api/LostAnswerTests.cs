@@ -22,7 +22,8 @@ public sealed class LostAnswerTests(ApiFixture api)
         var (wallet, payee) = (await api.NewWalletAsync(api.Shop, 10_000), await api.NewWalletAsync(api.Shop));
         var target = new RouteTarget(wallet, payee, ApiFixture.NewId(), ApiFixture.NewId());
         await PrepareAsync(target);
-        var path = pattern.Replace("{wallet}", wallet, StringComparison.Ordinal);
+        var output = await api.NewSuspenseAsync(api.Shop, wallet, 300);
+        var path = pattern.Replace("{wallet}", wallet, StringComparison.Ordinal).Replace("{txid}/{vout}", output.Replace(':', '/'), StringComparison.Ordinal);
         var key = (route.Scopes & ScopeNames.OperatorOnly) == 0 ? api.Shop : api.Admin;
         var body = target.Body(route);
 
@@ -43,6 +44,7 @@ public sealed class LostAnswerTests(ApiFixture api)
     {
         var json = ApiJson.Default;
         if (route.Request == json.RefundRequest) return -7;
+        if (route.Request == json.AssignmentRequest) return 300_000;
         return route.Request == json.TransferRequest || route.Request == json.SplitRequest || route.Request == json.CaptureRequest ? 7 : 0;
     }
 

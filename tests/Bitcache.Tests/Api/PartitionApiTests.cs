@@ -55,6 +55,49 @@ public sealed class PartitionApiTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_is_in_suspense_in_one_partition_goes_to_a_wallet_of_another_once()
+    {
+        var (of, to) = (await _api.NewWalletInAsync(1, _api.Shop), await _api.NewWalletInAsync(2, _api.Other));
+        var outputs = new[] { await _api.NewSuspenseAsync(_api.Shop, of, 300), await _api.NewSuspenseAsync(_api.Shop, await _api.NewWalletInAsync(0, _api.Shop), 400) };
+        Assert.Equal(outputs, await SuspenseAsync());
+        var id = ApiFixture.NewId();
+        Assert.Equal((404, "wallet_not_found"), (await AssignAsync(outputs[0], ApiFixture.NewId(), ClientIds.NextWallet(2, 3).ToString())).Refusal());
+        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => AssignAsync(outputs[0], id, to)));
+        Assert.Single(answers, answer => answer.Status == 201);
+        Assert.All(answers, answer => Assert.True(answer.Status is 200 or 201 || answer.Code == "id_in_flight", answer.Text));
+        await _api.ArriveAsync();
+        Assert.Equal(300_000, await _api.AvailableAsync(_api.Other, to));
+        Assert.Equal((422, "id_reused"), (await AssignAsync(outputs[1], id, to)).Refusal());
+        Assert.Equal((404, "suspense_not_found"), (await AssignAsync(outputs[0], ApiFixture.NewId(), of)).Refusal());
+        Assert.Equal([("suspense_assigned", "in", 300_000L, 300_000L, null), ("wallet_created", "in", 0, 0, null)], await HistoryAsync(_api.Other, to));
+        Assert.Equal([outputs[1]], await SuspenseAsync());
+        // The operator has an account in each partition: it stays where it is.
+        var operators = (await _api.GetAsync(_api.Admin, "/v1/operator")).Json.GetProperty("wallet").GetProperty("wallet").GetString()!;
+        var before = (await _api.GetAsync(_api.Admin, "/v1/operator")).Long("availableMsat");
+        Assert.Equal(201, (await AssignAsync(outputs[1], ApiFixture.NewId(), operators)).Status);
+        Assert.Equal(before + 400_000, (await _api.GetAsync(_api.Admin, "/v1/operator")).Long("availableMsat"));
+        Assert.Empty(await SuspenseAsync());
+        Assert.Equal(0, (await Set.QueryAllAsync(ledger => ledger.Totals.Suspense)).Sum());
+
+        Task<ApiAnswer> AssignAsync(string output, string id, string wallet) =>
+            _api.PostAsync(_api.Admin, $"/v1/operator/suspense/{output.Replace(':', '/')}/assign", $$"""{"id":"{{id}}","wallet":"{{wallet}}"}""");
+
+        // In pages of one.
+        async Task<List<string>> SuspenseAsync()
+        {
+            var all = new List<string>();
+            for (long? place = null; ;)
+            {
+                var page = await _api.GetAsync(_api.Admin, "/v1/operator/suspense?limit=1" + (place is null ? "" : $"&before={place}"));
+                Assert.Equal(200, page.Status);
+                all.AddRange(page.Json.GetProperty("items").EnumerateArray().Select(i => i.GetProperty("output").GetString()!));
+                if (!page.Json.TryGetProperty("next", out var next)) return all;
+                place = next.GetInt64();
+            }
+        }
+    }
+
+    [Fact]
     public async Task What_is_refused_across_partitions_is_refused_as_within_one()
     {
         var (payer, payee) = (await _api.NewWalletInAsync(2, _api.Shop, 1), await _api.NewWalletInAsync(0, _api.Other));

@@ -65,6 +65,12 @@ public sealed class PaymentIdTests(ApiFixture api)
             changed[name] = value;
             yield return changed.ToJsonString();
         }
+        if (route.Request == ApiJson.Default.AssignmentRequest)
+        {
+            var changed = body.DeepClone().AsObject();
+            changed["wallet"] = Engine.Partitions.ClientIds.NextWallet().ToString();
+            yield return changed.ToJsonString();
+        }
         if (body["parts"] is not JsonArray parts) yield break;
         parts[0]!["reference"] = "other";
         yield return body.ToJsonString();
@@ -77,6 +83,8 @@ public sealed class PaymentIdTests(ApiFixture api)
         Assert.Equal(201, (await api.TransferAsync(api.Shop, target.Transfer, target.Payer, target.Payee, 7)).Status);
         Assert.Equal(201, (await api.HoldAsync(api.Shop, target.Payer, target.Payee, 20, id: target.Hold)).Status);
         var key = (route.Scopes & ScopeNames.OperatorOnly) == 0 ? api.Shop : api.Admin;
-        return (route, target, pattern.Replace("{wallet}", target.Payer, StringComparison.Ordinal), key);
+        var output = await api.NewSuspenseAsync(api.Shop, target.Payer, 300);
+        var path = pattern.Replace("{wallet}", target.Payer, StringComparison.Ordinal).Replace("{txid}/{vout}", output.Replace(':', '/'), StringComparison.Ordinal);
+        return (route, target, path, key);
     }
 }

@@ -18,6 +18,7 @@ internal sealed record RouteTarget(string Payer, string Payee, string Hold, stri
         {
             _ when route.BatchTypes.Count > 0 => $",\"payer\":\"{Payer}\",\"payee\":\"{Payee}\",\"amountMsat\":7",
             var r when r == json.IdRequest || r == json.LimitsRequest => "",
+            var r when r == json.AssignmentRequest => $",\"wallet\":\"{Payee}\"",
             var r when r == json.FeesRequest => $",\"tenant\":\"{ApiFixture.ShopTenant}\"",
             var r when r == json.TransferRequest => $",\"payer\":\"{Payer}\",\"payee\":\"{Payee}\",\"amountMsat\":7",
             var r when r == json.SplitRequest => $",\"payer\":\"{Payer}\",\"parts\":[{{\"payee\":\"{Payee}\",\"amountMsat\":7}}]",

@@ -24,6 +24,27 @@ public sealed class PaymentCommandTests(ApiFixture api) : IDisposable
         return run.Output;
     }
 
+    [Fact]
+    public async Task What_is_in_suspense_is_shown_assigned_and_seen_in_a_history()
+    {
+        var (of, to) = (await api.NewWalletAsync(api.Shop), await api.NewWalletAsync(api.Other));
+        var output = await api.NewSuspenseAsync(api.Shop, of, 321);
+        var listed = (await JsonAsync(api.Admin, "suspense", "--limit", "1")).GetProperty("items")[0];
+        Assert.Equal((output, of, 321), (listed.GetProperty("output").GetString(), listed.GetProperty("wallet").GetString(), listed.GetProperty("amountSat").GetInt64()));
+        var line = (await RunAsync(api.Admin, "suspense", "--limit", "1")).Split('\n')[1];
+        foreach (var word in new[] { output, "321 sat", "final", of }) Assert.Contains(word, line, StringComparison.Ordinal);
+
+        var assigned = await RunAsync(api.Admin, "suspense-assign", output, to);
+        Assert.StartsWith($"321 sat of {output} to {to}", assigned, StringComparison.Ordinal);
+        Assert.Equal(assigned, await RunAsync(api.Admin, "suspense-assign", output, to, "--id", IdIn(assigned)));
+        Assert.Contains("suspense_assigned", await RunAsync(api.Other, "history", to), StringComparison.Ordinal);
+        var refused = await CommandLineRun.OfAsync("suspense-assign", output, of, "--url", api.Address.ToString(), "--key", api.Admin);
+        Assert.NotEqual(0, refused.ExitCode);
+        Assert.Contains("suspense_not_found", refused.Error, StringComparison.Ordinal);
+        var malformed = await CommandLineRun.OfAsync("suspense-assign", "nonsense", of, "--url", api.Address.ToString(), "--key", api.Admin);
+        Assert.Contains("is no output", malformed.Error, StringComparison.Ordinal);
+    }
+
     private async Task<JsonElement> JsonAsync(string key, params string[] args) => JsonElement.Parse(await RunAsync(key, [.. args, "--json"]));
 
     [Fact]

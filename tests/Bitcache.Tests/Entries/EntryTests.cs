@@ -73,6 +73,31 @@ public sealed class EntryTests
         Assert.False(EntryId.TryRead(record, out _));
     }
 
+    [Fact]
+    public void An_assignment_is_laid_out_as_described()
+    {
+        var record = RuleTable.Run("""
+            wallet a                      Accepted
+            wallet b                      Accepted
+            address a A                   Accepted
+            output d of A 20              Accepted
+            deposit d credited suspense   Accepted
+            deposit d final suspense      Accepted
+            assign d b id 1               Accepted
+            """).Book.Records[^1];
+        var entry = Entry.Read(record);
+        Assert.Equal((EntryType.SuspenseAssigned, new Msat(20_000), HistorySides.Payee), (entry.Type, entry.Released, entry.Sides));
+        Assert.Equal(new Msat(20_000), entry.Second.Available);
+        // Id, output and wallet, and how much it is; the salt, and the wallet's link.
+        var output = RuleTable.Output("d");
+        var txid = new byte[Hash256.Bytes];
+        output.Txid.Hash.Write(txid);
+        var body = Convert.ToHexStringLower(record.AsSpan(Entry.RecordHeaderBytes + Entry.StatementHeaderBytes));
+        Assert.Matches($"^01a3185c50007000[0-9a-f]{{16}}{Convert.ToHexStringLower(txid)}00000000622e2e2e2e2e2e2e2e2e2e2e2e2e2e2e0000000000004e20[0-9a-f]{{32}}[0-9a-f]{{16}}0000000000004e20$", body);
+        Assert.True(EntryId.TryRead(record, out var id));
+        Assert.Equal(((AssignSuspense)entry.Command).Id, id.Id);
+    }
+
     [Theory]
     [InlineData("", 0, "")]
     [InlineData(" at 200000", 200_000, "00030d40")]

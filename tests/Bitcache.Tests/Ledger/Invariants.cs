@@ -41,7 +41,7 @@ internal static class Invariants
             var booked = deposits.Where(d => d.Booked).ToList();
             incoming += SumOf(booked, d => d.Amount.ToMsat().Value);
             reversed += SumOf(booked.Where(d => d.State == DepositState.Reversed), d => d.Amount.ToMsat().Value);
-            suspense += SumOf(booked.Where(d => d.Suspense && d.State != DepositState.Reversed), d => d.Amount.ToMsat().Value);
+            suspense += SumOf(booked.Where(d => d.IsInSuspense), d => d.Amount.ToMsat().Value);
             withdrawn += SumOf(withdrawals.Where(w => w.State is WithdrawalState.Paid or WithdrawalState.Sent), w => w.Amount.ToMsat().Value);
         }
         var fees = SumOf(ledger.Families(), f => f.FeePaid.ToMsat().Value);
@@ -65,6 +65,8 @@ internal static class Invariants
         Assert.All(families.SelectMany(f => f.Attempts), attempt => Assert.True(ledger.IsOwn(attempt.Txid)));
         var deposits = ids.SelectMany(ledger.DepositsOf).ToList();
         Assert.Equal(deposits.Where(d => d.IsOpen).ToHashSet(), [.. ledger.OpenDeposits()]);
+        Assert.Equal(deposits.Where(d => d.IsInSuspense).ToHashSet(), [.. ledger.Suspense(long.MaxValue, deposits.Count).Items]);
+        Assert.All(deposits.Where(d => d.Assigned is not null), d => Assert.Equal(DepositState.Final, d.State));
         foreach (var id in ids)
         {
             var (of, page) = (ledger.DepositsOf(id), ledger.DepositsOf(id, long.MaxValue, 2));

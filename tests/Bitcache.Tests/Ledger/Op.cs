@@ -31,6 +31,7 @@ internal abstract record Op
     public sealed record Fees(int Tenant, long Flat, int Parts, long Minimum) : Op;
     public sealed record Address(int Wallet, int Script, int Id) : Op;
     public sealed record Deposit(int Output, int Script, long Sat, DepositState To, bool Suspense, int Block) : Op;
+    public sealed record Assign(int Output, int Wallet, int Id) : Op;
     public sealed record Withdraw(int Wallet, int Script, long Sat, bool Max, int Id, long Fee, long? FeeMax, long? Within, long? ApprovalFrom) : Op;
     public sealed record ExpireWithdrawal(int Which) : Op;
     public sealed record Charge(int Which) : Op;
@@ -138,6 +139,7 @@ internal abstract record Op
         (8, AnyLimit),
         (3, AnyFees),
         (24, AnyDeposit),
+        (4, from output in Gen.Choose(0, 15) from wallet in Gen.Choose(-1, 4) from id in Ids select (Op)new Assign(output, wallet, id)),
         (12, AnyWithdraw),
         (3, from which in Gen.Choose(0, 5) from stranger in Rarely select (Op)new Cancel(which, stranger)),
         (4, from which in Gen.Choose(0, 5) from approved in Sometimes from key in Gen.Choose(0, 2) select (Op)new Decide(which, approved, key)),

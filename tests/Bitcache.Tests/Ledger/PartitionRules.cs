@@ -209,6 +209,34 @@ public sealed class PartitionRules
     }
 
     [Fact]
+    public void What_is_in_suspense_here_goes_to_a_wallet_that_is_far()
+    {
+        var output = new OutPoint(new Txid(new Hash256(6, 6)), 1);
+        var deposit = new ChangeDeposit(output, DepositState.Credited, true, _books.AssignScript(0, _a), new Sats(7), new BlockHash(default), 100);
+        foreach (var to in new[] { DepositState.Credited, DepositState.Final })
+            Assert.Equal(Outcome.Accepted, _books.Apply(0, deposit with { To = to }, Ledger.OperatorTenant).Outcome);
+        var (id, there) = (_books.NewId(), _books.Available(_b));
+        // That it is there was not asked.
+        Assert.Equal(Outcome.WalletNotFound, Assign(_books.NewId(), exists: false).Outcome);
+        Assert.Equal(Outcome.Accepted, Assign(id, exists: true).Outcome);
+        Assert.Equal(Outcome.Known, Assign(id, exists: true).Outcome);
+        Assert.Equal(Outcome.SuspenseNotFound, Assign(_books.NewId(), exists: true).Outcome);
+        var entry = _books.Last(0);
+        Assert.Equal((EntryType.SuspenseAssigned, new LegName(1, 1), HistorySides.None), (entry.Type, entry.Leg, entry.Sides));
+        Assert.Equal((0, 7_000), (_books[0].Totals.Suspense, _books.InFlight));
+        // Also sent again from the entry, and from a snapshot.
+        _books.Check();
+        _books.Reload();
+        _books.DeliverAll();
+        Assert.Equal((there + 7_000, 0), (_books.Available(_b), _books.InFlight));
+        Assert.Equal(EntryType.SuspenseAssigned, ((ReceiveLeg)_books.Last(1).Command).Leg.Type);
+        _books.Check();
+
+        ApplyResult Assign(OperationId id, bool exists) =>
+            _books.Apply(0, new AssignSuspense(id, output, _b) { ExistsElsewhere = exists }, Ledger.OperatorTenant);
+    }
+
+    [Fact]
     public void A_withdrawal_to_an_address_of_the_operator_goes_to_its_account_here()
     {
         var script = _books.AssignScript(0, _books.Operator, AddressPurpose.OperatorTopUp, Ledger.OperatorTenant);

@@ -126,6 +126,7 @@ internal sealed class RuleTable
             "topup" => (new AssignAddress(id, Wallet(w[1]), AddressPurpose.OperatorTopUp, Script(w[2])), Tenant(w[1])),
             "output" => Seen(w),
             "deposit" => (ParseDeposit(w), Ledger.OperatorTenant),
+            "assign" => (new AssignSuspense(id, Output(w[1]), Wallet(w[2])), Ledger.OperatorTenant),
             "freeze" or "unfreeze" => (new SetFrozen(id, Wallet(w[1]), w[0] == "freeze"), Tenant(w[1])),
             "withdraw" => (ParseWithdrawal(id, w), Tenant(w[1])),
             "stop" or "resume" => (new StopWithdrawals(id, w[0] == "stop"), Ledger.OperatorTenant),

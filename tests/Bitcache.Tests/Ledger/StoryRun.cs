@@ -120,6 +120,9 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
                 var suspense = known is { Booked: true } ? known.Suspense : o.Suspense;
                 Do(new ChangeDeposit(Output(o.Output), o.To, suspense, script, amount, Block(o.Block), 5), Ledger.OperatorTenant);
                 break;
+            case Op.Assign o:
+                Do(new AssignSuspense(Id(3_000_000 + o.Id), Output(o.Output), Wallet(o.Wallet)), Ledger.OperatorTenant);
+                break;
             case Op.Freeze o:
                 Do(new SetFrozen(Id(o.Id), Wallet(o.Wallet), o.Frozen), o.ByOperator ? Ledger.OperatorTenant : TenantOf(o.Wallet));
                 break;
@@ -272,6 +275,7 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
         {
             var was = ledger.FindDeposit(outPoint)!;
             Assert.Equal((d.State, d.Suspense, d.Booked, d.Frozen, d.Owed), (was.State, was.Suspense, was.Booked, was.FrozenPart.Value, was.OwedPart.Value));
+            Assert.Equal(d.Assigned, was.Assigned is not null);
         }
         foreach (var (key, w) in _model.Withdrawals)
         {
