@@ -37,6 +37,7 @@ public sealed partial class Ledger
             ParentAttempt = command.Attempt,
             Children = [.. family.Children, new Child(command.Child, command.Txid, command.Fee, command.Transaction, command.Height)],
         });
+        NoteChange(family, command.Transaction);
         return Write(EntryType.ChildSigned, command, context, record).Finish();
     }
 

@@ -70,6 +70,10 @@ public sealed partial class Ledger
             if (withdrawal.State == WithdrawalState.AwaitingApproval) Await(withdrawal);
             if (withdrawal.State == WithdrawalState.Sent) _uncharged.Add(withdrawal.Key);
         }
+        foreach (var family in _families.All)
+        {
+            foreach (var (_, raw) in family.Transactions) NoteChange(family, raw);
+        }
         for (var place = 0; place < _deposits.Count; place++) Index(_deposits.At(place), place);
         for (var number = 1; number <= _spending.Count; number++) _wallets[_spending.Peek(number).Wallet].Spending = number;
         CheckEveryBalance();

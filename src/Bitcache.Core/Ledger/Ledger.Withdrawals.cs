@@ -1,6 +1,8 @@
 // Withdrawals are held when asked for, bound to one family of transactions, and settled when one transaction of
 // the family is final. A withdrawal is in at most one live family, and while it is in none its owner may take it back.
 
+using Bitcache.Core.Bitcoin;
+
 namespace Bitcache.Core;
 
 public sealed partial class Ledger
@@ -9,6 +11,8 @@ public sealed partial class Ledger
     private readonly FamilyTable _families = new();
     // Those that wait, by the sequence of the entry that asked for each.
     private readonly SortedDictionary<long, WithdrawalKey> _queued = [];
+    // What attempts pay beside the withdrawals: scripts that the hot wallet made for itself.
+    private readonly HashSet<ByteString> _change = [];
 
     /// <summary>All there ever were: for audits, and not for what is done at every turn.</summary>
     public IReadOnlyList<Family> Families() => [.. _families.All];
@@ -45,6 +49,10 @@ public sealed partial class Ledger
     }
 
     public long NextFamily => _families.Count + 1;
+
+    /// <summary>Whether one of our own transactions paid a script, and paid no withdrawal by it: then it is the hot wallet's own,
+    /// and unless it is an address of somebody's, nobody's.</summary>
+    public bool IsOwnChange(ByteString script) => _change.Contains(script) && !_addresses.Contains(script);
 
     public Withdrawal? FindWithdrawal(WithdrawalKey key) => _withdrawals.Find(key);
 
@@ -207,6 +215,7 @@ public sealed partial class Ledger
         if (family.Prepared is null && CheckStop(family.Anchor, family.Withdrawals) is var stop and not Outcome.None) return Refused(stop);
         var attempt = new Attempt(command.Attempt, command.Txid, command.Fee, command.Transaction, command.Height);
         _families.Replace(family with { State = FamilyState.Signed, Attempts = [.. family.Attempts, attempt], Prepared = null });
+        NoteChange(family, attempt.Transaction);
         return Write(EntryType.AttemptSigned, command, context, record).Finish();
     }
 
@@ -216,6 +225,17 @@ public sealed partial class Ledger
         Assert(family.Children.Count == 0, "a family with a child is bumped by its child alone");
         Assert(attempt == family.Attempts.Count + 1, "attempts are numbered in order");
         Assert(fee <= family.FeeCap, "a mining fee stays within what is held for it");
+    }
+
+    private void NoteChange(Family family, ByteString raw)
+    {
+        if (!BitcoinTransaction.TryParse(raw.Span, out var transaction)) return;
+        var paid = family.Withdrawals.Select(key => _withdrawals[key].Script).ToHashSet();
+        foreach (var output in transaction.Outputs)
+        {
+            var script = new ByteString(output.Script);
+            if (output.Value > Sats.Zero && !paid.Contains(script) && script != Genesis!.AnchorScript) _change.Add(script);
+        }
     }
 
     /// <summary>Whether a family may get its first transaction now: things may have changed since it was opened.</summary>

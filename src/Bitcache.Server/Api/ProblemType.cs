@@ -71,6 +71,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     // The ledger's rules.
     public static readonly ProblemType SelfTransfer = new("self_transfer", 422, "Payer and payee are the same wallet.");
     public static readonly ProblemType AnchorAddress = new("anchor_address", 422, "The address is the ledger's own anchor address: nothing but anchors may pay it.");
+    public static readonly ProblemType OwnChangeAddress = new("own_change_address", 422, "The address is the operator's own, for change: nobody's wallet would be paid.");
     public static readonly ProblemType DeadlineOutOfRange = new("deadline_out_of_range", 422, "A withdrawal's deadline must lie ahead, and by a year at most.");
     public static readonly ProblemType FeeAboveMax = new("fee_above_max", 422, "The withdrawal's share of mining costs more now than feeMaxSat.");
     public static readonly ProblemType BelowDust = new("amount_below_dust", 422, "Bitcoin nodes do not relay an output as small as this.");

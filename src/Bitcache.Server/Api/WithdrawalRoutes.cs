@@ -79,6 +79,7 @@ internal static class WithdrawalRoutes
             ApprovalFrom = call.Engine.Settings.ApprovalFromSat is { } from ? new Sats(from) : null,
             AskedBy = BrakeRoutes.NameOf(call.Principal),
         };
+        if (await PaysOurselvesAsync(call, command)) throw new ProblemException(ProblemType.OwnChangeAddress, "address");
         var answer = await call.Partitions.SubmitAsync(command, call.Principal.Tenant);
         if (call.Refusal(answer) is { } refusal) return refusal;
         // The first answer needs no second question, which could fail when the withdrawal is already durable.
@@ -86,6 +87,15 @@ internal static class WithdrawalRoutes
             ? await call.AskAsync((ledger, wallet) => Find(ledger, new WithdrawalKey(wallet.Id, command.Id)))
             : new Standing(First(answer.Entry!), Family: null);
         return Replies.Done(answer, ToReply(standing!, call.Engine.Network), ApiJson.Default.WithdrawalReply);
+    }
+
+    /// <summary>Whether a new withdrawal would pay the hot wallet itself, whose change everybody can see in its transactions: the
+    /// money would be nobody's then.</summary>
+    private static async Task<bool> PaysOurselvesAsync(Call call, RequestWithdrawal command)
+    {
+        if (!(await call.Partitions.QueryAllAsync(ledger => ledger.IsOwnChange(command.Script))).Contains(true)) return false;
+        var key = new WithdrawalKey(command.Wallet, command.Id);
+        return await call.Partitions.HomeOf(command.Wallet).QueryAsync(ledger => ledger.FindWithdrawal(key)) is null;
     }
 
     /// <summary>The same for every address of a kind, also for one of ours: whose it is, is nobody else's affair.</summary>

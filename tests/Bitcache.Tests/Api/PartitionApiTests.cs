@@ -4,6 +4,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
+using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Partitions;
 using Bitcache.Server.Api;
 
@@ -52,6 +53,32 @@ public sealed class PartitionApiTests : IAsyncLifetime
 
         Assert.Equal([("transfer", "out", 300L, 700L, payee), ("deposit_credited", "in", 1_000, 1_000, null)], (await HistoryAsync(_api.Shop, payer))[..2]);
         Assert.Equal([("transfer", "in", 300L, 300L, payer), ("wallet_created", "in", 0, 0, null)], await HistoryAsync(_api.Other, payee));
+    }
+
+    [Fact]
+    public async Task A_withdrawal_to_our_own_change_is_refused_wherever_that_was_paid()
+    {
+        var payer = await _api.NewWalletInAsync(2, _api.Shop, 10_000);
+        var topUp = await _api.PostAsync(_api.Admin, "/v1/operator/addresses", $$"""{"id":"{{ApiFixture.NewId()}}"}""");
+        Assert.True(BitcoinAddress.TryParse(topUp.String("address"), BitcoinNetwork.Regtest, out var script, out _));
+        await DoAsync(new ChangeDeposit(default, DepositState.Credited, false, new ByteString(script), new Sats(5_000), default, 1));
+        await DoAsync(new OpenFamily(1, new Sats(1_000), null, []));
+        var change = OfflineNode.NewAddress();
+        Assert.True(BitcoinAddress.TryParse(change, BitcoinNetwork.Regtest, out script, out _));
+        byte[] raw = [2, 0, 0, 0, 1, .. new byte[36], 0, 0xff, 0xff, 0xff, 0xff, 1, .. BitConverter.GetBytes(900L), (byte)script.Length, .. script, 0, 0, 0, 0];
+        Assert.True(BitcoinTransaction.TryParse(raw, out var transaction));
+
+        // Asked for before it was ours: it is done, whatever it was.
+        var early = ApiFixture.NewId();
+        Assert.Equal(201, (await WithdrawAsync(early)).Status);
+        await DoAsync(new SignAttempt(1, 1, transaction.Txid, new Sats(50), new ByteString(raw)));
+        Assert.Equal(200, (await WithdrawAsync(early)).Status);
+        Assert.Equal((422, "own_change_address"), (await WithdrawAsync(ApiFixture.NewId())).Refusal());
+        Assert.Equal(9_000_000, await _api.AvailableAsync(_api.Shop, payer));
+
+        Task<ApiAnswer> WithdrawAsync(string id) => _api.PostAsync(
+            _api.Shop, $"/v1/wallets/{payer}/withdrawals", $$"""{"id":"{{id}}","address":"{{change}}","amountSat":1000}""");
+        async Task DoAsync(Command command) => Assert.Equal(Outcome.Accepted, (await Set.First.SubmitAsync(command)).Outcome);
     }
 
     [Fact]

@@ -210,6 +210,25 @@ public sealed class WithdrawalRules
     }
 
     [Fact]
+    public void What_a_transaction_pays_beside_its_withdrawals_is_known_as_our_own_change()
+    {
+        var rules = RuleTable.Run(Funded + """
+            address b C                       Accepted
+            withdraw a S 400 id 1             Accepted
+            family 1 cap 100 of a/1           Accepted
+            """);
+        var (ledger, change) = (rules.Book.Ledger, new ByteString([0x51, 32, .. new byte[32]]));
+        var (anchor, address) = (ledger.Genesis!.AnchorScript, RuleTable.Script("C"));
+        var outputs = new (long Sat, ByteString Script)[] { (400, RuleTable.Script("S")), (200, anchor), (0, new ByteString([0x6a, 0])), (300, change), (50, address) };
+        byte[] raw = [2, 0, 0, 0, 1, .. new byte[36], 0, 0xff, 0xff, 0xff, 0xff, (byte)outputs.Length,
+            .. outputs.SelectMany(o => (byte[])[.. BitConverter.GetBytes(o.Sat), (byte)o.Script.Length, .. o.Script.Span]), 0, 0, 0, 0];
+        Assert.True(Core.Bitcoin.BitcoinTransaction.TryParse(raw, out var transaction));
+        rules.Book.Apply(new SignAttempt(1, 1, transaction.Txid, new Sats(50), new ByteString(raw)), Ledger.OperatorTenant);
+        foreach (var one in new[] { ledger, KeptState.Of(ledger).Load() })
+            Assert.Equal([false, false, false, true, false], outputs.Select(o => one.IsOwnChange(o.Script)));
+    }
+
+    [Fact]
     public void What_left_or_was_settled_or_refused_cannot_be_taken_back() => RuleTable.Run(Funded + """
         withdraw a S 400 id 1             Accepted
         withdraw a B 100 id 2             Accepted              a 500 held 400, b 100
