@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
 using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Partitions;
 using Bitcache.IntegrationTests.Bitcoin;
 
 namespace Bitcache.IntegrationTests.Settlement;
@@ -108,6 +110,50 @@ public sealed class DepositTests(RegtestFixture regtest) : IClassFixture<Regtest
         Assert.True((await harness.DepositAsync(wallet)).Suspense);
         Assert.Equal(Msat.Zero, (await harness.WalletAsync(wallet)).Available);
         Assert.Equal(999_000, (await harness.TotalsAsync()).Suspense);
+    }
+
+    [Fact]
+    public async Task What_is_in_suspense_goes_to_a_wallet_when_it_is_final()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var (wallet, other) = (await harness.CreateWalletAsync(), await harness.CreateWalletAsync());
+        await regtest.Node.PayAsync(await harness.AddressAsync(wallet), new Sats(999), EngineHarness.Cancel);
+        await harness.MineAsync(EngineHarness.ToCredit);
+        var output = (await harness.DepositAsync(wallet)).OutPoint;
+        Assert.Equal(Outcome.SuspenseNotFinal, (await AssignAsync()).Outcome);
+        await harness.MineAsync(EngineHarness.ToFinal);
+        Assert.Equal(Outcome.Accepted, (await AssignAsync()).Outcome);
+        Assert.Equal(Outcome.SuspenseNotFound, (await AssignAsync()).Outcome);
+        await harness.ReopenAsync();
+        await harness.MineAsync(1);
+        Assert.Equal(999_000, (await harness.WalletAsync(other)).Available.Value);
+        Assert.Equal(0, (await harness.TotalsAsync()).Suspense);
+
+        Task<Answer> AssignAsync() => harness.Partitions.SubmitAsync(new AssignSuspense(EngineHarness.NewId(), output, other), Ledger.OperatorTenant);
+    }
+
+    [Fact]
+    public async Task Outputs_of_one_transaction_to_one_address_are_credited_each_and_one_of_a_satoshi_waits_in_suspense()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var wallet = await harness.CreateWalletAsync();
+        var (first, second, third) = (await harness.AddressAsync(wallet), await harness.AddressAsync(wallet), await harness.AddressAsync(wallet));
+        // The node's own calls refuse an address twice and an amount that small: both are put into its transaction.
+        var raw = await harness.SignAsync(
+            [(first, new Sats(70_001)), (second, new Sats(70_002)), (third, new Sats(70_003))],
+            unsigned => unsigned.Replace(ScriptOf(second), ScriptOf(first), StringComparison.Ordinal)
+                .Replace(AmountOf(70_003), AmountOf(1), StringComparison.Ordinal));
+        // Nodes do not relay it, but it may be mined.
+        await harness.MineEmptyAsync(1, raw);
+        await harness.MineAsync(EngineHarness.ToCredit - 1);
+        var deposits = await harness.Partition.QueryAsync(ledger => ledger.DepositsOf(wallet));
+        Assert.Equal([(1L, true), (70_001, false), (70_002, false)], deposits.Select(d => (d.Amount.Value, d.Suspense)).Order());
+        Assert.Equal(140_003_000, (await harness.WalletAsync(wallet)).Available.Value);
+        Assert.Equal(1_000, (await harness.TotalsAsync()).Suspense);
+
+        static string ScriptOf(string address) =>
+            BitcoinAddress.TryParse(address, BitcoinNetwork.Regtest, out var script, out _) ? Convert.ToHexStringLower(script) : throw new FormatException(address);
+        static string AmountOf(long sat) => Convert.ToHexStringLower(BitConverter.GetBytes(sat));
     }
 
     [Fact]

@@ -214,6 +214,15 @@ internal sealed class EngineHarness : IAsyncDisposable
         return await Node.MinerAsync("signrawtransactionwithwallet", [unsigned], a => a.GetProperty("hex").GetString()!, Cancel);
     }
 
+    /// <summary>Signs a payment from outside, changed before that; what is not sent the node knows nothing of.</summary>
+    public async Task<string> SignAsync(IEnumerable<(string Address, Sats Amount)> outputs, Func<string, string> change)
+    {
+        var pays = new JsonArray([.. outputs.Select(o => (JsonNode)new JsonObject { [o.Address] = Amounts.FormatBtc(o.Amount) })]);
+        var bare = await Node.Rpc.CallAsync(null, "createrawtransaction", [new JsonArray(), pays], a => a.GetString()!, Cancel);
+        var funded = await Node.MinerAsync("fundrawtransaction", [bare], a => a.GetProperty("hex").GetString()!, Cancel);
+        return await Node.MinerAsync("signrawtransactionwithwallet", [change(funded)], a => a.GetProperty("hex").GetString()!, Cancel);
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_engine is not null) await _engine.DisposeAsync();

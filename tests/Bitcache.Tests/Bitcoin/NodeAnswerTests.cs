@@ -147,8 +147,14 @@ public sealed class NodeAnswerTests : IAsyncLifetime
             ],
             entries.Select(e => (e.Category, e.Amount, e.Confirmations)));
 
-        _server.Answer(Samples.Listed.Replace("0.50000000,\"label\"", "-0.50000000,\"label\"", StringComparison.Ordinal));
-        Assert.Equal(NodeFailure.Unknown, (await Assert.ThrowsAsync<NodeException>(() => _node.ListSinceBlockAsync(null, 12, Cancel))).Failure);
+        // Nor is one with nine decimals rounded.
+        foreach (var amount in new[] { "-0.50000000", "0.500000001", "5e-1" })
+        {
+            var answer = Samples.Listed.Replace("\"amount\":0.50000000", $"\"amount\":{amount}", StringComparison.Ordinal);
+            Assert.NotEqual(Samples.Listed, answer);
+            _server.Answer(answer);
+            Assert.Equal(NodeFailure.Unknown, (await Assert.ThrowsAsync<NodeException>(() => _node.ListSinceBlockAsync(null, 12, Cancel))).Failure);
+        }
     }
 
     [Theory]

@@ -200,6 +200,24 @@ public sealed class DepositRules
         """);
 
     [Fact]
+    public void An_address_is_good_for_ever()
+    {
+        var rules = RuleTable.Run(Credited + "\n\ndeposit d1 final   Accepted");
+        const long Year = 365 * 24 * 3_600_000L;
+        rules.Book.Wait(Year);
+        rules.Continue("floor 90000000   Accepted");
+        // Ids of a year ago are forgotten; the address is not, also not in a ledger that was loaded.
+        var loaded = KeptState.Of(rules.Book.Ledger).Load();
+        Assert.Equal(RuleTable.Wallet("a"), loaded.FindAddress(RuleTable.Script("A"))!.Wallet);
+        rules.Continue("""
+            output d2 of A 500       Accepted
+            deposit d2 credited      Accepted     a 1500
+            """);
+        var again = new AssignAddress(OperationId.Create(rules.Book.Now, 7), RuleTable.Wallet("b"), AddressPurpose.Deposit, RuleTable.Script("A"));
+        Assert.Equal(Outcome.AddressTaken, rules.Book.Apply(again, tenant: 1).Outcome);
+    }
+
+    [Fact]
     public void Money_held_for_a_withdrawal_is_not_frozen_but_waits() => RuleTable.Run(Credited + """
 
         withdraw a S 700 id 1    Accepted              a 300 held 700

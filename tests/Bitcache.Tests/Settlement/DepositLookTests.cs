@@ -146,6 +146,22 @@ public sealed class DepositLookTests : IAsyncLifetime
         Assert.Equal(DepositState.Credited, (await DepositAsync()).State);
     }
 
+    [Fact]
+    public async Task Several_outputs_of_one_transaction_to_one_address_are_credited_each()
+    {
+        Pay(confirmations: 3);
+        _listed.Add(_listed[0] with { Output = new OutPoint(_output.Txid, 4) });
+        _listed.Add(_listed[0] with { Output = new OutPoint(_output.Txid, 5), Amount = new Sats(1) });
+        // Told twice, it is one.
+        _listed.Add(_listed[0]);
+        await LookAsync();
+        var deposits = await _partition.QueryAsync(ledger => ledger.DepositsOf(_wallet));
+        Assert.Equal([(3u, Amount, false), (4u, Amount, false), (5u, new Sats(1), true)], deposits.Select(d => (d.OutPoint.Index, d.Amount, d.Suspense)).Order());
+        Assert.All(deposits, d => Assert.Equal(DepositState.Credited, d.State));
+        var (wallet, totals) = await _partition.QueryAsync(ledger => (ledger.FindWallet(_wallet)!.Value, ledger.Totals));
+        Assert.Equal((2 * Amount.ToMsat().Value, 1_000), (wallet.Available.Value, totals.Suspense));
+    }
+
     private async Task LookAsync() => await _watcher.LookAsync(Cancel);
 
     /// <summary>The node lists the payment, and nothing else.</summary>
