@@ -239,6 +239,9 @@ public sealed partial class PayoutBuilder(IBitcoinNode node, EngineSettings sett
         {
             if (order.Taken.Contains(input.Output)) return NotAsAsked($"input {input.Output} belongs to another live family");
             if (input.Output == order.AnchorTip && order.PreviousAnchor is null) return NotAsAsked("an ordinary payment would spend the anchor's output");
+            // By its script, too: the anchor may be in a block that came since its family was looked at.
+            if (input.Spent is { } anchored && order.AnchorScript.Span.SequenceEqual(anchored.Script) && input.Output != order.PreviousAnchor?.OutPoint)
+                return NotAsAsked($"input {input.Output} is an anchor's output that this must not spend");
             if (input.Spent is null || !WitnessProgram.IsScript(input.Spent.Script)) return NotAsAsked($"input {input.Output} is not segwit");
         }
         // It is booked as it is said here. The amounts that are spent the signatures commit to.

@@ -66,6 +66,7 @@ public sealed class ReplacementCheckTests
     [InlineData("pays a stranger")]
     [InlineData("belongs to another live family")]
     [InlineData("would spend the anchor's output")]
+    [InlineData("an anchor's output that this must not spend")]
     [InlineData("is not segwit")]
     [InlineData("to its miner")]
     public async Task One_that_is_not_what_was_asked_for_is_not_signed(string why)
@@ -82,6 +83,7 @@ public sealed class ReplacementCheckTests
             "belongs to another live family" => ([Coin, RuleTable.Output("taken")], [Payment, Change], 80L),
             "would spend the anchor's output" => ([Coin, RuleTable.Output("tip")], [Payment, Change], 80L),
             "to its miner" => ([Coin], [Payment, Change], 80L),
+            "an anchor's output that this must not spend" => ([Coin, RuleTable.Output("anchored")], [Payment, Change], 80L),
             _ => ((OutPoint[])[Coin, RuleTable.Output("old")], (PsbtOutput[])[Payment, Change], 80L),
         };
         Give(inputs, outputs, fee, fee + (why == "to its miner" ? 1 : 0));
@@ -140,7 +142,9 @@ public sealed class ReplacementCheckTests
         Assert.True(BitcoinTransaction.TryParse(raw, out var transaction));
         var psbt = new DecodedPsbt(
             transaction.Txid, raw.Length, 0,
-            [.. inputs.Select((input, i) => new PsbtInput(input, 0, new PsbtOutput(i == 0 ? first : new Sats(1), input == RuleTable.Output("old") ? [0x76] : Change.Script)))],
+            [.. inputs.Select((input, i) => new PsbtInput(input, 0, new PsbtOutput(
+                i == 0 ? first : new Sats(1),
+                input == RuleTable.Output("old") ? [0x76] : input == RuleTable.Output("anchored") ? [.. RuleTable.Script("anchor").Span] : Change.Script)))],
             outputs, new Sats(fee));
         _node.On(nameof(IBitcoinNode.DecodePsbtAsync), (string _) => psbt);
         _node.On(nameof(IBitcoinNode.WalletProcessPsbtAsync), (string text) => new SignedPsbt(text, raw));
