@@ -150,11 +150,13 @@ internal sealed class Books
         return Apply(home.Partition, split, tenant);
     }
 
-    public ApplyResult Withdraw(WalletId wallet, ByteString script, long sat, bool max = false, OperationId? id = null)
+    public ApplyResult Withdraw(
+        WalletId wallet, ByteString script, long sat, bool max = false, OperationId? id = null, long fee = 0, UnixTime? deadline = null)
     {
         var home = HomeOf(wallet);
         var owner = _ledgers.Where(ledger => ledger != home).Select(ledger => ledger.FindAddress(script)?.Wallet ?? default).FirstOrDefault(w => !w.IsNone);
-        return Apply(home.Partition, new RequestWithdrawal(id ?? NewId(), wallet, script, new Sats(sat), max) { OwnerElsewhere = owner }, Shop);
+        var request = new RequestWithdrawal(id ?? NewId(), wallet, script, new Sats(sat), max) { OwnerElsewhere = owner, Fee = new Sats(fee), Deadline = deadline };
+        return Apply(home.Partition, request, Shop);
     }
 
     public ApplyResult Apply(int partition, Command command, uint tenant)

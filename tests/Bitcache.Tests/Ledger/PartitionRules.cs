@@ -237,6 +237,38 @@ public sealed class PartitionRules
     }
 
     [Fact]
+    public void A_withdrawal_is_charged_and_given_back_where_its_wallet_lives()
+    {
+        _books.Deposit(1, _books.Operator, 1_000, AddressPurpose.OperatorTopUp, Ledger.OperatorTenant);
+        _books.Deposit(1, _b, 1_000, AddressPurpose.Deposit, Books.Shop);
+        // An address of a wallet that lives elsewhere costs no mining either.
+        Assert.Equal(Outcome.Accepted, _books.Withdraw(_b, _books.AssignScript(0, _a), 300, fee: 9).Outcome);
+        Assert.Equal((1_700_000, 0), (_books.Available(_b), _books.Held(_b)));
+        var (paid, late) = (_books.NewId(), _books.NewId());
+        Assert.Equal(Outcome.Accepted, _books.Withdraw(_b, RuleTable.Script("S"), 400, id: paid, fee: 30).Outcome);
+        Assert.Equal(Outcome.Accepted, _books.Withdraw(_b, RuleTable.Script("R"), 330, id: late, fee: 30, deadline: new UnixTime(_books.Now.Milliseconds + 5_000)).Outcome);
+        Assert.Equal((910_000, 790_000), (_books.Available(_b), _books.Held(_b)));
+        foreach (var command in new Command[]
+        {
+            new OpenFamily(1, new Sats(100), null, [new WithdrawalKey(_b, paid)]),
+            new SignAttempt(1, 1, default, new Sats(60), ByteString.Empty),
+            new ConfirmFamily(1, 1, 7, default, ByteString.Empty, 0, []),
+            new FinishFamily(1, new Sats(20)),
+            new ChargeWithdrawal(new WithdrawalKey(_b, paid)),
+        }) Assert.Equal(Outcome.Accepted, _books.Apply(1, command, Ledger.OperatorTenant).Outcome);
+        // The account of its partition paid the miner, and is credited.
+        Assert.Equal((960_000, 10_000_000), (_books[1].OperatorWallet.Available.Value, _books[0].OperatorWallet.Available.Value));
+        Assert.Equal((920_000, 360_000), (_books.Available(_b), _books.Held(_b)));
+
+        _books.Now = new UnixTime(_books.Now.Milliseconds + 5_000);
+        Assert.Null(_books[0].NextWithdrawalToExpire(_books.Now));
+        Assert.Equal(Outcome.Accepted, _books.Apply(1, _books[1].NextWithdrawalToExpire(_books.Now)!, Ledger.OperatorTenant).Outcome);
+        Assert.Equal((1_280_000, 0), (_books.Available(_b), _books.Held(_b)));
+        _books.DeliverAll();
+        _books.Check();
+    }
+
+    [Fact]
     public void A_withdrawal_to_an_address_of_the_operator_goes_to_its_account_here()
     {
         var script = _books.AssignScript(0, _books.Operator, AddressPurpose.OperatorTopUp, Ledger.OperatorTenant);
