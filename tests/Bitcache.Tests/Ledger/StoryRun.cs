@@ -191,6 +191,8 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
             case Op.TrustClock o: _book.ClockTrusted = o.Trusted; break;
             case Op.Resend o when _sent.Count > 0:
                 var (command, tenant) = _sent[^(1 + Math.Min(o.Which, _sent.Count - 1))];
+                // Refused for its id at first, while another request made its wallet: a server draws a new one for each.
+                if (command is CreateWallet made && _model.Wallets.ContainsKey(made.Wallet) && !_model.Ids.ContainsKey((made.Owner, made.Id))) break;
                 Do(command, tenant);
                 break;
             case Op.Restart: Restart(); break;
