@@ -144,7 +144,7 @@ internal abstract record Op
         (3, from which in Gen.Choose(0, 5) from stranger in Rarely select (Op)new Cancel(which, stranger)),
         (4, from which in Gen.Choose(0, 5) from approved in Sometimes from key in Gen.Choose(0, 2) select (Op)new Decide(which, approved, key)),
         (2, from stopped in Rarely from follows in Rarely select (Op)new StopAll(stopped, follows)),
-        (4, from wallet in Gen.Choose(-1, 4) from frozen in Sometimes from op in Sometimes from id in Ids select (Op)new Freeze(wallet, frozen, op, id)),
+        (12, from wallet in Gen.Choose(-1, 4) from frozen in Sometimes from op in Sometimes from id in Ids select (Op)new Freeze(wallet, frozen, op, id)),
         (6, from count in Few from due in Gen.Elements(true, false) from anchor in Rarely from cap in Sats select (Op)new Open(count, due, anchor, cap)),
         (5, from family in Few from fee in Gen.Choose(0, 1_000) select (Op)new Sign(family, fee)),
         (1, from family in Few from fee in Gen.Choose(0, 1_000) select (Op)new Prepare(family, fee)),
