@@ -82,8 +82,19 @@ public sealed class SpendFinder(IBitcoinNode node, int finalityDepth)
         if (await node.GetTransactionAsync(txid, cancel) is not { Confirmations: >= 1, Block: { } hash } known) return null;
         if (!BitcoinTransaction.TryParse(known.Raw, out var spender) || spender.Txid != txid || spender.Inputs.All(i => i.Spent != output)) return null;
         if (await node.GetBlockInfoAsync(hash, cancel) is not { Confirmations: >= 1 } block) return null;
-        var inside = await node.GetBlockTxidsAsync(hash, cancel);
-        return inside is not null && inside.Contains(txid)
-            ? new FoundSpend(new FinalSpend(output, txid, (uint)block.Height, hash), block.Confirmations) : null;
+        return await IsInsideAsync(hash, txid, cancel) ? new FoundSpend(new FinalSpend(output, txid, (uint)block.Height, hash), block.Confirmations) : null;
+    }
+
+    /// <summary>Whether a block holds a transaction. One that the node has pruned proves nothing, and stops nothing else.</summary>
+    private async Task<bool> IsInsideAsync(BlockHash block, Txid txid, CancellationToken cancel)
+    {
+        try
+        {
+            return await node.GetBlockTxidsAsync(block, cancel) is { } inside && inside.Contains(txid);
+        }
+        catch (NodeException e) when (e.Failure == NodeFailure.Rejected)
+        {
+            return false;
+        }
     }
 }
