@@ -91,10 +91,13 @@ public sealed class NodeTroubleTests(RegtestFixture regtest) : IClassFixture<Reg
     [Fact]
     public async Task A_payout_that_the_node_drops_is_sent_again_as_it_was()
     {
-        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        var (seam, guard) = GuardedNode.Create(regtest.Node.Node);
+        await using var harness = await EngineHarness.StartAsync(regtest.Node, seam);
         var (_, address) = await RequestAsync(harness);
         await harness.CloseEpochAsync();
         var sent = Assert.Single((await harness.FamilyAsync(1)).Attempts);
+        // Nothing is sent again before it has been looked for.
+        guard.Stops = (_, _) => true;
         // Time passes for the node: what waited too long goes when the next transaction comes.
         var later = TimeProvider.System.GetUtcNow() + Expiry;
         await regtest.Node.Rpc.CallAsync(null, "setmocktime", [later.ToUnixTimeSeconds()], EngineHarness.Cancel);
@@ -102,6 +105,7 @@ public sealed class NodeTroubleTests(RegtestFixture regtest) : IClassFixture<Reg
         await regtest.Node.Rpc.CallAsync(null, "setmocktime", [0], EngineHarness.Cancel);
         Assert.Null(await regtest.Node.Node.GetMempoolEntryAsync(sent.Txid, EngineHarness.Cancel));
 
+        guard.Stops = (_, _) => false;
         await harness.TurnAsync();
         Assert.NotNull(await regtest.Node.Node.GetMempoolEntryAsync(sent.Txid, EngineHarness.Cancel));
         await FinishAsync(harness, address);
