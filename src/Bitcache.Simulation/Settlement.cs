@@ -61,7 +61,7 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
                 var (family, fee) = (model.Families[(int)number - 1], new Sats(random.Next(400)));
                 // What a signer was given comes back with its fee, as a rule.
                 if (family.Prepared is { } prepared && random.Next(8) > 0) fee = new Msat(prepared).RoundDownToSats();
-                return random.Next(4) == 0
+                return random.Next(10) == 0
                     ? new PrepareAttempt(number, family.Fees.Count + 1, default, fee, ByteString.Empty)
                     : new SignAttempt(number, family.Fees.Count + 1, default, fee, ByteString.Empty, _height);
             case 7 when model.Families.Count > 0:

@@ -58,7 +58,7 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
         < 90 when _wallets < WalletsMax => NewWallet(),
         < 92 => Own(w => new AssignAddress(NewId(), w, AddressPurpose.Deposit, NewScript())),
         < 97 => NextWithdrawal(),
-        < 98 when Suspense.Any() => NextAssignment(),
+        < 99 when Suspense.Any() && random.Next(3) > 0 => NextAssignment(),
         < 99 => (new StopWithdrawals(NewId(), random.Next(3) == 0), Ledger.OperatorTenant),
         _ => (new EpochCut(NewId(), Model.Epochs + random.Next(2)), Ledger.OperatorTenant),
     };
@@ -179,7 +179,8 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
     }
 
     /// <summary>Outputs that were booked to suspense, the newest first, whatever became of them.</summary>
-    private IEnumerable<OutPoint> Suspense => Model.Deposits.Where(d => d.Value is { Suspense: true, Booked: true }).Select(d => d.Key).OrderByDescending(o => o.Index);
+    private IEnumerable<OutPoint> Suspense => Model.Deposits.Where(d => d.Value is { Suspense: true, Booked: true })
+        .OrderByDescending(d => d.Value.State == DepositState.Final).ThenByDescending(d => d.Key.Index).Select(d => d.Key);
 
     private (ClientCommand, uint) NextAssignment()
     {

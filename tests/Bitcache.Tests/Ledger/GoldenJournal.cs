@@ -161,6 +161,15 @@ public sealed class GoldenJournal
         family 6 cap 100                  SettlementStopped
         """;
 
+    private const string Signer = """
+
+        withdraw a S5 400 id w5           Accepted
+        family 3 cap 100 of a/w5          Accepted
+        prepare 3 1 fee 40                Accepted
+        sign 3 1 fee 40 at 104            Accepted
+        prepare 3 2 fee 60                Accepted
+        """;
+
     private static readonly Version[] Versions =
     [
         new("ledger-v1.golden", "538d55655f84a2592bb84eb3d0e4bfff5807916284d0ca6a8e3fe9237beaf4ed", EntryType.ClockConfirmed, [], Beginning + End),
@@ -169,6 +178,7 @@ public sealed class GoldenJournal
             [EntryType.FamilyDied, EntryType.ChildSigned, EntryType.SettlementStopped], Beginning + Asked + End + Families),
         new("ledger-v2.golden", "0121880df5d6eee2ee3acbe8dcd5e17139b9ffcdae04a644d2fffaa101a3b159", EntryType.SplitRefused, [EntryType.WithdrawalCancelled], Beginning + Payments + End + Heights),
         new("ledger-v2-brakes.golden", "f0228ab692bbffc0b19d3d4f9565c6f83d54b30bb6b9147a2de5e19c6ad13b3f", EntryType.EpochCut, [EntryType.ClockConfirmed, EntryType.WithdrawalsStopSet, EntryType.WithdrawalDecided], Beginning + Brakes),
+        new("ledger-v2-signer.golden", "406b398a72d127cc2dc43de533a76e8d81f9fccc61f8b79ccfadf642c6927a86", EntryType.EpochCut, [EntryType.ClockConfirmed, EntryType.AttemptPrepared], Beginning + Signer),
     ];
 
     public static TheoryData<int> Numbers => [.. Enumerable.Range(1, Versions.Length)];
