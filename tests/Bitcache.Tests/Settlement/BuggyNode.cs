@@ -1,5 +1,6 @@
 using System.Reflection;
 using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Bitcoin;
 
 namespace Bitcache.Tests.Settlement;
@@ -16,11 +17,14 @@ public enum NodeBug
     AsksOnce,
     /// <summary>A transaction is sent when it is signed, before it is durable.</summary>
     SendsSigned,
+    /// <summary>A transaction that was sent and that the node does not find is taken for dead, and its withdrawals are built anew.</summary>
+    RebuildsUnknown,
 }
 
 public class BuggyNode : DispatchProxy
 {
     private readonly Dictionary<Txid, Task<WalletTransaction?>> _asked = [];
+    private readonly HashSet<Txid> _sent = [];
     private IBitcoinNode? _node;
     private NodeBug _bug;
 
@@ -38,6 +42,8 @@ public class BuggyNode : DispatchProxy
         (NodeBug.CreditsRemoved, nameof(IBitcoinNode.ListSinceBlockAsync)) => ListAsync((BlockHash?)args![0], 1, WithRemoved),
         (NodeBug.CountsOneTooMany, nameof(IBitcoinNode.ListSinceBlockAsync)) => ListAsync((BlockHash?)args![0], (int)args[1]!, WithOneMore),
         (NodeBug.SendsSigned, nameof(IBitcoinNode.WalletProcessPsbtAsync)) => SignAndSendAsync((string)args![0]!),
+        (NodeBug.RebuildsUnknown, nameof(IBitcoinNode.SendRawTransactionAsync)) => Send((byte[])args![0]!),
+        (NodeBug.RebuildsUnknown, nameof(IBitcoinNode.GetTransactionAsync)) => FindAsync((Txid)args![0]!),
         (NodeBug.AsksOnce, nameof(IBitcoinNode.GetTransactionAsync)) => AskOnce((Txid)args![0]!),
         _ => targetMethod.Invoke(_node, args),
     };
@@ -66,5 +72,32 @@ public class BuggyNode : DispatchProxy
         var signed = await _node!.WalletProcessPsbtAsync(psbt, CancellationToken.None);
         await _node.SendRawTransactionAsync(signed.Transaction!, CancellationToken.None);
         return signed;
+    }
+
+    /// <summary>How settlement finds out that a family is dead.</summary>
+    internal static Func<Family, CancellationToken, Task<FinalSpend?>>? DeathIn(IBitcoinNode node, NodeBug bug)
+    {
+        if (bug != NodeBug.RebuildsUnknown) return null;
+        var proxy = (BuggyNode)(object)node;
+        return (family, _) => proxy.FindDeathAsync(family);
+    }
+
+    private Task<BroadcastResult> Send(byte[] raw)
+    {
+        if (BitcoinTransaction.TryParse(raw, out var transaction)) _sent.Add(transaction.Txid);
+        return _node!.SendRawTransactionAsync(raw, CancellationToken.None);
+    }
+
+    private async Task<WalletTransaction?> FindAsync(Txid txid) =>
+        await _node!.GetTransactionAsync(txid, CancellationToken.None)
+        ?? (_sent.Contains(txid) ? new WalletTransaction(txid, int.MinValue, null, null, null, [], [], []) : null);
+
+    private async Task<FinalSpend?> FindDeathAsync(Family family)
+    {
+        foreach (var attempt in family.Attempts)
+        {
+            if (await _node!.GetTransactionAsync(attempt.Txid, CancellationToken.None) is not null) return null;
+        }
+        return new FinalSpend(default, default, 0, default);
     }
 }

@@ -1,15 +1,17 @@
 // Goal: whatever a chain does and however its node answers, no withdrawal is paid twice, none is lost, and nothing reaches
-// the node before it is durable here (P10); money is conserved after every turn (P6).
+// the node before it is durable here (P10); money is conserved after every turn (P6); the anchors in the chain are one
+// history, each spending the output of the one before it.
 // Method: a simulated node and the engine's own watcher and payouts on one thread. A seed draws blocks, reorganisations,
-// evictions, restarts of the node, fee rates, which calls fail and how, and when the process ends. After every turn what
-// the node knows is held against what is durable; at the end the chain goes on calmly until everything is paid.
+// evictions, restarts of the node, fee rates, payees that spend what is on its way to them, and in half of the seeds older
+// copies of the wallet and a thief with its keys; in others reorganisations deeper than final; which calls fail and how, and when the process ends. After every
+// turn what the node knows is held against what is durable; at the end the chain goes on calmly until everything is paid,
+// or settlement is over because the thief took the anchor's output.
 
 using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
 using Bitcache.Engine;
 using Bitcache.Engine.Bitcoin;
-using Bitcache.Engine.Settlement;
 using Bitcache.Simulation.Bitcoin;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Tests.Settlement;
 
@@ -18,6 +20,8 @@ internal sealed class PayoutSchedule : NodeSchedule
     private const int Rounds = 25;
     private const int CalmRoundsMax = 100;
     private const int Deposits = 6;
+    private const int TopUps = 3;
+    private const int FirstBlocks = 20;
     private static readonly EngineSettings Settings = new()
     {
         DataFolder = "/nowhere",
@@ -37,6 +41,15 @@ internal sealed class PayoutSchedule : NodeSchedule
     private readonly WalletId _wallet;
     // Each goes to a script of its own.
     private readonly Dictionary<WithdrawalKey, ByteString> _withdrawals = [];
+    private readonly ByteString _anchorScript;
+    private readonly HashSet<Txid> _thefts = [];
+    // Whether reorganisations may be deeper than final. Then nothing else can be promised than that what was final comes back,
+    // if it can: there are no anchors, of which one may need another attempt of the one before it, and no thief.
+    private readonly bool _isDeep;
+    private readonly bool _hasThief;
+    private readonly bool _takesAnchors;
+    private readonly NodeBug _bug;
+    private PayoutTurn? _turn;
 
     public PayoutSchedule(int seed, NodeBug bug = NodeBug.None) : this(new Random(seed), bug)
     {
@@ -46,8 +59,14 @@ internal sealed class PayoutSchedule : NodeSchedule
     {
     }
 
-    private PayoutSchedule(Random random, FakeNode node, NodeBug bug) : base(random, node, Disturbances, bug) =>
-        (_node, _operator, _wallet) = (node, NewWallet(), NewWallet());
+    private PayoutSchedule(Random random, FakeNode node, NodeBug bug) : base(random, node, Disturbances, bug)
+    {
+        (_node, _operator, _wallet, _bug) = (node, NewWallet(), NewWallet(), bug);
+        _anchorScript = node.Wallet.NewScript(change: false);
+        _isDeep = random.Next(4) == 0;
+        _hasThief = !_isDeep && random.Next(3) > 0;
+        _takesAnchors = _hasThief && random.Next(4) == 0;
+    }
 
     /// <summary>How often the schedule reached what it is for.</summary>
     public int Withdrawals => _withdrawals.Count;
@@ -57,6 +76,11 @@ internal sealed class PayoutSchedule : NodeSchedule
     public int Replacements { get; private set; }
     public int Reorganisations { get; private set; }
     public int Evictions { get; private set; }
+    public int Anchors { get; private set; }
+    public int Children { get; private set; }
+    public int Deaths { get; private set; }
+    public int Thefts => _thefts.Count;
+    public int Stops { get; private set; }
 
     public void Run()
     {
@@ -74,10 +98,10 @@ internal sealed class PayoutSchedule : NodeSchedule
 
     private void Begin()
     {
-        for (var i = 0; i < 20; i++) _node.Mine();
-        Books.Do(new Genesis(Settings.Origin, 3, 1, _operator, new ByteString([0x51]), []));
+        for (var i = 0; i < FirstBlocks; i++) _node.Mine();
+        Books.Do(new Genesis(Settings.Origin, 3, 1, _operator, _anchorScript, []));
         Books.Do(new CreateWallet(Books.NewId(), 1, _wallet), tenant: 1);
-        Deposit(_operator, AddressPurpose.OperatorTopUp, Ledger.OperatorTenant);
+        for (var i = 0; i < TopUps; i++) Deposit(_operator, AddressPurpose.OperatorTopUp, Ledger.OperatorTenant);
         for (var i = 0; i < Deposits; i++) Deposit(_wallet, AddressPurpose.Deposit, tenant: 1);
         for (var i = 0; i <= Settings.FinalityDepth; i++) _node.Mine();
         Must.Hold(TakeTurn(), "The node is ready, and the gate is closed.");
@@ -106,8 +130,7 @@ internal sealed class PayoutSchedule : NodeSchedule
 
     protected override void ChangeWorld()
     {
-        var waiting = _node.Mempool.Transactions.ToArray();
-        switch (Draw.Next(12))
+        switch (Draw.Next(15))
         {
             case < 4:
                 _node.Mine();
@@ -118,12 +141,23 @@ internal sealed class PayoutSchedule : NodeSchedule
             case < 8:
                 Reorganise();
                 break;
-            case 8 when waiting.Length > 0:
-                _node.Evict(waiting[Draw.Next(waiting.Length)].Txid);
+            case 8:
+                if (Any(_node.Mempool.Transactions) is not { } evicted) break;
+                _node.Evict(evicted.Txid);
                 Evictions++;
                 break;
             case 9:
                 _node.Restart();
+                break;
+            case 10:
+                SpendPayout();
+                break;
+            case 11 or 12:
+                if (_hasThief) Steal();
+                break;
+            case 13:
+                // An older copy of the wallet.
+                if (_hasThief && Any(Unconfirmed()) is { } forgotten) _node.Wallet.Forget(forgotten.Txid);
                 break;
             default:
                 _node.Estimate = Draw.Next(3) == 0 ? null : new FeeRate(1_000 + Draw.Next(Draw.Next(4) == 0 ? 100_000 : 10_000));
@@ -133,7 +167,7 @@ internal sealed class PayoutSchedule : NodeSchedule
 
     private void Reorganise()
     {
-        var depth = 1 + Draw.Next(Draw.Next(10) == 0 ? 20 : 4);
+        var depth = 1 + Draw.Next(Draw.Next(10) > 0 ? 4 : _isDeep ? 20 : Settings.FinalityDepth - 1);
         _node.Invalidate(_node.Chain.At(_node.Chain.Tip.Height + 1 - depth)!);
         Reorganisations++;
         for (var i = 0; i <= depth; i++)
@@ -143,47 +177,103 @@ internal sealed class PayoutSchedule : NodeSchedule
         }
     }
 
-    /// <summary>What a turn of settlement does with the node, anchors left out.</summary>
-    protected override async Task SettleAsync(BlockchainInfo chain)
+    /// <summary>A payee spends what is not in a block yet: then it cannot be replaced.</summary>
+    private void SpendPayout()
     {
-        var set = Books.Set;
-        var payouts = new Payouts(set, set.First, Seam, Settings, NullLogger.Instance);
-        await payouts.KeepBooksAsync();
-        await new DepositWatcher(set, Seam, Settings, NullLogger.Instance).LookAsync(CancellationToken.None);
-        await payouts.OpenAsync(null, await payouts.FindDueAsync());
-        await payouts.DriveAsync(chain.Blocks, mayPay: true, CancellationToken.None);
+        if (Any(_node.Mempool.Transactions.Where(_node.Wallet.IsFromMe)) is not { } payout) return;
+        var paid = payout.Outputs.Index().Where(o => o.Item.Value.Value > 10_000 && !_node.Wallet.IsMine(o.Item.Script)).ToArray();
+        if (paid.Length == 0) return;
+        var (index, output) = paid[Draw.Next(paid.Length)];
+        _node.Send(FakeTransactions.Create(
+            [new OutPoint(payout.Txid, (uint)index)], [new(output.Value - new Sats(200), FakeNode.ScriptOf(_node.NewStranger()))]));
+    }
+
+    /// <summary>Somebody else with the wallet's keys spends what one of our transactions spends, to another place in the wallet, so
+    /// that there is something left to pay with.</summary>
+    private void Steal()
+    {
+        if (Any(Unconfirmed()) is not { } victim) return;
+        var coins = victim.Inputs.Select(i => i.Spent)
+            .Where(o => _node.Chain.FindCoin(o) is { } coin && (_takesAnchors || !_anchorScript.Span.SequenceEqual(coin.Output.Script))).ToArray();
+        if (coins.Length == 0) return;
+        var coin = coins[Draw.Next(coins.Length)];
+        var (value, fee) = (_node.Chain.FindCoin(coin)!.Value.Output.Value, new Sats(200 + Draw.Next(10_000)));
+        if (value.Value < fee.Value + 1_000) fee = new Sats(200);
+        var theft = FakeTransactions.Create([coin], [new(value - fee, _node.Wallet.NewScript(change: Draw.Next(2) == 0).Span.ToArray())]);
+        _thefts.Add(theft.Txid);
+        if (Draw.Next(2) == 0) _node.Send(theft);
+        else _node.Mine(_node.Chain.Tip, [theft]);
+    }
+
+    /// <summary>What the wallet spends in, and is in no block.</summary>
+    private IEnumerable<BitcoinTransaction> Unconfirmed() => _node.Wallet.Known
+        .Where(k => _node.Chain.BlockOf(k.Txid) is null && _node.Wallet.IsFromMe(k.Transaction)).Select(k => k.Transaction);
+
+    private BitcoinTransaction? Any(IEnumerable<BitcoinTransaction> transactions)
+    {
+        var all = transactions.ToArray();
+        return all.Length == 0 ? null : all[Draw.Next(all.Length)];
+    }
+
+    protected override Task SettleAsync(BlockchainInfo chain)
+    {
+        _turn = new PayoutTurn(Books.Set, Seam, Settings) { Anchors = !_isDeep, FindDeath = BuggyNode.DeathIn(Seam, _bug) };
+        return _turn.TakeAsync(chain.Blocks);
     }
 
     private void Check()
     {
         CheckedTotals();
         var families = Books.Ask(ledger => ledger.Families().ToArray());
-        var durable = families.SelectMany(f => f.Attempts).Select(a => a.Txid).ToHashSet();
+        var durable = families.SelectMany(f => f.Transactions).Select(t => t.Txid).ToHashSet();
         foreach (var known in _node.Wallet.Known.Where(k => _node.Wallet.IsFromMe(k.Transaction)))
-            Must.Hold(durable.Contains(known.Txid), $"P10: the node has {known.Txid}, which is not durable here.");
-        var paid = PaidByTheChain().ToLookup(script => script);
+            Must.Hold(durable.Contains(known.Txid) || _thefts.Contains(known.Txid), $"P10: the node has {known.Txid}, which is not durable here.");
+        var paid = PaidByTheChain();
         var givenBack = GivenBack();
         foreach (var (key, script) in _withdrawals)
         {
-            Must.Hold(paid[script].Count() <= 1, $"P10: withdrawal {key} is paid {paid[script].Count()} times.");
-            Must.Hold(!givenBack.Contains(key) || !paid[script].Any(), $"P10: withdrawal {key} is paid and given back.");
+            Must.Hold(paid.GetValueOrDefault(script) <= 1, $"P10: withdrawal {key} is paid {paid.GetValueOrDefault(script)} times.");
+            Must.Hold(!givenBack.Contains(key) || !paid.ContainsKey(script), $"P10: withdrawal {key} is paid and given back.");
         }
         Must.Hold(
             Books.Ask(ledger => _withdrawals.Keys.Select(k => ledger.FindWithdrawal(k)!).All(w => w.Charge <= w.Fee)), "A withdrawal is charged more than was held.");
+        CheckAnchors();
     }
 
     private HashSet<WithdrawalKey> GivenBack() =>
         Books.Ask(ledger => _withdrawals.Keys.Where(k => ledger.FindWithdrawal(k)!.State == WithdrawalState.Expired).ToHashSet());
 
-    /// <summary>The scripts that the wallet pays in the best chain.</summary>
-    private IEnumerable<ByteString> PaidByTheChain() => _node.Wallet.Known
-        .Where(k => _node.Wallet.Confirmations(k) > 0).SelectMany(k => k.Transaction.Outputs).Select(o => new ByteString(o.Script));
+    /// <summary>How often the best chain pays each script.</summary>
+    private Dictionary<ByteString, int> PaidByTheChain() =>
+        InTheChain().SelectMany(t => t.Outputs).CountBy(o => new ByteString(o.Script)).ToDictionary();
+
+    /// <summary>Everything in the best chain but what miners get.</summary>
+    private IEnumerable<BitcoinTransaction> InTheChain()
+    {
+        for (var height = 1; _node.Chain.At(height) is { } block; height++)
+        {
+            foreach (var transaction in block.Transactions.Skip(1)) yield return transaction;
+        }
+    }
+
+    /// <summary>Whoever follows the chain from the first anchor finds one history: every other one spends the output of the one before it.</summary>
+    private void CheckAnchors()
+    {
+        OutPoint? tip = null;
+        foreach (var transaction in InTheChain())
+        {
+            var outputs = transaction.Outputs.Index().Where(o => _anchorScript.Span.SequenceEqual(o.Item.Script)).ToArray();
+            if (outputs.Length == 0) continue;
+            Must.Hold(outputs.Length == 1 && (tip is null || transaction.Inputs[0].Spent == tip), $"{transaction.Txid} begins another history.");
+            tip = new OutPoint(transaction.Txid, (uint)outputs[0].Index);
+        }
+    }
 
     private void CalmDown()
     {
         _node.Estimate = null;
         CloseEpoch();
-        for (var round = 0; round < CalmRoundsMax && Unpaid().Any(); round++)
+        for (var round = 0; round < CalmRoundsMax && !IsSettled(); round++)
         {
             // Now and then it starts again, and sends what it had dropped.
             if (round % 10 == 0) _node.Restart();
@@ -191,7 +281,11 @@ internal sealed class PayoutSchedule : NodeSchedule
             Must.Hold(TakeTurn(), "The node is ready, and the gate is closed.");
             Check();
         }
-        Must.Hold(!Unpaid().Any(), $"P10: {Unpaid().Count()} withdrawals are not paid in the end.");
+        Must.Hold(IsSettled(), $"P10: {Unpaid().Count} withdrawals are not paid in the end: {string.Join("; ", _turn!.Waiting.Select(w => $"family {w.Key}: {w.Value}"))}.");
+        Anchors = Books.Ask(ledger => ledger.Families().Count(f => f is { State: FamilyState.Final, Anchor: not null }));
+        Children = Books.Ask(ledger => ledger.Families().Count(f => f.FinalChild > 0));
+        Deaths = Books.Ask(ledger => ledger.Families().Count(f => f.State == FamilyState.Dead));
+        Stops = Books.Ask(ledger => ledger.SettlementStop is null ? 0 : 1);
         Expired = GivenBack().Count;
         Charged = Books.Ask(ledger => _withdrawals.Keys.Count(k => ledger.FindWithdrawal(k)!.Charge > Sats.Zero));
         CheckFees();
@@ -199,12 +293,19 @@ internal sealed class PayoutSchedule : NodeSchedule
         Replacements = Books.Ask(ledger => ledger.Families().Sum(f => Math.Max(0, f.Attempts.Count - 1)));
     }
 
+    /// <summary>Whether every withdrawal is paid, or settlement is over and those that are not wait.</summary>
+    private bool IsSettled()
+    {
+        var (isStopped, isLive, queued) = Books.Ask(ledger => (ledger.SettlementStop is not null, ledger.LiveFamilies().Count > 0, ledger.QueuedWithdrawals));
+        return isStopped ? !isLive && Unpaid().Count == queued : Unpaid().Count == 0;
+    }
+
     /// <summary>What the users were charged and what the operator bore are the fees of what confirmed.</summary>
     private void CheckFees()
     {
         var (charged, fees, spent, left) = Books.Ask(ledger => (
             _withdrawals.Keys.Sum(k => ledger.FindWithdrawal(k)!.Charge.ToMsat().Value),
-            ledger.Families().Where(f => f.State == FamilyState.Final).Sum(f => f.Attempts[f.Confirmation!.Attempt - 1].Fee.ToMsat().Value),
+            ledger.Families().Where(f => f.State == FamilyState.Final).Sum(f => f.FeePaid.ToMsat().Value),
             ledger.Totals.MiningFees, ledger.OperatorWallet));
         Must.Hold(fees == spent, $"P6: {spent} msat of mining fees are booked, {fees} were paid.");
         if (left.Owes || left.Frozen > Msat.Zero || left.Held > Msat.Zero) return;
@@ -214,11 +315,11 @@ internal sealed class PayoutSchedule : NodeSchedule
     }
 
     // What was final for us may have left the chain, if that went deeper; then the node sends it again.
-    private IEnumerable<WithdrawalKey> Unpaid()
+    private List<WithdrawalKey> Unpaid()
     {
         var inTheBooks = Books.Ask(ledger => _withdrawals.Keys.Where(k => ledger.FindWithdrawal(k)!.State == WithdrawalState.Paid).ToHashSet());
-        var onTheChain = PaidByTheChain().ToHashSet();
+        var onTheChain = PaidByTheChain();
         var givenBack = GivenBack();
-        return _withdrawals.Where(w => !givenBack.Contains(w.Key) && (!inTheBooks.Contains(w.Key) || !onTheChain.Contains(w.Value))).Select(w => w.Key);
+        return [.. _withdrawals.Where(w => !givenBack.Contains(w.Key) && (!inTheBooks.Contains(w.Key) || !onTheChain.ContainsKey(w.Value))).Select(w => w.Key)];
     }
 }
