@@ -16,7 +16,7 @@ public sealed record OutflowLimits(long? TransactionSat = null, long? HourSat = 
     private static readonly long Day = (long)TimeSpan.FromDays(1).TotalMilliseconds;
 
     /// <summary>Larger withdrawals never leave.</summary>
-    private long LargestSat => Math.Min(TransactionSat ?? long.MaxValue, Math.Min(HourSat ?? long.MaxValue, DaySat ?? long.MaxValue));
+    public long LargestSat => Math.Min(TransactionSat ?? long.MaxValue, Math.Min(HourSat ?? long.MaxValue, DaySat ?? long.MaxValue));
 
     /// <summary>Which withdrawals may leave now. One that would pass a bound waits, and those behind it wait with it, so that many
     /// small ones never keep a large one from leaving. One that no bound would ever let through is passed over.</summary>
@@ -63,6 +63,8 @@ public sealed class OutflowGate(PartitionSet partitions, OutflowLimits limits)
 
     /// <summary>What the limits held back when they were last asked.</summary>
     public Withheld Withheld { get; private set; } = Withheld.None;
+
+    public bool MayEverLeave(Withdrawal withdrawal) => withdrawal.Amount.Value <= limits.LargestSat;
 
     /// <summary>Which of the withdrawals may leave now.</summary>
     /// <param name="due">Of all partitions, oldest first.</param>

@@ -48,14 +48,15 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
 
     /// <summary>Binds what is due to new families: the anchor with the first withdrawals, the rest without.</summary>
     /// <param name="anchor">The terms of the next anchor, or null when none is due or one is still unconfirmed.</param>
-    /// <param name="due">Withdrawals that leave now, oldest first. A script is paid once in all of them; what else is
-    /// due to it stays queued.</param>
+    /// <param name="due">Withdrawals that leave now, oldest first. Several to one script leave in as many families.</param>
     public async Task OpenAsync(AnchorTerms? anchor, IReadOnlyList<Withdrawal> due)
     {
         OperatorFundsLow = false;
-        var left = new Queue<Withdrawal>(due.DistinctBy(w => w.Script));
-        while (anchor is not null || left.Count > 0)
+        var parts = new Queue<IReadOnlyList<Withdrawal>>(ScriptTurns.Part(due));
+        var left = new Queue<Withdrawal>();
+        while (anchor is not null || left.Count > 0 || parts.Count > 0)
         {
+            if (left.Count == 0 && parts.TryDequeue(out var part)) left = new Queue<Withdrawal>(part);
             var carried = _room.Take(left, anchor is not null);
             var (number, bound, outcome) = await OpenAsync(anchor, [.. carried.Select(w => w.Key)]);
             if (outcome == Outcome.None) continue;

@@ -302,11 +302,12 @@ public sealed class SettlementLoop : IAsyncDisposable
     private async Task OpenFamiliesAsync()
     {
         var anchor = await NextAnchorAsync();
-        // A script that is just being paid waits until that payment is final: asking often costs nobody's fees.
-        var paying = (await _partitions.QueryAllAsync(ledger => ledger.LiveFamilies()
-            .SelectMany(f => f.Withdrawals).Select(k => ledger.FindWithdrawal(k)!.Script).ToArray())).SelectMany(s => s).ToHashSet();
+        var underWay = await _partitions.QueryAllAsync(ledger => ledger.LiveFamilies().Where(f => f.State != FamilyState.Confirmed)
+            .SelectMany(f => f.Withdrawals).Select(k => ledger.FindWithdrawal(k)!).ToArray());
+        var turns = new ScriptTurns(underWay.SelectMany(w => w));
         var due = _health.ReservesShort ? [] : await Task.WhenAll(Payouts.Select(payouts => payouts.FindDueAsync(Fees.Rate)));
-        var leaving = await _outflow.ChooseAsync([.. due.SelectMany(w => w).OrderBy(w => w.Requested.Milliseconds).Where(w => paying.Add(w.Script))]);
+        // What no limit lets through takes no turn from others.
+        var leaving = await _outflow.ChooseAsync([.. due.SelectMany(w => w).OrderBy(w => w.Requested.Milliseconds).Where(w => !_outflow.MayEverLeave(w) || turns.Take(w))]);
         _alarms.TellWithheld(_outflow.Withheld);
         for (var number = 0; number < Payouts.Count; number++)
         {

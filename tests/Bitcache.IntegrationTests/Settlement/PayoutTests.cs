@@ -139,7 +139,7 @@ public sealed class PayoutTests(RegtestFixture regtest) : IClassFixture<RegtestF
     }
 
     [Fact]
-    public async Task A_second_withdrawal_to_one_address_leaves_when_the_first_is_final()
+    public async Task A_second_withdrawal_to_one_address_leaves_when_the_first_is_in_a_block()
     {
         await using var harness = await EngineHarness.StartAsync(regtest.Node);
         await harness.TopUpAsync(Fees);
@@ -150,11 +150,47 @@ public sealed class PayoutTests(RegtestFixture regtest) : IClassFixture<RegtestF
         await harness.CloseEpochAsync();
         await harness.TurnAsync();
         Assert.Single(await harness.Partition.QueryAsync(ledger => ledger.Families()));
-        await harness.MineAsync(EngineHarness.ToFinal);
+        await harness.MineAsync(1);
+        // The turn that saw the block had opened its families before.
         await harness.TurnAsync();
-        Assert.Equal(FamilyState.Signed, (await harness.FamilyAsync(2)).State);
+        Assert.Equal([FamilyState.Confirmed, FamilyState.Signed], await harness.Partition.QueryAsync(ledger => ledger.Families().Select(f => f.State).ToArray()));
         await harness.MineAsync(EngineHarness.ToFinal);
         Assert.Equal(120_000_000, (await harness.TotalsAsync()).Withdrawn);
+    }
+
+    [Fact]
+    public async Task Dust_to_an_address_holds_up_nobody_elses_withdrawal_to_it_and_both_are_paid_once()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        await harness.TopUpAsync(Fees);
+        var (stranger, wallet) = (await harness.FundedWalletAsync(Deposit), await harness.FundedWalletAsync(Deposit));
+        var address = await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel);
+        var dust = await harness.WithdrawAsync(stranger, address, new Sats(1_000));
+        await harness.CloseEpochAsync();
+        var payment = await harness.WithdrawAsync(wallet, address, new Sats(60_000));
+        await harness.CloseEpochAsync();
+
+        // Nothing is in a block yet: both are on their way, and not in one transaction.
+        var families = await harness.Partition.QueryAsync(ledger => ledger.LiveFamilies());
+        Assert.Equal([[dust], [payment]], families.Select(f => f.Withdrawals));
+        Assert.All(families, f => Assert.Equal(FamilyState.Signed, f.State));
+        var blocks = await regtest.Node.MineAsync(1, EngineHarness.Cancel);
+        await harness.TurnAsync();
+        // They leave the chain, and come back into it.
+        await regtest.Node.InvalidateBlockAsync(blocks[0], EngineHarness.Cancel);
+        await harness.MineEmptyAsync(2);
+        await harness.MineAsync(EngineHarness.ToFinal);
+        Assert.True(BitcoinAddress.TryParse(address, BitcoinNetwork.Regtest, out var script, out _));
+        var paid = new List<long>();
+        foreach (var number in new long[] { 1, 2 })
+        {
+            var family = await harness.FamilyAsync(number);
+            Assert.Equal(FamilyState.Final, family.State);
+            paid.Add(Assert.Single(AnchorChain.ConfirmedTransaction(family).Outputs, o => script.AsSpan().SequenceEqual(o.Script)).Value.Value);
+        }
+        Assert.Equal([1_000, 60_000], paid);
+        Assert.Equal(61_000_000, (await harness.TotalsAsync()).Withdrawn);
+        Assert.Equal((Msat.Zero, Msat.Zero), ((await harness.WalletAsync(stranger)).Held, (await harness.WalletAsync(wallet)).Held));
     }
 
     [Fact]

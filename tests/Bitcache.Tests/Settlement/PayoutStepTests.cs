@@ -169,6 +169,23 @@ public sealed class PayoutStepTests : IAsyncLifetime
         Assert.NotNull((await FamilyAsync(3)).Anchor);
     }
 
+    [Fact]
+    public async Task Several_withdrawals_to_one_script_leave_in_as_many_families_the_anchor_with_the_first()
+    {
+        await DoAsync(new AbandonFamily(1));
+        await DoAsync(new AbandonFamily(2));
+        var first = await _partition.QueryAsync(ledger => ledger.FindWithdrawal(_withdrawals[0])!);
+        var again = new RequestWithdrawal(NewId(), _users[1].Wallet, first.Script, new Sats(500), false);
+        await DoAsync(again, tenant: 1);
+        var cheap = new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin, FeeCapSat = FeeCap.Value };
+        var payouts = new Payouts(new PartitionSet([_partition]), _partition, NodeOfCalls.Create().Seam, cheap, NullLogger.Instance);
+        await payouts.OpenAsync(new AnchorTerms(1, 1, default), await _partition.QueryAsync(ledger => ledger.DueWithdrawals()));
+        Assert.Equal(_withdrawals, (await FamilyAsync(3)).Withdrawals);
+        Assert.NotNull((await FamilyAsync(3)).Anchor);
+        Assert.Equal([new WithdrawalKey(again.Wallet, again.Id)], (await FamilyAsync(4)).Withdrawals);
+        Assert.Null((await FamilyAsync(4)).Anchor);
+    }
+
     [Theory]
     [InlineData(Stop.Owes)]
     [InlineData(Stop.Frozen)]
