@@ -86,6 +86,7 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
         var family = model.Families[(int)number - 1];
         // Nothing is opened after a stop: it comes late in a story.
         if (random.Next(100) == 0) return new StopSettlement(number, Spend());
+        if (family.State is FamilyState.Final or FamilyState.Dead) return new ArchiveFamily(number, ByteString.Empty);
         return new SignChild(number, Math.Max(1, family.Fees.Count), family.Children.Count + 1, default, new Sats(random.Next(200)), ByteString.Empty, _height);
     }
 

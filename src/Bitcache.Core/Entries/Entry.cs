@@ -263,6 +263,7 @@ public sealed partial record Entry(
             EntryType.FamilyUnconfirmed => UnconfirmFamily.Read(ref reader),
             EntryType.FamilyFinished => FinishFamily.Read(ref reader),
             EntryType.FamilyAbandoned => AbandonFamily.Read(ref reader),
+            EntryType.FamilyArchived => ReadArchiveFamily(ref reader, ref rest, leafOnly),
             EntryType.LogCut => LogCut.Read(ref reader),
             EntryType.EpochCut => EpochCut.Read(ref reader),
             EntryType.FloorRaised => RaiseFloor.Read(ref reader),
@@ -342,6 +343,14 @@ public sealed partial record Entry(
         ReadOnlySpan<byte> noTransaction = [0, 0, 0, 0, 0, 0, 0, 0];
         var empty = new ByteReader(noTransaction);
         return SignChild.Read(ref body, ref empty);
+    }
+
+    private static ArchiveFamily ReadArchiveFamily(ref ByteReader body, ref ByteReader rest, bool leafOnly)
+    {
+        if (!leafOnly) return ArchiveFamily.Read(ref body, ref rest);
+        ReadOnlySpan<byte> noTransaction = [0, 0, 0, 0];
+        var empty = new ByteReader(noTransaction);
+        return ArchiveFamily.Read(ref body, ref empty);
     }
 
     private static ConfirmFamily ReadConfirmFamily(ref ByteReader body, ref ByteReader rest, bool leafOnly)

@@ -66,5 +66,7 @@ public enum EntryType : byte
     WithdrawalDecided = 47,
     /// <summary>A transaction was built and is signed by somebody else.</summary>
     AttemptPrepared = 51,
+    /// <summary>The transactions of a family that ended are in the journal alone from here on.</summary>
+    FamilyArchived = 54,
 }
 #pragma warning restore CA1027

@@ -80,6 +80,7 @@ public enum FamilyState : byte
 }
 
 /// <summary>One signed transaction of a family.</summary>
+/// <param name="Transaction">As it was sent, with its witness; empty once its family is archived.</param>
 /// <param name="Height">Of the newest block when it was signed; 0 where that was not kept.</param>
 public sealed record Attempt(int Number, Txid Txid, Sats Fee, ByteString Transaction, uint Height);
 
@@ -113,7 +114,16 @@ public sealed record Family(
     /// <summary>What killed it; of a confirmed anchor, by what a stranger took its output.</summary>
     public FinalSpend? Spend { get; init; }
 
+    /// <summary>The entry since which its transactions are in the journal alone, and their bytes are none here; 0 while they are here.</summary>
+    public long Archived { get; init; }
+
+    /// <summary>Once they are: the scripts of the hot wallet's own that they paid.</summary>
+    public IReadOnlyList<ByteString> Change { get; init; } = [];
+
     public bool IsLive => State is FamilyState.Opened or FamilyState.Signed or FamilyState.Confirmed;
+
+    /// <summary>Something of it was signed, and nothing will become of it any more.</summary>
+    public bool HasEnded => State is FamilyState.Final or FamilyState.Dead;
 
     /// <summary>It pays nobody and anchors nothing: it makes one coin of the hot wallet's many.</summary>
     public bool IsConsolidation => Anchor is null && Withdrawals.Count == 0;

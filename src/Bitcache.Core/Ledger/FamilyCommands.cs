@@ -66,6 +66,20 @@ public sealed record SignChild(long Family, int Attempt, int Child, Txid Txid, S
         number is >= 0 and <= ushort.MaxValue ? number : throw new ArgumentOutOfRangeException(name);
 }
 
+/// <summary>What a family signed is in the journal alone from here on: it ended, and nothing of it is sent or compared any more.
+/// What receipts need for ever, the transaction of an anchor that is final, stands in this entry, where it is found again.</summary>
+/// <param name="Transaction">Of an anchor that is final the attempt that confirmed, whole; of any other family nothing.</param>
+public sealed record ArchiveFamily(long Family, ByteString Transaction) : Command
+{
+    public ByteString Transaction { get; } = AtMost(Limits.SignedTransactionBytesMax, Transaction);
+
+    public override void WriteBody(ref ByteWriter writer) => writer.I64(Family);
+
+    public override void WritePrivate(ref ByteWriter writer) => writer.Long(Transaction.Span);
+
+    public static ArchiveFamily Read(ref ByteReader body, ref ByteReader rest) => new(body.I64(), rest.Long(Limits.SignedTransactionBytesMax));
+}
+
 /// <summary>A stranger has spent the output that only the next anchor may spend: a second history of the log has begun, or
 /// somebody else has the wallet's keys. From now on nothing is anchored or withdrawn.</summary>
 /// <param name="Family">The anchor's, whose output it was.</param>

@@ -1,5 +1,6 @@
 // A family as part of the state: what opened it, where it stands, the proof of its confirmation, what spent for good what
-// it needed, and each signed transaction, which may be large, in a row of its own: the attempts, then the children.
+// it needed, and each signed transaction, which may be large, in a row of its own: the attempts, then the children. Of one that
+// is archived these rows have no bytes, and the scripts of its change follow.
 
 namespace Bitcache.Core;
 
@@ -15,6 +16,8 @@ internal static class FamilyRows
     private const byte HasConfirmation = 1;
     private const byte HasSpend = 2;
     private const byte HasChildren = 4;
+    private const byte IsArchived = 8;
+    private const byte AllMarks = HasConfirmation | HasSpend | HasChildren | IsArchived;
 
     private const int AttemptHeadBytes = Hash256.Bytes + sizeof(long) + (3 * sizeof(uint));
 
@@ -24,7 +27,9 @@ internal static class FamilyRows
         new OpenFamily(family.Number, family.FeeCap, family.Anchor, family.Withdrawals).WriteBody(ref row);
         row.Time(family.Opened);
         row.U8((byte)family.State);
-        row.U8((byte)((family.Confirmation is null ? 0 : HasConfirmation) | (family.Spend is null ? 0 : HasSpend) | (family.Children.Count == 0 ? 0 : HasChildren)));
+        row.U8((byte)(
+            (family.Confirmation is null ? 0 : HasConfirmation) | (family.Spend is null ? 0 : HasSpend)
+            | (family.Children.Count == 0 ? 0 : HasChildren) | (family.Archived == 0 ? 0 : IsArchived)));
         if (family.Confirmation is { } c)
         {
             row.U16(c.Attempt);
@@ -43,10 +48,21 @@ internal static class FamilyRows
             row.U16(family.FinalChild);
             row.U32((uint)family.Children.Count);
         }
+        if (family.Archived > 0)
+        {
+            row.I64(family.Archived);
+            row.U32((uint)family.Change.Count);
+        }
         writer.End(row);
         foreach (var attempt in family.Attempts) Write(writer, attempt);
         if (family.Prepared is { } prepared) Write(writer, prepared);
         foreach (var child in family.Children) Write(writer, new Attempt(child.Number, child.Txid, child.Fee, child.Transaction, child.Height));
+        foreach (var script in family.Change)
+        {
+            var change = writer.Begin(1 + Limits.ScriptBytesMax);
+            change.Short(script.Span);
+            writer.End(change);
+        }
     }
 
     private static void Write(StateWriter writer, Preparation prepared)
@@ -75,11 +91,13 @@ internal static class FamilyRows
         var row = reader.Begin();
         var open = OpenFamily.Read(ref row);
         var (opened, state, marks) = (row.Time(), row.U8<FamilyState>(), row.U8());
-        if (marks > (HasConfirmation | HasSpend | HasChildren)) throw new FormatException($"a family with the marks {marks}");
+        if ((marks & ~AllMarks) != 0) throw new FormatException($"a family with the marks {marks}");
         var confirmation = (marks & HasConfirmation) != 0 ? ReadConfirmation(ref row) : null;
         var spend = (marks & HasSpend) != 0 ? FinalSpend.Read(ref row) : null;
         var count = row.U32();
         var (parent, final, children) = (marks & HasChildren) != 0 ? (row.U16(), row.U16(), row.U32()) : (0, 0, 0u);
+        var (archived, scripts) = (marks & IsArchived) != 0 ? (row.I64(), row.U32()) : (0L, 0u);
+        if ((marks & IsArchived) != 0 && archived <= 0) throw new FormatException("a family that is archived by no entry");
         reader.End(row);
         var attempts = ReadAttempts(reader, count & ~IsPrepared);
         var prepared = (count & IsPrepared) != 0 ? ReadPrepared(reader) : null;
@@ -89,7 +107,22 @@ internal static class FamilyRows
             ParentAttempt = parent,
             FinalChild = final,
             Children = [.. ReadAttempts(reader, children).Select(a => new Child(a.Number, a.Txid, a.Fee, a.Transaction, a.Height))],
+            Archived = archived,
+            Change = ReadChange(reader, scripts),
         };
+    }
+
+    private static ByteString[] ReadChange(StateReader reader, uint count)
+    {
+        if (count > Limits.StatementBytesMax) throw new FormatException($"{count} scripts of change");
+        var scripts = new ByteString[count];
+        for (var i = 0; i < scripts.Length; i++)
+        {
+            var row = reader.Begin();
+            scripts[i] = row.Short(Limits.ScriptBytesMax);
+            reader.End(row);
+        }
+        return scripts;
     }
 
     private static Preparation ReadPrepared(StateReader reader)

@@ -10,6 +10,7 @@ internal sealed class FamilyTable : IStateTable
     private readonly RowList<Family> _families = new(ChainRows.Families);
     private readonly SortedSet<long> _live = [];
     private readonly SortedSet<long> _dead = [];
+    private readonly SortedSet<long> _ended = [];
     // Those that carry an anchor and were not given up: each covers more of the log than the one before it.
     private readonly List<long> _anchors = [];
     private readonly HashSet<Txid> _transactions = [];
@@ -22,6 +23,9 @@ internal sealed class FamilyTable : IStateTable
     public IEnumerable<Family> Live => _live.Select(number => this[number]);
 
     public IEnumerable<Family> Dead => _dead.Select(number => this[number]);
+
+    /// <summary>Those that ended and are not archived, the oldest first.</summary>
+    public IEnumerable<Family> Ended => _ended.Select(number => this[number]);
 
     /// <summary>Those that carry an anchor, given up ones left out, the newest first.</summary>
     public IEnumerable<Family> AnchorsFromNewest => Enumerable.Range(1, _anchors.Count).Select(back => this[_anchors[^back]]);
@@ -72,6 +76,8 @@ internal sealed class FamilyTable : IStateTable
         if (family.IsLive) _live.Add(family.Number);
         else _live.Remove(family.Number);
         if (family.State == FamilyState.Dead) _dead.Add(family.Number);
+        if (family.HasEnded && family.Archived == 0) _ended.Add(family.Number);
+        else _ended.Remove(family.Number);
         foreach (var txid in family.Txids) _transactions.Add(txid);
         if (family.Anchor is null) return;
         var at = _anchors.BinarySearch(family.Number);

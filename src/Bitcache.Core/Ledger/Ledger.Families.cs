@@ -1,4 +1,5 @@
-// How a family ends otherwise than by confirming, the children that pay for one, and the stop of all settlement.
+// How a family ends otherwise than by confirming, the children that pay for one, the stop of all settlement, and what is kept of
+// a family that ended.
 
 namespace Bitcache.Core;
 
@@ -52,6 +53,34 @@ public sealed partial class Ledger
         SettlementStop = command.Cause;
         _families.Replace(family with { Spend = command.Cause });
         return Write(EntryType.SettlementStopped, command, context, record).Finish();
+    }
+
+    /// <summary>Families that ended and may be archived, the oldest first.</summary>
+    public IReadOnlyList<ArchiveFamily> FamiliesToArchive(int most) =>
+        [.. _families.Ended.Where(MayArchive).Take(most).Select(f => new ArchiveFamily(f.Number, ToKeep(f)))];
+
+    // The next anchor spends an output of the newest: that one is asked for its transaction until another is as deep.
+    private bool MayArchive(Family family) =>
+        family.State == FamilyState.Dead || family.Anchor is null
+        || _families.AnchorsFromNewest.First(f => f.State == FamilyState.Final).Number > family.Number;
+
+    private static ByteString ToKeep(Family family) =>
+        family is { Anchor: not null, State: FamilyState.Final } ? family.Attempts[family.Confirmation!.Attempt - 1].Transaction : ByteString.Empty;
+
+    private ApplyResult ApplyArchiveFamily(ArchiveFamily command, in ApplyContext context, Span<byte> record)
+    {
+        var family = FindFamily(command.Family);
+        Assert(family.HasEnded && family.Archived == 0, "a family is archived once, when it has ended");
+        Assert(MayArchive(family), "the newest anchor that is final is not archived");
+        Assert(command.Transaction == ToKeep(family), "the transaction of a final anchor stands in the entry that archives it");
+        _families.Replace(family with
+        {
+            Archived = NextSequence,
+            Change = [.. family.Transactions.SelectMany(t => ChangeOf(family, t.Transaction)).Distinct()],
+            Attempts = [.. family.Attempts.Select(a => a with { Transaction = ByteString.Empty })],
+            Children = [.. family.Children.Select(c => c with { Transaction = ByteString.Empty })],
+        });
+        return Write(EntryType.FamilyArchived, command, context, record).Finish();
     }
 
     /// <summary>A family that did not die and has such a spend is an anchor whose output is gone.</summary>

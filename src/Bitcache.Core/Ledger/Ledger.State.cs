@@ -73,6 +73,7 @@ public sealed partial class Ledger
         foreach (var family in _families.All)
         {
             foreach (var (_, raw) in family.Transactions) NoteChange(family, raw);
+            _change.UnionWith(family.Change);
         }
         for (var place = 0; place < _deposits.Count; place++) Index(_deposits.At(place), place);
         for (var number = 1; number <= _spending.Count; number++) _wallets[_spending.Peek(number).Wallet].Spending = number;

@@ -227,15 +227,16 @@ public sealed partial class Ledger
         Assert(fee <= family.FeeCap, "a mining fee stays within what is held for it");
     }
 
-    private void NoteChange(Family family, ByteString raw)
+    private void NoteChange(Family family, ByteString raw) => _change.UnionWith(ChangeOf(family, raw));
+
+    /// <summary>What a transaction pays the hot wallet itself: all but the withdrawals and the anchor.</summary>
+    private IEnumerable<ByteString> ChangeOf(Family family, ByteString raw)
     {
-        if (!BitcoinTransaction.TryParse(raw.Span, out var transaction)) return;
+        if (!BitcoinTransaction.TryParse(raw.Span, out var transaction)) return [];
         var paid = family.Withdrawals.Select(key => _withdrawals[key].Script).ToHashSet();
-        foreach (var output in transaction.Outputs)
-        {
-            var script = new ByteString(output.Script);
-            if (output.Value > Sats.Zero && !paid.Contains(script) && script != Genesis!.AnchorScript) _change.Add(script);
-        }
+        // What is longer is no address of anybody's.
+        return transaction.Outputs.Where(o => o.Value > Sats.Zero && o.Script.Length <= Limits.ScriptBytesMax)
+            .Select(o => new ByteString(o.Script)).Where(script => !paid.Contains(script) && script != Genesis!.AnchorScript);
     }
 
     /// <summary>Whether a family may get its first transaction now: things may have changed since it was opened.</summary>

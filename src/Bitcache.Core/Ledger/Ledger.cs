@@ -87,6 +87,7 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
             UnconfirmFamily c => ApplyUnconfirmFamily(c, context, record),
             FinishFamily c => ApplyFinishFamily(c, context, record),
             AbandonFamily c => ApplyAbandonFamily(c, context, record),
+            ArchiveFamily c => ApplyArchiveFamily(c, context, record),
             DeclareFamilyDead c => ApplyDeclareFamilyDead(c, context, record),
             SignChild c => ApplySignChild(c, context, record),
             StopSettlement c => ApplyStopSettlement(c, context, record),

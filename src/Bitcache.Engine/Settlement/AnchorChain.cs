@@ -21,7 +21,7 @@ public static class AnchorChain
     public static AnchorRecord ToRecord(AnchorTerms terms, string origin) =>
         AnchorRecord.Create(origin, terms.Epoch, terms.TreeSize, terms.Root);
 
-    /// <summary>The attempt that is in a block.</summary>
+    /// <summary>The attempt that is in a block, of a family that is not archived.</summary>
     public static BitcoinTransaction ConfirmedTransaction(Family family) =>
         Parse(family.Attempts[family.Confirmation!.Attempt - 1]);
 

@@ -20,6 +20,8 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
 {
     /// <summary>Too few coins are waited for this many turns before the withdrawals are tried in smaller families.</summary>
     private const int TurnsWithoutCoinsMax = 30;
+    /// <summary>The most families that one turn archives.</summary>
+    private const int ArchivedAtOnceMax = 100;
     /// <summary>How often a family is opened without what was taken back just then.</summary>
     private const int OpenTriesMax = 3;
 
@@ -116,7 +118,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
     }
 
     /// <summary>What needs no node: gives up families of which nothing was signed and that hold a withdrawal past its deadline,
-    /// so that it goes back, and books the charges that a process which ended left open.</summary>
+    /// so that it goes back, books the charges that a process which ended left open, and archives families that ended.</summary>
     public async Task KeepBooksAsync()
     {
         var opened = await partition.QueryAsync(ledger =>
@@ -124,6 +126,9 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         // The question has brought the time up to date.
         foreach (var (number, _) in opened.Where(f => f.Deadline <= partition.BatchTime)) await partition.SubmitAsync(new AbandonFamily(number));
         await ChargeAsync();
+        // Of what a ledger of before has of them, some at every turn.
+        var ended = await partition.QueryAsync(ledger => ledger.FamiliesToArchive(ArchivedAtOnceMax));
+        await Task.WhenAll(ended.Select(family => partition.SubmitAsync(family)));
     }
 
     private async Task ChargeAsync()

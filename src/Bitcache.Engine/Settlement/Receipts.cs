@@ -22,10 +22,14 @@ public sealed class Receipts(PartitionSet partitions, LogKeeper log, string orig
         byte[] leaf = [Rfc6962.LeafPrefix, .. statement];
         var anchor = await partitions.First.QueryAsync(ledger => ledger.FindConfirmedAnchor(index));
         if (anchor is null || log.FindPath(index, anchor.Anchor!.TreeSize) is not { } path) return new Receipt(leaf, proof.Write(), null, null, null);
-        var transaction = AnchorChain.ConfirmedTransaction(anchor);
+        var transaction = TransactionOf(anchor);
         return new Receipt(
             leaf, proof.Write(), Timestamp(index, statement, path, anchor, transaction), anchor.Confirmation!.Height, transaction.Txid);
     }
+
+    private BitcoinTransaction TransactionOf(Family anchor) => anchor.Archived == 0
+        ? AnchorChain.ConfirmedTransaction(anchor)
+        : AnchorChain.Parse(((ArchiveFamily)partitions.First.ReadEntry(anchor.Archived).Command).Transaction);
 
     private byte[] Timestamp(long index, byte[] statement, IReadOnlyList<Hash256> path, Family anchor, BitcoinTransaction transaction)
     {

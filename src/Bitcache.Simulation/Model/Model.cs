@@ -41,6 +41,7 @@ internal sealed record ModelFamily(
     /// <summary>The fees of the children, and the attempt that they pay for.</summary>
     public ImmutableList<long> Children { get; init; } = [];
     public int Parent { get; init; }
+    public bool Archived { get; init; }
 }
 
 internal sealed partial record Model(
@@ -131,6 +132,7 @@ internal sealed partial record Model(
             DeclareFamilyDead c => c.Family == StoppedAt ? (null, this) : GiveUp(c.Family, FamilyState.Signed, FamilyState.Dead),
             SignChild c => Pay(c, OnFamily(c.Family, f => SignChild(c, f))),
             StopSettlement c => Stop(c),
+            ArchiveFamily c => OnFamily(c.Family, f => MayArchive(c, f) ? f with { Archived = true } : null),
             AbandonFamily c => GiveUp(c.Family, FamilyState.Opened, FamilyState.Abandoned),
             ExpireHold c => Expire(c),
             RaiseFloor c => c.Floor <= Floor ? (Outcome.Unchanged, this) : c.Floor > Now ? (null, this) : (Outcome.Accepted, Raise(c.Floor)),
@@ -339,6 +341,11 @@ internal sealed partial record Model(
         foreach (var key in family.Pays) after = after.With(key.Wallet, w => w.Unhold(Withdrawals[key].Msat));
         return (outcome, after.With(Operator, w => w.Unhold(family.Cap).Credit(family.Cap - fee)));
     }
+
+    /// <summary>All but the newest final anchor, whose output the next one spends. Transactions have no bytes here.</summary>
+    private bool MayArchive(ArchiveFamily c, ModelFamily f) =>
+        !f.Archived && c.Transaction.Length == 0
+        && (f.State == FamilyState.Dead || (f.State == FamilyState.Final && (!f.Anchor || Families.Skip((int)c.Family).Any(n => n.Anchor && n.State == FamilyState.Final))));
 
     /// <summary>A family ends without having paid: what it was for waits again.</summary>
     private (Outcome?, Model) GiveUp(long number, FamilyState from, FamilyState to)

@@ -89,6 +89,39 @@ public sealed class ReceiptTests(RegtestFixture regtest) : IClassFixture<Regtest
         AssertVerdict(ReceiptVerdict.AnchoredInBlock, Verify(after, await harness.Engine.PinsAsync(), block));
     }
 
+    [Fact]
+    public async Task The_receipt_of_an_archived_anchor_is_the_one_that_it_was()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        await harness.TopUpAsync(new Sats(200_000));
+        var (payer, payee) = (await harness.FundedWalletAsync(new Sats(100_000)), await harness.CreateWalletAsync());
+        var sequence = (await harness.PayAsync(payer, payee, new Msat(5))).Entry!.Sequence;
+        await harness.WithdrawAsync(payer, await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), new Sats(20_000));
+        await harness.CloseEpochAsync();
+        await harness.MineAsync(EngineHarness.ToFinal);
+        var before = (await harness.Engine.FindReceiptAsync(0, sequence))!;
+        // The newest final anchor stays: the next one spends its output.
+        await harness.TurnAsync();
+        Assert.Equal(0, (await harness.FamilyAsync(1)).Archived);
+
+        await harness.CloseEpochAsync();
+        await harness.MineAsync(EngineHarness.ToFinal);
+        await harness.TurnAsync();
+        var family = await harness.FamilyAsync(1);
+        Assert.True(family.Archived > 0);
+        Assert.All(family.Attempts, a => Assert.Equal(0, a.Transaction.Length));
+        await harness.ReopenAsync();
+        var after = (await harness.Engine.FindReceiptAsync(0, sequence))!;
+        Assert.Equal((before.AnchorHeight, before.AnchorTxid), (after.AnchorHeight, after.AnchorTxid));
+        Assert.Equal(before.OpenTimestamps, after.OpenTimestamps);
+        var block = new HeaderAtHeight(await HeaderAsync(after), (int)after.AnchorHeight!.Value);
+        AssertVerdict(ReceiptVerdict.AnchoredInBlock, Verify(after, await harness.Engine.PinsAsync(), block));
+        // Anchors go on from the newest.
+        await harness.CloseEpochAsync();
+        await harness.MineAsync(1);
+        Assert.Equal(FamilyState.Confirmed, (await harness.FamilyAsync(3)).State);
+    }
+
     private async Task<byte[]> HeaderAsync(Receipt receipt)
     {
         var hash = await regtest.Node.Node.GetBlockHashAsync((int)receipt.AnchorHeight!.Value, EngineHarness.Cancel);

@@ -152,4 +152,76 @@ public sealed class FamilyRules
             """);
         Assert.Equal(rules.Book.Ledger.SettlementStop, Book.Replay(rules.Book.Records).SettlementStop);
     }
+
+    [Fact]
+    public void A_family_is_archived_once_when_it_has_ended()
+    {
+        var rules = RuleTable.Run(Signed + """
+            archive 1                         Impossible
+            sign 1 2 fee 60                   Accepted
+            child 1 2 1 fee 20                Accepted
+            confirm 1 2 B                     Accepted
+            archive 1                         Impossible
+            finish 1 child 1                  Accepted              op 4920, a 250
+            # It is no anchor: no receipt needs its transaction.
+            archive 1 keep 2                  Impossible
+            archive 1                         Accepted              op 4920, a 250
+            archive 1                         Impossible
+            family 2 cap 100                  Accepted
+            abandon 2                         Accepted
+            # Of this one nothing was signed.
+            archive 2                         Impossible
+            family 3 cap 100                  Accepted
+            sign 3 1 fee 30                   Accepted
+            die 3 by x                        Accepted
+            archive 3                         Accepted              op 4920, a 250
+            """);
+        var ledger = rules.Book.Ledger;
+        var (family, dead) = (ledger.FindFamily(1), ledger.FindFamily(3));
+        Assert.All(family.Transactions.Concat(dead.Transactions), t => Assert.Equal(ByteString.Empty, t.Transaction));
+        // What an operator may be asked for years later is there.
+        Assert.Equal([new Sats(30), new Sats(60)], family.Attempts.Select(a => a.Fee));
+        Assert.Equal((new Sats(80), 2, RuleTable.Block("B")), (family.FeePaid, family.Confirmation!.Attempt, family.Confirmation.Block));
+        Assert.All(family.Txids.Concat(dead.Txids), txid => Assert.True(ledger.IsOwn(txid)));
+        Assert.Equal(FamilyState.Dead, dead.State);
+        Assert.Equal(EntryType.FamilyArchived, rules.Book.EntryAt(family.Archived).Type);
+        Assert.Empty(ledger.FamiliesToArchive(9));
+        var loaded = KeptState.Of(ledger).Load();
+        Assert.Equal((ledger.StateHash(), family.Archived), (loaded.StateHash(), loaded.FindFamily(1).Archived));
+        Assert.Empty(loaded.FamiliesToArchive(9));
+    }
+
+    [Fact]
+    public void The_transaction_of_an_anchor_is_kept_in_the_entry_and_here_until_the_next_one_is_final()
+    {
+        var rules = RuleTable.Run(WithdrawalRules.Funded + """
+            family 1 cap 100 anchor 1         Accepted
+            sign 1 1 fee 10                   Accepted
+            sign 1 2 fee 20                   Accepted
+            confirm 1 2 B                     Accepted
+            finish 1                          Accepted
+            archive 1 keep 2                  Impossible
+            family 2 cap 100 anchor 2         Accepted
+            sign 2 1 fee 10                   Accepted
+            confirm 2 1 C                     Accepted
+            # It may leave the chain again, and be spent by what is built in its place.
+            archive 1 keep 2                  Impossible
+            """);
+        Assert.Empty(rules.Book.Ledger.FamiliesToArchive(9));
+        rules.Continue("""
+            finish 2                          Accepted
+            archive 1                         Impossible
+            archive 1 keep 1                  Impossible
+            archive 2 keep 1                  Impossible
+            """);
+        var archive = Assert.Single(rules.Book.Ledger.FamiliesToArchive(9));
+        Assert.Equal((1, ByteString.FromUtf8("signed 2")), (archive.Family, archive.Transaction));
+        rules.Continue("archive 1 keep 2                  Accepted");
+        var (first, second) = (rules.Book.Ledger.FindFamily(1), rules.Book.Ledger.FindFamily(2));
+        Assert.Equal(archive, rules.Book.EntryAt(first.Archived).Command);
+        Assert.All(first.Attempts, a => Assert.Equal(0, a.Transaction.Length));
+        Assert.Equal((0, ByteString.FromUtf8("signed 1")), (second.Archived, second.Attempts[0].Transaction));
+        Assert.Equal(first, rules.Book.Ledger.FindConfirmedAnchor(0));
+        Assert.Empty(rules.Book.Ledger.FamiliesToArchive(9));
+    }
 }

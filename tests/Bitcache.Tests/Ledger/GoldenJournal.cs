@@ -170,6 +170,26 @@ public sealed class GoldenJournal
         prepare 3 2 fee 60                Accepted
         """;
 
+    private const string Settled = """
+
+        assign d2 x id s1                 Accepted
+        family 3 cap 100 anchor 2         Accepted
+        sign 3 1 fee 40 at 104            Accepted
+        child 3 1 1 fee 50 at 105         Accepted
+        confirm 3 1 B107                  Accepted
+        finish 3 child 1                  Accepted
+        archive 2 keep 1                  Accepted
+        family 4 cap 100                  Accepted
+        sign 4 1 fee 30 at 110            Accepted
+        die 4 by stranger                 Accepted
+        archive 4                         Accepted
+        family 5 cap 100 anchor 3         Accepted
+        sign 5 1 fee 30 at 120            Accepted
+        confirm 5 1 B121                  Accepted
+        finish 5                          Accepted
+        archive 3 keep 1                  Accepted
+        """;
+
     private static readonly Version[] Versions =
     [
         new("ledger-v1.golden", "538d55655f84a2592bb84eb3d0e4bfff5807916284d0ca6a8e3fe9237beaf4ed", EntryType.ClockConfirmed, [], Beginning + End),
@@ -179,6 +199,9 @@ public sealed class GoldenJournal
         new("ledger-v2.golden", "0121880df5d6eee2ee3acbe8dcd5e17139b9ffcdae04a644d2fffaa101a3b159", EntryType.SplitRefused, [EntryType.WithdrawalCancelled], Beginning + Payments + End + Heights),
         new("ledger-v2-brakes.golden", "f0228ab692bbffc0b19d3d4f9565c6f83d54b30bb6b9147a2de5e19c6ad13b3f", EntryType.EpochCut, [EntryType.ClockConfirmed, EntryType.WithdrawalsStopSet, EntryType.WithdrawalDecided], Beginning + Brakes),
         new("ledger-v2-signer.golden", "406b398a72d127cc2dc43de533a76e8d81f9fccc61f8b79ccfadf642c6927a86", EntryType.EpochCut, [EntryType.ClockConfirmed, EntryType.AttemptPrepared], Beginning + Signer),
+        new(
+            "ledger-v2-settled.golden", "df1d010a686dacb2840a9c02dad9c61e2f87d7a9f5341cef926a7c358e90b9ce", EntryType.EpochCut,
+            [EntryType.ClockConfirmed, EntryType.SuspenseAssigned, EntryType.FamilyDied, EntryType.ChildSigned, EntryType.FamilyArchived], Beginning + Settled),
     ];
 
     public static TheoryData<int> Numbers => [.. Enumerable.Range(1, Versions.Length)];

@@ -62,6 +62,7 @@ internal static class Invariants
         Assert.Equal((confirmed.FirstOrDefault(), confirmed.LastOrDefault()), (ledger.FirstConfirmedAnchor, ledger.NewestConfirmedAnchor));
         Assert.Equal(confirmed.FirstOrDefault(f => f.Anchor!.TreeSize > 0), ledger.FindConfirmedAnchor(0));
         Assert.Equal(anchors.FirstOrDefault(f => f.Anchor!.Epoch >= 1 && f.Attempts.Count > 0), ledger.FindAnchorOf(1));
+        Assert.Equal(families.Where(f => f.HasEnded && f.Archived == 0), ledger.FamiliesToArchive(int.MaxValue).Select(a => ledger.FindFamily(a.Family)).Union(confirmed.Where(f => f.State == FamilyState.Final).TakeLast(1).Where(f => f.Archived == 0)).OrderBy(f => f.Number));
         Assert.All(families.SelectMany(f => f.Attempts), attempt => Assert.True(ledger.IsOwn(attempt.Txid)));
         var deposits = ids.SelectMany(ledger.DepositsOf).ToList();
         Assert.Equal(deposits.Where(d => d.IsOpen).ToHashSet(), [.. ledger.OpenDeposits()]);

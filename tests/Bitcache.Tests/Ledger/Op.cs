@@ -47,6 +47,7 @@ internal abstract record Op
     public sealed record Finish(int Family, long Shared, int Child) : Op;
     public sealed record Abandon(int Family) : Op;
     public sealed record Die(int Family) : Op;
+    public sealed record Archive(int Family) : Op;
     public sealed record SignChild(int Family, int Attempt, long Fee) : Op;
     public sealed record Stop(int Family) : Op;
     public sealed record CutEpoch(int Skip) : Op;
@@ -158,6 +159,7 @@ internal abstract record Op
         (4, Few.Select(w => (Op)new Charge(w))),
         (2, Few.Select(f => (Op)new Abandon(f))),
         (2, Few.Select(f => (Op)new Die(f))),
+        (1, Few.Select(f => (Op)new Archive(f))),
         (3, from family in Few from back in Gen.Choose(0, 1) from fee in Gen.Choose(0, 600) select (Op)new SignChild(family, back, fee)),
         (1, from family in Few from really in Rarely where really select (Op)new Stop(family)),
         (1, Gen.Choose(0, 2).Select(s => (Op)new CutEpoch(s))),

@@ -144,6 +144,7 @@ internal sealed class RuleTable
             "abandon" => (new AbandonFamily(Long(w[1])), Ledger.OperatorTenant),
             "die" => (new DeclareFamilyDead(Long(w[1]), ParseSpend(w, "a coin")), Ledger.OperatorTenant),
             "child" => (ParseChild(w), Ledger.OperatorTenant),
+            "archive" => (ParseArchive(w), Ledger.OperatorTenant),
             "taken" => (new StopSettlement(Long(w[1]), ParseSpend(w, Option(w, "of") ?? $"tx{w[1]}1")), Ledger.OperatorTenant),
             "cursor" => (new MoveCursor((uint)Long(w[1]), Block(w[2])), Ledger.OperatorTenant),
             "logcut" => (new LogCut(Long(w[1]), [Long(w[2])]), Ledger.OperatorTenant),
@@ -252,6 +253,10 @@ internal sealed class RuleTable
     private static SignChild ParseChild(string[] w) => new(
         Long(w[1]), int.Parse(w[2], CultureInfo.InvariantCulture), int.Parse(w[3], CultureInfo.InvariantCulture), new Txid(Hash($"child{w[1]}{w[3]}")), Whole(w[5]),
         ByteString.FromUtf8("child " + w[3]), (uint)Long(Option(w, "at") ?? "100"));
+
+    /// <summary>"archive 1 [keep 2]": family 1, attempt 2 of which is kept in the entry.</summary>
+    private static ArchiveFamily ParseArchive(string[] w) =>
+        new(Long(w[1]), Option(w, "keep") is { } attempt ? ByteString.FromUtf8("signed " + attempt) : ByteString.Empty);
 
     /// <summary>"… by x": the transaction x spent an output of another one.</summary>
     private static FinalSpend ParseSpend(string[] w, string spent) =>

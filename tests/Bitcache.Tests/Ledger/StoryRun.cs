@@ -177,6 +177,7 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
             case Op.Finish o when Family(o.Family) is { } number: Do(new FinishFamily(number, new Sats(o.Shared), o.Child), Ledger.OperatorTenant); break;
             case Op.Abandon o when Family(o.Family) is { } number: Do(new AbandonFamily(number), Ledger.OperatorTenant); break;
             case Op.Die o when Family(o.Family) is { } number: Do(new DeclareFamilyDead(number, Spend), Ledger.OperatorTenant); break;
+            case Op.Archive o when Family(o.Family) is { } number: Do(new ArchiveFamily(number, ByteString.Empty), Ledger.OperatorTenant); break;
             case Op.SignChild o when Family(o.Family) is { } number:
                 var of = Math.Max(0, _model.Families[(int)number - 1].Fees.Count - o.Attempt);
                 Do(new SignChild(number, of, _model.Families[(int)number - 1].Children.Count + 1, default, new Sats(o.Fee), ByteString.Empty, 5), Ledger.OperatorTenant);
@@ -293,8 +294,8 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
             _model.Withdrawals.Where(w => w.Value.State == WithdrawalState.AwaitingApproval).OrderBy(w => w.Value.Order).Select(w => w.Key),
             ledger.AwaitingWithdrawals().Select(w => w.Key));
         Assert.Equal(
-            _model.Families.Select(f => (f.State, f.Cap, f.Fees.Count, f.Attempt, f.Children.Count)),
-            ledger.Families().Select(f => (f.State, f.FeeCap.ToMsat().Value, f.Attempts.Count, f.Confirmation?.Attempt ?? 0, f.Children.Count)));
+            _model.Families.Select(f => (f.State, f.Cap, f.Fees.Count, f.Attempt, f.Children.Count, f.Archived)),
+            ledger.Families().Select(f => (f.State, f.FeeCap.ToMsat().Value, f.Attempts.Count, f.Confirmation?.Attempt ?? 0, f.Children.Count, f.Archived > 0)));
         Assert.Equal(_model.StoppedAt > 0, ledger.SettlementStop is not null);
     }
 }

@@ -226,6 +226,15 @@ public sealed class WithdrawalRules
         rules.Book.Apply(new SignAttempt(1, 1, transaction.Txid, new Sats(50), new ByteString(raw)), Ledger.OperatorTenant);
         foreach (var one in new[] { ledger, KeptState.Of(ledger).Load() })
             Assert.Equal([false, false, false, true, false], outputs.Select(o => one.IsOwnChange(o.Script)));
+        // Of what is archived there is nothing but that.
+        rules.Continue("""
+            confirm 1 1 B                     Accepted
+            finish 1                          Accepted
+            archive 1                         Accepted
+            """);
+        Assert.Equal(0, ledger.FindFamily(1).Attempts[0].Transaction.Length);
+        foreach (var one in new[] { ledger, KeptState.Of(ledger).Load(), Book.Replay(rules.Book.Records) })
+            Assert.Equal([false, false, false, true, false], outputs.Select(o => one.IsOwnChange(o.Script)));
     }
 
     [Fact]
