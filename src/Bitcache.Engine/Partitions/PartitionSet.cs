@@ -153,7 +153,9 @@ public sealed class PartitionSet : IAsyncDisposable
 
     /// <summary>Asks every partition; see <see cref="Partition.QueryAsync"/>. The answers, in the order of the partitions,
     /// are of moments close to one another.</summary>
-    public Task<T[]> QueryAllAsync<T>(Func<Ledger, T> question) => Task.WhenAll(_partitions.Select(partition => partition.QueryAsync(question)));
+    public async Task<T[]> QueryAllAsync<T>(Func<Ledger, T> question) => Count == 1
+        ? [await First.QueryAsync(question)]
+        : await Task.WhenAll(_partitions.Select(partition => partition.QueryAsync(question)));
 
     /// <summary>Asks about each of several things where it is known, one question for each partition that is concerned.</summary>
     /// <param name="homeOf">The wallet whose partition knows it.</param>
