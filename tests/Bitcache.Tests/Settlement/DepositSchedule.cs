@@ -15,6 +15,11 @@ namespace Bitcache.Tests.Settlement;
 
 internal sealed class DepositSchedule : NodeSchedule
 {
+    // What a schedule may meet.
+    public const string DoubleSpends = "double spends";
+    public const string Credited = "deposits credited";
+    public const string Reversed = "deposits reversed";
+
     private const int Rounds = 25;
     private const int Wallets = 3;
     private static readonly EngineSettings Settings = new()
@@ -40,13 +45,7 @@ internal sealed class DepositSchedule : NodeSchedule
 
     private DepositSchedule(Random random, DepositWorld world, NodeBug bug) : base(random, world.Node, Disturbances, bug) => _world = world;
 
-    /// <summary>How often the schedule reached what it is for.</summary>
-    public int Reorganisations => _world.Reorganisations;
-    public int DoubleSpends => _world.DoubleSpends;
-    public int Credited { get; private set; }
-    public int Reversed { get; private set; }
-
-    public void Run()
+    protected override void Play()
     {
         Begin();
         for (var round = 0; round < Rounds; round++)
@@ -61,8 +60,10 @@ internal sealed class DepositSchedule : NodeSchedule
         Must.Hold(TakeTurn(), "The node is ready, and the gate is closed.");
         CheckPlaces();
         var deposits = Deposits();
-        Credited = deposits.Count(d => d.Booked);
-        Reversed = deposits.Count(d => d.State == DepositState.Reversed);
+        Met.Count(Credited, deposits.Count(d => d.Booked));
+        Met.Count(Reversed, deposits.Count(d => d.State == DepositState.Reversed));
+        Met.Count(DoubleSpends, _world.DoubleSpends);
+        Met.Count(Reorganisations, _world.Reorganisations);
     }
 
     private void Begin()

@@ -16,6 +16,13 @@ internal readonly record struct Disturbances(int FaultOneIn, int ChangeOneIn, in
 /// middle of one, which calls fail and how, and when the process ends.</summary>
 internal abstract class NodeSchedule : IDisposable
 {
+    // What a schedule may meet.
+    public const string WithFault = "schedules with calls that failed";
+    public const string WithReorganisation = "schedules with reorganisations";
+    public const string Failures = "calls that failed";
+    public const string Reorganisations = "reorganisations";
+    public const string Restarts = "ends of the process";
+
     private readonly Disturbances _disturbances;
     private readonly NodeFaults _faults;
     private readonly FakeBitcoind _fake;
@@ -32,9 +39,8 @@ internal abstract class NodeSchedule : IDisposable
         _gate = new NodeGate(Seam, "regtest", BitcoinNetwork.Regtest.GenesisBlock());
     }
 
-    public int Calls => _fake.Calls;
-    public int Faults => _faults.Made.Values.Sum();
-    public int Restarts { get; private set; }
+    /// <summary>How often the schedule met what it is for; known when it has run.</summary>
+    public Coverage Met { get; } = new();
 
     protected Random Draw { get; }
     protected TurnLedger Books { get; } = new();
@@ -48,6 +54,18 @@ internal abstract class NodeSchedule : IDisposable
         _rpc.Dispose();
         _fake.Dispose();
     }
+
+    public void Run()
+    {
+        Play();
+        Met.Count("calls", _fake.Calls);
+        Met.Count(Failures, _faults.Made.Values.Sum());
+        if (Met[Failures] > 0) Met.Count(WithFault);
+        if (Met[Reorganisations] > 0) Met.Count(WithReorganisation);
+    }
+
+    /// <summary>All that happens, from the ledger's first entry to its calm end.</summary>
+    protected abstract void Play();
 
     protected abstract void ChangeWorld();
 
@@ -69,7 +87,7 @@ internal abstract class NodeSchedule : IDisposable
         {
             Books.Run(TurnAsync(), turnsMax: Draw.Next(_disturbances.EndWithin));
             Books.Restart();
-            Restarts++;
+            Met.Count(Restarts);
         }
         else
         {

@@ -3,25 +3,43 @@
 // history, each spending the output of the one before it.
 // Method: a simulated node and the engine's own watcher and payouts on one thread. A seed draws blocks, reorganisations,
 // evictions, restarts of the node, fee rates, payees that spend what is on its way to them, and in half of the seeds older
-// copies of the wallet and a thief with its keys; in others reorganisations deeper than final; which calls fail and how, and when the process ends. After every
-// turn what the node knows is held against what is durable; at the end the chain goes on calmly until everything is paid,
-// or settlement is over because the thief took the anchor's output.
+// copies of the wallet and a thief with its keys; in others reorganisations deeper than final; which calls fail and how, how
+// much time passes, and when the process ends. After every turn what the node knows is held against what is durable; at the
+// end the chain goes on calmly until everything is paid, or settlement is over because the thief took the anchor's output.
 
 using Bitcache.Core;
 using Bitcache.Core.Bitcoin;
 using Bitcache.Engine;
 using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Settlement;
 using Bitcache.Simulation.Bitcoin;
 
 namespace Bitcache.Tests.Settlement;
 
 internal sealed class PayoutSchedule : NodeSchedule
 {
+    // What a schedule may meet.
+    public const string Withdrawals = "withdrawals";
+    public const string Expired = "withdrawals that expired";
+    public const string Charged = "withdrawals that were charged for mining";
+    public const string Families = "families that became final";
+    public const string Anchors = "anchors that became final";
+    public const string Replacements = "replacements";
+    public const string Children = "children that became final";
+    public const string Evictions = "evictions";
+    public const string Thefts = "thefts";
+    public const string Deaths = "families that died";
+    public const string SettlementStops = "ends of settlement";
+
     private const int Rounds = 25;
     private const int CalmRoundsMax = 100;
+    /// <summary>Between two rounds.</summary>
+    private const int MinutesMax = 20;
     private const int Deposits = 6;
     private const int TopUps = 3;
     private const int FirstBlocks = 20;
+    /// <summary>Near its deadline a withdrawal leaves at once: most must wait for an epoch before that.</summary>
+    private static readonly TimeSpan DeadlineMax = 6 * BatchPolicy.UrgentBefore;
     private static readonly EngineSettings Settings = new()
     {
         DataFolder = "/nowhere",
@@ -68,25 +86,12 @@ internal sealed class PayoutSchedule : NodeSchedule
         _takesAnchors = _hasThief && random.Next(4) == 0;
     }
 
-    /// <summary>How often the schedule reached what it is for.</summary>
-    public int Withdrawals => _withdrawals.Count;
-    public int Families { get; private set; }
-    public int Expired { get; private set; }
-    public int Charged { get; private set; }
-    public int Replacements { get; private set; }
-    public int Reorganisations { get; private set; }
-    public int Evictions { get; private set; }
-    public int Anchors { get; private set; }
-    public int Children { get; private set; }
-    public int Deaths { get; private set; }
-    public int Thefts => _thefts.Count;
-    public int Stops { get; private set; }
-
-    public void Run()
+    protected override void Play()
     {
         Begin();
         for (var round = 0; round < Rounds; round++)
         {
+            Books.Pass(TimeSpan.FromMinutes(Draw.Next(MinutesMax)));
             for (var steps = 1 + Draw.Next(2); steps > 0; steps--) ChangeWorld();
             if (Draw.Next(2) == 0) Withdraw();
             if (Draw.Next(3) == 0) CloseEpoch();
@@ -120,7 +125,7 @@ internal sealed class PayoutSchedule : NodeSchedule
         var request = new RequestWithdrawal(id, _wallet, script, amount, Max: false)
         {
             Fee = new Sats(Draw.Next(3) * Draw.Next(400)),
-            Deadline = Draw.Next(4) == 0 ? new UnixTime(Books.Now.Milliseconds + 1 + Draw.Next(20)) : null,
+            Deadline = Draw.Next(4) == 0 ? new UnixTime(Books.Now.Milliseconds + 1 + Draw.Next((int)DeadlineMax.TotalMilliseconds)) : null,
         };
         if (Books.Run(Books.Set.SubmitAsync(request, tenant: 1)).Outcome == Outcome.Accepted)
             _withdrawals.Add(new WithdrawalKey(_wallet, id), script);
@@ -130,7 +135,7 @@ internal sealed class PayoutSchedule : NodeSchedule
 
     protected override void ChangeWorld()
     {
-        switch (Draw.Next(15))
+        switch (Draw.Next(16))
         {
             case < 4:
                 _node.Mine();
@@ -144,18 +149,18 @@ internal sealed class PayoutSchedule : NodeSchedule
             case 8:
                 if (Any(_node.Mempool.Transactions) is not { } evicted) break;
                 _node.Evict(evicted.Txid);
-                Evictions++;
+                Met.Count(Evictions);
                 break;
             case 9:
                 _node.Restart();
                 break;
-            case 10:
+            case 10 or 11:
                 SpendPayout();
                 break;
-            case 11 or 12:
+            case 12 or 13:
                 if (_hasThief) Steal();
                 break;
-            case 13:
+            case 14:
                 // An older copy of the wallet.
                 if (_hasThief && Any(Unconfirmed()) is { } forgotten) _node.Wallet.Forget(forgotten.Txid);
                 break;
@@ -169,7 +174,7 @@ internal sealed class PayoutSchedule : NodeSchedule
     {
         var depth = 1 + Draw.Next(Draw.Next(10) > 0 ? 4 : _isDeep ? 20 : Settings.FinalityDepth - 1);
         _node.Invalidate(_node.Chain.At(_node.Chain.Tip.Height + 1 - depth)!);
-        Reorganisations++;
+        Met.Count(Reorganisations);
         for (var i = 0; i <= depth; i++)
         {
             if (Draw.Next(2) == 0) _node.Mine();
@@ -277,20 +282,30 @@ internal sealed class PayoutSchedule : NodeSchedule
         {
             // Now and then it starts again, and sends what it had dropped.
             if (round % 10 == 0) _node.Restart();
+            Books.Pass(TimeSpan.FromMinutes(MinutesMax));
             _node.Mine();
             Must.Hold(TakeTurn(), "The node is ready, and the gate is closed.");
             Check();
         }
         Must.Hold(IsSettled(), $"P10: {Unpaid().Count} withdrawals are not paid in the end: {string.Join("; ", _turn!.Waiting.Select(w => $"family {w.Key}: {w.Value}"))}.");
-        Anchors = Books.Ask(ledger => ledger.Families().Count(f => f is { State: FamilyState.Final, Anchor: not null }));
-        Children = Books.Ask(ledger => ledger.Families().Count(f => f.FinalChild > 0));
-        Deaths = Books.Ask(ledger => ledger.Families().Count(f => f.State == FamilyState.Dead));
-        Stops = Books.Ask(ledger => ledger.SettlementStop is null ? 0 : 1);
-        Expired = GivenBack().Count;
-        Charged = Books.Ask(ledger => _withdrawals.Keys.Count(k => ledger.FindWithdrawal(k)!.Charge > Sats.Zero));
         CheckFees();
-        Families = Books.Ask(ledger => ledger.Families().Count(f => f.State == FamilyState.Final));
-        Replacements = Books.Ask(ledger => ledger.Families().Sum(f => Math.Max(0, f.Attempts.Count - 1)));
+        CountWhatWasMet();
+    }
+
+    private void CountWhatWasMet()
+    {
+        var (families, charged, stop) = Books.Ask(ledger => (
+            ledger.Families().ToArray(), _withdrawals.Keys.Count(k => ledger.FindWithdrawal(k)!.Charge > Sats.Zero), ledger.SettlementStop));
+        Met.Count(Withdrawals, _withdrawals.Count);
+        Met.Count(Expired, GivenBack().Count);
+        Met.Count(Charged, charged);
+        Met.Count(Families, families.Count(f => f.State == FamilyState.Final));
+        Met.Count(Anchors, families.Count(f => f is { State: FamilyState.Final, Anchor: not null }));
+        Met.Count(Replacements, families.Sum(f => Math.Max(0, f.Attempts.Count - 1)));
+        Met.Count(Children, families.Count(f => f.FinalChild > 0));
+        Met.Count(Thefts, _thefts.Count);
+        Met.Count(Deaths, families.Count(f => f.State == FamilyState.Dead));
+        Met.Count(SettlementStops, stop is null ? 0 : 1);
     }
 
     /// <summary>Whether every withdrawal is paid, or settlement is over and those that are not wait.</summary>

@@ -8,7 +8,9 @@ namespace Bitcache.Tests.Settlement;
 /// Its process may end at any moment and begin again with what is durable.</summary>
 internal sealed class TurnLedger : IDisposable
 {
-    private static readonly PartitionBounds Bounds = new() { BatchBytes = Limits.RecordBytesMax + (16 << 10), BatchEntries = 64 };
+    // A process begins anew thousands of times here. What it allocates then is small: arrays of 85,000 bytes and more would
+    // have the collector walk everything each time.
+    private static readonly PartitionBounds Bounds = new() { BatchBytes = 64 << 10, RecordBytes = 32 << 10, BatchEntries = 64 };
 
     private TurnScheduler _scheduler = new();
     private readonly SimulatedTime _time = new();
@@ -27,6 +29,8 @@ internal sealed class TurnLedger : IDisposable
     public PartitionSet Set { get; private set; }
 
     public UnixTime Now => new(_time.GetUtcNow().ToUnixTimeMilliseconds());
+
+    public void Pass(TimeSpan time) => _time.Milliseconds += (long)time.TotalMilliseconds;
 
     public OperationId NewId()
     {
@@ -83,7 +87,7 @@ internal sealed class TurnLedger : IDisposable
         _scheduler.Dispose();
         _scheduler = new TurnScheduler();
         var ledger = new Ledger(0);
-        var scratch = new byte[Limits.RecordBytesMax];
+        var scratch = new byte[Bounds.RecordBytes];
         foreach (var record in records) ledger.ReplayBatch(record, scratch);
         _journal = new GatedJournal(records);
         _partition = BegunLedger.Over(_journal, _time, ledger, bounds: Bounds);
