@@ -41,6 +41,15 @@ public static class Limits
     public const int HoldsOpenPerWalletMax = 10_000;
     /// <summary>Bitcoin addresses of one wallet. Each takes about 300 bytes for ever, and the node looks for all of them.</summary>
     public const int AddressesPerWalletMax = 10_000;
+    /// <summary>Bitcoin addresses that one request may ask for: they share one entry, and the node's wallet needs about half a
+    /// second for as many.</summary>
+    public const int AddressesAtOnceMax = 1_000;
+    /// <summary>How many addresses more than asked for the node's wallet is told to watch, when it must be told.</summary>
+    public const int AddressesAhead = 500;
+    /// <summary>Addresses that the node's wallet is told to watch in one call; it does nothing else meanwhile.</summary>
+    public const int AddressesWatchedAtOnceMax = 5_000;
+    /// <summary>The highest index of a derived address: keys are numbered with 31 bits.</summary>
+    public const uint AddressIndexMax = int.MaxValue;
     /// <summary>The part of an amount that a fee may be: all of it.</summary>
     public const int FeePartsPerMillionMax = 1_000_000;
 

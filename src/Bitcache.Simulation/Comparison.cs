@@ -14,6 +14,7 @@ internal static class Comparison
         Must.Hold(ledger.NextSequence == model.Entries, $"The ledger has {ledger.NextSequence} entries, by the rules {model.Entries}.");
         Must.Hold(ledger.WindowIds == model.Ids.Count, $"The ledger remembers {ledger.WindowIds} ids, by the rules {model.Ids.Count}.");
         Must.Hold(ledger.Floor == model.Floor, $"The floor is {ledger.Floor}, by the rules {model.Floor}.");
+        Must.Hold(ledger.Rescan == model.Rescan, $"A rescan is due from {ledger.Rescan}, by the rules from {model.Rescan}.");
         Must.Hold(ledger.OpenHoldCount == model.Holds.Count, $"{ledger.OpenHoldCount} holds are open, by the rules {model.Holds.Count}.");
         Must.Hold(ledger.WalletCount == model.Wallets.Count, $"There are {ledger.WalletCount} wallets, by the rules {model.Wallets.Count}.");
         foreach (var (id, wallet) in model.Wallets)

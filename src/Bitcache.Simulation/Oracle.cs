@@ -112,6 +112,7 @@ internal sealed class Oracle(Action<Entry> admit)
         if (entry.Outcome != Outcome.Accepted) return;
         if (entry.Command is PlaceHold hold) Placed.Add(hold);
         if (entry.Command is AssignAddress address) Scripts.Add(address.Script);
+        if (entry.Command is AssignAddresses many) Scripts.AddRange(many.Addresses.Select(a => a.Script));
         if (entry.Command is CreateWallet wallet) Wallets.Add(wallet.Wallet);
         for (var sequence = first; sequence < first + count; sequence++)
         {

@@ -73,6 +73,8 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
                 return random.Next(2) == 0 ? new AbandonFamily(Family(model)) : new DeclareFamilyDead(Family(model), Spend());
             case 11 when model.Families.Count > 0:
                 return Rare(model);
+            case 10 when random.Next(4) == 0:
+                return new MarkRescan(model.Rescan ?? (uint)random.Next(100), Done: random.Next(2) == 0);
             case 10:
                 return new MoveCursor(++_height, Block((int)_height));
             default:

@@ -56,7 +56,7 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
         < 87 => NextLimits(),
         < 88 => (new SetFees(NewId(), 1 + (uint)random.Next(2), new FeeSchedule(new Msat(random.Next(3) * 500), random.Next(30_000), new Msat(random.Next(2) * 900))), Ledger.OperatorTenant),
         < 90 when _wallets < WalletsMax => NewWallet(),
-        < 92 => Own(w => new AssignAddress(NewId(), w, AddressPurpose.Deposit, NewScript())),
+        < 92 => NextAddresses(),
         < 97 => NextWithdrawal(),
         < 99 when Suspense.Any() && random.Next(3) > 0 => NextAssignment(),
         < 99 => (new StopWithdrawals(NewId(), random.Next(3) == 0), Ledger.OperatorTenant),
@@ -86,6 +86,7 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
         DecideWithdrawal d => new DecideWithdrawal(d.Id, d.Wallet, !d.Approved, d.By),
         AssignSuspense a => a with { OutPoint = a.OutPoint with { Index = a.OutPoint.Index + 1 } },
         RequestWithdrawal w => w with { Deadline = new UnixTime((w.Deadline?.Milliseconds ?? 1_800_000_000_000) + 1) },
+        AssignAddresses a => new AssignAddresses(a.Id, a.Wallet, a.Purpose, a.Height, [.. a.Addresses, .. a.Addresses]),
         _ => command,
     };
 
@@ -148,6 +149,14 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
         var limits = new SpendingLimits(new Msat(Limit(400_000)), new Msat(Limit(2_000_000)), new Msat(Limit(4_000_000)));
         return Own(w => new SetLimits(NewId(), w, limits));
     }
+
+    /// <summary>One, as the node chose it or as we derived it, or several at once.</summary>
+    private (ClientCommand, uint) NextAddresses() => Own(w => random.Next(3) switch
+    {
+        0 => new AssignAddress(NewId(), w, AddressPurpose.Deposit, NewScript()),
+        1 => new AssignAddress(NewId(), w, AddressPurpose.Deposit, NewScript(), new AddressOrigin((uint)_scripts, 5)),
+        _ => new AssignAddresses(NewId(), w, AddressPurpose.Deposit, 5, [.. Enumerable.Range(0, 1 + random.Next(4)).Select(_ => new DerivedAddress((uint)_scripts, NewScript()))]),
+    });
 
     private (ClientCommand, uint) NextWithdrawal() => random.Next(4) == 0 && Model.Withdrawals.Count > 0 ? random.Next(2) == 0 ? NextCancel() : NextDecision() : Own(w =>
     {

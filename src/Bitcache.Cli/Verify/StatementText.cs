@@ -34,6 +34,8 @@ internal static class StatementText
         OpenFamily { Anchor: null, Withdrawals.Count: 0 } f => $"transaction family {f.Family} was opened to make one coin of many",
         AssignSuspense a => $"{Amounts.Format(entry.Released, MoneyUnit.Sat)} of output {a.OutPoint} went from suspense to {a.Wallet}, id {a.Id}",
         CreateWallet c => $"wallet {c.Wallet} was made, id {c.Id}",
+        AssignAddress a => $"script {Convert.ToHexStringLower(a.Script.Span)} belongs to {a.Wallet}, id {a.Id}",
+        AssignAddresses a => $"{a.Addresses.Count} scripts belong to {a.Wallet}, id {a.Id}: {string.Join(", ", a.Addresses.Select(d => Convert.ToHexStringLower(d.Script.Span)))}",
         SetFrozen f => $"{f.Wallet} was {(f.Frozen ? "frozen" : "unfrozen")}, id {f.Id}",
         SetLimits l => $"spending limits of {l.Wallet}: {Limit(l.Limits.PerPayment)} a payment, {Limit(l.Limits.PerHour)} an hour, {Limit(l.Limits.PerDay)} a day, id {l.Id}",
         SetFees f => $"fees of tenant {f.Tenant}: {Bits(f.Schedule.Flat)} and {f.Schedule.PartsPerMillion} parts per million, at least {Bits(f.Schedule.Minimum)}, id {f.Id}",

@@ -244,8 +244,10 @@ public sealed partial record Entry(
             EntryType.HoldExpired => ExpireHold.Read(ref reader),
             EntryType.PaymentRefunded => PaymentBytes.Read(PaymentKind.Refund, upTo: false, ref reader, ref rest, leafOnly),
             EntryType.AddressAssigned => AssignAddress.Read(ref reader),
+            EntryType.AddressesAssigned => AssignAddresses.Read(ref reader),
             EntryType.DepositChanged => ChangeDeposit.Read(ref reader),
             EntryType.CursorMoved => MoveCursor.Read(ref reader),
+            EntryType.RescanMarked => MarkRescan.Read(ref reader),
             EntryType.WithdrawalRequested or EntryType.WithdrawalRefused or EntryType.WithdrawalSettledInside =>
                 RequestWithdrawal.Read(ref reader),
             EntryType.WithdrawalCancelled => CancelWithdrawal.Read(ref reader),

@@ -21,7 +21,7 @@ public readonly record struct EntryId(WalletId Owner, OperationId Id)
             {
                 case EntryType.Transfer or EntryType.TransferRefused or EntryType.TransferUpTo or EntryType.TransferCharged
                     or EntryType.HoldPlaced or EntryType.HoldCaptured or EntryType.HoldReleased or EntryType.PaymentRefunded
-                    or EntryType.AddressAssigned
+                    or EntryType.AddressAssigned or EntryType.AddressesAssigned
                     or EntryType.WithdrawalRequested or EntryType.WithdrawalRefused or EntryType.WithdrawalSettledInside:
                     identity = new EntryId(WalletId.Read(record[OwnerOffset..]), OperationId.Read(record[BodyOffset..]));
                     return true;

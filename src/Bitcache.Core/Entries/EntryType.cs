@@ -48,6 +48,10 @@ public enum EntryType : byte
     /// <summary>The operator's money went from its account in one partition to that in another.</summary>
     OperatorFundsMoved = 36,
     WithdrawalCancelled = 37,
+    /// <summary>Many addresses at once, under one id.</summary>
+    AddressesAssigned = 38,
+    /// <summary>The node's wallet is to be rescanned, or has been.</summary>
+    RescanMarked = 39,
     /// <summary>The operator gave a wallet what was in suspense.</summary>
     SuspenseAssigned = 40,
     /// <summary>No transaction of a family can ever confirm any more; its withdrawals wait for another one.</summary>

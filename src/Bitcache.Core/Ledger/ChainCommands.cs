@@ -59,6 +59,21 @@ public sealed record MoveCursor(uint Height, BlockHash Block) : Command
     public static MoveCursor Read(ref ByteReader body) => new(body.U32(), new BlockHash(body.Hash()));
 }
 
+/// <summary>The node's wallet must be rescanned, or has been, and what it found is booked. Durable, so that a restart in the
+/// middle of it cannot leave deposits unseen.</summary>
+/// <param name="FromHeight">The first block of it.</param>
+/// <param name="Done">Whether the one from that height is over.</param>
+public sealed record MarkRescan(uint FromHeight, bool Done) : Command
+{
+    public override void WriteBody(ref ByteWriter writer)
+    {
+        writer.U32(FromHeight);
+        writer.Flag(Done);
+    }
+
+    public static MarkRescan Read(ref ByteReader body) => new(body.U32(), body.Flag());
+}
+
 /// <summary>The names under which a withdrawal is found: its wallet and its id.</summary>
 public readonly record struct WithdrawalKey(WalletId Wallet, OperationId Id);
 

@@ -9,6 +9,8 @@ internal static class ChainRows
     private const byte HasTerms = 0x80;
     // Of a deposit in its byte for suspense, where a wallet got it since: the wallet and the sequence follow at the end.
     private const byte IsAssigned = 2;
+    /// <summary>Beside an address's purpose: where it comes from follows at the end.</summary>
+    private const byte HasOrigin = 1 << 7;
 
     public static RowFormat<DepositAddress> Addresses { get; } = new(StateSection.Addresses, WriteAddress, ReadAddress);
     public static RowFormat<Deposit> Deposits { get; } = new(StateSection.Deposits, WriteDeposit, ReadDeposit);
@@ -20,16 +22,25 @@ internal static class ChainRows
     {
         var row = writer.Begin(RowBytesMax);
         row.Wallet(address.Wallet);
-        row.U8((byte)address.Purpose);
+        row.U8((byte)((byte)address.Purpose | (address.Origin is null ? 0 : HasOrigin)));
         row.Short(address.Script.Span);
         row.I64(address.Sequence);
+        if (address.Origin is { } origin)
+        {
+            row.U32(origin.Index);
+            row.U32(origin.Height);
+        }
         writer.End(row);
     }
 
     private static DepositAddress ReadAddress(StateReader reader)
     {
         var row = reader.Begin();
-        var address = new DepositAddress(row.Wallet(), row.U8<AddressPurpose>(), row.Short(Limits.ScriptBytesMax), row.I64());
+        var (wallet, marks) = (row.Wallet(), row.U8());
+        var purpose = (AddressPurpose)(marks & ~HasOrigin);
+        if (!Enum.IsDefined(purpose)) throw new FormatException($"{marks} is no purpose of an address");
+        var (script, sequence) = (row.Short(Limits.ScriptBytesMax), row.I64());
+        var address = new DepositAddress(wallet, purpose, script, sequence, (marks & HasOrigin) != 0 ? new AddressOrigin(row.U32(), row.U32()) : null);
         reader.End(row);
         return address;
     }

@@ -2,7 +2,8 @@
 
 namespace Bitcache.Core;
 
-public sealed record DepositAddress(WalletId Wallet, AddressPurpose Purpose, ByteString Script, long Sequence);
+/// <param name="Origin">Null for an address that the node chose.</param>
+public sealed record DepositAddress(WalletId Wallet, AddressPurpose Purpose, ByteString Script, long Sequence, AddressOrigin? Origin = null);
 
 /// <summary>Whom an output in suspense was given to.</summary>
 /// <param name="Sequence">Of the entry that says so.</param>

@@ -123,33 +123,6 @@ public sealed record CreateWallet(OperationId Id, uint Tenant, WalletId Wallet) 
     public static CreateWallet Read(ref ByteReader body, uint tenant) => new(body.Id(), tenant, body.Wallet());
 }
 
-public enum AddressPurpose : byte
-{
-    Deposit = 1,
-    OperatorTopUp = 2,
-}
-
-/// <summary>Gives a Bitcoin address to a wallet, for ever.</summary>
-public sealed record AssignAddress(OperationId Id, WalletId Wallet, AddressPurpose Purpose, ByteString Script) : ClientCommand(Id)
-{
-    public ByteString Script { get; } = AtMost(Limits.ScriptBytesMax, Script);
-
-    public override WalletId Owner => Wallet;
-
-    public override bool HasSameTerms(ClientCommand other) => other is AssignAddress a && a.Purpose == Purpose;
-
-    public override void WriteBody(ref ByteWriter writer)
-    {
-        writer.Id(Id);
-        writer.Wallet(Wallet);
-        writer.U8((byte)Purpose);
-        writer.Short(Script.Span);
-    }
-
-    public static AssignAddress Read(ref ByteReader body) =>
-        new(body.Id(), body.Wallet(), body.U8<AddressPurpose>(), body.Short(Limits.ScriptBytesMax));
-}
-
 /// <summary>Ids whose own time is below the floor are refused from now on, and forgotten.</summary>
 public sealed record RaiseFloor(UnixTime Floor) : Command
 {

@@ -5,7 +5,6 @@ namespace Bitcache.Core;
 
 public sealed partial class Ledger
 {
-    private readonly RecordTable<ByteString, DepositAddress> _addresses = new(ChainRows.Addresses, a => a.Script, a => a.Wallet);
     private readonly RecordTable<OutPoint, Deposit> _deposits = new(ChainRows.Deposits, d => d.OutPoint, d => d.Wallet);
     // The places of those that a reorganisation can still change.
     private readonly SortedSet<int> _openDeposits = [];
@@ -18,12 +17,8 @@ public sealed partial class Ledger
     /// <summary>Earlier cursors, oldest first, to step back along after a reorganisation.</summary>
     public IReadOnlyList<ChainCursor> CursorRing() => [.. _cursors];
 
-    public DepositAddress? FindAddress(ByteString script) => _addresses.Find(script);
-
-    /// <summary>The address that was given out last; null before the first.</summary>
-    public DepositAddress? NewestAddress => _addresses.Newest;
-
-    public IReadOnlyList<DepositAddress> AddressesOf(WalletId wallet) => _addresses.Of(wallet);
+    /// <summary>The first block from which the node's wallet has yet to be rescanned; null if it need not.</summary>
+    public uint? Rescan { get; private set; }
 
     /// <summary>A wallet's addresses before a place among them, newest first.</summary>
     public RecordPage<DepositAddress> AddressesOf(WalletId wallet, long before, int most) => _addresses.Of(wallet, before, most);
@@ -38,28 +33,6 @@ public sealed partial class Ledger
     /// <summary>Deposits that a reorganisation can still change.</summary>
     public IReadOnlyList<Deposit> OpenDeposits() => [.. _openDeposits.Select(_deposits.At)];
 
-    /// <summary>What would come of it if it were applied now, whatever script it has: asked before the node makes an address
-    /// for it. <see cref="Outcome.Known"/> for a retry.</summary>
-    public Outcome Foresee(AssignAddress command, in ApplyContext context) =>
-        Identify(command, context).Outcome is not Outcome.Accepted and var refusal ? refusal : CheckAddress(command, context);
-
-    private Outcome CheckAddress(AssignAddress command, in ApplyContext context)
-    {
-        var slot = FindOwn(command.Wallet, context);
-        if (slot < 0 || (command.Purpose == AddressPurpose.OperatorTopUp && slot != _operator)) return Outcome.WalletNotFound;
-        return _addresses.CountOf(command.Wallet) >= Limits.AddressesPerWalletMax ? Outcome.TooManyAddresses : Outcome.Accepted;
-    }
-
-    private ApplyResult ApplyAssignAddress(AssignAddress command, in ApplyContext context, Span<byte> record)
-    {
-        if (CheckAddress(command, context) is not Outcome.Accepted and var refusal) return Refused(refusal);
-        if (_addresses.Contains(command.Script) || command.Script == Genesis!.AnchorScript) return Refused(Outcome.AddressTaken);
-        // After this point the address belongs to the wallet for ever.
-        Remember(command, forEver: true);
-        _addresses.Set(new DepositAddress(command.Wallet, command.Purpose, command.Script, NextSequence));
-        return Write(EntryType.AddressAssigned, command, context, record).Finish();
-    }
-
     private ApplyResult ApplyMoveCursor(MoveCursor command, in ApplyContext context, Span<byte> record)
     {
         var next = new ChainCursor(command.Height, command.Block);
@@ -68,6 +41,14 @@ public sealed partial class Ledger
         if (_cursors.Count > Limits.CursorRingMax) _cursors.Dequeue();
         _cursor = next;
         return Write(EntryType.CursorMoved, command, context, record).Finish();
+    }
+
+    private ApplyResult ApplyMarkRescan(MarkRescan command, in ApplyContext context, Span<byte> record)
+    {
+        // One that has to begin further below was asked for meanwhile, or is under way already.
+        if (command.Done ? Rescan != command.FromHeight : Rescan <= command.FromHeight) return Refused(Outcome.Unchanged);
+        Rescan = command.Done ? null : command.FromHeight;
+        return Write(EntryType.RescanMarked, command, context, record).Finish();
     }
 
     private ApplyResult ApplyChangeDeposit(ChangeDeposit command, in ApplyContext context, Span<byte> record)

@@ -8,7 +8,7 @@ public sealed partial class Ledger
     {
         public IStateRows View(bool hold) => new HeadRow(
             ledger.Genesis, ledger.Begun, ledger.LastLogCut, ledger.NextSequence, ledger.Time, ledger.Floor, ledger.LastContentSequence,
-            ledger.Totals, [.. ledger._cursors], ledger._cursor, ledger.WithdrawalsStopped);
+            ledger.Totals, [.. ledger._cursors], ledger._cursor, ledger.Rescan, ledger.WithdrawalsStopped);
 
         public void Release()
         {
@@ -28,8 +28,9 @@ public sealed partial class Ledger
             ReadTotals(ref row);
             for (var left = row.Items(row.U16(), CursorBytes, Limits.CursorRingMax); left > 0; left--) ledger._cursors.Enqueue(ReadCursor(ref row));
             var marks = row.U8();
-            if ((marks & ~(HasCursor | AreStopped)) != 0) throw new FormatException("a head with unknown marks");
+            if ((marks & ~(HasCursor | HasRescan | AreStopped)) != 0) throw new FormatException("a head with unknown marks");
             ledger._cursor = (marks & HasCursor) != 0 ? ReadCursor(ref row) : null;
+            ledger.Rescan = (marks & HasRescan) != 0 ? row.U32() : null;
             ledger.WithdrawalsStopped = (marks & AreStopped) != 0;
             reader.End(row);
         }
@@ -55,12 +56,13 @@ public sealed partial class Ledger
 
     // What is there behind the totals, and what needs no bytes of its own.
     private const byte HasCursor = 1;
+    private const byte HasRescan = 2;
     private const byte AreStopped = 4;
     private const int CursorBytes = sizeof(uint) + Hash256.Bytes;
 
     private sealed record HeadRow(
         Genesis? Genesis, UnixTime Begun, LogCut? LastLogCut, long NextSequence, UnixTime Time, UnixTime Floor, long LastContentSequence,
-        Totals Totals, ChainCursor[] Cursors, ChainCursor? Cursor, bool WithdrawalsStopped) : IStateRows
+        Totals Totals, ChainCursor[] Cursors, ChainCursor? Cursor, uint? Rescan, bool WithdrawalsStopped) : IStateRows
     {
         public void Write(StateWriter writer)
         {
@@ -80,8 +82,9 @@ public sealed partial class Ledger
                 Totals.Deposited, Totals.ToppedUp, Totals.Reversed, Totals.Withdrawn, Totals.MiningFees, Totals.FromPartitions]) row.I64(total);
             row.U16(Cursors.Length);
             foreach (var cursor in Cursors) WriteCursor(ref row, cursor);
-            row.U8((byte)((Cursor is null ? 0 : HasCursor) | (WithdrawalsStopped ? AreStopped : 0)));
+            row.U8((byte)((Cursor is null ? 0 : HasCursor) | (Rescan is null ? 0 : HasRescan) | (WithdrawalsStopped ? AreStopped : 0)));
             if (Cursor is not null) WriteCursor(ref row, Cursor);
+            if (Rescan is { } rescan) row.U32(rescan);
             writer.End(row);
         }
 

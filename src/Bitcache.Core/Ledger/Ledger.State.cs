@@ -64,6 +64,7 @@ public sealed partial class Ledger
         _operator = Genesis is null ? -1 : _wallets.Find(Genesis.Operator);
         Assert(Genesis is null || _operator >= 0, "the operator has a wallet");
         SettlementStop = FindStop(_families.All);
+        foreach (var address in _addresses.Values) Count(address);
         foreach (var withdrawal in _withdrawals.Values)
         {
             if (withdrawal.State == WithdrawalState.Queued) Queue(withdrawal);

@@ -69,6 +69,9 @@ internal sealed partial record Model(
     /// <summary>How many ids may be more than ten seconds ahead.</summary>
     public int AheadIdsMax { get; init; } = 8 << 20;
 
+    /// <summary>The block from which the node's wallet is to be rescanned.</summary>
+    public uint? Rescan { get; init; }
+
     /// <summary>The script that every anchor pays and nothing else may.</summary>
     public required ByteString AnchorScript { get; init; }
 
@@ -113,7 +116,7 @@ internal sealed partial record Model(
             var (outcome, after) = Decide(named, tenant);
             if (outcome is not (Outcome.Accepted or Outcome.InsufficientFunds or Outcome.WalletOwes or Outcome.WalletFrozen
                 or Outcome.LimitExceeded or Outcome.HoldExceeded or Outcome.RefundExceeds or Outcome.TooManyHolds)) return (outcome, this);
-            var forEver = command is RequestWithdrawal or AssignAddress;
+            var forEver = command is RequestWithdrawal or AssignAddress or AssignAddresses;
             var taken = outcome == Outcome.Accepted && named is Split split ? split.Parts.Count : 1;
             return (outcome, after with { Ids = after.Ids.Add((named.Owner, named.Id), forEver), Entries = Entries + taken });
         }
@@ -136,6 +139,8 @@ internal sealed partial record Model(
             AbandonFamily c => GiveUp(c.Family, FamilyState.Opened, FamilyState.Abandoned),
             ExpireHold c => Expire(c),
             RaiseFloor c => c.Floor <= Floor ? (Outcome.Unchanged, this) : c.Floor > Now ? (null, this) : (Outcome.Accepted, Raise(c.Floor)),
+            MarkRescan c => (c.Done ? c.FromHeight != Rescan : c.FromHeight >= Rescan)
+                ? (Outcome.Unchanged, this) : (Outcome.Accepted, this with { Rescan = c.Done ? null : c.FromHeight }),
             // What the operator's side writes down: it moves nothing.
             LogCut or MoveCursor or ConfirmClock => (Outcome.Accepted, this),
             _ => throw new ArgumentOutOfRangeException(nameof(command)),
@@ -169,14 +174,18 @@ internal sealed partial record Model(
         }),
         SetFees c => (Outcome.Accepted, this with { Fees = Fees.SetItem(c.Tenant, c.Schedule) }),
         SetFrozen c => !Wallets.ContainsKey(c.Wallet) ? (Outcome.WalletNotFound, this) : (Outcome.Accepted, With(c.Wallet, w => Freeze(w, c.Frozen, tenant))),
-        AssignAddress c => !IsOwn(c.Wallet, tenant) ? (Outcome.WalletNotFound, this)
-            : Addresses.Count(a => a.Value == c.Wallet) >= AddressesMax ? (Outcome.TooManyAddresses, this)
-            : Addresses.ContainsKey(c.Script) || c.Script == AnchorScript ? (Outcome.AddressTaken, this)
-            : (Outcome.Accepted, this with { Addresses = Addresses.Add(c.Script, c.Wallet) }),
+        AssignAddress c => Assign(c.Wallet, [c.Script], tenant),
+        AssignAddresses c => Assign(c.Wallet, [.. c.Addresses.Select(a => a.Script)], tenant),
         RequestWithdrawal c => Withdraw(c, tenant),
         AssignSuspense c => Assign(c),
         _ => throw new ArgumentOutOfRangeException(nameof(command)),
     };
+
+    private (Outcome, Model) Assign(WalletId wallet, ByteString[] scripts, uint tenant) =>
+        !IsOwn(wallet, tenant) ? (Outcome.WalletNotFound, this)
+        : Addresses.Count(a => a.Value == wallet) + scripts.Length > AddressesMax ? (Outcome.TooManyAddresses, this)
+        : scripts.Any(s => Addresses.ContainsKey(s) || s == AnchorScript) || scripts.Distinct().Count() < scripts.Length ? (Outcome.AddressTaken, this)
+        : (Outcome.Accepted, this with { Addresses = Addresses.AddRange(scripts.Select(s => KeyValuePair.Create(s, wallet))) });
 
     private static ModelWallet Freeze(ModelWallet w, bool frozen, uint tenant)
     {

@@ -50,7 +50,8 @@ public sealed class LimitsTests
         var payment = (3 * WalletId.Bytes) + 8 + 4 + 1 + Limits.ReferenceBytesMax;
         var refused = Around + OperationId.Bytes + WalletId.Bytes + 1 + (Limits.SplitPayeesMax * (payment - (2 * WalletId.Bytes))) + 2;
         Assert.True(Limits.SplitPayeesMax * (2 + Around + payment + 8 + LinkBytes) < Limits.RecordBytesMax - Limits.StatementBytesMax);
-        Assert.All([family, cut, genesis, refused], size => Assert.InRange(size, 1, Limits.StatementBytesMax));
+        var addresses = Around + OperationId.Bytes + WalletId.Bytes + 1 + 4 + 2 + (Limits.AddressesAtOnceMax * (4 + 1 + Limits.ScriptBytesMax));
+        Assert.All([family, cut, genesis, refused, addresses], size => Assert.InRange(size, 1, Limits.StatementBytesMax));
     }
 
     [Fact]
@@ -67,12 +68,19 @@ public sealed class LimitsTests
     public void Lengths_fit_the_fields_that_carry_them()
     {
         Assert.All([Limits.ReferenceBytesMax, Limits.ScriptBytesMax, Limits.OriginBytesMax, Limits.KeysMax, Limits.MerkleSiblingsMax], max => Assert.InRange(max, 1, byte.MaxValue));
-        Assert.All([Limits.PartitionsMax, Limits.FamilyWithdrawalsMax, Limits.StatementBytesMax], max => Assert.InRange(max, 1, ushort.MaxValue));
+        Assert.All([Limits.PartitionsMax, Limits.FamilyWithdrawalsMax, Limits.AddressesAtOnceMax, Limits.StatementBytesMax], max => Assert.InRange(max, 1, ushort.MaxValue));
     }
 
     [Fact]
     public void A_look_up_may_read_the_newest_segment_and_the_one_whose_filter_is_being_made() =>
         Assert.InRange(Limits.SegmentsScannedMax, 2, 10);
+
+    [Fact]
+    public void What_is_asked_for_at_once_is_watched_at_once()
+    {
+        Assert.True(Limits.AddressesAtOnceMax <= Limits.AddressesPerWalletMax);
+        Assert.True(Limits.AddressesAtOnceMax + Limits.AddressesAhead <= Limits.AddressesWatchedAtOnceMax);
+    }
 
     [Fact]
     public void Batches_leave_room_for_others()

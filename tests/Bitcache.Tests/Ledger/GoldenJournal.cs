@@ -190,6 +190,18 @@ public sealed class GoldenJournal
         archive 3 keep 1                  Accepted
         """;
 
+    private const string Addresses = """
+        wallet a                          Accepted
+        address a A                       Accepted
+        address a B index 7 at 100        Accepted
+        addresses a C,D,E index 8 at 101 id m   Accepted
+        addresses a F,G,H index 11 id m   Known
+        rescan 90                         Accepted
+        rescan 80                         Accepted
+        rescan 80 done                    Accepted
+        rescan 70                         Accepted
+        """;
+
     private static readonly Version[] Versions =
     [
         new("ledger-v1.golden", "538d55655f84a2592bb84eb3d0e4bfff5807916284d0ca6a8e3fe9237beaf4ed", EntryType.ClockConfirmed, [], Beginning + End),
@@ -202,6 +214,7 @@ public sealed class GoldenJournal
         new(
             "ledger-v2-settled.golden", "df1d010a686dacb2840a9c02dad9c61e2f87d7a9f5341cef926a7c358e90b9ce", EntryType.EpochCut,
             [EntryType.ClockConfirmed, EntryType.SuspenseAssigned, EntryType.FamilyDied, EntryType.ChildSigned, EntryType.FamilyArchived], Beginning + Settled),
+        new("ledger-addresses.golden", "8aaac372a6fed84f60c945692a7e491ae85cbb9ec74f3824cf534e008553a0ec", EntryType.None, [EntryType.Genesis, EntryType.WalletCreated, EntryType.AddressAssigned, EntryType.AddressesAssigned, EntryType.RescanMarked], Addresses),
     ];
 
     public static TheoryData<int> Numbers => [.. Enumerable.Range(1, Versions.Length)];

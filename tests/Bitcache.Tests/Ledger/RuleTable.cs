@@ -122,7 +122,9 @@ internal sealed class RuleTable
             "limits" => (new SetLimits(id, Wallet(w[1]), new SpendingLimits(Amount(w[2]), Amount(w[3]), Amount(w[4]))), Tenant(w[1])),
             "split" => (ParseSplit(id, w), Tenant(w[1])),
             "fees" => (ParseFees(id, w), Ledger.OperatorTenant),
-            "address" => (new AssignAddress(id, Wallet(w[1]), AddressPurpose.Deposit, Script(w[2])), Tenant(w[1])),
+            "address" => (new AssignAddress(id, Wallet(w[1]), AddressPurpose.Deposit, Script(w[2]), Origin(w)), Tenant(w[1])),
+            "addresses" => (ParseAddresses(id, w), Tenant(w[1])),
+            "rescan" => (new MarkRescan((uint)Long(w[1]), w.Contains("done")), Ledger.OperatorTenant),
             "topup" => (new AssignAddress(id, Wallet(w[1]), AddressPurpose.OperatorTopUp, Script(w[2])), Tenant(w[1])),
             "output" => Seen(w),
             "deposit" => (ParseDeposit(w), Ledger.OperatorTenant),
@@ -200,6 +202,18 @@ internal sealed class RuleTable
 
     private static string? Option(string[] words, string name) =>
         Array.IndexOf(words, name) is var i and > 0 && i + 1 < words.Length ? words[i + 1] : null;
+
+    /// <summary>"address a A [index 7 at 100]": the place of its key, and the height.</summary>
+    private static AddressOrigin? Origin(string[] w) =>
+        Option(w, "index") is { } index ? new AddressOrigin((uint)Long(index), (uint)Long(Option(w, "at") ?? "0")) : null;
+
+    /// <summary>"addresses a A,B,C [index 7] [at 100]": with indexes in a row.</summary>
+    private static AssignAddresses ParseAddresses(OperationId id, string[] w)
+    {
+        var first = (uint)Long(Option(w, "index") ?? "0");
+        return new AssignAddresses(
+            id, Wallet(w[1]), AddressPurpose.Deposit, (uint)Long(Option(w, "at") ?? "0"), [.. w[2].Split(',').Select((s, i) => new DerivedAddress(first + (uint)i, Script(s)))]);
+    }
 
     /// <summary>An output as it is first seen: "output d1 of A 100" names its address and its amount.</summary>
     private (Command Command, uint Tenant) Seen(string[] w)
