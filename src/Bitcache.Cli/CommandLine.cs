@@ -92,6 +92,7 @@ internal static class CommandLine
         HistoryCommand.Create(),
         DepositCommands.CreateAddress(),
         DepositCommands.CreateDeposits(),
+        DepositCommands.CreateRescan(),
         WithdrawCommands.CreateWithdraw(),
         WithdrawCommands.CreateQuote(),
         WithdrawCommands.CreateWithdrawals(),

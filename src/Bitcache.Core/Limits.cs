@@ -188,7 +188,4 @@ public static class Limits
     /// <summary>A part of a message that a node publishes: a topic, a hash or a number.</summary>
     public const int PublishedFrameBytesMax = 8 << 10;
     public const int PublishedPartsMax = 8;
-
-    /// <summary>How often a node's wallet is asked for another address because it gave one that somebody has.</summary>
-    public const int AddressesAskedMax = 1_000;
 }

@@ -28,19 +28,19 @@ public sealed class LedgerEngine : IAsyncDisposable
     private readonly CheckpointKey _key;
     private readonly LogKeeper _log;
     private readonly SettlementLoop _settlement;
+    private readonly AddressAllocator _addresses;
     private readonly Receipts _receipts;
     private readonly IBitcoinNode _node;
     private readonly BlockAnnouncements[] _announcements;
-    // Two wallets of nodes may give the same address; of two requests with one, the second finds it taken.
-    private readonly SemaphoreSlim _assigning = new(1);
     private readonly Recent<EngineHealth> _health;
     private readonly Recent<Pins> _pins;
 
     private LedgerEngine(
         EngineSettings settings, DataFolderLock folder, PartitionSet partitions, CheckpointKey key, LogKeeper log, SettlementLoop settlement,
-        IBitcoinNode node, BlockAnnouncements[] announcements, TimeProvider time)
+        AddressAllocator addresses, IBitcoinNode node, BlockAnnouncements[] announcements, TimeProvider time)
     {
-        (_settings, _folder, Partitions, _key, _log, _settlement, _node, _announcements) = (settings, folder, partitions, key, log, settlement, node, announcements);
+        (_settings, _folder, Partitions, _key, _log, _settlement, _addresses) = (settings, folder, partitions, key, log, settlement, addresses);
+        (_node, _announcements) = (node, announcements);
         _receipts = new Receipts(partitions, log, key.Origin);
         _health = new Recent<EngineHealth>(HealthAsync, AnswerAgeMax, time);
         _pins = new Recent<Pins>(AskPinsAsync, AnswerAgeMax, time);
@@ -107,9 +107,10 @@ public sealed class LedgerEngine : IAsyncDisposable
             await log.ResumeAsync();
             var gate = new NodeGate(node, settings.Network.ChainName(), settings.Network.GenesisBlock());
             var failover = nodes is { All.Count: > 1 } ? new NodeFailover(nodes, partitions, settings, logger) : null;
-            var settlement = new SettlementLoop(partitions, log, node, gate, settings, time, logger, fatal, failover);
+            var addresses = new AddressAllocator(partitions, node, settings, logger);
+            var settlement = new SettlementLoop(partitions, log, node, gate, addresses, settings, time, logger, fatal, failover);
             settlement.Start();
-            return new LedgerEngine(settings, folder, partitions, key, log, settlement, node, Listen(nodes, settlement, logger), time)
+            return new LedgerEngine(settings, folder, partitions, key, log, settlement, addresses, node, Listen(nodes, settlement, logger), time)
             {
                 Recovery = [.. recovered.Select(r => r.Journal.Recovery)],
                 RecoveredFrom = [.. recovered.Select(r => r.Start)],
@@ -125,40 +126,35 @@ public sealed class LedgerEngine : IAsyncDisposable
         }
     }
 
-    /// <summary>Gives a wallet a fresh Bitcoin address, or the one that this id got before.</summary>
-    /// <exception cref="NodeUnavailableException">There is no node to ask for an address.</exception>
-    public async Task<Answer> AssignAddressAsync(
-        OperationId id, WalletId wallet, uint tenant, AddressPurpose purpose, CancellationToken cancel)
-    {
-        // Neither a retry nor a refusal costs the node an address: the ledger is asked first, for all but the script.
-        var home = Partitions.HomeOf(wallet);
-        if (home.IsStorageFull) throw new PartitionUnavailableException(Unavailable.StorageFull);
-        var foreseen = await home.ForeseeAsync(new AssignAddress(id, wallet, purpose, ByteString.Empty), tenant);
-        if (foreseen is not (Outcome.Accepted or Outcome.Known)) return new Answer(foreseen, null, null, null);
-        if (foreseen == Outcome.Known) return await home.SubmitAsync(new AssignAddress(id, wallet, purpose, ByteString.Empty), tenant);
-        for (var asked = 1; ; asked++)
-        {
-            var script = await FreshScriptAsync(_node, _settings.Network, cancel);
-            // The wallet of a node that took over, or one that came out of a backup, gives again what was given out since.
-            if (await AssignAsync(new AssignAddress(id, wallet, purpose, script), home, tenant, cancel) is { Outcome: not Outcome.AddressTaken } answer) return answer;
-            if (asked == Limits.AddressesAskedMax) throw new NodeUnavailableException($"it gave {asked} addresses one after the other that were given out before");
-        }
-    }
+    /// <inheritdoc cref="AddressAllocator.AssignAsync(OperationId, WalletId, uint, AddressPurpose, CancellationToken)"/>
+    public Task<Answer> AssignAddressAsync(OperationId id, WalletId wallet, uint tenant, AddressPurpose purpose, CancellationToken cancel) =>
+        _addresses.AssignAsync(id, wallet, tenant, purpose, cancel);
 
-    /// <summary>An address is of one wallet for ever, in whichever partition that lives: one at a time.</summary>
-    private async Task<Answer> AssignAsync(AssignAddress command, Partition home, uint tenant, CancellationToken cancel)
+    /// <inheritdoc cref="AddressAllocator.AssignAsync(OperationId, WalletId, uint, AddressPurpose, int, CancellationToken)"/>
+    public Task<Answer> AssignAddressesAsync(OperationId id, WalletId wallet, uint tenant, AddressPurpose purpose, int count, CancellationToken cancel) =>
+        _addresses.AssignAsync(id, wallet, tenant, purpose, count, cancel);
+
+    /// <summary>Has the node's wallet rescanned from a block on, and everything from there looked at again. Until that is done
+    /// deposits and withdrawals wait.</summary>
+    /// <returns>From where it is: further below if that was to be done already. Null if the chain has no such block.</returns>
+    /// <exception cref="NodeUnavailableException">The node cannot be asked now, or has pruned the block.</exception>
+    public async Task<uint?> RescanAsync(uint fromHeight, CancellationToken cancel)
     {
-        if (Partitions.Count == 1) return await home.SubmitAsync(command, tenant);
-        await _assigning.WaitAsync(cancel);
         try
         {
-            var owners = await Partitions.QueryAllAsync(ledger => ledger.FindAddress(command.Script) is not null);
-            return owners.Contains(true) ? new Answer(Outcome.AddressTaken, null, null, null) : await home.SubmitAsync(command, tenant);
+            if (fromHeight > int.MaxValue || await _node.GetBlockHashAsync((int)fromHeight, cancel) is not { } block) return null;
+            // A wallet that cannot be rescanned would keep everything waiting: those above it are there if this one is.
+            await _node.GetBlockTxidsAsync(block, cancel);
         }
-        finally
+        catch (NodeException e)
         {
-            _assigning.Release();
+            throw new NodeUnavailableException(e.Message);
         }
+        await Partitions.First.SubmitAsync(new MarkRescan(fromHeight, Done: false));
+        var pending = await Partitions.First.QueryAsync(ledger => ledger.Rescan);
+        _settlement.Wake();
+        // It may be over by now.
+        return pending < fromHeight ? pending : fromHeight;
     }
 
     /// <summary>Closes the epoch now; the same id closes one epoch. The entry's command is an <see cref="EpochCut"/>.</summary>
@@ -244,10 +240,10 @@ public sealed class LedgerEngine : IAsyncDisposable
     {
         foreach (var announcements in _announcements) await announcements.DisposeAsync();
         await _settlement.DisposeAsync();
+        await _addresses.DisposeAsync();
         await Partitions.DisposeAsync();
         _log.Dispose();
         _folder.Dispose();
-        _assigning.Dispose();
     }
 
     /// <summary>Hears of blocks from the nodes that announce them. Only what the node in use has can be looked at.</summary>

@@ -97,6 +97,14 @@ internal static partial class LogMessages
     [LoggerMessage(1103, LogLevel.Information, "Deposit {OutPoint} of {Amount} is {State} with {Confirmations} confirmations")]
     public static partial void DepositChanged(this ILogger log, OutPoint outPoint, Sats amount, DepositState state, int confirmations);
 
+    [LoggerMessage(1121, LogLevel.Error,
+        "The node's wallet has looked for addresses up to index {Last}, and they were given away up to {Highest}: it was restored from an old backup. "
+        + "It is told to look for all of them, and rescanned from block {From}; deposits and withdrawals wait meanwhile")]
+    public static partial void WalletFallenBehind(this ILogger log, uint? last, uint highest, uint from);
+
+    [LoggerMessage(1122, LogLevel.Information, "The node's wallet was rescanned from block {From} to {Last}, and what it found is booked")]
+    public static partial void RescanFinished(this ILogger log, uint from, int last);
+
     [LoggerMessage(1201, LogLevel.Information, "Family {Family} opened with {Withdrawals} withdrawals, anchoring epoch {Epoch}")]
     public static partial void FamilyOpened(this ILogger log, long family, int withdrawals, long? epoch);
 

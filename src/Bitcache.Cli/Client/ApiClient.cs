@@ -30,6 +30,10 @@ public sealed partial class ApiClient(ApiConnection connection) : IDisposable
     public Task<Reply<AddressReply>> AssignAddressAsync(WalletId wallet, OperationId id, CancellationToken cancel) =>
         connection.PostAsync($"/v1/wallets/{wallet}/addresses", new IdRequest(id.ToString()), Json.IdRequest, Json.AddressReply, cancel);
 
+    public Task<Reply<AddressesReply>> AssignAddressesAsync(WalletId wallet, OperationId id, int count, CancellationToken cancel) =>
+        connection.PostAsync(
+            $"/v1/wallets/{wallet}/addresses:batch", new AddressesRequest(id.ToString(), (uint)count), Json.AddressesRequest, Json.AddressesReply, cancel);
+
     public Task<Reply<Page<DepositReply>>> GetDepositsAsync(WalletId wallet, Paging paging, CancellationToken cancel) =>
         connection.GetAsync($"/v1/wallets/{wallet}/deposits{paging}", Json.PageDepositReply, cancel);
 
@@ -97,6 +101,9 @@ public sealed partial class ApiClient(ApiConnection connection) : IDisposable
     /// <param name="psbt">Signed, in base64.</param>
     public Task<Reply<SignedReply>> HandBackAsync(Txid txid, string psbt, CancellationToken cancel) =>
         connection.PostAsync($"/v1/operator/signing/{txid}", new SignedRequest(psbt), Json.SignedRequest, Json.SignedReply, cancel);
+
+    public Task<Reply<RescanReply>> RescanAsync(uint fromHeight, CancellationToken cancel) =>
+        connection.PostAsync("/v1/operator/rescan", new RescanRequest(fromHeight), Json.RescanRequest, Json.RescanReply, cancel);
 
     public Task<Reply<HealthReply>> GetHealthAsync(CancellationToken cancel) =>
         connection.GetAsync("/v1/health", Json.HealthReply, cancel);

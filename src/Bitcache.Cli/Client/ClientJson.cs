@@ -29,7 +29,9 @@ namespace Bitcache.Cli.Client;
 [JsonSerializable(typeof(Page<FeesReply>))]
 [JsonSerializable(typeof(ReceiptReply))]
 [JsonSerializable(typeof(Page<HistoryReply>))]
+[JsonSerializable(typeof(AddressesRequest))]
 [JsonSerializable(typeof(AddressReply))]
+[JsonSerializable(typeof(AddressesReply))]
 [JsonSerializable(typeof(Page<DepositReply>))]
 [JsonSerializable(typeof(WithdrawalReply))]
 [JsonSerializable(typeof(Page<WithdrawalReply>))]
@@ -45,6 +47,8 @@ namespace Bitcache.Cli.Client;
 [JsonSerializable(typeof(ClockReply))]
 [JsonSerializable(typeof(Page<SuspenseReply>))]
 [JsonSerializable(typeof(AssignmentReply))]
+[JsonSerializable(typeof(RescanRequest))]
+[JsonSerializable(typeof(RescanReply))]
 [JsonSerializable(typeof(HealthReply))]
 [JsonSerializable(typeof(HealthDetailsReply))]
 internal sealed partial class ClientJson : JsonSerializerContext;

@@ -1,4 +1,6 @@
+using System.CommandLine;
 using System.Globalization;
+using Bitcache.Core;
 using Bitcache.Server.Api;
 
 namespace Bitcache.Cli.Commands;
@@ -8,11 +10,20 @@ internal static class DepositCommands
     public static Command CreateAddress()
     {
         var wallet = Inputs.Wallet();
-        var id = Inputs.Id();
-        return ClientCommand.Create("address", "Get a Bitcoin address that belongs to a wallet for ever.", [wallet, id], async session =>
+        var (count, id) = (Inputs.Count(Limits.AddressesAtOnceMax, "How many addresses, all at once"), Inputs.Id());
+        return ClientCommand.Create("address", "Get a Bitcoin address that belongs to a wallet for ever, or many.", [wallet, count, id], async session =>
+        {
+            if (session.Get(count) is { } many)
+            {
+                session.Show(
+                    await session.Client.AssignAddressesAsync(session.Get(wallet), session.ChooseId(id), many, session.Cancel),
+                    (assigned, output) => output.Write(string.Concat(assigned.Addresses.Select(address => address + output.NewLine))));
+                return;
+            }
             session.Show(
                 await session.Client.AssignAddressAsync(session.Get(wallet), session.ChooseId(id), session.Cancel),
-                (assigned, output) => output.WriteLine(assigned.Address)));
+                (assigned, output) => output.WriteLine(assigned.Address));
+        });
     }
 
     public static Command CreateDeposits()
@@ -31,6 +42,16 @@ internal static class DepositCommands
                     ]));
                     Columns.WriteNext(output, page.Next);
                 }));
+    }
+
+    public static Command CreateRescan()
+    {
+        var from = new Option<uint>("--from-height") { Description = "The first block that is looked at again.", HelpName = "height", Required = true };
+        return ClientCommand.Create(
+            "rescan", "Have the node's wallet rescanned, and look for deposits again; deposits and withdrawals wait meanwhile.", [from], async session =>
+                session.Show(
+                    await session.Client.RescanAsync(session.Get(from), session.Cancel),
+                    (reply, output) => output.WriteLine($"the node's wallet is rescanned from block {reply.FromHeight}; the health says when it is done")));
     }
 
     private static string Describe(DepositReply deposit) => deposit switch

@@ -119,6 +119,18 @@ internal static class Inputs
     public static bool TryReadUrl(string text, [NotNullWhen(true)] out Uri? url) =>
         Uri.TryCreate(text, UriKind.Absolute, out url) && url.Scheme is "http" or "https";
 
+    public static Option<int?> Count(int most, string description) => new("--count")
+    {
+        Description = $"{description}; at most {most}.",
+        HelpName = "number",
+        CustomParser = result =>
+        {
+            if (int.TryParse(Text(result), NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count >= 1 && count <= most) return count;
+            result.AddError($"'{Text(result)}' is no number from 1 to {most}");
+            return null;
+        },
+    };
+
     public static Option<int?> Limit() => new("--limit") { Description = $"How many lines, at most {Limits.HistoryPageMax}." };
 
     public static Option<long?> Before() => new("--before") { Description = "Go on before this place, as the page before said." };

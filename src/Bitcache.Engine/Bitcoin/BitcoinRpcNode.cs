@@ -71,6 +71,18 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
     public Task<string> GetNewAddressAsync(CancellationToken cancel) =>
         WalletAsync("getnewaddress", ["", "bech32m"], NodeJson.ToText, cancel);
 
+    public Task<IReadOnlyList<WalletDescriptor>> ListDescriptorsAsync(CancellationToken cancel) =>
+        WalletAsync("listdescriptors", [], NodeAnswerReader.WalletDescriptors, cancel);
+
+    public Task<IReadOnlyList<string>> DeriveAddressesAsync(string descriptor, uint first, uint last, CancellationToken cancel) =>
+        NodeAsync<IReadOnlyList<string>>("deriveaddresses", [descriptor, new JsonArray(first, last)], a => a.ToList(NodeJson.ToText), cancel);
+
+    public Task RefillKeypoolAsync(int addresses, CancellationToken cancel) => WalletAsync("keypoolrefill", [addresses], static _ => true, cancel);
+
+    public Task SetLabelAsync(string address, string label, CancellationToken cancel) => WalletAsync("setlabel", [address, label], static _ => true, cancel);
+
+    public Task RescanAsync(int first, int last, CancellationToken cancel) => WalletAsync("rescanblockchain", [first, last], static _ => true, cancel);
+
     public Task<AddressInfo> GetAddressInfoAsync(string address, CancellationToken cancel) =>
         WalletAsync("getaddressinfo", [address], NodeAnswerReader.AddressInfo, cancel);
 

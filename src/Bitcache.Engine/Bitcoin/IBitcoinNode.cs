@@ -37,6 +37,24 @@ public interface IBitcoinNode
     /// <summary>A fresh bech32m address of the wallet.</summary>
     Task<string> GetNewAddressAsync(CancellationToken cancel);
 
+    /// <summary>The wallet's descriptors, without private keys.</summary>
+    Task<IReadOnlyList<WalletDescriptor>> ListDescriptorsAsync(CancellationToken cancel);
+
+    /// <summary>The addresses of a ranged descriptor from one index to another, both included. The wallet is not asked, and does
+    /// not look for them unless its own range holds them.</summary>
+    Task<IReadOnlyList<string>> DeriveAddressesAsync(string descriptor, uint first, uint last, CancellationToken cancel);
+
+    /// <summary>Has the wallet look for so many addresses beyond the next unused one, of each of its descriptors. It never looks for
+    /// fewer than before. -13 while its keys are locked.</summary>
+    Task RefillKeypoolAsync(int addresses, CancellationToken cancel);
+
+    /// <summary>Writes a note beside an address into the wallet, in place of the one before; backups of the wallet have it.</summary>
+    Task SetLabelAsync(string address, string label, CancellationToken cancel);
+
+    /// <summary>Has the wallet look through blocks for transactions that it does not know, both ends included; it answers when it
+    /// has, or after our patience, and then goes on. -1 where the node has pruned blocks of it, -4 while it is scanning.</summary>
+    Task RescanAsync(int first, int last, CancellationToken cancel);
+
     /// <summary>-5 for what is no address.</summary>
     Task<AddressInfo> GetAddressInfoAsync(string address, CancellationToken cancel);
 

@@ -23,8 +23,17 @@ internal static class NodeAnswerReader
 
     public static IReadOnlyList<Txid> BlockTxids(JsonElement a) => a.Get("tx").ToList(NodeJson.ToTxid);
 
+    // A descriptor without a range has one address, and is none of those that give addresses away.
+    public static IReadOnlyList<WalletDescriptor> WalletDescriptors(JsonElement a) => a.Get("descriptors").ToList(e => new WalletDescriptor(
+        e.Get("desc").ToText(), e.Get("active").ToBool(), e.Find("internal")?.ToBool() ?? false,
+        e.Find("range") is { } range ? Range(range) : null, e.Find("next_index")?.ToUInt() ?? 0));
+
+    private static DescriptorRange Range(JsonElement a) => a.GetArrayLength() == 2
+        ? new DescriptorRange(a[0].ToUInt(), a[1].ToUInt()) : throw new InvalidDataException("a range has two ends");
+
     public static AddressInfo AddressInfo(JsonElement a) => new(
-        a.Get("ismine").ToBool(), a.Find("ischange")?.ToBool() ?? false, a.Get("scriptPubKey").ToBytes());
+        a.Get("ismine").ToBool(), a.Find("ischange")?.ToBool() ?? false, a.Get("scriptPubKey").ToBytes(),
+        a.Find("labels")?.ToList(NodeJson.ToText) is [var label, ..] ? label : null);
 
     public static WalletChanges WalletChanges(JsonElement a) => new(
         a.Get("transactions").ToList(ListedEntry),

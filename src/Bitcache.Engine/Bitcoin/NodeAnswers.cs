@@ -52,8 +52,25 @@ public sealed record WalletChanges(IReadOnlyList<WalletEntry> Entries, IReadOnly
 public sealed record WalletTransaction(
     Txid Txid, int Confirmations, BlockHash? Block, int? Height, Sats? Fee, IReadOnlyList<WalletEntry> Entries, IReadOnlyList<Txid> Conflicts, byte[] Raw);
 
-/// <summary><c>getaddressinfo</c>: whether this wallet owns an address, and its output script.</summary>
-public sealed record AddressInfo(bool IsMine, bool IsChange, byte[] Script);
+/// <summary>The indexes of which a wallet knows the keys, both ends included.</summary>
+public readonly record struct DescriptorRange(uint First, uint Last);
+
+/// <summary><c>listdescriptors</c>: how the wallet makes keys and scripts.</summary>
+/// <param name="Text">With its checksum, without private keys.</param>
+/// <param name="Active">Whether new addresses come from it.</param>
+/// <param name="Internal">Whether those are for change.</param>
+/// <param name="Range">Null if it has one address only.</param>
+/// <param name="Next">The index of the next address that the node itself would give away; what is below it was given away or paid.</param>
+public sealed record WalletDescriptor(string Text, bool Active, bool Internal, DescriptorRange? Range, uint Next)
+{
+    /// <summary>Whether fresh bech32m addresses to be paid to come from it.</summary>
+    public bool GivesTaproot => Active && !Internal && Range is not null && Text.StartsWith("tr(", StringComparison.Ordinal);
+}
+
+/// <summary><c>getaddressinfo</c>: whether this wallet owns an address, its output script, and the note beside it.</summary>
+/// <param name="IsChange">Whether the node takes it for change: it does so with any of its own that it neither gave away nor was
+/// paid.</param>
+public sealed record AddressInfo(bool IsMine, bool IsChange, byte[] Script, string? Label = null);
 
 /// <summary><c>walletcreatefundedpsbt</c> and <c>psbtbumpfee</c>: a PSBT (base64) and the fee it would pay.</summary>
 public sealed record FundedPsbt(string Psbt, Sats Fee);

@@ -182,7 +182,7 @@ public sealed partial class Partition : IAsyncDisposable
     }
 
     /// <summary>What would come of a command now; see <see cref="Ledger.Foresee"/>.</summary>
-    public Task<Outcome> ForeseeAsync(AssignAddress command, uint tenant) =>
+    public Task<Outcome> ForeseeAsync(ClientCommand command, uint tenant) =>
         AskAsync((ledger, batch) => ledger.Foresee(command, new ApplyContext(batch.Time, tenant, 0, batch.ClockTrusted)));
 
     /// <summary>Who owns wallets: null for one that is not there, or whose making is not durable yet. Answered at once.</summary>

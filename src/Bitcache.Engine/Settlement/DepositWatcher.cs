@@ -16,62 +16,93 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
     /// <summary>How often one look starts over because a block arrived meanwhile.</summary>
     private const int LooksMax = 5;
 
+    private const int AppliedAtOnce = Limits.BatchEntriesMax;
+
     // The newest block and the cursor behind a look in which the node knew all that it was asked for. Until one of them is
     // another there is nothing new to see, and the list, which may be long, is not asked for.
     private (BlockHash Best, ChainCursor? Cursor)? _seen;
 
+    // What the wallet did not know even when it had been rescanned. A new process asks it once more.
+    private HashSet<OutPoint> _missing = [];
+
     /// <summary>What a look found out about one output.</summary>
+    /// <param name="Forgotten">The node's wallet does not know it any more.</param>
     private sealed record Sighting(
-        OutPoint OutPoint, ByteString Script, Sats Amount, int Confirmations, BlockHash Block, uint Height, bool Coinbase);
+        OutPoint OutPoint, ByteString Script, Sats Amount, int Confirmations, BlockHash Block, uint Height, bool Coinbase, bool Forgotten = false);
 
     /// <summary>The node may be another one, or one that was restarted: the next look does not rest on what the last one saw.</summary>
     public void LookAnew() => _seen = null;
 
+    /// <inheritdoc cref="LookAsync(uint?, CancellationToken)"/>
+    public Task<bool> LookAsync(CancellationToken cancel) => LookAsync(null, cancel);
+
     /// <summary>Looks until the best block did not change meanwhile, then moves the cursor.</summary>
+    /// <param name="from">A block from which everything is looked at again, now that the wallet was rescanned from there; null to go
+    /// on where the last look ended.</param>
+    /// <param name="cancel">Ends the look; the next one starts where this one did.</param>
+    /// <returns>False if it is not over: blocks kept arriving, or the wallet has to be rescanned first, as the ledger knows now.</returns>
     /// <exception cref="NodeException">Nothing is lost: the next look starts where this one did.</exception>
     /// <exception cref="CursorLostException">The node knows none of the blocks that were looked at before.</exception>
-    public async Task LookAsync(CancellationToken cancel)
+    public async Task<bool> LookAsync(uint? from, CancellationToken cancel)
     {
         for (var i = 0; i < LooksMax; i++)
         {
             var best = (await node.GetBlockchainInfoAsync(cancel)).BestBlock;
             var (cursor, ring) = await partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.CursorRing()));
-            if (_seen == (best, cursor)) return;
-            var (next, isWhole) = await LookOnceAsync(cursor, ring, cancel);
+            if (from is null && _seen == (best, cursor)) return true;
+            var (next, isWhole) = await LookOnceAsync(from, cursor, ring, cancel);
+            if (next is null) return false;
             if ((await node.GetBlockchainInfoAsync(cancel)).BestBlock != best) continue;
-            if (await node.GetBlockInfoAsync(next, cancel) is not { } block) return;
+            if (await node.GetBlockInfoAsync(next.Value, cancel) is not { } block) continue;
             // Every change was journaled before this is.
             cursor = new ChainCursor((uint)block.Height, block.Hash);
             await partitions.First.SubmitAsync(new MoveCursor(cursor.Height, cursor.Block));
             _seen = isWhole ? (best, cursor) : null;
-            return;
+            return true;
         }
+        return false;
     }
 
-    /// <returns>The block to look from next time, and whether the node knew all that it was asked for.</returns>
-    private async Task<(BlockHash Next, bool IsWhole)> LookOnceAsync(ChainCursor? cursor, IReadOnlyList<ChainCursor> ring, CancellationToken cancel)
+    /// <returns>The block to look from next time, and whether the node knew all that it was asked for; no block if the wallet forgot
+    /// something that was in one, and was not rescanned since.</returns>
+    private async Task<(BlockHash? Next, bool IsWhole)> LookOnceAsync(
+        uint? from, ChainCursor? cursor, IReadOnlyList<ChainCursor> ring, CancellationToken cancel)
     {
-        var open = (await partitions.QueryAllAsync(ledger => ledger.OpenDeposits())).SelectMany(deposits => deposits);
-        var changes = await ListAsync(cursor, ring, cancel);
+        var open = (await partitions.QueryAllAsync(ledger => ledger.OpenDeposits())).SelectMany(deposits => deposits).ToArray();
+        var changes = from < cursor?.Height ? await ListFromAsync(from.Value, cancel) : await ListAsync(cursor, ring, cancel);
         var arrived = changes.Entries.Select(ToSighting).OfType<Sighting>().ToArray();
         var ours = await FindOursAsync([.. arrived.Select(s => s.OutPoint.Txid).Distinct()]);
         var sightings = new Dictionary<OutPoint, Sighting>();
         foreach (var sighting in arrived.Where(s => !ours.Contains(s.OutPoint.Txid))) sightings[sighting.OutPoint] = sighting;
         var isWhole = true;
-        foreach (var deposit in open.Where(d => !sightings.ContainsKey(d.OutPoint)))
+        // One transaction may hold a thousand of them, and its answer is as long: it is asked for once.
+        foreach (var deposits in open.Where(d => !sightings.ContainsKey(d.OutPoint)).GroupBy(d => d.OutPoint.Txid).ToArray())
         {
-            var transaction = await node.GetTransactionAsync(deposit.OutPoint.Txid, cancel);
+            var transaction = await node.GetTransactionAsync(deposits.Key, cancel);
             isWhole &= transaction is not null;
-            sightings[deposit.OutPoint] = ToSighting(deposit, transaction);
+            foreach (var deposit in deposits) sightings[deposit.OutPoint] = ToSighting(deposit, transaction);
         }
+        var forgotten = open.Where(d => d.State != DepositState.Frozen && d.Height > 0 && sightings[d.OutPoint].Forgotten).ToArray();
+        if (from is null && await MustRescanAsync(forgotten)) return (null, false);
+        _missing = [.. forgotten.Select(d => d.OutPoint)];
         // A script belongs to one wallet, and its deposits are booked where that lives.
         var known = await partitions.QueryAllAsync(ledger => sightings.Values
             .Where(s => ledger.FindAddress(s.Script) is not null)
             .Select(s => (Sighting: s, Deposit: ledger.FindDeposit(s.OutPoint)))
             .ToArray());
-        // Side by side, so that they share syncs; they touch different outputs.
-        await Task.WhenAll(known.SelectMany((found, number) => found.Select(k => ApplyAsync(partitions[number], k.Sighting, k.Deposit))));
+        // Side by side, so that they share syncs; they touch different outputs. No more than leave room in the queue for others.
+        foreach (var some in known.SelectMany((found, number) => found.Select(k => (Home: partitions[number], k.Sighting, k.Deposit))).Chunk(AppliedAtOnce))
+            await Task.WhenAll(some.Select(k => ApplyAsync(k.Home, k.Sighting, k.Deposit)));
         return (changes.LastBlock, isWhole);
+    }
+
+    /// <summary>Wallets do not forget by themselves: this one is a copy from before it knew, or another node's. Rescanned, it may
+    /// know again; what it does not even then is set aside.</summary>
+    private async Task<bool> MustRescanAsync(Deposit[] forgotten)
+    {
+        if (forgotten.Where(d => !_missing.Contains(d.OutPoint)).Min(d => (uint?)d.Height) is not { } lowest) return false;
+        await partitions.First.SubmitAsync(new MarkRescan(lowest - Math.Min(lowest, (uint)settings.FinalityDepth), Done: false));
+        return true;
     }
 
     /// <summary>Which of these transactions were signed for families: what they pay to our own scripts is no deposit.</summary>
@@ -93,6 +124,15 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
         throw new CursorLostException(cursor.Height);
     }
 
+    /// <summary>The list of everything in a block and those above it.</summary>
+    private async Task<WalletChanges> ListFromAsync(uint height, CancellationToken cancel)
+    {
+        BlockHash? before = height == 0 ? null : await node.GetBlockHashAsync((int)height - 1, cancel)
+            ?? throw new NodeException(NodeFailure.Unknown, $"the chain has no block {height - 1} any more");
+        return await node.ListSinceBlockAsync(before, settings.FinalityDepth, cancel)
+            ?? throw new NodeException(NodeFailure.Unknown, $"the chain has no block {before} any more");
+    }
+
     private Sighting? ToSighting(WalletEntry entry)
     {
         if (entry.Category is not (WalletEntryCategory.Receive or WalletEntryCategory.Immature or WalletEntryCategory.Generate)) return null;
@@ -104,15 +144,14 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
     }
 
     /// <summary>A deposit that is not in the list, by its transaction; null for one that the node does not know.</summary>
-    private Sighting ToSighting(Deposit deposit, WalletTransaction? transaction)
+    private static Sighting ToSighting(Deposit deposit, WalletTransaction? transaction)
     {
-        if (transaction is null) log.DepositForgotten(deposit.OutPoint);
         // A transaction that the node forgot is treated as one that left the chain, never as one that is final.
         var confirmations = transaction?.Confirmations ?? 0;
         var (block, height) = (deposit.Block, deposit.Height);
         if (confirmations >= 1) (block, height) = (transaction!.Block!.Value, (uint)transaction.Height!.Value);
         else if (deposit.State == DepositState.Seen) (block, height) = (default, 0);
-        return new Sighting(deposit.OutPoint, deposit.Script, deposit.Amount, confirmations, block, height, Coinbase: deposit.IsWaitingCoinbase);
+        return new Sighting(deposit.OutPoint, deposit.Script, deposit.Amount, confirmations, block, height, deposit.IsWaitingCoinbase, Forgotten: transaction is null);
     }
 
     /// <exception cref="NodeException">The node says something else of an output than it did before: an output never changes.</exception>
@@ -130,6 +169,7 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
             var answer = await partition.SubmitAsync(change);
             if (answer.Outcome != Outcome.Accepted) continue;
             suspense = change.Suspense;
+            if (seen.Forgotten) log.DepositForgotten(seen.OutPoint);
             log.DepositChanged(seen.OutPoint, seen.Amount, to, seen.Confirmations);
         }
     }
@@ -137,6 +177,8 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
     /// <summary>The states that a deposit goes through now, given where it is and how deep its transaction.</summary>
     private IEnumerable<DepositState> Steps(Sighting seen, DepositState state, bool isBooked)
     {
+        // These two are for ever.
+        if (state is DepositState.Final or DepositState.Reversed) yield break;
         var toCredit = settings.ConfirmationsFor(seen.Amount, seen.Coinbase);
         if (seen.Confirmations >= toCredit)
         {

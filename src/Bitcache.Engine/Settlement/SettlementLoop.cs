@@ -31,7 +31,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     private readonly EngineSettings _settings;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly DepositWatcher _deposits;
+    private readonly DepositTurn _deposits;
     private readonly PayoutBuilder _rates;
     private readonly NodeFailover? _failover;
     private readonly AnchorWatch _anchor;
@@ -49,12 +49,12 @@ public sealed class SettlementLoop : IAsyncDisposable
     private BlockHash? _comparedAt;
 
     public SettlementLoop(
-        PartitionSet partitions, LogKeeper log, IBitcoinNode node, NodeGate gate, EngineSettings settings, TimeProvider time, ILogger logger, FatalHandler fatal,
-        NodeFailover? failover = null)
+        PartitionSet partitions, LogKeeper log, IBitcoinNode node, NodeGate gate, AddressAllocator addresses, EngineSettings settings,
+        TimeProvider time, ILogger logger, FatalHandler fatal, NodeFailover? failover = null)
     {
         _failover = failover;
         (_partitions, _log, _node, _gate, _settings, _time, _logger, _fatal) = (partitions, log, node, gate, settings, time, logger, fatal);
-        _deposits = new DepositWatcher(partitions, node, settings, logger);
+        _deposits = new DepositTurn(partitions, node, addresses, settings, logger);
         _anchor = new AnchorWatch(partitions, node, settings.FinalityDepth, logger);
         _funds = new OperatorFunds(partitions, settings, time);
         _reserves = new Reserves(partitions, node);
@@ -221,7 +221,12 @@ public sealed class SettlementLoop : IAsyncDisposable
                 _deposits.LookAnew();
                 _logger.NodeOpen(chain.Blocks);
             }
-            await _deposits.LookAsync(cancel);
+            if (await _deposits.TakeAsync(chain.Blocks, cancel) is { } rescan)
+            {
+                Trouble($"the node's wallet is being rescanned from block {rescan.From}; {rescan.Last - rescan.Next + 1} blocks are left", isOfNode: false);
+                Wake();
+                return;
+            }
             await CompareReservesAsync(chain.BestBlock, cancel);
             await _funds.LevelAsync();
             await LookAtFundsAsync();
@@ -241,7 +246,7 @@ public sealed class SettlementLoop : IAsyncDisposable
             // Who locked this wallet did so on purpose: another node does not go round it.
             Trouble(e.Message, isOfNode: e.Failure != NodeFailure.WalletLocked);
         }
-        catch (CursorLostException e)
+        catch (Exception e) when (e is CursorLostException or WalletMismatchException)
         {
             Trouble(e.Message);
         }

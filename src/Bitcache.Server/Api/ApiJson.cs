@@ -35,7 +35,9 @@ namespace Bitcache.Server.Api;
 [JsonSerializable(typeof(Page<FeesReply>))]
 [JsonSerializable(typeof(ReceiptReply))]
 [JsonSerializable(typeof(Page<HistoryReply>))]
+[JsonSerializable(typeof(AddressesRequest))]
 [JsonSerializable(typeof(AddressReply))]
+[JsonSerializable(typeof(AddressesReply))]
 [JsonSerializable(typeof(Page<AddressReply>))]
 [JsonSerializable(typeof(Page<DepositReply>))]
 [JsonSerializable(typeof(WithdrawalReply))]
@@ -52,6 +54,8 @@ namespace Bitcache.Server.Api;
 [JsonSerializable(typeof(ClockReply))]
 [JsonSerializable(typeof(Page<SuspenseReply>))]
 [JsonSerializable(typeof(AssignmentReply))]
+[JsonSerializable(typeof(RescanRequest))]
+[JsonSerializable(typeof(RescanReply))]
 [JsonSerializable(typeof(HealthReply))]
 [JsonSerializable(typeof(HealthDetailsReply))]
 internal sealed partial class ApiJson : JsonSerializerContext;

@@ -11,6 +11,13 @@ namespace Bitcache.Server.Api;
 /// <summary>A Bitcoin address that belongs to a wallet for ever.</summary>
 public sealed record AddressReply(string Wallet, string Address, string Purpose, long Sequence);
 
+/// <param name="Count">How many: at most 1,000.</param>
+public sealed record AddressesRequest(string Id, uint Count);
+
+/// <summary>Bitcoin addresses that belong to a wallet for ever.</summary>
+/// <param name="Sequence">Of the entry that they share.</param>
+public sealed record AddressesReply(string Wallet, IReadOnlyList<string> Addresses, string Purpose, long Sequence);
+
 /// <summary>One output that pays an address of the wallet.</summary>
 /// <param name="Output">As txid:index.</param>
 /// <param name="State">seen, credited, frozen, reversed or final.</param>
@@ -63,6 +70,11 @@ internal static class DepositRoutes
             Request = ApiJson.Default.IdRequest,
             Response = ApiJson.Default.AddressReply,
         },
+        Route.Post("/v1/wallets/{wallet}/addresses:batch", Scopes.Pay, "Get many addresses for deposits, all or none", AssignManyAsync) with
+        {
+            Request = ApiJson.Default.AddressesRequest,
+            Response = ApiJson.Default.AddressesReply,
+        },
         Route.Get("/v1/wallets/{wallet}/addresses", Scopes.Read | Scopes.Audit, "A wallet's addresses, newest first", GetAddressesAsync) with
         {
             Response = ApiJson.Default.PageAddressReply,
@@ -87,8 +99,22 @@ internal static class DepositRoutes
         var answer = await call.Engine.AssignAddressAsync(id, wallet, call.Principal.Tenant, purpose, call.Http.RequestAborted);
         if (call.Refusal(answer) is { } refusal) return refusal;
         var assigned = (AssignAddress)answer.Entry!.Command;
-        var address = new DepositAddress(assigned.Wallet, assigned.Purpose, assigned.Script, answer.Entry.Sequence);
+        var address = new DepositAddress(assigned.Wallet, assigned.Purpose, assigned.Script, answer.Entry.Sequence, assigned.Origin);
         return Replies.Done(answer, ToReply(address, call.Engine.Network), ApiJson.Default.AddressReply);
+    }
+
+    private static async Task<IResult> AssignManyAsync(Call call)
+    {
+        var request = await call.BodyAsync(ApiJson.Default.AddressesRequest);
+        var id = Call.ParseId(request.Id);
+        if (request.Count is < 1 or > Limits.AddressesAtOnceMax) throw new ProblemException(ProblemType.NumberOutOfRange, "count");
+        var answer = await call.Engine.AssignAddressesAsync(
+            id, call.WalletInPath, call.Principal.Tenant, AddressPurpose.Deposit, (int)request.Count, call.Http.RequestAborted);
+        if (call.Refusal(answer) is { } refusal) return refusal;
+        var assigned = (AssignAddresses)answer.Entry!.Command;
+        var reply = new AddressesReply(
+            assigned.Wallet.ToString(), [.. assigned.Addresses.Select(a => Text(a.Script, call.Engine.Network))], NameOf(assigned.Purpose), answer.Entry.Sequence);
+        return Replies.Done(answer, reply, ApiJson.Default.AddressesReply);
     }
 
     private static async Task<IResult> GetAddressesAsync(Call call)

@@ -176,7 +176,8 @@ internal static class JsonBody
 
     private static ProblemType ExplainValue(JsonElement value, JsonPropertyInfo member)
     {
-        var wantsNumber = member.PropertyType == typeof(long) || member.PropertyType == typeof(long?) || member.PropertyType == typeof(uint?);
+        var wantsNumber = member.PropertyType == typeof(long) || member.PropertyType == typeof(long?)
+            || member.PropertyType == typeof(uint) || member.PropertyType == typeof(uint?);
         if (value.ValueKind != JsonValueKind.Number || !wantsNumber) return ProblemType.WrongType;
         if (value.GetRawText().AsSpan().IndexOfAny(".eE") >= 0) return ProblemType.NotAnInteger;
         return member.Name.StartsWith("amount", StringComparison.Ordinal) ? ProblemType.AmountOutOfRange : ProblemType.NumberOutOfRange;

@@ -25,6 +25,12 @@ public sealed record OperatorReply(WalletReply Wallet, long AvailableMsat, int W
 /// <param name="Time">The ledger's time, which goes on from the server's clock.</param>
 public sealed record ClockReply(string Time);
 
+/// <param name="FromHeight">The first block that the node's wallet is to look at again.</param>
+public sealed record RescanRequest(uint FromHeight);
+
+/// <param name="FromHeight">Where the rescan begins: further below if that was to be done already.</param>
+public sealed record RescanReply(long FromHeight);
+
 internal static class OperatorRoutes
 {
     public static Route[] All =>
@@ -42,6 +48,11 @@ internal static class OperatorRoutes
         {
             Response = ApiJson.Default.ClockReply,
             HasSteps = true,
+        },
+        Route.Post("/v1/operator/rescan", Scopes.Admin, "Look for deposits again, from a block on", RescanAsync) with
+        {
+            Request = ApiJson.Default.RescanRequest,
+            Response = ApiJson.Default.RescanReply,
         },
     ];
 
@@ -69,6 +80,14 @@ internal static class OperatorRoutes
         var time = await call.Partitions.First.QueryAsync(ledger => ledger.Time);
         if (!confirmed) return new Problem(ProblemType.ClockBehind) { Detail = $"The ledger's time is {time}." };
         return Replies.Json(new ClockReply(time.ToString()), ApiJson.Default.ClockReply);
+    }
+
+    private static async Task<IResult> RescanAsync(Call call)
+    {
+        var request = await call.BodyAsync(ApiJson.Default.RescanRequest);
+        var from = await call.Engine.RescanAsync(request.FromHeight, call.Http.RequestAborted)
+            ?? throw new ProblemException(ProblemType.NumberOutOfRange, "fromHeight");
+        return Replies.Json(new RescanReply(from), ApiJson.Default.RescanReply);
     }
 
     private static TotalsReply ToReply(Totals t, bool hasLegs) => new(

@@ -31,13 +31,10 @@ internal sealed record Route(string Method, string Path, Scopes Scopes, string S
     /// earlier one may have been.</summary>
     public bool HasSteps { get; init; }
 
-    /// <summary>Whether the path alone names what a body is about, so that it may be sent again without an id.</summary>
-    public bool IsNamedByPath { get; init; }
-
     public bool IsPublic => Scopes == Scopes.None;
 
     /// <summary>Whether the client names what it asks for: 201 for the first answer, 200 when it is given again.</summary>
-    public bool TakesId => Request is not null && !IsNamedByPath;
+    public bool TakesId => Request?.Properties.Any(p => p.Name == "id") == true;
 
     public static Route Get(string path, Scopes scopes, string summary, Func<Call, Task<IResult>> handle) =>
         new(HttpMethods.Get, path, scopes, summary, handle);

@@ -32,7 +32,6 @@ internal static class SigningRoutes
         {
             Request = ApiJson.Default.SignedRequest,
             Response = ApiJson.Default.SignedReply,
-            IsNamedByPath = true,
         },
     ];
 

@@ -33,6 +33,7 @@ internal sealed class FakeCalls(FakeNode node)
         "getblockheader" => p[1].ToBool() ? Header(Block(p[0])) : Convert.ToHexStringLower(Block(p[0]).Bytes),
         "getblock" => new JsonObject { ["tx"] = new JsonArray([.. Block(p[0]).Transactions.Select(t => (JsonNode)t.Txid.ToString())]) },
         "validateaddress" => new JsonObject { ["isvalid"] = BitcoinAddress.TryParse(p[0].ToText(), BitcoinNetwork.Regtest, out _, out _) },
+        "deriveaddresses" => Derive(p[0].ToText(), p[1][0].ToUInt(), p[1][1].ToUInt()),
         "decodepsbt" => DecodePsbt(FakePsbt.Read(p[0].ToText())),
         "finalizepsbt" => Finalize(p[0].ToText()),
         "sendrawtransaction" => Send(p[0].ToText()),
@@ -100,6 +101,15 @@ internal sealed class FakeCalls(FakeNode node)
         return complete
             ? new JsonObject { ["hex"] = Convert.ToHexStringLower(FakeTransactions.Sign(transaction)), ["complete"] = true }
             : new JsonObject { ["psbt"] = psbt, ["complete"] = false };
+    }
+
+    private JsonArray Derive(string descriptor, uint first, uint last)
+    {
+        var keys = node.Wallet.Keys;
+        var change = descriptor == keys.ChangeDescriptor;
+        if (!change && descriptor != keys.Descriptor) throw new CallFailedException(RpcError.InvalidAddressOrKey, "Missing checksum");
+        if (last < first) throw new CallFailedException(RpcError.InvalidParameter, "Range specified as [begin,end] must not have begin after end");
+        return new JsonArray([.. Enumerable.Range((int)first, (int)(last - first + 1)).Select(i => (JsonNode)FakeNode.AddressOf(keys.ScriptOf(change, (uint)i)))]);
     }
 
     private JsonObject DecodePsbt(BitcoinTransaction transaction)

@@ -17,10 +17,12 @@ internal sealed class FakeNode
     private readonly ByteString _miner = new([0x51, 32, .. Sha256.Of("miner"u8).ToArray()]);
     private int _strangers;
 
-    public FakeNode(int seed, string wallet)
+    /// <param name="wallet">The name of its wallet.</param>
+    /// <param name="keys">Those of the wallet, if they are not the usual ones.</param>
+    public FakeNode(int seed, string wallet, FakeKeys? keys = null)
     {
         Mempool = new FakeMempool(Chain);
-        Wallet = new FakeWallet(wallet);
+        Wallet = new FakeWallet(wallet, keys ?? new FakeKeys(wallet, FakeKeys.UsualAhead));
         Funding = new FakeFunding(Wallet, Mempool, new Random(seed));
     }
 
@@ -104,6 +106,20 @@ internal sealed class FakeNode
     {
         IsWalletLoaded = false;
         Wallet.Restart();
+    }
+
+    /// <summary>Puts a copy of the wallet in its place. The wallet looks at the blocks and at the mempool that it has not seen.</summary>
+    public void Restore(FakeBackup backup)
+    {
+        Wallet.Restore(backup);
+        Rescan(Math.Min(backup.Height, Chain.Tip.Height) + 1, Chain.Tip.Height);
+        foreach (var transaction in Mempool.Transactions) Wallet.EnteredMempool(transaction);
+    }
+
+    /// <summary>Has the wallet look at blocks again, both ends included.</summary>
+    public void Rescan(int first, int last)
+    {
+        for (var height = first; height <= last; height++) Wallet.Look(Chain.At(height)!);
     }
 
     public static byte[] ScriptOf(string address) => BitcoinAddress.TryParse(address, BitcoinNetwork.Regtest, out var script, out _)

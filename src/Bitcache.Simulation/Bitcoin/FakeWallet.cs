@@ -2,7 +2,6 @@
 // wallet/wallet.cpp keeps them.
 
 using Bitcache.Core;
-using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
 
 namespace Bitcache.Simulation.Bitcoin;
@@ -31,12 +30,17 @@ internal sealed class KnownTransaction(BitcoinTransaction transaction, bool coin
     public void Set(WalletStanding standing, FakeBlock? block = null) => (Standing, Block) = (standing, block);
 }
 
-internal sealed class FakeWallet(string name)
+/// <summary>A copy of a wallet's file.</summary>
+/// <param name="Height">Of the last block that the wallet had worked through.</param>
+internal sealed record FakeBackup(
+    FakeKeysState Keys, IReadOnlyList<(BitcoinTransaction Transaction, bool Coinbase, WalletStanding Standing, FakeBlock? Block)> Known, int Height);
+
+/// <param name="keys">See <see cref="FakeKeys"/>.</param>
+internal sealed class FakeWallet(string name, FakeKeys keys)
 {
     /// <summary>A coinbase output may be spent once it has so many confirmations.</summary>
     public const int CoinbaseConfirmations = 101;
 
-    private readonly Dictionary<ByteString, bool> _scripts = [];
     private readonly Dictionary<Txid, KnownTransaction> _known = [];
     private readonly Dictionary<OutPoint, List<KnownTransaction>> _spenders = [];
     // In memory only: a restart forgets them.
@@ -57,18 +61,16 @@ internal sealed class FakeWallet(string name)
 
     public KnownTransaction? Find(Txid txid) => _known.GetValueOrDefault(txid);
 
+    public FakeKeys Keys => keys;
+
     /// <summary>A script of the wallet's own, and what its key is for.</summary>
-    public ByteString NewScript(bool change)
-    {
-        var number = System.Text.Encoding.ASCII.GetBytes(FormattableString.Invariant($"{name}/{_scripts.Count}"));
-        var script = new ByteString([0x51, 32, .. Sha256.Of(number).ToArray()]);
-        _scripts.Add(script, change);
-        return script;
-    }
+    public ByteString NewScript(bool change) => Keys.Take(change);
 
-    public bool IsMine(byte[] script) => _scripts.ContainsKey(new ByteString(script));
+    public bool IsMine(byte[] script) => Keys.Find(new ByteString(script)) is not null;
 
-    public bool IsChange(byte[] script) => _scripts.TryGetValue(new ByteString(script), out var change) && change;
+    /// <summary>The node takes for change what is its own and was neither given away by it nor paid, nor is before one that was, nor
+    /// has a label.</summary>
+    public bool IsChange(byte[] script) => Keys.Find(new ByteString(script)) is { } key && (key.Change || key.Index >= Keys.State.Next.External) && Keys.LabelOf(new ByteString(script)) is null;
 
     /// <summary>The wallet's own output behind an input, whether spent or not.</summary>
     public TransactionOutput? OwnOutput(OutPoint output) =>
@@ -112,6 +114,12 @@ internal sealed class FakeWallet(string name)
     public void Connected(FakeBlock block)
     {
         Height = block.Height;
+        Look(block);
+    }
+
+    /// <summary>Looks at a block, for the first time or again.</summary>
+    public void Look(FakeBlock block)
+    {
         foreach (var transaction in block.Transactions)
         {
             // Also what is not the wallet's own makes its transactions impossible.
@@ -143,6 +151,19 @@ internal sealed class FakeWallet(string name)
         foreach (var output in SpentBy(known.Transaction)) _spenders[output].Remove(known);
     }
 
+    public FakeBackup BackUp() => new(Keys.State, [.. _known.Values.Select(k => (k.Transaction, k.Coinbase, k.Standing, k.Block))], Height);
+
+    /// <summary>The wallet is what it was when it was backed up, and knows nothing since.</summary>
+    public void Restore(FakeBackup backup)
+    {
+        foreach (var txid in _known.Keys.ToArray()) Forget(txid);
+        Keys.State = backup.Keys;
+        foreach (var (transaction, coinbase, standing, block) in backup.Known) Learn(transaction, coinbase)!.Set(standing, block);
+        // What it learned again it was paid for before.
+        Keys.State = backup.Keys;
+        Restart();
+    }
+
     /// <summary>The node stops: what was in memory only is gone.</summary>
     public void Restart() => _locked.Clear();
 
@@ -156,6 +177,7 @@ internal sealed class FakeWallet(string name)
         if (!transaction.Outputs.Any(o => IsMine(o.Script)) && !IsFromMe(transaction)) return null;
         known = new KnownTransaction(transaction, coinbase);
         _known.Add(known.Txid, known);
+        foreach (var output in transaction.Outputs) Keys.Paid(new ByteString(output.Script));
         foreach (var output in SpentBy(transaction))
         {
             if (!_spenders.TryGetValue(output, out var spenders)) _spenders.Add(output, spenders = []);

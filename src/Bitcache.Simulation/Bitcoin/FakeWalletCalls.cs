@@ -20,6 +20,10 @@ internal sealed class FakeWalletCalls(FakeNode node)
     {
         "getwalletinfo" => Info(),
         "getnewaddress" => FakeNode.AddressOf(Wallet.NewScript(change: false)),
+        "listdescriptors" => Descriptors(),
+        "keypoolrefill" => Refill(p[0].ToUInt()),
+        "setlabel" => SetLabel(FakeNode.ScriptOf(p[0].ToText()), p[1].ToText()),
+        "rescanblockchain" => Rescan(p[0].ToInt(), p[1].ToInt()),
         "getaddressinfo" => AddressInfo(FakeNode.ScriptOf(p[0].ToText())),
         "listsinceblock" => ListSinceBlock(p[0], p[1].ToInt(), p[3].ToBool(), p[4].ToBool()),
         "gettransaction" => GetTransaction(p[0].ToTxid()),
@@ -55,8 +59,51 @@ internal sealed class FakeWalletCalls(FakeNode node)
         return info;
     }
 
+    private JsonObject Descriptors()
+    {
+        var (next, ends) = (Wallet.Keys.State.Next, Wallet.Keys.State.Ends);
+        return new JsonObject
+        {
+            ["wallet_name"] = Wallet.Name,
+            ["descriptors"] = new JsonArray(
+                Descriptor(Wallet.Keys.Descriptor, change: false, next.External, ends.External), Descriptor(Wallet.Keys.ChangeDescriptor, change: true, next.Change, ends.Change)),
+        };
+    }
+
+    private static JsonObject Descriptor(string text, bool change, uint next, uint end) => new()
+    {
+        ["desc"] = text,
+        ["active"] = true,
+        ["internal"] = change,
+        ["range"] = new JsonArray(0, end - 1),
+        ["next_index"] = next,
+    };
+
+    private JsonNode? Refill(uint ahead)
+    {
+        if (Wallet.IsLocked) throw new CallFailedException(RpcError.WalletUnlockNeeded, "Error: Please enter the wallet passphrase with walletpassphrase first.");
+        Wallet.Keys.Refill(ahead);
+        return null;
+    }
+
+    private JsonObject Rescan(int first, int last)
+    {
+        if (Wallet.IsScanning) throw new CallFailedException(RpcError.WalletError, "Wallet is currently rescanning. Abort existing rescan or wait.");
+        if (first < 0 || first > node.Chain.Tip.Height) throw new CallFailedException(RpcError.InvalidParameter, "Invalid start_height");
+        if (last < first || last > node.Chain.Tip.Height) throw new CallFailedException(RpcError.InvalidParameter, "Invalid stop_height");
+        node.Rescan(first, last);
+        return new JsonObject { ["start_height"] = first, ["stop_height"] = last };
+    }
+
+    private JsonNode? SetLabel(byte[] script, string label)
+    {
+        Wallet.Keys.SetLabel(new ByteString(script), label);
+        return null;
+    }
+
     private JsonObject AddressInfo(byte[] script) => new()
     {
+        ["labels"] = Wallet.Keys.LabelOf(new ByteString(script)) is { } label ? new JsonArray(label) : new JsonArray(),
         ["ismine"] = Wallet.IsMine(script),
         ["ischange"] = Wallet.IsChange(script),
         ["scriptPubKey"] = Convert.ToHexStringLower(script),

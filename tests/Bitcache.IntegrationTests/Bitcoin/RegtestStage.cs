@@ -86,6 +86,14 @@ internal sealed class RegtestStage : INodeStage
 
     public Task UnlockWalletAsync() => _regtest.Rpc.CallAsync(_wallet, "walletpassphrase", ["secret", 600], Cancel);
 
+    public async Task<object> BackUpAsync() => await WalletCopy.TakeAsync(_regtest, _wallet, Cancel);
+
+    public async Task RestoreAsync(object backup)
+    {
+        await ((WalletCopy)backup).RestoreAsync(Cancel);
+        await SettleAsync();
+    }
+
     /// <summary>Time passes: what waited too long goes when the next transaction comes.</summary>
     public async Task EvictAsync(Txid txid)
     {

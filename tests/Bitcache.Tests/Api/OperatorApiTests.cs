@@ -51,6 +51,28 @@ public sealed class OperatorApiTests(ApiFixture api)
     }
 
     [Fact]
+    public async Task A_rescan_is_due_from_the_lowest_block_that_was_named()
+    {
+        const string Path = "/v1/operator/rescan";
+        foreach (var (height, from) in new[] { (8, 8), (9, 8), (7, 7), (8, 7) })
+        {
+            var answer = await api.PostAsync(api.Admin, Path, $$"""{"fromHeight":{{height}}}""");
+            Assert.Equal(200, answer.Status);
+            // Another test may have asked for one from further below.
+            Assert.InRange(answer.Long("fromHeight"), 0, from);
+        }
+        var entries = await api.EntriesAsync();
+        foreach (var height in new[] { "100", "4294967295", "-1" })
+            Assert.Equal((400, "number_out_of_range"), (await api.PostAsync(api.Admin, Path, $$"""{"fromHeight":{{height}}}""")).Refusal());
+        Assert.Equal("scope_missing", (await api.PostAsync(api.Shop, Path, """{"fromHeight":1}""")).Code);
+        api.Node.GivesAddresses = false;
+        var refused = await api.PostAsync(api.Admin, Path, """{"fromHeight":0}""");
+        api.Node.GivesAddresses = true;
+        Assert.Equal((503, "node_unavailable"), refused.Refusal());
+        Assert.Equal(entries, await api.EntriesAsync());
+    }
+
+    [Fact]
     public async Task Confirming_the_clock_leaves_an_entry()
     {
         var entries = await api.EntriesAsync();

@@ -56,7 +56,7 @@ public sealed class PaymentIdTests(ApiFixture api)
     {
         foreach (var (name, value) in new (string, JsonNode)[]
         {
-            ("amountMsat", 6), ("amountSat", 699), ("code", 9), ("reference", "other"), ("upTo", true), ("close", true), ("perDayMsat", 5), ("flatMsat", 1),
+            ("amountMsat", 6), ("amountSat", 699), ("code", 9), ("reference", "other"), ("upTo", true), ("close", true), ("perDayMsat", 5), ("flatMsat", 1), ("count", 3),
             ("expires", PaymentCalls.In(TimeSpan.FromHours(2))),
         })
         {

@@ -19,6 +19,8 @@ internal sealed record RouteTarget(string Payer, string Payee, string Hold, stri
             _ when route.BatchTypes.Count > 0 => $",\"payer\":\"{Payer}\",\"payee\":\"{Payee}\",\"amountMsat\":7",
             var r when r == json.IdRequest || r == json.LimitsRequest => "",
             var r when r == json.AssignmentRequest => $",\"wallet\":\"{Payee}\"",
+            var r when r == json.AddressesRequest => ",\"count\":2",
+            var r when r == json.RescanRequest => null,
             var r when r == json.FeesRequest => $",\"tenant\":\"{ApiFixture.ShopTenant}\"",
             var r when r == json.TransferRequest => $",\"payer\":\"{Payer}\",\"payee\":\"{Payee}\",\"amountMsat\":7",
             var r when r == json.SplitRequest => $",\"payer\":\"{Payer}\",\"parts\":[{{\"payee\":\"{Payee}\",\"amountMsat\":7}}]",
@@ -29,7 +31,8 @@ internal sealed record RouteTarget(string Payer, string Payee, string Hold, stri
             var r when r == json.WithdrawalRequest => $",\"address\":\"{OfflineNode.NewAddress()}\",\"amountSat\":700",
             _ => throw new NotSupportedException($"no test knows how to ask for {route.Method} {route.Path}: teach it"),
         };
-        return "{\"id\":\"" + id + "\"" + terms + "}";
+        // That one needs no id: asking twice for it asks for the same thing.
+        return terms is null ? "{\"fromHeight\":0}" : "{\"id\":\"" + id + "\"" + terms + "}";
     }
 
     /// <summary>When a hold of a test expires; the same for every attempt of one test.</summary>

@@ -23,6 +23,8 @@ public sealed class StrictnessTests(ApiFixture api)
         [typeof(ReleaseRequest)] = () => Sample(("payer", "bcw1"), ("payee", "bcw1"), ("hold", "x"), ("code", 1), ("reference", "r")),
         [typeof(SplitRequest)] = () => Sample(("payer", "bcw1"), ("parts", new JsonArray(SamplePart()))),
         [typeof(LimitsRequest)] = () => Sample(("perPaymentMsat", 1), ("perHourMsat", 1), ("perDayMsat", 1)),
+        [typeof(AddressesRequest)] = () => Sample(("count", 1)),
+        [typeof(RescanRequest)] = () => new JsonObject { ["fromHeight"] = 1 },
         [typeof(FeesRequest)] = () => Sample(("tenant", "x"), ("flatMsat", 1), ("partsPerMillion", 1), ("minimumMsat", 1)),
         [typeof(AssignmentRequest)] = () => Sample(("wallet", "bcw1")),
         [typeof(WithdrawalRequest)] = () => Sample(("address", "a"), ("amountSat", 1), ("max", true), ("feeMaxSat", 1), ("deadline", "a")),

@@ -20,6 +20,32 @@ public sealed class WalletApiTests(ApiFixture api)
     }
 
     [Fact]
+    public async Task Many_addresses_are_given_at_once_and_again_to_a_retry()
+    {
+        var (wallet, id) = (await api.NewWalletAsync(api.Shop), ApiFixture.NewId());
+        var path = $"/v1/wallets/{wallet}/addresses:batch";
+        Task<ApiAnswer> AskAsync(string key, string with, string count) => api.PostAsync(key, path, $$"""{"id":"{{with}}","count":{{count}}}""");
+        var first = await AskAsync(api.Shop, id, "1000");
+        var again = await AskAsync(api.Shop, id, "1000");
+        Assert.Equal((201, 200, first.Text), (first.Status, again.Status, again.Text));
+        Assert.Equal((wallet, "deposit"), (first.String("wallet"), first.String("purpose")));
+        var addresses = first.Json.GetProperty("addresses").EnumerateArray().Select(a => a.GetString()).ToArray();
+        Assert.Equal(1_000, addresses.Distinct().Count());
+        Assert.Equal((422, "id_reused"), (await AskAsync(api.Shop, id, "999")).Refusal());
+        Assert.Equal((422, "id_reused"), (await api.PostAsync(api.Shop, $"/v1/wallets/{wallet}/addresses", IdBody(id))).Refusal());
+        foreach (var (count, refusal) in new[] { ("0", "number_out_of_range"), ("1001", "number_out_of_range"), ("-1", "number_out_of_range"), ("1.5", "not_an_integer"), ("null", "wrong_type") })
+            Assert.Equal((400, refusal), (await AskAsync(api.Shop, ApiFixture.NewId(), count)).Refusal());
+        Assert.Equal((404, "wallet_not_found"), (await AskAsync(api.Other, ApiFixture.NewId(), "2")).Refusal());
+        // Those of the list are the same, newest first.
+        var listed = await api.GetAsync(api.Shop, $"/v1/wallets/{wallet}/addresses?limit=200");
+        var items = listed.Json.GetProperty("items").EnumerateArray().ToArray();
+        Assert.Equal(addresses[^200..].Reverse(), items.Select(a => a.GetProperty("address").GetString()));
+        Assert.All(items, item => Assert.Equal(first.Long("sequence"), item.GetProperty("sequence").GetInt64()));
+        for (var i = 0; i < 9; i++) Assert.Equal(201, (await AskAsync(api.Shop, ApiFixture.NewId(), "1000")).Status);
+        Assert.Equal((422, "too_many_addresses"), (await AskAsync(api.Shop, ApiFixture.NewId(), "1")).Refusal());
+    }
+
+    [Fact]
     public async Task Two_tenants_may_use_one_id()
     {
         var id = ApiFixture.NewId();

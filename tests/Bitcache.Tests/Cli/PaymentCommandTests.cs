@@ -3,6 +3,7 @@
 
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Bitcache.Cli;
 using Bitcache.Core;
 using Bitcache.Engine.Partitions;
 using Bitcache.Tests.Api;
@@ -106,6 +107,27 @@ public sealed class PaymentCommandTests(ApiFixture api) : IDisposable
         Assert.Contains("\"amountSat\":10000,\"feeSat\":0", await RunAsync(api.Shop, "quote-withdrawal", wallet, address, "max", "--json"), StringComparison.Ordinal);
         var asked = await RunAsync(api.Shop, "withdraw", wallet, address, "4000sat", "--fee-max", "9sat", "--deadline", RouteTarget.InAnHour());
         Assert.Contains("goes back if it is not on its way by", asked, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Many_addresses_are_printed_one_a_line()
+    {
+        var (wallet, id) = (await api.NewWalletAsync(api.Shop), ApiFixture.NewId());
+        var many = await RunAsync(api.Shop, "address", wallet, "--count", "12", "--id", id);
+        Assert.Equal(12, many.Split('\n', StringSplitOptions.RemoveEmptyEntries).Distinct().Count());
+        Assert.Equal(many, await RunAsync(api.Shop, "address", wallet, "--count", "12", "--id", id));
+        Assert.Equal(12, (await JsonAsync(api.Shop, "address", wallet, "--count", "12")).GetProperty("addresses").GetArrayLength());
+        Assert.Single((await RunAsync(api.Shop, "address", wallet)).Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        foreach (var count in new[] { "0", "1001", "x" })
+            Assert.Equal(ExitCode.Usage, (await CommandLineRun.OfAsync(["address", wallet, "--count", count, "--url", api.Address.ToString(), "--key", api.Shop])).ExitCode);
+    }
+
+    [Fact]
+    public async Task A_rescan_names_its_first_block()
+    {
+        Assert.StartsWith("the node's wallet is rescanned from block ", await RunAsync(api.Admin, "rescan", "--from-height", "7"), StringComparison.Ordinal);
+        Assert.InRange((await JsonAsync(api.Admin, "rescan", "--from-height", "7")).GetProperty("fromHeight").GetInt64(), 0, 7);
+        Assert.Equal(ExitCode.Usage, (await CommandLineRun.OfAsync(["rescan"])).ExitCode);
     }
 
     [Fact]

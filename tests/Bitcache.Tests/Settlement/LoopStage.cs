@@ -35,6 +35,7 @@ internal sealed class LoopStage : IAsyncDisposable
     private readonly Partition _partition;
     private readonly LogKeeper _log;
     private readonly IBitcoinNode _seam;
+    private readonly AddressAllocator _addresses;
     private readonly WalletId _operator = ClientIds.NextWallet();
     // Each goes to a script of its own.
     private readonly Dictionary<WithdrawalKey, (ByteString Script, Sats Amount)> _withdrawals = [];
@@ -51,8 +52,9 @@ internal sealed class LoopStage : IAsyncDisposable
         var (key, disk) = (CheckpointKey.Open(new LinuxFileSystem(), _keys.Path, BegunLedger.Origin, mayCreate: true), LogBook.NewDisk());
         _log = new LogKeeper(Partitions, key, SignedMark.Open(disk, "/data"), disk, LogBook.Folder);
         Failover = new NodeFailover(nodes, Partitions, settings, NullLogger.Instance);
+        _addresses = new AddressAllocator(Partitions, _seam, settings, NullLogger.Instance);
         Loop = new SettlementLoop(
-            Partitions, _log, _seam, new NodeGate(_seam, "regtest", BitcoinNetwork.Regtest.GenesisBlock()), settings, TimeProvider.System, NullLogger.Instance,
+            Partitions, _log, _seam, new NodeGate(_seam, "regtest", BitcoinNetwork.Regtest.GenesisBlock()), _addresses, settings, TimeProvider.System, NullLogger.Instance,
             (why, cause) => throw new InvalidOperationException(why, cause), Failover);
     }
 
@@ -163,6 +165,7 @@ internal sealed class LoopStage : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Loop.DisposeAsync();
+        await _addresses.DisposeAsync();
         await _partition.DisposeAsync();
         _log.Dispose();
         _journal.Dispose();

@@ -159,8 +159,8 @@ public sealed class NodeFailoverTests : IAsyncLifetime
         var height = _world.Chain.Tip.Height;
         var given = await GivenAsync();
         var other = Follow(
-            NewNode(isOfOtherChain: unfit == Unfit.OtherChain),
-            height - (unfit == Unfit.Behind ? 2 : 0), unfit switch { Unfit.OtherWallet => 0, Unfit.OlderWallet => given - 1, _ => given });
+            NewNode(unfit == Unfit.OtherChain, unfit switch { Unfit.OtherWallet => new FakeKeys("another", 50), Unfit.OlderWallet => new FakeKeys(LoopStage.WalletName, 1), _ => null }),
+            height - (unfit == Unfit.Behind ? 2 : 0), unfit == Unfit.OlderWallet ? given - 1 : given);
         using var fake = new FakeBitcoind(other);
         using var rpc = fake.Connect();
         var nodes = new NodeSwitch([_nodes.All[0], Endpoint("unfit", rpc) with { Wallet = unfit == Unfit.NoWallet ? "another" : LoopStage.WalletName }]);
@@ -215,9 +215,9 @@ public sealed class NodeFailoverTests : IAsyncLifetime
     /// <summary>How many scripts of the wallet were given out, the anchor's among them.</summary>
     private Task<int> GivenAsync() => _stage.AskAsync(ledger => 1 + ledger.AddressesOf(_stage.Wallet).Count + ledger.AddressesOf(ledger.OperatorWallet.Id).Count);
 
-    private static FakeNode NewNode(bool isOfOtherChain)
+    private static FakeNode NewNode(bool isOfOtherChain, FakeKeys? keys = null)
     {
-        var node = new FakeNode(1, LoopStage.WalletName) { IsWalletLoaded = true };
+        var node = new FakeNode(1, LoopStage.WalletName, keys) { IsWalletLoaded = true };
         if (isOfOtherChain) node.Mine(FakeNode.AddressOf(new ByteString([0x51, 32, .. new byte[32]])));
         return node;
     }

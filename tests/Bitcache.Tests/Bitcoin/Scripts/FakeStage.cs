@@ -86,6 +86,14 @@ internal sealed class FakeStage : INodeStage, IDisposable
         return Task.CompletedTask;
     }
 
+    public Task<object> BackUpAsync() => Task.FromResult<object>(_node.Wallet.BackUp());
+
+    public Task RestoreAsync(object backup)
+    {
+        _node.Restore((FakeBackup)backup);
+        return Task.CompletedTask;
+    }
+
     public Task EvictAsync(Txid txid)
     {
         _node.Evict(txid);

@@ -44,6 +44,12 @@ internal interface INodeStage
 
     Task UnlockWalletAsync();
 
+    /// <summary>Copies the wallet as it is now.</summary>
+    Task<object> BackUpAsync();
+
+    /// <summary>Puts a copy in the wallet's place.</summary>
+    Task RestoreAsync(object backup);
+
     /// <summary>Has the node drop what waits, a transaction among it.</summary>
     Task EvictAsync(Txid txid);
 

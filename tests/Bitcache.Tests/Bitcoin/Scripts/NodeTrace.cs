@@ -38,7 +38,9 @@ public class NodeTrace : DispatchProxy
 
     protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
     {
-        var call = $"{targetMethod!.Name.Replace("Async", "", StringComparison.Ordinal)}({string.Join(", ", args!.Select(Argument).OfType<string>())})";
+        // Heights are told from the beginning of the script.
+        var origin = targetMethod!.Name == nameof(IBitcoinNode.RescanAsync) ? _firstHeight : 0;
+        var call = $"{targetMethod.Name.Replace("Async", "", StringComparison.Ordinal)}({string.Join(", ", args!.Select(a => Argument(a, origin)).OfType<string>())})";
         var task = (Task)targetMethod.Invoke(_node, args)!;
         return targetMethod.ReturnType.IsGenericType
             ? Follow.MakeGenericMethod(targetMethod.ReturnType.GetGenericArguments()).Invoke(this, [call, task])
@@ -67,11 +69,12 @@ public class NodeTrace : DispatchProxy
         return "done";
     }
 
-    private string? Argument(object? argument) => argument switch
+    private string? Argument(object? argument, int origin) => argument switch
     {
         Txid or BlockHash => Name(argument),
-        int number => number.ToString(CultureInfo.InvariantCulture),
-        string text => IsAddress(text) ? Name(text) : text.Length < 16 ? text : "psbt",
+        int number => (number - origin).ToString(CultureInfo.InvariantCulture),
+        uint number => number.ToString(CultureInfo.InvariantCulture),
+        string text => IsAddress(text) ? Name(text) : text.StartsWith("tr(", StringComparison.Ordinal) ? "descriptor" : text.Length < 16 ? text : "psbt",
         UnixTime time => time.Milliseconds.ToString(CultureInfo.InvariantCulture),
         IReadOnlyList<string> texts => $"{texts.Count} descriptors",
         OutPoint output => Name(output.Txid),
@@ -88,11 +91,11 @@ public class NodeTrace : DispatchProxy
         string text => IsAddress(text) ? Name(text) : text.StartsWith(PsbtMark, StringComparison.Ordinal) ? "psbt" : text,
         byte[] => "bytes",
         Sats amount => amount.ToString(),
-        IReadOnlyList<string?> texts => Some(texts.Select(t => t is null ? "taken" : "one")),
+        IReadOnlyList<string?> texts => Some(texts.Select(t => t is null ? "taken" : IsAddress(t) ? Name(t) : "one")),
         BlockchainInfo info => $"{info.Chain}, block {info.Blocks - _firstHeight} {Name(info.BestBlock)}, {(info.InitialBlockDownload ? "downloading" : "ready")}",
         WalletInfo info => $"scanning {info.Scanning}, locked {info.Locked}",
         BlockInfo block => $"{Name(block.Hash)} at {block.Height - _firstHeight}, {block.Confirmations} confirmations, after {Name(block.Previous)}",
-        AddressInfo info => $"mine {info.IsMine}, change {info.IsChange}",
+        AddressInfo info => $"mine {info.IsMine}, change {info.IsChange}, label {info.Label}",
         WalletChanges changes => $"{Entries(changes.Entries)}; removed {Entries(changes.Removed)}; next {Name(changes.LastBlock)}",
         WalletTransaction t => $"{Place(t.Confirmations, t.Block, t.Height)}, {(t.Fee is null ? "no fee" : "a fee")}, conflicts {Some(t.Conflicts.Select(c => Name(c)).Order())}, {Entries(t.Entries)}",
         FundedPsbt => "psbt",
@@ -102,6 +105,7 @@ public class NodeTrace : DispatchProxy
         MempoolEntry entry => $"waits, {entry.Descendants} with what spends it{(entry.AncestorVirtualBytes > entry.VirtualBytes && entry.AncestorFees > entry.Fee ? ", and what it spends waits" : "")}",
         WalletBalances b => $"trusted {b.Trusted}, pending {b.UntrustedPending}, immature {b.Immature}",
         IReadOnlyList<Txid> listed => Some(listed.Select(t => Name(t)).Order()),
+        IReadOnlyList<WalletDescriptor> descriptors => Some(descriptors.Where(d => d.GivesTaproot).Select(d => $"{d.Range!.Value.First} to {d.Range.Value.Last}, next {d.Next}")),
         IReadOnlyList<MempoolSpend> spends => Some(spends.Select(s => $"{Name(s.Output.Txid)} by {(s.SpentBy is { } by ? Name(by) : "none")}")),
         IReadOnlyList<OutPoint> outputs => Some(outputs.Select(o => Name(o.Txid)).Order()),
         IReadOnlyList<Coin> coins => Some(coins.Select(c => $"{(!IsNamed(c.Address) ? "change" : _change.Contains(c.Address!) ? Name(c.Address) : $"{Name(c.Address)} {c.Amount}")}, {c.Confirmations} confirmations, safe {c.Safe}").Order()),

@@ -1,0 +1,212 @@
+// Addresses for wallets, derived from the node's own descriptor. The indexes are handed out here, by one allocator for all
+// partitions, because the node's wallet is one. An index that was handed out and not journaled is a gap, which harms nobody.
+//
+// Nobody learns an address before the node's wallet looks for it and the ledger has journaled whose it is. A wallet that was
+// restored from an old backup has looked for fewer; before it is told to look for all of them again, it is journaled that it
+// has to be rescanned from the first block that may pay one it did not know.
+
+using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Partitions;
+using Microsoft.Extensions.Logging;
+
+namespace Bitcache.Engine.Settlement;
+
+/// <summary>Used by whoever asks for addresses and by the settlement loop, one at a time.</summary>
+public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node, EngineSettings settings, ILogger log) : IAsyncDisposable
+{
+    /// <summary>How often addresses that turn out to be taken are passed over; each time as many again are looked at.</summary>
+    private const int AttemptsMax = 16;
+
+    private readonly WalletKeys _keys = new(node, settings.Network);
+    // Its holder owns the two below, and the keys.
+    private readonly SemaphoreSlim _one = new(1);
+    private uint _next;
+    // The descriptor that the newest addresses are known to come from.
+    private string? _verified;
+
+    /// <summary>What is known of the wallet when it was asked.</summary>
+    /// <param name="Noted">See <see cref="WalletKeys.ReadNoteAsync"/>.</param>
+    /// <param name="MissesNothing">Whether it has looked for all that was given away, ever since.</param>
+    private readonly record struct Prepared(WalletDescriptor Descriptor, uint? Noted, bool MissesNothing);
+
+    /// <summary>Gives a wallet a fresh address, or the one that this id got before.</summary>
+    /// <exception cref="NodeUnavailableException">There is no node to ask, or no wallet to derive from.</exception>
+    public Task<Answer> AssignAsync(OperationId id, WalletId wallet, uint tenant, AddressPurpose purpose, CancellationToken cancel) =>
+        AssignAsync(
+            new AssignAddress(id, wallet, purpose, ByteString.Empty), 1, tenant,
+            (height, made) => new AssignAddress(id, wallet, purpose, made[0].Script, new AddressOrigin(made[0].Index, height)), cancel);
+
+    /// <summary>Gives a wallet many fresh addresses, or those that this id got before: all or none.</summary>
+    /// <exception cref="NodeUnavailableException">There is no node to ask, or no wallet to derive from.</exception>
+    public Task<Answer> AssignAsync(OperationId id, WalletId wallet, uint tenant, AddressPurpose purpose, int count, CancellationToken cancel)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Limits.AddressesAtOnceMax);
+        return AssignAsync(
+            new AssignAddresses(id, wallet, purpose, 0, [.. Enumerable.Repeat(new DerivedAddress(0, ByteString.Empty), count)]), count, tenant,
+            (height, made) => new AssignAddresses(id, wallet, purpose, height, made), cancel);
+    }
+
+    /// <summary>Sees to it that the node's wallet is the one that our addresses come from, and looks for all of them.</summary>
+    /// <returns>Which copy of it this is, by its own note.</returns>
+    /// <exception cref="NodeException">The node's.</exception>
+    /// <exception cref="WalletMismatchException">It is another wallet.</exception>
+    internal async Task<uint?> CheckAsync(CancellationToken cancel)
+    {
+        await _one.WaitAsync(cancel);
+        try
+        {
+            _verified = null;
+            return (await PrepareAsync(cancel)).Noted;
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    /// <summary>Notes in the wallet that it was rescanned and misses nothing any more.</summary>
+    /// <param name="noted">As <see cref="CheckAsync"/> said before the rescan.</param>
+    /// <returns>False if it is another copy by now.</returns>
+    internal async Task<bool> NoteRescanAsync(uint? noted, CancellationToken cancel)
+    {
+        await _one.WaitAsync(cancel);
+        try
+        {
+            var descriptor = await _keys.FindAsync(cancel);
+            if (await _keys.ReadNoteAsync(descriptor, cancel) != noted) return false;
+            await _keys.WriteNoteAsync(descriptor, cancel);
+            return true;
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    /// <summary>When whoever is at it is through.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _one.WaitAsync();
+        _one.Dispose();
+    }
+
+    /// <param name="wanted">The command without its scripts.</param>
+    /// <param name="complete">Makes it of the height and the scripts.</param>
+    private async Task<Answer> AssignAsync(
+        ClientCommand wanted, int count, uint tenant, Func<uint, DerivedAddress[], ClientCommand> complete, CancellationToken cancel)
+    {
+        // Neither a retry nor a refusal costs an index: the ledger is asked first, for all but the scripts.
+        var home = partitions.HomeOf(wanted.Owner);
+        if (home.IsStorageFull) throw new PartitionUnavailableException(Unavailable.StorageFull);
+        var foreseen = await home.ForeseeAsync(wanted, tenant);
+        if (foreseen == Outcome.Known) return await home.SubmitAsync(wanted, tenant);
+        if (foreseen != Outcome.Accepted) return new Answer(foreseen, null, null, null);
+        try
+        {
+            var (height, made) = await MakeAsync(count, cancel);
+            return await home.SubmitAsync(complete(height, made), tenant);
+        }
+        catch (Exception e) when (e is NodeException or WalletMismatchException)
+        {
+            throw new NodeUnavailableException(e.Message);
+        }
+    }
+
+    /// <summary>Derives addresses that belong to nobody in any partition, and that the node's wallet looks for.</summary>
+    private async Task<(uint Height, DerivedAddress[] Made)> MakeAsync(int count, CancellationToken cancel)
+    {
+        var free = new List<DerivedAddress>(count);
+        // Asked before anybody can pay what is made now.
+        var height = await partitions.First.QueryAsync(ledger => ledger.Cursor?.Height ?? 0);
+        var more = count;
+        for (var attempt = 0; attempt < AttemptsMax; attempt++)
+        {
+            var (descriptor, first) = await ReserveAsync(more, cancel);
+            var made = await _keys.DeriveAsync(descriptor, first, more, cancel);
+            var taken = await partitions.QueryAllAsync(ledger => Array.FindAll(made, a => ledger.IsTaken(a.Script)));
+            free.AddRange(made.Except(taken.SelectMany(t => t)));
+            if (free.Count >= count) return (height, [.. free.Take(count)]);
+            // As many in a row as the node gave away before it was restored from a backup.
+            more = Math.Min(2 * more, Limits.AddressesAtOnceMax);
+        }
+        throw new WalletMismatchException($"the node's wallet gives addresses that belong to wallets already, {AttemptsMax} times in a row");
+    }
+
+    /// <summary>Takes a run of indexes that nobody had: behind all that were journaled, and behind those that the node gave away.</summary>
+    private async Task<(WalletDescriptor Descriptor, uint First)> ReserveAsync(int count, CancellationToken cancel)
+    {
+        await _one.WaitAsync(cancel);
+        try
+        {
+            var (descriptor, noted, missesNothing) = await PrepareAsync(cancel);
+            var first = Math.Max(_next, descriptor.Next);
+            var last = first + (uint)count - 1;
+            if (first > Limits.AddressIndexMax - (uint)count) throw new WalletMismatchException("the wallet's descriptor has no more addresses");
+            descriptor = await _keys.WatchAsync(descriptor, last, cancel);
+            // What is noted of a wallet that is being rescanned is that it misses something, until that is over.
+            if (missesNothing && !(noted >= last)) await _keys.WriteNoteAsync(descriptor, cancel);
+            _next = first + (uint)count;
+            return (descriptor, first);
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    /// <summary>The wallet, once it is known to be ours and looks for all addresses that were given away.</summary>
+    private async Task<Prepared> PrepareAsync(CancellationToken cancel)
+    {
+        var given = await partitions.QueryAllAsync(ledger => (Highest: ledger.HighestAddress, Chosen: ledger.NewestChosenAddress));
+        var highest = given.Select(g => g.Highest).OfType<DepositAddress>().MaxBy(a => a.Origin!.Value.Index);
+        var descriptor = await _keys.FindAsync(cancel);
+        if (descriptor.Text != _verified)
+        {
+            if (highest is not null) await VerifyAsync(descriptor, highest, cancel);
+            foreach (var chosen in given.Select(g => g.Chosen).OfType<DepositAddress>())
+            {
+                if (!await IsMineAsync(chosen, cancel)) throw Mismatch(chosen);
+            }
+            _verified = descriptor.Text;
+        }
+        var noted = await _keys.ReadNoteAsync(descriptor, cancel);
+        if (highest is null) return new Prepared(descriptor, noted, MissesNothing: true);
+        var index = highest.Origin!.Value.Index;
+        _next = Math.Max(_next, index + 1);
+        return noted >= index
+            ? new Prepared(descriptor, noted, MissesNothing: true)
+            : new Prepared(await WatchAgainAsync(descriptor, noted, index, cancel), noted, MissesNothing: false);
+    }
+
+    /// <exception cref="WalletMismatchException">It is not the wallet that the address came from.</exception>
+    private async Task VerifyAsync(WalletDescriptor descriptor, DepositAddress highest, CancellationToken cancel)
+    {
+        var derived = await _keys.DeriveAsync(descriptor, highest.Origin!.Value.Index, 1, cancel);
+        // Or it came from a descriptor that the wallet had before.
+        if (derived[0].Script != highest.Script && !await IsMineAsync(highest, cancel)) throw Mismatch(highest);
+    }
+
+    /// <summary>Has a copy of the wallet from before look for everything that was given away since.</summary>
+    private async Task<WalletDescriptor> WatchAgainAsync(WalletDescriptor descriptor, uint? noted, uint index, CancellationToken cancel)
+    {
+        var lowest = (await partitions.QueryAllAsync(ledger => ledger.LowestOrigin(noted + 1 ?? 0))).Min() ?? 0;
+        // Also what a reorganisation has put below, as far as one is followed at all.
+        var from = lowest > Limits.CursorRingMax ? lowest - Limits.CursorRingMax : 0;
+        // Durable first: once the wallet looks for them, nothing here would tell that it has to be rescanned.
+        var marked = await partitions.First.SubmitAsync(new MarkRescan(from, Done: false));
+        if (marked.Outcome == Outcome.Accepted) log.WalletFallenBehind(noted, index, from);
+        return await _keys.WatchAsync(descriptor, index, cancel);
+    }
+
+    private async Task<bool> IsMineAsync(DepositAddress address, CancellationToken cancel) =>
+        (await node.GetAddressInfoAsync(TextOf(address), cancel)).IsMine;
+
+    private WalletMismatchException Mismatch(DepositAddress address) => new(
+        $"the node's wallet does not know {TextOf(address)}, an address that was given away: it is another wallet, or a backup from before. "
+        + "Restore the hot wallet that the addresses came from");
+
+    private string TextOf(DepositAddress address) => BitcoinAddress.FromScript(address.Script.Span, settings.Network)!;
+}

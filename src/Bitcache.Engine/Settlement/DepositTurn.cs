@@ -1,0 +1,45 @@
+// The part of a turn that is about deposits, in its order: the wallet looks for every address that was given away, it has
+// looked through every block for them, and only then it is believed. Before, it might not know what was credited already.
+
+using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Partitions;
+using Microsoft.Extensions.Logging;
+
+namespace Bitcache.Engine.Settlement;
+
+/// <summary>Owned by the settlement loop.</summary>
+internal sealed class DepositTurn(PartitionSet partitions, IBitcoinNode node, AddressAllocator addresses, EngineSettings settings, ILogger log)
+{
+    private const int LooksMax = 2;
+
+    private readonly WalletRescan _rescan = new(partitions, node);
+    private readonly DepositWatcher _deposits = new(partitions, node, settings, log);
+
+    /// <inheritdoc cref="DepositWatcher.LookAnew"/>
+    public void LookAnew() => _deposits.LookAnew();
+
+    /// <summary>Looks for deposits, or has the wallet go on with a rescan.</summary>
+    /// <param name="tip">The height of the chain.</param>
+    /// <returns>Where the rescan stands that has to be over before deposits are looked for; null if they were.</returns>
+    /// <exception cref="NodeException">The node's.</exception>
+    /// <exception cref="WalletMismatchException">The wallet is not the one that our addresses come from.</exception>
+    /// <exception cref="CursorLostException">The node knows none of the blocks that were looked at before.</exception>
+    public async Task<RescanProgress?> TakeAsync(int tip, CancellationToken cancel)
+    {
+        var noted = await addresses.CheckAsync(cancel);
+        for (var looks = 0; looks < LooksMax; looks++)
+        {
+            var rescan = await _rescan.AdvanceAsync(tip, noted, cancel);
+            if (rescan is { IsOver: false }) return rescan;
+            // What it does not find may be a reason to rescan.
+            if (!await _deposits.LookAsync(rescan?.From, cancel)) continue;
+            if (rescan is { } over && await addresses.NoteRescanAsync(noted, cancel))
+            {
+                await _rescan.FinishAsync(over);
+                log.RescanFinished(over.From, over.Last);
+            }
+            break;
+        }
+        return null;
+    }
+}

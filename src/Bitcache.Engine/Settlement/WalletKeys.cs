@@ -1,0 +1,87 @@
+// The node's wallet as the source of addresses: the descriptor that they are derived from, how far the wallet looks for them,
+// and a note in the wallet itself that says so. What is derived beyond that would be paid and never seen.
+//
+// The wallet's range alone is no evidence. A copy from an old backup looks for fewer addresses; when one of the last among
+// them is paid it looks for more by itself, and by then it may have passed over blocks that pay those. The note is written by
+// nobody else, and a copy has the one of its time.
+
+using System.Globalization;
+using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Bitcoin;
+
+namespace Bitcache.Engine.Settlement;
+
+/// <summary>The wallet cannot be what our addresses come from: its operator must act.</summary>
+public sealed class WalletMismatchException(string reason) : Exception(reason);
+
+/// <summary>Asks, derives, extends. Knows nothing that the node does not.</summary>
+internal sealed class WalletKeys(IBitcoinNode node, BitcoinNetwork network)
+{
+    private const string Note = "bitcache: looks for addresses up to ";
+
+    // The descriptor's first address, beside which the note stands.
+    private (string Descriptor, string Address)? _first;
+
+    /// <summary>The descriptor that fresh addresses come from.</summary>
+    /// <exception cref="NodeException">The node's.</exception>
+    /// <exception cref="WalletMismatchException">There is none.</exception>
+    public async Task<WalletDescriptor> FindAsync(CancellationToken cancel) =>
+        (await node.ListDescriptorsAsync(cancel)).FirstOrDefault(d => d.GivesTaproot)
+        ?? throw new WalletMismatchException("the node's wallet has no active ranged tr() descriptor to derive addresses from");
+
+    /// <summary>Has the wallet look for all addresses up to an index.</summary>
+    /// <returns>The descriptor as it is then.</returns>
+    public async Task<WalletDescriptor> WatchAsync(WalletDescriptor descriptor, uint index, CancellationToken cancel)
+    {
+        // In steps, because the wallet does nothing else meanwhile.
+        for (var stuck = 0; descriptor.Range!.Value.Last < index;)
+        {
+            var last = descriptor.Range.Value.Last;
+            var step = Math.Min(index + Limits.AddressesAhead, last + Limits.AddressesWatchedAtOnceMax);
+            await node.RefillKeypoolAsync((int)(step + 1 - descriptor.Next), cancel);
+            descriptor = await FindAsync(cancel);
+            // Another copy may have taken its place just then.
+            if (descriptor.Range!.Value.Last <= last && ++stuck > 1)
+                throw new WalletMismatchException($"the node's wallet looks for addresses up to index {last} and cannot be told to look for more");
+        }
+        return descriptor;
+    }
+
+    /// <summary>Up to which index this copy of the wallet is known to have looked for every address since it was given away; null if
+    /// it says nothing.</summary>
+    public async Task<uint?> ReadNoteAsync(WalletDescriptor descriptor, CancellationToken cancel)
+    {
+        var label = (await node.GetAddressInfoAsync(await FirstAsync(descriptor, cancel), cancel)).Label;
+        return label is not null && label.StartsWith(Note, StringComparison.Ordinal)
+            && uint.TryParse(label.AsSpan(Note.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : null;
+    }
+
+    /// <summary>Notes in the wallet that it looks for all addresses of its range, and has missed none.</summary>
+    public async Task<uint> WriteNoteAsync(WalletDescriptor descriptor, CancellationToken cancel)
+    {
+        var last = descriptor.Range!.Value.Last;
+        await node.SetLabelAsync(await FirstAsync(descriptor, cancel), string.Create(CultureInfo.InvariantCulture, $"{Note}{last}"), cancel);
+        return last;
+    }
+
+    /// <summary>The scripts of a run of indexes.</summary>
+    public async Task<DerivedAddress[]> DeriveAsync(WalletDescriptor descriptor, uint first, int count, CancellationToken cancel)
+    {
+        var addresses = await node.DeriveAddressesAsync(descriptor.Text, first, first + (uint)count - 1, cancel);
+        if (addresses.Count != count) throw new NodeException(NodeFailure.Unknown, $"deriveaddresses: {count} addresses were asked for, {addresses.Count} came");
+        return [.. addresses.Select((address, i) => new DerivedAddress(first + (uint)i, ScriptOf(address)))];
+    }
+
+    private async Task<string> FirstAsync(WalletDescriptor descriptor, CancellationToken cancel)
+    {
+        if (_first is { } known && known.Descriptor == descriptor.Text) return known.Address;
+        var address = (await node.DeriveAddressesAsync(descriptor.Text, 0, 0, cancel))[0];
+        _first = (descriptor.Text, address);
+        return address;
+    }
+
+    private ByteString ScriptOf(string address) => BitcoinAddress.TryParse(address, network, out var script, out var refusal)
+        ? new ByteString(script)
+        : throw new WalletMismatchException($"the node gave the address {address}, which is not one of {network}: {refusal}");
+}

@@ -1,0 +1,67 @@
+// Has the node's wallet look through the chain again, in runs of blocks that it answers in time: one run in each turn of the
+// loop, so that epochs are closed meanwhile. That it has to is in the ledger, and a process that begins anew begins it
+// anew; how far it has come is remembered here only.
+
+using Bitcache.Core;
+using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Partitions;
+
+namespace Bitcache.Engine.Settlement;
+
+/// <summary>Where a rescan stands.</summary>
+/// <param name="From">The first block of it.</param>
+/// <param name="Next">The next block that the wallet has to look at.</param>
+/// <param name="Last">The newest that it has to look at.</param>
+internal readonly record struct RescanProgress(uint From, int Next, int Last)
+{
+    public bool IsOver => Next > Last;
+}
+
+/// <summary>Owned by the settlement loop.</summary>
+internal sealed class WalletRescan(PartitionSet partitions, IBitcoinNode node)
+{
+    /// <summary>A run to begin with; shorter ones follow if the node does not answer in time.</summary>
+    private const int BlocksMax = 1_000;
+
+    private (uint From, uint? Noted)? _what;
+    private int _next;
+    private int _blocks = BlocksMax;
+
+    /// <summary>Goes on with the rescan that is due.</summary>
+    /// <param name="tip">The height of the chain. What comes later the wallet sees by itself.</param>
+    /// <param name="noted">Which copy of the wallet it is, as <see cref="AddressAllocator.CheckAsync"/> says: with another, all begins anew.</param>
+    /// <returns>Null if none is due.</returns>
+    /// <exception cref="NodeException">The node's; the same blocks are looked at again.</exception>
+    public async Task<RescanProgress?> AdvanceAsync(int tip, uint? noted, CancellationToken cancel)
+    {
+        if (await partitions.First.QueryAsync(ledger => ledger.Rescan) is not { } from)
+        {
+            _what = null;
+            return null;
+        }
+        if (_what != (from, noted)) (_what, _next, _blocks) = ((from, noted), (int)from, BlocksMax);
+        if (_next <= tip)
+        {
+            var last = Math.Min(tip, _next + _blocks - 1);
+            try
+            {
+                await node.RescanAsync(_next, last, cancel);
+            }
+            catch (NodeException e) when (e.Failure == NodeFailure.Unknown)
+            {
+                // It goes on in the node, which says so until it is done; then once more, and less at once.
+                _blocks = Math.Max(1, _blocks / 2);
+                throw;
+            }
+            _next = last + 1;
+        }
+        return new RescanProgress(from, _next, tip);
+    }
+
+    /// <summary>What the rescan found is booked.</summary>
+    public async Task FinishAsync(RescanProgress rescan)
+    {
+        await partitions.First.SubmitAsync(new MarkRescan(rescan.From, Done: true));
+        _what = null;
+    }
+}

@@ -1,0 +1,235 @@
+using Bitcache.Core;
+using Bitcache.Engine;
+using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Partitions;
+using Bitcache.Engine.Settlement;
+using Bitcache.Simulation.Bitcoin;
+using Bitcache.Tests.Partitions;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Bitcache.Tests.Settlement;
+
+/// <summary>Which indexes are given to whom, where two partitions share one wallet of the node.</summary>
+[Trait("suite", "core")]
+public sealed class AddressAllocatorTests : IAsyncLifetime
+{
+    private const uint Tenant = 1;
+    private static readonly EngineSettings Settings = new() { DataFolder = "/nowhere", Origin = "ledger.test/log" };
+
+    private readonly FakeNode _node = new(seed: 1, "wallet") { IsWalletLoaded = true };
+    private readonly FakeBitcoind _fake;
+    private readonly BitcoinRpc _rpc;
+    private readonly WalletId[] _wallets = [ClientIds.NextWallet(0, 2), ClientIds.NextWallet(1, 2)];
+    private readonly List<AddressAllocator> _made = [];
+    private TwoPartitions _two = null!;
+
+    public AddressAllocatorTests()
+    {
+        _fake = new FakeBitcoind(_node);
+        _rpc = _fake.Connect();
+    }
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _two = await TwoPartitions.StartAsync();
+        for (var i = 0; i < _wallets.Length; i++) await _two.Set[i].SubmitAsync(new CreateWallet(NewId(), Tenant, _wallets[i]), Tenant);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var made in _made) await made.DisposeAsync();
+        await _two.DisposeAsync();
+        _rpc.Dispose();
+        _fake.Dispose();
+    }
+
+    [Fact]
+    public async Task Indexes_go_on_behind_the_highest_of_all_partitions()
+    {
+        var first = NewAllocator();
+        Assert.Equal((uint[])[0u], await AssignAsync(first, 0));
+        Assert.Equal((uint[])[1u, 2u, 3u], await AssignAsync(first, 1, many: 3));
+        Assert.Equal((uint[])[4u], await AssignAsync(first, 0));
+        // Another process knows what was journaled, in whichever partition.
+        var second = NewAllocator();
+        Assert.Equal((uint[])[5u], await AssignAsync(second, 0));
+        Assert.Equal((uint[])[6u, 7u], await AssignAsync(NewAllocator(), 1, many: 2));
+    }
+
+    [Fact]
+    public async Task What_the_node_gave_away_or_was_paid_for_is_passed_over()
+    {
+        var allocator = NewAllocator();
+        Assert.Equal((uint[])[0u], await AssignAsync(allocator, 0));
+        // The node does not know of ours: it gives away the first one again, and three more.
+        for (var i = 0; i < 4; i++) _node.Wallet.NewScript(change: false);
+        Assert.Equal((uint[])[4u], await AssignAsync(allocator, 0));
+        Assert.Null(_node.Send(_node.Payment(FakeNode.AddressOf(_node.Wallet.Keys.ScriptOf(change: false, 20)), new Sats(5_000), new Sats(500))));
+        Assert.Equal((uint[])[21u], await AssignAsync(allocator, 1));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task A_script_that_any_partition_has_given_away_is_passed_over(int partition)
+    {
+        // Those of a version that asked the node for each: then it was restored from a backup, and knows nothing of them.
+        for (var i = 0u; i < 40; i++)
+        {
+            var chosen = new AssignAddress(NewId(), _wallets[partition], AddressPurpose.Deposit, _node.Wallet.Keys.ScriptOf(change: false, i));
+            Assert.Equal(Outcome.Accepted, (await _two.Set[partition].SubmitAsync(chosen, Tenant)).Outcome);
+        }
+        var allocator = NewAllocator();
+        Assert.All(await AssignAsync(allocator, 1), index => Assert.True(index >= 40));
+        var many = await AssignAsync(allocator, 0, many: 20);
+        Assert.Equal(20, many.Distinct().Count());
+        Assert.All(many, index => Assert.True(index >= 40));
+    }
+
+    [Fact]
+    public async Task The_wallet_looks_for_an_address_before_it_is_journaled()
+    {
+        var allocator = NewAllocator();
+        _two.Journals[0].AppendBegun.Reset();
+        _two.Journals[0].Close();
+        var asking = allocator.AssignAsync(NewId(), _wallets[0], Tenant, AddressPurpose.Deposit, 700, Cancel);
+        await Task.Run(() => _two.Journals[0].AppendBegun.Wait(Cancel), Cancel);
+        Assert.False(asking.IsCompleted);
+        Assert.True(_node.Wallet.IsMine([.. _node.Wallet.Keys.ScriptOf(change: false, 699).Span]));
+        _two.Journals[0].Open();
+        Assert.Equal(700, ((AssignAddresses)(await asking).Entry!.Command).Addresses.Count);
+    }
+
+    [Fact]
+    public async Task A_retry_is_answered_with_the_same_addresses_and_other_terms_are_refused()
+    {
+        var (allocator, id) = (NewAllocator(), NewId());
+        var first = await allocator.AssignAsync(id, _wallets[1], Tenant, AddressPurpose.Deposit, 5, Cancel);
+        var calls = _fake.Calls;
+        var again = await allocator.AssignAsync(id, _wallets[1], Tenant, AddressPurpose.Deposit, 5, Cancel);
+        Assert.True(again.IsRetry);
+        Assert.Equal(((AssignAddresses)first.Entry!.Command).Addresses, ((AssignAddresses)again.Entry!.Command).Addresses);
+        Assert.Equal(Outcome.IdReused, (await allocator.AssignAsync(id, _wallets[1], Tenant, AddressPurpose.Deposit, 6, Cancel)).Outcome);
+        Assert.Equal(Outcome.IdReused, (await allocator.AssignAsync(id, _wallets[1], Tenant, AddressPurpose.Deposit, Cancel)).Outcome);
+        Assert.Equal(Outcome.WalletNotFound, (await allocator.AssignAsync(NewId(), _wallets[1], Tenant + 1, AddressPurpose.Deposit, 5, Cancel)).Outcome);
+        Assert.Equal(calls, _fake.Calls);
+    }
+
+    [Fact]
+    public async Task Many_at_a_time_get_different_ones()
+    {
+        var allocator = NewAllocator();
+        var answers = await Task.WhenAll(Enumerable.Range(0, 40).Select(i => Task.Run(() => AssignAsync(allocator, i % 2, many: i % 4 == 0 ? 30 : null), Cancel)));
+        var indexes = answers.SelectMany(a => a).ToArray();
+        Assert.Equal((10 * 30) + 30, indexes.Length);
+        Assert.Equal(indexes.Length, indexes.Distinct().Count());
+    }
+
+    [Fact]
+    public async Task With_another_wallet_nothing_is_given_away()
+    {
+        var foreign = new AssignAddress(NewId(), _wallets[1], AddressPurpose.Deposit, RuleScript(1), new AddressOrigin(5, 0));
+        await _two.Set[1].SubmitAsync(foreign, Tenant);
+        var allocator = NewAllocator();
+        await Assert.ThrowsAsync<WalletMismatchException>(() => allocator.CheckAsync(Cancel));
+        await Assert.ThrowsAsync<NodeUnavailableException>(() => AssignAsync(allocator, 0));
+    }
+
+    [Fact]
+    public async Task Nor_with_one_that_does_not_know_what_a_node_chose_before()
+    {
+        await _two.Set[0].SubmitAsync(new AssignAddress(NewId(), _wallets[0], AddressPurpose.Deposit, RuleScript(2)), Tenant);
+        var allocator = NewAllocator();
+        await Assert.ThrowsAsync<WalletMismatchException>(() => allocator.CheckAsync(Cancel));
+        await Assert.ThrowsAsync<NodeUnavailableException>(() => AssignAsync(allocator, 1));
+    }
+
+    [Fact]
+    public async Task A_wallet_that_looks_for_too_few_is_told_and_that_it_must_be_rescanned_is_journaled()
+    {
+        for (var i = 0; i < 700; i++) _node.Mine(_node.Chain.Tip, []);
+        var allocator = NewAllocator();
+        await AssignAsync(allocator, 0);
+        var backup = _node.Wallet.BackUp();
+        await _two.Set.First.SubmitAsync(new MoveCursor(500, _node.Chain.At(500)!.Hash));
+        await AssignAsync(allocator, 1, many: 59);
+        await _two.Set.First.SubmitAsync(new MoveCursor(600, _node.Chain.At(600)!.Hash));
+        await AssignAsync(allocator, 0, many: 100);
+        await allocator.CheckAsync(Cancel);
+        Assert.Null(await RescanAsync());
+
+        _node.Restore(backup);
+        Assert.False(_node.Wallet.IsMine([.. _node.Wallet.Keys.ScriptOf(change: false, 159).Span]));
+        await allocator.CheckAsync(Cancel);
+        Assert.True(_node.Wallet.IsMine([.. _node.Wallet.Keys.ScriptOf(change: false, 159).Span]));
+        // From what the oldest of those that it did not look for is above of, and a reorganisation lower.
+        Assert.Equal(500u - Limits.CursorRingMax, await RescanAsync());
+        // That is so until it was rescanned, whatever it looks for by now.
+        var noted = await allocator.CheckAsync(Cancel);
+        await _two.Set.First.SubmitAsync(new MarkRescan(500u - Limits.CursorRingMax, Done: true));
+        await allocator.CheckAsync(Cancel);
+        Assert.NotNull(await RescanAsync());
+        Assert.True(await allocator.NoteRescanAsync(noted, Cancel));
+        Assert.False(await allocator.NoteRescanAsync(noted, Cancel));
+        await _two.Set.First.SubmitAsync(new MarkRescan(500u - Limits.CursorRingMax, Done: true));
+        await allocator.CheckAsync(Cancel);
+        Assert.Null(await RescanAsync());
+
+        // Whoever asks for one finds it out as well.
+        _node.Restore(backup);
+        Assert.Equal((uint[])[160u], await AssignAsync(allocator, 0));
+        Assert.Equal(500u - Limits.CursorRingMax, await RescanAsync());
+    }
+
+    [Fact]
+    public async Task A_wallet_without_the_descriptor_gives_none()
+    {
+        var (seam, node) = NodeOfCalls.Create();
+        node.On(nameof(IBitcoinNode.ListDescriptorsAsync), (CancellationToken _) => (IReadOnlyList<WalletDescriptor>)
+        [
+            new("wpkh(x)", Active: true, Internal: false, new DescriptorRange(0, 9), 0),
+            new("tr(x)", Active: true, Internal: true, new DescriptorRange(0, 9), 0),
+            new("tr(y)", Active: false, Internal: false, new DescriptorRange(0, 9), 0),
+            new("tr(z)", Active: true, Internal: false, null, 0),
+        ]);
+        await using var allocator = new AddressAllocator(_two.Set, seam, Settings, NullLogger.Instance);
+        await Assert.ThrowsAsync<NodeUnavailableException>(() => AssignAsync(allocator, 0));
+    }
+
+    private static OperationId NewId() => ClientIds.Next(TimeProvider.System);
+
+    private static ByteString RuleScript(byte number) => new([0x51, 32, .. new byte[31], number]);
+
+    private AddressAllocator NewAllocator()
+    {
+        _made.Add(new AddressAllocator(_two.Set, new BitcoinRpcNode(_rpc, "wallet"), Settings, NullLogger.Instance));
+        return _made[^1];
+    }
+
+    private Task<uint?> RescanAsync() => _two.Set.First.QueryAsync(ledger => ledger.Rescan);
+
+    /// <summary>The indexes that a wallet of a partition is given.</summary>
+    private async Task<uint[]> AssignAsync(AddressAllocator allocator, int partition, int? many = null)
+    {
+        var answer = many is { } count
+            ? await allocator.AssignAsync(NewId(), _wallets[partition], Tenant, AddressPurpose.Deposit, count, Cancel)
+            : await allocator.AssignAsync(NewId(), _wallets[partition], Tenant, AddressPurpose.Deposit, Cancel);
+        Assert.Equal(Outcome.Accepted, answer.Outcome);
+        DerivedAddress[] made = answer.Entry!.Command switch
+        {
+            AssignAddresses a => [.. a.Addresses],
+            AssignAddress a => [new DerivedAddress(a.Origin!.Value.Index, a.Script)],
+            _ => [],
+        };
+        foreach (var address in made)
+        {
+            Assert.Equal(_node.Wallet.Keys.ScriptOf(change: false, address.Index), address.Script);
+            Assert.True(_node.Wallet.IsMine([.. address.Script.Span]));
+            var known = await _two.Set[partition].QueryAsync(ledger => ledger.FindAddress(address.Script));
+            Assert.Equal((_wallets[partition], address.Index), (known!.Wallet, known.Origin!.Value.Index));
+        }
+        return [.. made.Select(a => a.Index)];
+    }
+}
