@@ -113,9 +113,23 @@ snapshot.SetAction(async (parsed, _) =>
     result.Print(parsed.GetValue(json));
 });
 
+var deposits = new Option<int>("--deposits") { Description = "Deposits in one block", DefaultValueFactory = _ => 3_000 };
+var outputs = new Option<int>("--outputs") { Description = "Deposits that one transaction makes", DefaultValueFactory = _ => 1 };
+var addresses = new Option<int>("--addresses") { Description = "Addresses that are asked for, 1,000 at once; 0 for no such run", DefaultValueFactory = _ => 100_000 };
+var bitcoin = new Command("bitcoin", "Seconds until a block full of deposits is credited, on a real regtest node; and addresses a second")
+{
+    deposits, outputs, addresses,
+};
+bitcoin.SetAction(async (parsed, stop) =>
+{
+    var result = await BitcoinBench.RunAsync(new BitcoinBenchOptions(
+        parsed.GetValue(deposits), parsed.GetValue(outputs), parsed.GetValue(addresses), parsed.GetValue(runs), parsed.GetValue(folder)!), stop);
+    result.Print(parsed.GetValue(json));
+});
+
 var root = new RootCommand("Bitcache benchmarks. Figures are of this machine, beside floors and peers measured in the same run.")
 {
-    json, runs, seconds, folder, engine, http, peers, recovery, history, snapshot, micro, EmptyEndpoint.Create(),
+    json, runs, seconds, folder, engine, http, peers, recovery, history, snapshot, bitcoin, micro, EmptyEndpoint.Create(),
 };
 using var signals = new StopSignals();
 // Signals are ours: the library would end a benchmark before it has removed what it started.
