@@ -13,6 +13,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Engine.Settlement;
 
+/// <summary>Which copy of the wallet the node has, as far as it can be told.</summary>
+/// <param name="Noted">See <see cref="WalletKeys.ReadNoteAsync"/>.</param>
+/// <param name="Extended">How often a copy was told to look for what it had missed: what was rescanned before counts no more.</param>
+internal readonly record struct WalletState(uint? Noted, int Extended);
+
 /// <summary>Used by whoever asks for addresses and by the settlement loop, one at a time.</summary>
 public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node, EngineSettings settings, ILogger log) : IAsyncDisposable
 {
@@ -20,11 +25,12 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
     private const int AttemptsMax = 16;
 
     private readonly WalletKeys _keys = new(node, settings.Network);
-    // Its holder owns the two below, and the keys.
+    // Its holder owns what is below, and the keys.
     private readonly SemaphoreSlim _one = new(1);
     private uint _next;
     // The descriptor that the newest addresses are known to come from.
     private string? _verified;
+    private int _extended;
 
     /// <summary>What is known of the wallet when it was asked.</summary>
     /// <param name="Noted">See <see cref="WalletKeys.ReadNoteAsync"/>.</param>
@@ -50,16 +56,16 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
     }
 
     /// <summary>Sees to it that the node's wallet is the one that our addresses come from, and looks for all of them.</summary>
-    /// <returns>Which copy of it this is, by its own note.</returns>
+    /// <returns>Which copy of it this is.</returns>
     /// <exception cref="NodeException">The node's.</exception>
     /// <exception cref="WalletMismatchException">It is another wallet.</exception>
-    internal async Task<uint?> CheckAsync(CancellationToken cancel)
+    internal async Task<WalletState> CheckAsync(CancellationToken cancel)
     {
         await _one.WaitAsync(cancel);
         try
         {
             _verified = null;
-            return (await PrepareAsync(cancel)).Noted;
+            return new WalletState((await PrepareAsync(cancel)).Noted, _extended);
         }
         finally
         {
@@ -68,15 +74,15 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
     }
 
     /// <summary>Notes in the wallet that it was rescanned and misses nothing any more.</summary>
-    /// <param name="noted">As <see cref="CheckAsync"/> said before the rescan.</param>
+    /// <param name="state">As <see cref="CheckAsync"/> said before the rescan.</param>
     /// <returns>False if it is another copy by now.</returns>
-    internal async Task<bool> NoteRescanAsync(uint? noted, CancellationToken cancel)
+    internal async Task<bool> NoteRescanAsync(WalletState state, CancellationToken cancel)
     {
         await _one.WaitAsync(cancel);
         try
         {
             var descriptor = await _keys.FindAsync(cancel);
-            if (await _keys.ReadNoteAsync(descriptor, cancel) != noted) return false;
+            if (await _keys.ReadNoteAsync(descriptor, cancel) != state.Noted) return false;
             await _keys.WriteNoteAsync(descriptor, cancel);
             return true;
         }
@@ -178,7 +184,7 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
         _next = Math.Max(_next, index + 1);
         return noted >= index
             ? new Prepared(descriptor, noted, MissesNothing: true)
-            : new Prepared(await WatchAgainAsync(descriptor, noted, index, cancel), noted, MissesNothing: false);
+            : new Prepared(await WatchAgainAsync(noted, index, cancel), noted, MissesNothing: false);
     }
 
     /// <exception cref="WalletMismatchException">It is not the wallet that the address came from.</exception>
@@ -190,7 +196,7 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
     }
 
     /// <summary>Has a copy of the wallet from before look for everything that was given away since.</summary>
-    private async Task<WalletDescriptor> WatchAgainAsync(WalletDescriptor descriptor, uint? noted, uint index, CancellationToken cancel)
+    private async Task<WalletDescriptor> WatchAgainAsync(uint? noted, uint index, CancellationToken cancel)
     {
         var lowest = (await partitions.QueryAllAsync(ledger => ledger.LowestOrigin(noted + 1 ?? 0))).Min() ?? 0;
         // Also what a reorganisation has put below, as far as one is followed at all.
@@ -198,6 +204,9 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
         // Durable first: once the wallet looks for them, nothing here would tell that it has to be rescanned.
         var marked = await partitions.First.SubmitAsync(new MarkRescan(from, Done: false));
         if (marked.Outcome == Outcome.Accepted) log.WalletFallenBehind(noted, index, from);
+        // Asked behind the note: what was asked before it may be of another copy.
+        var descriptor = await _keys.FindAsync(cancel);
+        if (descriptor.Range!.Value.Last < index) _extended++;
         return await _keys.WatchAsync(descriptor, index, cancel);
     }
 

@@ -26,14 +26,14 @@ internal sealed class DepositTurn(PartitionSet partitions, IBitcoinNode node, Ad
     /// <exception cref="CursorLostException">The node knows none of the blocks that were looked at before.</exception>
     public async Task<RescanProgress?> TakeAsync(int tip, CancellationToken cancel)
     {
-        var noted = await addresses.CheckAsync(cancel);
+        var state = await addresses.CheckAsync(cancel);
         for (var looks = 0; looks < LooksMax; looks++)
         {
-            var rescan = await _rescan.AdvanceAsync(tip, noted, cancel);
+            var rescan = await _rescan.AdvanceAsync(tip, state, cancel);
             if (rescan is { IsOver: false }) return rescan;
             // What it does not find may be a reason to rescan.
             if (!await _deposits.LookAsync(rescan?.From, cancel)) continue;
-            if (rescan is { } over && await addresses.NoteRescanAsync(noted, cancel))
+            if (rescan is { } over && await addresses.NoteRescanAsync(state, cancel))
             {
                 await _rescan.FinishAsync(over);
                 log.RescanFinished(over.From, over.Last);

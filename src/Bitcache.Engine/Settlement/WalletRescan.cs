@@ -23,23 +23,23 @@ internal sealed class WalletRescan(PartitionSet partitions, IBitcoinNode node)
     /// <summary>A run to begin with; shorter ones follow if the node does not answer in time.</summary>
     private const int BlocksMax = 1_000;
 
-    private (uint From, uint? Noted)? _what;
+    private (uint From, WalletState State)? _what;
     private int _next;
     private int _blocks = BlocksMax;
 
     /// <summary>Goes on with the rescan that is due.</summary>
     /// <param name="tip">The height of the chain. What comes later the wallet sees by itself.</param>
-    /// <param name="noted">Which copy of the wallet it is, as <see cref="AddressAllocator.CheckAsync"/> says: with another, all begins anew.</param>
+    /// <param name="state">Which copy of the wallet it is, as <see cref="AddressAllocator.CheckAsync"/> says: with another, all begins anew.</param>
     /// <returns>Null if none is due.</returns>
     /// <exception cref="NodeException">The node's; the same blocks are looked at again.</exception>
-    public async Task<RescanProgress?> AdvanceAsync(int tip, uint? noted, CancellationToken cancel)
+    public async Task<RescanProgress?> AdvanceAsync(int tip, WalletState state, CancellationToken cancel)
     {
         if (await partitions.First.QueryAsync(ledger => ledger.Rescan) is not { } from)
         {
             _what = null;
             return null;
         }
-        if (_what != (from, noted)) (_what, _next, _blocks) = ((from, noted), (int)from, BlocksMax);
+        if (_what != (from, state)) (_what, _next, _blocks) = ((from, state), (int)from, BlocksMax);
         if (_next <= tip)
         {
             var last = Math.Min(tip, _next + _blocks - 1);
