@@ -82,9 +82,10 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
             isWhole &= transaction is not null;
             foreach (var deposit in deposits) sightings[deposit.OutPoint] = ToSighting(deposit, transaction);
         }
-        var forgotten = open.Where(d => d.State != DepositState.Frozen && d.Height > 0 && sightings[d.OutPoint].Forgotten).ToArray();
-        if (from is null && await MustRescanAsync(forgotten)) return (null, false);
-        _missing = [.. forgotten.Select(d => d.OutPoint)];
+        var newest = cursor?.Height ?? 0;
+        var forgotten = open.Where(d => sightings[d.OutPoint].Forgotten && IsWorthRescan(d, newest)).ToArray();
+        var mustRescan = from is null && await MustRescanAsync(forgotten, newest);
+        if (!mustRescan) _missing = [.. forgotten.Select(d => d.OutPoint)];
         // A script belongs to one wallet, and its deposits are booked where that lives.
         var known = await partitions.QueryAllAsync(ledger => sightings.Values
             .Where(s => ledger.FindAddress(s.Script) is not null)
@@ -93,14 +94,21 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
         // Side by side, so that they share syncs; they touch different outputs. No more than leave room in the queue for others.
         foreach (var some in known.SelectMany((found, number) => found.Select(k => (Home: partitions[number], k.Sighting, k.Deposit))).Chunk(AppliedAtOnce))
             await Task.WhenAll(some.Select(k => ApplyAsync(k.Home, k.Sighting, k.Deposit)));
-        return (changes.LastBlock, isWhole);
+        return mustRescan ? (null, false) : (changes.LastBlock, isWhole);
     }
 
-    /// <summary>Wallets do not forget by themselves: this one is a copy from before it knew, or another node's. Rescanned, it may
-    /// know again; what it does not even then is set aside.</summary>
-    private async Task<bool> MustRescanAsync(Deposit[] forgotten)
+    /// <summary>What has been set aside for longer than the ring reaches back was double-spent, and no rescan finds it.</summary>
+    private static bool IsWorthRescan(Deposit deposit, uint newest) =>
+        deposit.State != DepositState.Frozen || HeightOf(deposit, newest) + Limits.CursorRingMax > newest;
+
+    /// <summary>Where it was last; for one that waits for a block, where the next one is looked for.</summary>
+    private static uint HeightOf(Deposit deposit, uint newest) => deposit.Height > 0 ? deposit.Height : newest;
+
+    /// <summary>Wallets do not forget by themselves: this one is a copy from before it knew, or another node's, or a reorganisation
+    /// took what it knew. What it forgot is set aside at once; rescanned, it may know again.</summary>
+    private async Task<bool> MustRescanAsync(Deposit[] forgotten, uint newest)
     {
-        if (forgotten.Where(d => !_missing.Contains(d.OutPoint)).Min(d => (uint?)d.Height) is not { } lowest) return false;
+        if (forgotten.Where(d => !_missing.Contains(d.OutPoint)).Min(d => (uint?)HeightOf(d, newest)) is not { } lowest) return false;
         await partitions.First.SubmitAsync(new MarkRescan(lowest - Math.Min(lowest, (uint)settings.FinalityDepth), Done: false));
         return true;
     }

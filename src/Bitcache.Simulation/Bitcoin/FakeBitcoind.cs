@@ -12,6 +12,7 @@ namespace Bitcache.Simulation.Bitcoin;
 /// <summary>Answers at once, on the caller's thread: nothing in it waits or takes time, and a timeout is thrown, not waited for.</summary>
 internal sealed class FakeBitcoind : HttpMessageHandler
 {
+    private readonly Lock _answering = new();
     private readonly NodeFaults _faults;
     private readonly FakeCalls _calls;
     private readonly List<(int After, Request Request)> _late = [];
@@ -46,7 +47,8 @@ internal sealed class FakeBitcoind : HttpMessageHandler
     {
         try
         {
-            return Task.FromResult(Answer(Read(request)));
+            // One call at a time, as with the node's own lock; tests may call from many threads.
+            lock (_answering) return Task.FromResult(Answer(Read(request)));
         }
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
         {

@@ -77,15 +77,16 @@ public sealed class DepositLookTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_the_node_does_not_know_is_set_aside_once_its_wallet_was_rescanned_and_asked_for_at_every_look()
+    public async Task What_the_node_does_not_know_is_set_aside_and_asked_for_at_every_look()
     {
         Pay(confirmations: 3);
         await LookAsync();
         Assert.Equal(DepositState.Credited, (await DepositAsync()).State);
         _listed.Clear();
         _height++;
-        // The wallet may be an old copy: it is rescanned first, and until then nothing goes on.
+        // The wallet may be an old copy, too: until it is rescanned nothing goes on.
         Assert.False(await _watcher.LookAsync(Cancel));
+        Assert.Equal(DepositState.Frozen, (await DepositAsync()).State);
         Assert.True(await _watcher.LookAsync(0, Cancel));
         Assert.Equal(DepositState.Frozen, (await DepositAsync()).State);
         _asked = new WalletTransaction(_output.Txid, 4, Block(98), 98, null, [], [], []);

@@ -210,9 +210,10 @@ internal sealed class RestoreSchedule : IDisposable
 
     private async Task<bool> LookAsync()
     {
-        var due = await _ledger.Set.First.QueryAsync(ledger => ledger.Rescan);
+        var (due, restores) = (await _ledger.Set.First.QueryAsync(ledger => ledger.Rescan), Restores);
         var rescan = await _turn.TakeAsync(_node.Chain.Tip.Height, CancellationToken.None);
-        _isRestored &= rescan is not null;
+        // One that came in the middle of it was looked at in part only.
+        _isRestored &= rescan is not null || Restores != restores;
         if (due is not null && await _ledger.Set.First.QueryAsync(ledger => ledger.Rescan) is null) Rescans++;
         return rescan is null;
     }
