@@ -39,7 +39,7 @@ internal static class BitcoinBench
         if (rates.Count > 0) (details["addresses"], details["addressesPerSecond"]) = (options.Addresses, BenchResult.Median(rates));
         return new BenchResult(
             "bitcoin", "seconds from the wallet's knowing a block to its deposits' being credited", [.. credits.Select(c => c.Credited)],
-            new Dictionary<string, double> { ["the node's own list of them"] = BenchResult.Median([.. credits.Select(c => c.Credited / c.List)]) }, details);
+            new Dictionary<string, double> { ["floor"] = BenchResult.Median([.. credits.Select(c => c.Credited / c.List)]) }, details);
     }
 
     /// <param name="Wallet">How long the node's wallet took for the block once the chain had it.</param>
@@ -48,7 +48,8 @@ internal static class BitcoinBench
 
     private static async Task<List<Credit>> CreditAsync(BitcoinBenchOptions options, string folder, CancellationToken stop)
     {
-        await using var node = await RegtestNode.StartAsync(Path.Combine(folder, "node"), stop);
+        // Some nodes make smaller blocks than they accept.
+        await using var node = await RegtestNode.StartAsync(Path.Combine(folder, "node"), stop, "-blockmaxweight=3990000");
         await using var engine = await OpenAsync(node, folder, stop);
         var payers = new DepositPayers(node);
         var credits = new List<Credit>();
@@ -63,6 +64,8 @@ internal static class BitcoinBench
             var watch = Stopwatch.StartNew();
             await node.Rpc.CallAsync(null, "syncwithvalidationinterfacequeue", [], stop);
             var wallet = watch.Elapsed.TotalSeconds;
+            var left = await node.Rpc.CallAsync(null, "getmempoolinfo", [], a => a.Get("size").ToInt(), stop);
+            if (left > 0) throw new BenchFailedException($"{left} of the transactions have no room in one block");
             watch.Restart();
             await engine.SettleAsync(stop);
             var credited = watch.Elapsed.TotalSeconds;
@@ -94,8 +97,8 @@ internal static class BitcoinBench
             DataFolder = Path.Combine(folder, "data"),
             Origin = "bench.example/log",
             ConfirmationsToCredit = [new ConfirmationRule(0, 1)],
-            // Turns are taken when they are asked for.
-            PollInterval = TimeSpan.FromHours(1),
+            // The longest there is: turns are taken when they are asked for.
+            PollInterval = TimeSpan.FromMinutes(10),
         },
         node.Node, TimeProvider.System, NullLoggerFactory.Instance, Environment.FailFast, stop);
 
