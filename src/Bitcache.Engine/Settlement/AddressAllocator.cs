@@ -13,11 +13,6 @@ using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Engine.Settlement;
 
-/// <summary>Which copy of the wallet the node has, as far as it can be told.</summary>
-/// <param name="Noted">See <see cref="WalletKeys.ReadNoteAsync"/>.</param>
-/// <param name="Extended">How often a copy was told to look for what it had missed: what was rescanned before counts no more.</param>
-internal readonly record struct WalletState(uint? Noted, int Extended);
-
 /// <summary>Used by whoever asks for addresses and by the settlement loop, one at a time.</summary>
 public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node, EngineSettings settings, ILogger log) : IAsyncDisposable
 {
@@ -30,12 +25,10 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
     private uint _next;
     // The descriptor that the newest addresses are known to come from.
     private string? _verified;
-    private int _extended;
 
     /// <summary>What is known of the wallet when it was asked.</summary>
-    /// <param name="Noted">See <see cref="WalletKeys.ReadNoteAsync"/>.</param>
     /// <param name="MissesNothing">Whether it has looked for all that was given away, ever since.</param>
-    private readonly record struct Prepared(WalletDescriptor Descriptor, uint? Noted, bool MissesNothing);
+    private readonly record struct Prepared(WalletDescriptor Descriptor, WalletNote Note, bool MissesNothing);
 
     /// <summary>Gives a wallet a fresh address, or the one that this id got before.</summary>
     /// <exception cref="NodeUnavailableException">There is no node to ask, or no wallet to derive from.</exception>
@@ -56,16 +49,16 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
     }
 
     /// <summary>Sees to it that the node's wallet is the one that our addresses come from, and looks for all of them.</summary>
-    /// <returns>Which copy of it this is.</returns>
+    /// <returns>Its note, which tells copies of it apart.</returns>
     /// <exception cref="NodeException">The node's.</exception>
     /// <exception cref="WalletMismatchException">It is another wallet.</exception>
-    internal async Task<WalletState> CheckAsync(CancellationToken cancel)
+    internal async Task<WalletNote> CheckAsync(CancellationToken cancel)
     {
         await _one.WaitAsync(cancel);
         try
         {
             _verified = null;
-            return new WalletState((await PrepareAsync(cancel)).Noted, _extended);
+            return (await PrepareAsync(cancel)).Note;
         }
         finally
         {
@@ -73,24 +66,20 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
         }
     }
 
-    /// <summary>Notes in the wallet that it was rescanned and misses nothing any more.</summary>
-    /// <param name="state">As <see cref="CheckAsync"/> said before the rescan.</param>
-    /// <returns>False if it is another copy by now.</returns>
-    internal async Task<bool> NoteRescanAsync(WalletState state, CancellationToken cancel)
+    /// <summary>Notes in the wallet that a run of a rescan begins with it, so that it is known again afterwards.</summary>
+    /// <param name="note">As <see cref="CheckAsync"/> read it.</param>
+    /// <returns>The name of the run; null if it is another copy by now.</returns>
+    internal Task<string?> BeginRunAsync(WalletNote note, CancellationToken cancel)
     {
-        await _one.WaitAsync(cancel);
-        try
-        {
-            var descriptor = await _keys.FindAsync(cancel);
-            if (await _keys.ReadNoteAsync(descriptor, cancel) != state.Noted) return false;
-            await _keys.WriteNoteAsync(descriptor, cancel);
-            return true;
-        }
-        finally
-        {
-            _one.Release();
-        }
+        var run = Guid.NewGuid().ToString("N");
+        return NoteAsync(n => n == note, (_, n) => n with { Run = run }, run, cancel);
     }
+
+    /// <summary>Notes in the wallet that it was rescanned and misses nothing any more.</summary>
+    /// <param name="run">The newest of the rescan.</param>
+    /// <returns>Null if it is another copy than the one of that run.</returns>
+    internal Task<string?> EndRunsAsync(string run, CancellationToken cancel) =>
+        NoteAsync(n => n.Run == run, (descriptor, _) => WholeNote(descriptor), run, cancel);
 
     /// <summary>When whoever is at it is through.</summary>
     public async ValueTask DisposeAsync()
@@ -147,13 +136,13 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
         await _one.WaitAsync(cancel);
         try
         {
-            var (descriptor, noted, missesNothing) = await PrepareAsync(cancel);
+            var (descriptor, note, missesNothing) = await PrepareAsync(cancel);
             var first = Math.Max(_next, descriptor.Next);
             var last = first + (uint)count - 1;
             if (first > Limits.AddressIndexMax - (uint)count) throw new WalletMismatchException("the wallet's descriptor has no more addresses");
             descriptor = await _keys.WatchAsync(descriptor, last, cancel);
             // What is noted of a wallet that is being rescanned is that it misses something, until that is over.
-            if (missesNothing && !(noted >= last)) await _keys.WriteNoteAsync(descriptor, cancel);
+            if (missesNothing && !(note.UpTo >= last)) await _keys.WriteNoteAsync(descriptor, WholeNote(descriptor) with { Run = note.Run }, cancel);
             _next = first + (uint)count;
             return (descriptor, first);
         }
@@ -178,13 +167,13 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
             }
             _verified = descriptor.Text;
         }
-        var noted = await _keys.ReadNoteAsync(descriptor, cancel);
-        if (highest is null) return new Prepared(descriptor, noted, MissesNothing: true);
+        var note = await _keys.ReadNoteAsync(descriptor, cancel);
+        if (highest is null) return new Prepared(descriptor, note, MissesNothing: true);
         var index = highest.Origin!.Value.Index;
         _next = Math.Max(_next, index + 1);
-        return noted >= index
-            ? new Prepared(descriptor, noted, MissesNothing: true)
-            : new Prepared(await WatchAgainAsync(noted, index, cancel), noted, MissesNothing: false);
+        return note.UpTo >= index
+            ? new Prepared(descriptor, note, MissesNothing: true)
+            : new Prepared(await WatchAgainAsync(note.UpTo, index, cancel), note, MissesNothing: false);
     }
 
     /// <exception cref="WalletMismatchException">It is not the wallet that the address came from.</exception>
@@ -205,10 +194,31 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
         var marked = await partitions.First.SubmitAsync(new MarkRescan(from, Done: false));
         if (marked.Outcome == Outcome.Accepted) log.WalletFallenBehind(noted, index, from);
         // Asked behind the note: what was asked before it may be of another copy.
-        var descriptor = await _keys.FindAsync(cancel);
-        if (descriptor.Range!.Value.Last < index) _extended++;
-        return await _keys.WatchAsync(descriptor, index, cancel);
+        return await _keys.WatchAsync(await _keys.FindAsync(cancel), index, cancel);
     }
+
+    /// <summary>Writes another note into the wallet, if the one there is as it has to be.</summary>
+    /// <returns>What was given, or null if it is not.</returns>
+    private async Task<string?> NoteAsync(
+        Predicate<WalletNote> isExpected, Func<WalletDescriptor, WalletNote, WalletNote> change, string given, CancellationToken cancel)
+    {
+        await _one.WaitAsync(cancel);
+        try
+        {
+            var descriptor = await _keys.FindAsync(cancel);
+            var note = await _keys.ReadNoteAsync(descriptor, cancel);
+            if (!isExpected(note)) return null;
+            await _keys.WriteNoteAsync(descriptor, change(descriptor, note), cancel);
+            return given;
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    /// <summary>That a wallet looks for all addresses of its range, and has missed none.</summary>
+    private static WalletNote WholeNote(WalletDescriptor descriptor) => new(descriptor.Range!.Value.Last, null);
 
     private async Task<bool> IsMineAsync(DepositAddress address, CancellationToken cancel) =>
         (await node.GetAddressInfoAsync(TextOf(address), cancel)).IsMine;

@@ -12,7 +12,7 @@ internal sealed class DepositTurn(PartitionSet partitions, IBitcoinNode node, Ad
 {
     private const int LooksMax = 2;
 
-    private readonly WalletRescan _rescan = new(partitions, node);
+    private readonly WalletRescan _rescan = new(partitions, node, addresses);
     private readonly DepositWatcher _deposits = new(partitions, node, settings, log);
 
     /// <inheritdoc cref="DepositWatcher.LookAnew"/>
@@ -26,14 +26,13 @@ internal sealed class DepositTurn(PartitionSet partitions, IBitcoinNode node, Ad
     /// <exception cref="CursorLostException">The node knows none of the blocks that were looked at before.</exception>
     public async Task<RescanProgress?> TakeAsync(int tip, CancellationToken cancel)
     {
-        var state = await addresses.CheckAsync(cancel);
         for (var looks = 0; looks < LooksMax; looks++)
         {
-            var rescan = await _rescan.AdvanceAsync(tip, state, cancel);
+            var rescan = await _rescan.AdvanceAsync(tip, await addresses.CheckAsync(cancel), cancel);
             if (rescan is { IsOver: false }) return rescan;
             // What it does not find may be a reason to rescan.
             if (!await _deposits.LookAsync(rescan?.From, cancel)) continue;
-            if (rescan is { } over && await addresses.NoteRescanAsync(state, cancel))
+            if (rescan is { } over && await addresses.EndRunsAsync(over.Run, cancel) is not null)
             {
                 await _rescan.FinishAsync(over);
                 log.RescanFinished(over.From, over.Last);

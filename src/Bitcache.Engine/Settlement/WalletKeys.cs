@@ -15,12 +15,32 @@ namespace Bitcache.Engine.Settlement;
 /// <summary>The wallet cannot be what our addresses come from: its operator must act.</summary>
 public sealed class WalletMismatchException(string reason) : Exception(reason);
 
+/// <summary>What is written in the wallet about itself; each copy of it has the one of its time.</summary>
+/// <param name="UpTo">The index up to which it is known to have looked for every address since it was given away; null if for none.</param>
+/// <param name="Run">Names the newest run of a rescan that was begun with this copy; null if there was none.</param>
+internal readonly record struct WalletNote(uint? UpTo, string? Run)
+{
+    private const string Begin = "bitcache: looks for addresses up to ";
+    private const string Rescan = "; rescan ";
+    private const string None = "none";
+
+    /// <summary>Anything else is no note.</summary>
+    public static WalletNote Parse(string? label)
+    {
+        if (label is null || !label.StartsWith(Begin, StringComparison.Ordinal)) return default;
+        var parts = label[Begin.Length..].Split(Rescan, 2);
+        uint? upTo = uint.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : null;
+        return new WalletNote(upTo, parts.Length == 2 ? parts[1] : null);
+    }
+
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"{Begin}{UpTo?.ToString(CultureInfo.InvariantCulture) ?? None}{(Run is null ? "" : Rescan)}{Run}");
+}
+
 /// <summary>Asks, derives, extends. Knows nothing that the node does not.</summary>
 internal sealed class WalletKeys(IBitcoinNode node, BitcoinNetwork network)
 {
-    private const string Note = "bitcache: looks for addresses up to ";
-
-    // The descriptor's first address, beside which the note stands.
+    // The descriptor's first address, whose label the note is.
     private (string Descriptor, string Address)? _first;
 
     /// <summary>The descriptor that fresh addresses come from.</summary>
@@ -48,22 +68,11 @@ internal sealed class WalletKeys(IBitcoinNode node, BitcoinNetwork network)
         return descriptor;
     }
 
-    /// <summary>Up to which index this copy of the wallet is known to have looked for every address since it was given away; null if
-    /// it says nothing.</summary>
-    public async Task<uint?> ReadNoteAsync(WalletDescriptor descriptor, CancellationToken cancel)
-    {
-        var label = (await node.GetAddressInfoAsync(await FirstAsync(descriptor, cancel), cancel)).Label;
-        return label is not null && label.StartsWith(Note, StringComparison.Ordinal)
-            && uint.TryParse(label.AsSpan(Note.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index : null;
-    }
+    public async Task<WalletNote> ReadNoteAsync(WalletDescriptor descriptor, CancellationToken cancel) =>
+        WalletNote.Parse((await node.GetAddressInfoAsync(await FirstAsync(descriptor, cancel), cancel)).Label);
 
-    /// <summary>Notes in the wallet that it looks for all addresses of its range, and has missed none.</summary>
-    public async Task<uint> WriteNoteAsync(WalletDescriptor descriptor, CancellationToken cancel)
-    {
-        var last = descriptor.Range!.Value.Last;
-        await node.SetLabelAsync(await FirstAsync(descriptor, cancel), string.Create(CultureInfo.InvariantCulture, $"{Note}{last}"), cancel);
-        return last;
-    }
+    public async Task WriteNoteAsync(WalletDescriptor descriptor, WalletNote note, CancellationToken cancel) =>
+        await node.SetLabelAsync(await FirstAsync(descriptor, cancel), note.ToString(), cancel);
 
     /// <summary>The scripts of a run of indexes.</summary>
     public async Task<DerivedAddress[]> DeriveAsync(WalletDescriptor descriptor, uint first, int count, CancellationToken cancel)

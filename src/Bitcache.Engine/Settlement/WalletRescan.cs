@@ -1,6 +1,7 @@
 // Has the node's wallet look through the chain again, in runs of blocks that it answers in time: one run in each turn of the
 // loop, so that epochs are closed meanwhile. That it has to is in the ledger, and a process that begins anew begins it
-// anew; how far it has come is remembered here only.
+// anew; how far it has come is remembered here only. A copy of the wallet that takes its place meanwhile has seen nothing of
+// it: so each run has a name, noted in the wallet before it, and the next one goes on from there only where it finds that name.
 
 using Bitcache.Core;
 using Bitcache.Engine.Bitcoin;
@@ -12,35 +13,43 @@ namespace Bitcache.Engine.Settlement;
 /// <param name="From">The first block of it.</param>
 /// <param name="Next">The next block that the wallet has to look at.</param>
 /// <param name="Last">The newest that it has to look at.</param>
-internal readonly record struct RescanProgress(uint From, int Next, int Last)
+/// <param name="Run">The name of the newest run.</param>
+internal readonly record struct RescanProgress(uint From, int Next, int Last, string Run)
 {
     public bool IsOver => Next > Last;
 }
 
 /// <summary>Owned by the settlement loop.</summary>
-internal sealed class WalletRescan(PartitionSet partitions, IBitcoinNode node)
+internal sealed class WalletRescan(PartitionSet partitions, IBitcoinNode node, AddressAllocator addresses)
 {
     /// <summary>A run to begin with; shorter ones follow if the node does not answer in time.</summary>
     private const int BlocksMax = 1_000;
 
-    private (uint From, WalletState State)? _what;
+    private (uint From, string Run)? _what;
     private int _next;
     private int _blocks = BlocksMax;
 
     /// <summary>Goes on with the rescan that is due.</summary>
     /// <param name="tip">The height of the chain. What comes later the wallet sees by itself.</param>
-    /// <param name="state">Which copy of the wallet it is, as <see cref="AddressAllocator.CheckAsync"/> says: with another, all begins anew.</param>
+    /// <param name="note">The wallet's, as <see cref="AddressAllocator.CheckAsync"/> read it just before.</param>
+    /// <param name="cancel">Ends the wait for the node.</param>
     /// <returns>Null if none is due.</returns>
     /// <exception cref="NodeException">The node's; the same blocks are looked at again.</exception>
-    public async Task<RescanProgress?> AdvanceAsync(int tip, WalletState state, CancellationToken cancel)
+    public async Task<RescanProgress?> AdvanceAsync(int tip, WalletNote note, CancellationToken cancel)
     {
         if (await partitions.First.QueryAsync(ledger => ledger.Rescan) is not { } from)
         {
             _what = null;
             return null;
         }
-        if (_what != (from, state)) (_what, _next, _blocks) = ((from, state), (int)from, BlocksMax);
-        if (_next <= tip)
+        if (_what is not { } what || what != (from, note.Run)) (_what, _next, _blocks) = (null, (int)from, BlocksMax);
+        var isDue = _next <= tip;
+        if (isDue || _what is null)
+        {
+            var run = await addresses.BeginRunAsync(note, cancel);
+            _what = (from, run ?? throw new NodeException(NodeFailure.Unknown, "another copy of the wallet was loaded just now"));
+        }
+        if (isDue)
         {
             var last = Math.Min(tip, _next + _blocks - 1);
             try
@@ -55,7 +64,7 @@ internal sealed class WalletRescan(PartitionSet partitions, IBitcoinNode node)
             }
             _next = last + 1;
         }
-        return new RescanProgress(from, _next, tip);
+        return new RescanProgress(from, _next, tip, _what!.Value.Run);
     }
 
     /// <summary>What the rescan found is booked.</summary>

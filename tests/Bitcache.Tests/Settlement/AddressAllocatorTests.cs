@@ -169,12 +169,17 @@ public sealed class AddressAllocatorTests : IAsyncLifetime
         // From what the oldest of those that it did not look for is above of, and a reorganisation lower.
         Assert.Equal(500u - Limits.CursorRingMax, await RescanAsync());
         // That is so until it was rescanned, whatever it looks for by now.
-        var noted = await allocator.CheckAsync(Cancel);
+        var note = await allocator.CheckAsync(Cancel);
         await _two.Set.First.SubmitAsync(new MarkRescan(500u - Limits.CursorRingMax, Done: true));
         await allocator.CheckAsync(Cancel);
         Assert.NotNull(await RescanAsync());
-        Assert.True(await allocator.NoteRescanAsync(noted, Cancel));
-        Assert.False(await allocator.NoteRescanAsync(noted, Cancel));
+        var run = await allocator.BeginRunAsync(note, Cancel);
+        Assert.NotNull(run);
+        // A copy that knows nothing of the run is not taken for the one that was rescanned.
+        Assert.Null(await allocator.BeginRunAsync(note, Cancel));
+        Assert.Null(await allocator.EndRunsAsync("another", Cancel));
+        Assert.Equal(run, await allocator.EndRunsAsync(run, Cancel));
+        Assert.Null(await allocator.EndRunsAsync(run, Cancel));
         await _two.Set.First.SubmitAsync(new MarkRescan(500u - Limits.CursorRingMax, Done: true));
         await allocator.CheckAsync(Cancel);
         Assert.Null(await RescanAsync());
