@@ -76,7 +76,7 @@ public enum FamilyState : byte
     Confirmed = 3,
     Final = 4,
     Abandoned = 5,
-    /// <summary>Signed, and no transaction of it can ever confirm any more.</summary>
+    /// <summary>Signed, or with its signer, and no transaction of it can ever confirm any more.</summary>
     Dead = 6,
 }
 
@@ -123,7 +123,7 @@ public sealed record Family(
 
     public bool IsLive => State is FamilyState.Opened or FamilyState.Signed or FamilyState.Confirmed;
 
-    /// <summary>Something of it was signed, and nothing will become of it any more.</summary>
+    /// <summary>Something of it was signed, or might have been elsewhere, and nothing will become of it any more.</summary>
     public bool HasEnded => State is FamilyState.Final or FamilyState.Dead;
 
     /// <summary>It pays nobody and anchors nothing: it makes one coin of the hot wallet's many.</summary>

@@ -8,10 +8,16 @@ public sealed partial class Ledger
     /// <summary>What ended settlement for good: a stranger spent the output that only the next anchor may spend.</summary>
     public FinalSpend? SettlementStop { get; private set; }
 
+    /// <summary>What made a transaction of our own impossible for good, if its family is dead.</summary>
+    public FinalSpend? FindLoss(Txid transaction) =>
+        _families.Dead.FirstOrDefault(f => f.Transactions.Any(t => t.Txid == transaction))?.Spend;
+
     private ApplyResult ApplyDeclareFamilyDead(DeclareFamilyDead command, in ApplyContext context, Span<byte> record)
     {
         var family = FindFamily(command.Family);
-        Assert(family.State == FamilyState.Signed, "a family dies with its transactions, of which none is in a block");
+        Assert(
+            family is { State: FamilyState.Signed } or { State: FamilyState.Opened, Prepared: not null },
+            "a family dies with its transactions, signed ones and those with their signer, of which none is in a block");
         Assert(family.Spend is null, "what a stranger took of an anchor was in a block for good");
         Assert(!family.Txids.Contains(command.Cause.Spender), "no family dies by a transaction of its own");
         Assert(

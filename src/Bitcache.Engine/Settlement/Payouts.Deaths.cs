@@ -11,6 +11,21 @@ public sealed partial class Payouts
     /// <summary>How the death of a family is found out. Tests plant a mistake here.</summary>
     internal Func<Family, CancellationToken, Task<FinalSpend?>>? FindDeath { get; init; }
 
+    // At which height families of which nothing but an unsigned transaction is out were last asked about, by their numbers.
+    private readonly Dictionary<long, int> _unsignedAt = [];
+
+    /// <summary>Of what is with its signer, and was never sent from here, no broadcast tells that its coins are gone: they are
+    /// looked at once a block.</summary>
+    private async Task<string> AwaitSignerAsync(Family family, int height, CancellationToken cancel)
+    {
+        if (!_unsignedAt.TryGetValue(family.Number, out var asked) || asked != height)
+        {
+            if (await BuryAsync(family, cancel)) return "dead";
+            _unsignedAt[family.Number] = height;
+        }
+        return Unsigned(family.Prepared!);
+    }
+
     /// <summary>Journals that a family is dead, if it is: its withdrawals are free for one new family.</summary>
     private async Task<bool> BuryAsync(Family family, CancellationToken cancel)
     {

@@ -26,7 +26,8 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
     private const int OpenTriesMax = 3;
 
     private readonly PayoutBuilder _builder = new(node, settings);
-    private readonly SpendFinder _spends = new(node, settings.FinalityDepth);
+    private readonly SpendFinder _spends = new(node, settings.FinalityDepth, async transaction =>
+        (await partitions.QueryAllAsync(ledger => ledger.FindLoss(transaction))).FirstOrDefault(loss => loss is not null));
     private readonly Dictionary<long, int> _turnsWithoutCoins = [];
     // Replacements that were refused, and why: by family, each with the height at which it is not tried again.
     private readonly Dictionary<long, (int Height, string Why)> _notReplaced = [];
@@ -110,8 +111,9 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         }
         Waiting = waiting;
         // What was noted of a family goes with it.
-        foreach (var ended in _turnsWithoutCoins.Keys.Union(_notReplaced.Keys).Except(waiting.Keys).ToArray())
+        foreach (var ended in _turnsWithoutCoins.Keys.Union(_notReplaced.Keys).Union(_unsignedAt.Keys).Except(waiting.Keys).ToArray())
         {
+            _unsignedAt.Remove(ended);
             _turnsWithoutCoins.Remove(ended);
             _notReplaced.Remove(ended);
         }
@@ -165,7 +167,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
             if (await NoticeAsync(family, height, cancel)) return "signed elsewhere";
             return family.State switch
             {
-                FamilyState.Opened when family.Prepared is not null => Unsigned(family.Prepared),
+                FamilyState.Opened when family.Prepared is not null => await AwaitSignerAsync(family, height, cancel),
                 FamilyState.Opened => await BuildAsync(family, height, mayPay, cancel),
                 FamilyState.Signed => await SendAsync(family, height, cancel),
                 FamilyState.Confirmed => await FollowAsync(family, height, cancel),

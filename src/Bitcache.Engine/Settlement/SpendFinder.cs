@@ -11,7 +11,8 @@ namespace Bitcache.Engine.Settlement;
 /// <param name="Depth">How many blocks deep the spender is.</param>
 public sealed record FoundSpend(FinalSpend Spend, int Depth);
 
-public sealed class SpendFinder(IBitcoinNode node, int finalityDepth)
+/// <param name="findLoss">What is known to have made a transaction of our own impossible; nothing is, where it is not given.</param>
+public sealed class SpendFinder(IBitcoinNode node, int finalityDepth, Func<Txid, Task<FinalSpend?>>? findLoss = null)
 {
     /// <summary>Outputs of transactions that lost are followed so far back. One step is what reorganisations make.</summary>
     private const int StepsMax = 5;
@@ -30,7 +31,7 @@ public sealed class SpendFinder(IBitcoinNode node, int finalityDepth)
         {
             if (await node.GetTransactionAsync(txid, cancel) is { } known) conflicts.AddRange(known.Conflicts);
         }
-        var signed = (int)family.Attempts[0].Height;
+        var signed = family.Attempts.Count > 0 ? (int)family.Attempts[0].Height : 0;
         foreach (var output in shared)
         {
             if (await FindLossAsync(output, own, conflicts, signed, StepsMax, cancel) is { } spend) return spend;
@@ -60,12 +61,14 @@ public sealed class SpendFinder(IBitcoinNode node, int finalityDepth)
     private async Task<FinalSpend?> FindLossAsync(
         OutPoint output, HashSet<Txid> own, IReadOnlyList<Txid> conflicts, int signed, int steps, CancellationToken cancel)
     {
-        // Without what made it the node tells nothing of it.
-        if (await node.GetTransactionAsync(output.Txid, cancel) is not { } parent) return null;
+        // Without what made it the node tells nothing of it. What became of that may be known, if it was ours.
+        if (await node.GetTransactionAsync(output.Txid, cancel) is not { } parent) return await FindKnownLossAsync(output.Txid, cancel);
         if (parent.Confirmations >= 1)
         {
-            return await FindAsync(output, conflicts, signed, cancel) is { } found && found.Depth >= finalityDepth && !own.Contains(found.Spend.Spender)
-                ? found.Spend : null;
+            var found = await FindAsync(output, conflicts, Math.Max(signed, parent.Height ?? 0), cancel);
+            // What came back late from its signer may have lost its coin before it was signed, though not before there was one.
+            if (found is null && parent.Height < signed) found = await FindAsync(output, [], parent.Height.Value, cancel);
+            return found is not null && found.Depth >= finalityDepth && !own.Contains(found.Spend.Spender) ? found.Spend : null;
         }
         if (parent.Confirmations > -finalityDepth || steps == 0 || !BitcoinTransaction.TryParse(parent.Raw, out var lost) || lost.Txid != output.Txid) return null;
         foreach (var input in lost.Inputs)
@@ -74,6 +77,10 @@ public sealed class SpendFinder(IBitcoinNode node, int finalityDepth)
         }
         return null;
     }
+
+    private async Task<FinalSpend?> FindKnownLossAsync(Txid transaction, CancellationToken cancel) =>
+        findLoss is not null && await findLoss(transaction) is { } loss
+        && await LookAtAsync(loss.Spender, loss.Output, cancel) is { } found && found.Depth >= finalityDepth ? found.Spend : null;
 
     /// <summary>Believes the node's wallet no more than its blocks: the transaction must have the bytes that spend the output,
     /// and stand in a block that is on the best chain.</summary>

@@ -132,11 +132,11 @@ internal sealed partial record Model(
             FinishFamily c => Finish(c),
             ExpireWithdrawal c => ExpireLate(c.Withdrawal),
             ChargeWithdrawal c => Charge(c.Withdrawal),
-            DeclareFamilyDead c => c.Family == StoppedAt ? (null, this) : GiveUp(c.Family, FamilyState.Signed, FamilyState.Dead),
+            DeclareFamilyDead c => c.Family == StoppedAt ? (null, this) : Bury(c.Family),
             SignChild c => Pay(c, OnFamily(c.Family, f => SignChild(c, f))),
             StopSettlement c => Stop(c),
             ArchiveFamily c => OnFamily(c.Family, f => MayArchive(c, f) ? f with { Archived = true } : null),
-            AbandonFamily c => GiveUp(c.Family, FamilyState.Opened, FamilyState.Abandoned),
+            AbandonFamily c => GiveUp(c.Family, f => f is { State: FamilyState.Opened, Prepared: null }, FamilyState.Abandoned),
             ExpireHold c => Expire(c),
             RaiseFloor c => c.Floor <= Floor ? (Outcome.Unchanged, this) : c.Floor > Now ? (null, this) : (Outcome.Accepted, Raise(c.Floor)),
             MarkRescan c => (c.Done ? c.FromHeight != Rescan : c.FromHeight >= Rescan)
@@ -357,9 +357,12 @@ internal sealed partial record Model(
         && (f.State == FamilyState.Dead || (f.State == FamilyState.Final && (!f.Anchor || Families.Skip((int)c.Family).Any(n => n.Anchor && n.State == FamilyState.Final))));
 
     /// <summary>A family ends without having paid: what it was for waits again.</summary>
-    private (Outcome?, Model) GiveUp(long number, FamilyState from, FamilyState to)
+    private (Outcome?, Model) Bury(long number) =>
+        GiveUp(number, f => f.State == FamilyState.Signed || f is { State: FamilyState.Opened, Prepared: not null }, FamilyState.Dead);
+
+    private (Outcome?, Model) GiveUp(long number, Func<ModelFamily, bool> may, FamilyState to)
     {
-        var (outcome, after) = OnFamily(number, f => f.State == from && (f.Prepared is null || to == FamilyState.Dead) ? f with { State = to, Prepared = null } : null);
+        var (outcome, after) = OnFamily(number, f => may(f) ? f with { State = to, Prepared = null } : null);
         if (outcome is null) return (null, this);
         var family = after.Families[(int)number - 1];
         return (outcome, after.Move(family, WithdrawalState.Queued, 0).With(Operator, w => w.Unhold(family.Cap).Credit(family.Cap)));

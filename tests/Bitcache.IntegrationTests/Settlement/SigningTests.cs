@@ -140,6 +140,35 @@ public sealed class SigningTests(RegtestFixture regtest) : IClassFixture<Regtest
         Assert.Equal(2, (await harness.FamilyAsync(1)).Confirmation!.Attempt);
     }
 
+    [Fact]
+    public async Task What_was_made_impossible_before_it_came_back_is_built_anew()
+    {
+        var (started, signer) = await StartAsync();
+        await using var harness = started;
+        var (key, first) = await AskAsync(harness);
+        // What this costs comes from outside, or reserves would be short.
+        var amount = (await signer.DecodePsbtAsync(Convert.ToBase64String(first.Prepared.Psbt.Span), Cancel)).Inputs[0].Spent!.Amount;
+        var own = await signer.GetRawChangeAddressAsync(Cancel);
+        var other = await signer.CreatePsbtAsync([Input(first)], [new PayOutput(own, amount - new Sats(1_000))], Cancel);
+        var spend = (await signer.WalletProcessPsbtAsync(other, Cancel)).Transaction!;
+        Assert.Equal(BroadcastOutcome.Accepted, (await regtest.Node.Node.SendRawTransactionAsync(spend, Cancel)).Outcome);
+        await regtest.Node.PayAsync(own, new Sats(10_000), Cancel);
+        await harness.MineAsync(EngineHarness.ToFinal - 1);
+        Assert.Equal(first.Prepared.Txid, Assert.Single(await harness.Engine.ListSigningAsync()).Prepared.Txid);
+        await harness.MineAsync(1);
+        var dead = await harness.FamilyAsync(1);
+        Assert.Equal((FamilyState.Dead, Input(first)), (dead.State, dead.Spend!.Output));
+        await harness.TurnAsync();
+
+        var second = Assert.Single(await harness.Engine.ListSigningAsync());
+        Assert.Equal(2, second.Family.Number);
+        Assert.Equal(dead.Withdrawals, second.Family.Withdrawals);
+        Assert.Equal(SignedOutcome.NotFound, await harness.Engine.TakeSignedAsync(first.Prepared.Txid, await SignAsync(signer, first.Prepared), Cancel));
+        Assert.Equal(SignedOutcome.Taken, await harness.Engine.TakeSignedAsync(second.Prepared.Txid, await SignAsync(signer, second.Prepared), Cancel));
+        await harness.TurnAsync();
+        await FinishAsync(harness, key);
+    }
+
     private static OutPoint Input(SigningRequest request)
     {
         Assert.True(Psbt.TryReadTransaction(request.Prepared.Psbt.Span, out var transaction));

@@ -71,6 +71,19 @@ public sealed class FamilyRules
         """);
 
     [Fact]
+    public void What_is_only_with_its_signer_dies_as_well_and_is_not_taken_back_then() => RuleTable.Run(WithdrawalRules.Funded + """
+        withdraw a S 400 id 1             Accepted              a 600 held 400
+        family 1 cap 100 of a/1           Accepted              op 4900 held 100
+        die 1 by x                        Impossible
+        prepare 1 1 fee 30                Accepted
+        die 1 by tx11                     Impossible
+        die 1 by x                        Accepted              op 5000
+        sign 1 1 fee 30                   Impossible
+        abandon 1                         Impossible
+        family 2 cap 100 of a/1           Accepted              op 4900 held 100
+        """);
+
+    [Fact]
     public void A_dead_anchor_lets_the_next_one_come() => RuleTable.Run(WithdrawalRules.Funded + """
         family 1 cap 100 anchor 1         Accepted              op 4900 held 100
         sign 1 1 fee 10                   Accepted

@@ -42,6 +42,76 @@ public sealed class FamilyFateTests
     }
 
     [Fact]
+    public void What_is_built_on_a_dead_anchor_dies_with_it_though_the_wallet_knows_neither()
+    {
+        using var scene = new PayoutScene();
+        scene.Withdraw();
+        scene.Turn();
+        scene.Mine(1);
+        scene.Turn();
+        var script = scene.Withdraw();
+        scene.Turn();
+        var (anchor, next) = (scene.Newest(1), scene.Newest(2));
+        Assert.Equal(anchor.Txid, next.Inputs[0].Spent.Txid);
+        scene.Node.Invalidate(scene.Node.Chain.BlockOf(anchor.Txid)!);
+        var thief = scene.Steal(anchor.Inputs[0].Spent);
+        scene.MineOnly(PayoutScene.Final, thief);
+        // The wallet is an older copy.
+        scene.Node.Wallet.Forget(next.Txid);
+        scene.Node.Wallet.Forget(anchor.Txid);
+        scene.Turn();
+        Assert.Equal((FamilyState.Dead, FamilyState.Dead), (scene.Family(1).State, scene.Family(2).State));
+        Assert.Equal(scene.Family(1).Spend, scene.Family(2).Spend);
+        scene.Turn();
+        scene.Mine(PayoutScene.Final);
+        scene.Turn();
+        Assert.Equal(1, scene.TimesPaid(script));
+        Assert.Equal(2 * 70_000_000, scene.Totals.Withdrawn);
+    }
+
+    [Fact]
+    public void What_never_came_back_from_its_signer_dies_when_its_coin_is_gone_for_good()
+    {
+        using var scene = new PayoutScene(isSignedElsewhere: true);
+        var script = scene.Withdraw();
+        scene.Turn();
+        var first = scene.Unsigned(1);
+        scene.MineOnly(1, scene.Steal(first.Inputs[0].Spent));
+        for (var depth = 1; depth < PayoutScene.Final; depth++)
+        {
+            scene.Turn();
+            Assert.Equal((FamilyState.Opened, first.Txid), (scene.Family(1).State, scene.Family(1).Prepared!.Txid));
+            scene.Mine(1);
+        }
+        scene.Restart();
+        scene.Turn();
+        Assert.Equal((FamilyState.Dead, first.Inputs[0].Spent), (scene.Family(1).State, scene.Family(1).Spend!.Output));
+        scene.Turn();
+        Assert.Equal(scene.Family(1).Withdrawals, scene.Family(2).Withdrawals);
+        // Its signer sends what comes next by itself.
+        Assert.Null(scene.Node.Send(scene.Unsigned(2)));
+        scene.Mine(PayoutScene.Final);
+        scene.Turn();
+        Assert.Equal([FamilyState.Dead, FamilyState.Final], scene.Ask(ledger => ledger.Families().Select(f => f.State).ToArray()));
+        Assert.Equal((1, 70_000_000), (scene.TimesPaid(script), scene.Totals.Withdrawn));
+    }
+
+    [Fact]
+    public void What_lost_its_coin_before_its_signer_handed_it_back_dies_as_well()
+    {
+        using var scene = new PayoutScene(isSignedElsewhere: true);
+        scene.Withdraw();
+        scene.Turn();
+        var unsigned = scene.Unsigned(1);
+        var thief = scene.Steal(unsigned.Inputs[0].Spent);
+        scene.MineOnly(PayoutScene.Final + 1, thief);
+        Assert.Equal(SignedOutcome.Taken, scene.HandBack(unsigned));
+        scene.Turn();
+        Assert.Equal((FamilyState.Dead, thief.Txid), (scene.Family(1).State, scene.Family(1).Spend!.Spender));
+        Assert.Equal(SignedOutcome.NotFound, scene.HandBack(unsigned));
+    }
+
+    [Fact]
     public void A_thief_that_leaves_the_chain_again_kills_nothing()
     {
         using var scene = new PayoutScene();

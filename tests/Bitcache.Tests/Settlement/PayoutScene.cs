@@ -24,7 +24,8 @@ internal sealed class PayoutScene : IDisposable
     private readonly WalletId _wallet = new(((UInt128)1 << 64) + 2);
     private PayoutTurn? _turn;
 
-    public PayoutScene(long feeCap = 20_000)
+    /// <param name="isSignedElsewhere">Whether the wallet has no keys.</param>
+    public PayoutScene(long feeCap = 20_000, bool isSignedElsewhere = false)
     {
         _settings = new EngineSettings
         {
@@ -35,8 +36,10 @@ internal sealed class PayoutScene : IDisposable
             FeeTargetBlocks = Target,
             FeeCapSat = feeCap,
             FallbackFeeRate = 2,
+            ExternalSigner = isSignedElsewhere,
         };
         Node = new FakeNode(1, "wallet") { IsWalletLoaded = true };
+        Node.Wallet.HasKeys = !isSignedElsewhere;
         _fake = new FakeBitcoind(Node);
         _rpc = _fake.Connect();
         Seam = new BitcoinRpcNode(_rpc, "wallet");
@@ -62,6 +65,13 @@ internal sealed class PayoutScene : IDisposable
 
     /// <summary>What the newest attempt of a family says on the chain.</summary>
     public BitcoinTransaction Newest(long number) => AnchorChain.Parse(Family(number).Attempts[^1]);
+
+    /// <summary>What of a family is with its signer.</summary>
+    public BitcoinTransaction Unsigned(long number) => FakePsbt.Read(Convert.ToBase64String(Family(number).Prepared!.Psbt.Span));
+
+    /// <summary>Its signer hands it back.</summary>
+    public SignedOutcome HandBack(BitcoinTransaction unsigned) =>
+        _ledger.Run(LastTurn.Signing.TakeAsync(unsigned.Txid, FakePsbt.Write(unsigned, isSigned: true), CancellationToken.None));
 
     public string Waiting(long number) => LastTurn.Waiting[number];
 

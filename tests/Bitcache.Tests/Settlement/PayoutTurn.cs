@@ -16,6 +16,15 @@ internal sealed class PayoutTurn(PartitionSet set, IBitcoinNode seam, EngineSett
     /// <summary>Whether epochs are anchored.</summary>
     public bool Anchors { get; init; } = true;
 
+    /// <summary>Whether reserves are compared with what is owed.</summary>
+    public bool Reserves { get; init; }
+
+    /// <summary>Whether they were found short in this turn.</summary>
+    public bool AreReservesShort { get; private set; }
+
+    /// <summary>Takes back what was signed elsewhere, once the turn has begun.</summary>
+    public Signing Signing { get; private set; } = new(set, [], seam);
+
     /// <summary>What live families wait for.</summary>
     public IReadOnlyDictionary<long, string> Waiting { get; private set; } = new Dictionary<long, string>();
 
@@ -26,12 +35,24 @@ internal sealed class PayoutTurn(PartitionSet set, IBitcoinNode seam, EngineSett
     {
         await new DepositWatcher(set, seam, settings, NullLogger.Instance).LookAsync(CancellationToken.None);
         var payouts = new Payouts(set, set.First, seam, settings, NullLogger.Instance) { FindDeath = FindDeath };
+        Signing = new Signing(set, [payouts], seam);
         await payouts.KeepBooksAsync();
+        AreReservesShort = Reserves && await AreShortAsync();
         var watch = new AnchorWatch(set, seam, settings.FinalityDepth, NullLogger.Instance);
-        if (!await watch.LookAsync(CancellationToken.None)) await payouts.OpenAsync(Anchors ? await NextAnchorAsync() : null, await payouts.FindDueAsync());
+        if (!await watch.LookAsync(CancellationToken.None))
+        {
+            await payouts.OpenAsync(Anchors ? await NextAnchorAsync() : null, AreReservesShort ? [] : await payouts.FindDueAsync());
+            if (!AreReservesShort) await new Consolidation(set, seam, settings, NullLogger.Instance).OpenAsync(height, CancellationToken.None);
+        }
         AnchorAlarm = watch.Alarm;
-        await payouts.DriveAsync(height, mayPay: true, CancellationToken.None);
+        await payouts.DriveAsync(height, mayPay: !AreReservesShort, CancellationToken.None);
         Waiting = payouts.Waiting;
+    }
+
+    private async Task<bool> AreShortAsync()
+    {
+        var cold = await new ColdWallet(seam, settings).AskAsync(CancellationToken.None);
+        return (await new Reserves(set, seam).FindAsync(cold.Coins, CancellationToken.None)).AreShort;
     }
 
     /// <summary>The newest closed epoch is anchored, once no anchor is unconfirmed.</summary>
