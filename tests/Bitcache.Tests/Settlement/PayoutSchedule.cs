@@ -2,13 +2,14 @@
 // the node before it is durable here (P10); money is conserved after every turn (P6); the anchors in the chain are one
 // history, each spending the output of the one before it.
 // Method: a simulated node and the engine's own watcher and payouts on one thread. A seed draws blocks, reorganisations,
-// evictions, restarts of the node, fee rates, payees that spend what is on its way to them, and in half of the seeds older
-// copies of the wallet and a thief with its keys; in others reorganisations deeper than final; which calls fail and how, how
-// much time passes, and when the process ends. After every turn what the node knows is held against what is durable; at the
-// end the chain goes on calmly until everything is paid, or settlement is over because the thief took the anchor's output.
+// evictions, restarts of the node, fee rates, payees that spend what is on its way to them, stops of all withdrawals; which
+// calls fail and how, how much time passes, and when the process ends. In half of the seeds there are older copies of the
+// wallet and a thief with its keys, in others reorganisations deeper than final; in some the wallet has no keys, and a signer
+// hands back what it likes; in some small coins are made one; in some reserves are compared, and part of them is cold. After
+// every turn what the node knows is held against what is durable; at the end the chain goes on calmly until everything is
+// paid, or settlement is over because the thief took the anchor's output.
 
 using Bitcache.Core;
-using Bitcache.Core.Bitcoin;
 using Bitcache.Engine;
 using Bitcache.Engine.Bitcoin;
 using Bitcache.Engine.Settlement;
@@ -16,7 +17,7 @@ using Bitcache.Simulation.Bitcoin;
 
 namespace Bitcache.Tests.Settlement;
 
-internal sealed class PayoutSchedule : NodeSchedule
+internal sealed partial class PayoutSchedule : NodeSchedule
 {
     // What a schedule may meet.
     public const string Withdrawals = "withdrawals";
@@ -29,6 +30,12 @@ internal sealed class PayoutSchedule : NodeSchedule
     public const string Evictions = "evictions";
     public const string Thefts = "thefts";
     public const string Deaths = "families that died";
+    public const string DeathsUnsigned = "families that died with nothing but an unsigned transaction out";
+    public const string Consolidations = "consolidations that became final";
+    public const string Stops = "stops of withdrawals";
+    public const string HeldBack = "turns in which a stop held something back";
+    public const string Shortages = "turns with reserves that were short";
+    public const string ShortWithWork = "turns with reserves that were short while withdrawals waited";
     public const string SettlementStops = "ends of settlement";
 
     private const int Rounds = 25;
@@ -38,9 +45,11 @@ internal sealed class PayoutSchedule : NodeSchedule
     private const int Deposits = 6;
     private const int TopUps = 3;
     private const int FirstBlocks = 20;
+    private const long SmallSat = 30_000;
+    private const int SmallDeposits = 6;
     /// <summary>Near its deadline a withdrawal leaves at once: most must wait for an epoch before that.</summary>
     private static readonly TimeSpan DeadlineMax = 6 * BatchPolicy.UrgentBefore;
-    private static readonly EngineSettings Settings = new()
+    private static readonly EngineSettings Common = new()
     {
         DataFolder = "/nowhere",
         Origin = "ledger.test/log",
@@ -50,6 +59,9 @@ internal sealed class PayoutSchedule : NodeSchedule
         FeeTargetBlocks = 1,
         FeeCapSat = 20_000,
         FallbackFeeRate = 2,
+        ConsolidateBelowFeeRate = 0,
+        ConsolidateFromCoins = 3,
+        ConsolidateCoinBelowSat = SmallSat,
     };
 
     private static readonly Disturbances Disturbances = new(FaultOneIn: 20, ChangeOneIn: 15, EndOneIn: 4, EndWithin: 16);
@@ -66,8 +78,14 @@ internal sealed class PayoutSchedule : NodeSchedule
     private readonly bool _isDeep;
     private readonly bool _hasThief;
     private readonly bool _takesAnchors;
+    // Whether reserves are compared with what is owed. A thief's fees are paid with cold coins then.
+    private readonly bool _hasReserves;
+    private readonly string _cold;
+    private readonly PayoutSigner? _signer;
+    private readonly EngineSettings _settings;
     private readonly NodeBug _bug;
     private PayoutTurn? _turn;
+    private bool _isCalm;
 
     public PayoutSchedule(int seed, NodeBug bug = NodeBug.None) : this(new Random(seed), bug)
     {
@@ -84,6 +102,16 @@ internal sealed class PayoutSchedule : NodeSchedule
         _isDeep = random.Next(4) == 0;
         _hasThief = !_isDeep && random.Next(3) > 0;
         _takesAnchors = _hasThief && random.Next(4) == 0;
+        _hasReserves = random.Next(3) == 0;
+        _cold = node.NewStranger();
+        if (random.Next(4) == 0) _signer = new PayoutSigner(node, random, Met);
+        node.Wallet.HasKeys = _signer is null;
+        _settings = Common with
+        {
+            ExternalSigner = _signer is not null,
+            ConsolidateBelowFeeRate = random.Next(3) == 0 ? 6 : 0,
+            ColdDescriptors = _hasReserves ? [$"addr({_cold})#00000000"] : [],
+        };
     }
 
     protected override void Play()
@@ -95,6 +123,7 @@ internal sealed class PayoutSchedule : NodeSchedule
             for (var steps = 1 + Draw.Next(2); steps > 0; steps--) ChangeWorld();
             if (Draw.Next(2) == 0) Withdraw();
             if (Draw.Next(3) == 0) CloseEpoch();
+            if (Draw.Next(_isStopped ? 3 : 30) == 0) Stop(!_isStopped);
             Disturb();
             Check();
         }
@@ -104,18 +133,22 @@ internal sealed class PayoutSchedule : NodeSchedule
     private void Begin()
     {
         for (var i = 0; i < FirstBlocks; i++) _node.Mine();
-        Books.Do(new Genesis(Settings.Origin, 3, 1, _operator, _anchorScript, []));
+        Books.Do(new Genesis(Common.Origin, 3, 1, _operator, _anchorScript, []));
         Books.Do(new CreateWallet(Books.NewId(), 1, _wallet), tenant: 1);
         for (var i = 0; i < TopUps; i++) Deposit(_operator, AddressPurpose.OperatorTopUp, Ledger.OperatorTenant);
         for (var i = 0; i < Deposits; i++) Deposit(_wallet, AddressPurpose.Deposit, tenant: 1);
-        for (var i = 0; i <= Settings.FinalityDepth; i++) _node.Mine();
+        if (_settings.ConsolidateBelowFeeRate > 0)
+        {
+            for (var i = 0; i < SmallDeposits; i++) Deposit(_wallet, AddressPurpose.Deposit, tenant: 1, 5_000);
+        }
+        for (var i = 0; i <= Common.FinalityDepth; i++) _node.Mine();
         Must.Hold(TakeTurn(), "The node is ready, and the gate is closed.");
     }
 
-    private void Deposit(WalletId wallet, AddressPurpose purpose, uint tenant)
+    private void Deposit(WalletId wallet, AddressPurpose purpose, uint tenant, long sat = 400_000)
     {
         var address = Assign(wallet, purpose, tenant);
-        Must.Hold(_node.Send(_node.Payment(address, new Sats(400_000 + Draw.Next(1_000)), new Sats(1_000))) is null, "A payment from outside is refused.");
+        Must.Hold(_node.Send(_node.Payment(address, new Sats(sat + Draw.Next(1_000)), new Sats(1_000))) is null, "A payment from outside is refused.");
     }
 
     private void Withdraw()
@@ -133,150 +166,27 @@ internal sealed class PayoutSchedule : NodeSchedule
 
     private void CloseEpoch() => Books.Do(new EpochCut(Books.NewId(), Books.Ask(ledger => ledger.LastEpoch?.Number ?? 0) + 1));
 
-    protected override void ChangeWorld()
+    private void Stop(bool stopped)
     {
-        switch (Draw.Next(16))
-        {
-            case < 4:
-                _node.Mine();
-                break;
-            case 4:
-                _node.Mine(_node.Chain.Tip, []);
-                break;
-            case < 8:
-                Reorganise();
-                break;
-            case 8:
-                if (Any(_node.Mempool.Transactions) is not { } evicted) break;
-                _node.Evict(evicted.Txid);
-                Met.Count(Evictions);
-                break;
-            case 9:
-                _node.Restart();
-                break;
-            case 10 or 11:
-                SpendPayout();
-                break;
-            case 12 or 13:
-                if (_hasThief) Steal();
-                break;
-            case 14:
-                // An older copy of the wallet.
-                if (_hasThief && Any(Unconfirmed()) is { } forgotten) _node.Wallet.Forget(forgotten.Txid);
-                break;
-            default:
-                _node.Estimate = Draw.Next(3) == 0 ? null : new FeeRate(1_000 + Draw.Next(Draw.Next(4) == 0 ? 100_000 : 10_000));
-                break;
-        }
+        Books.Do(new StopWithdrawals(Books.NewId(), stopped));
+        NoteStop(stopped);
     }
 
-    private void Reorganise()
+    protected override async Task SettleAsync(BlockchainInfo chain)
     {
-        var depth = 1 + Draw.Next(Draw.Next(10) > 0 ? 4 : _isDeep ? 20 : Settings.FinalityDepth - 1);
-        _node.Invalidate(_node.Chain.At(_node.Chain.Tip.Height + 1 - depth)!);
-        Met.Count(Reorganisations);
-        for (var i = 0; i <= depth; i++)
-        {
-            if (Draw.Next(2) == 0) _node.Mine();
-            else _node.Mine(_node.Chain.Tip, []);
-        }
-    }
-
-    /// <summary>A payee spends what is not in a block yet: then it cannot be replaced.</summary>
-    private void SpendPayout()
-    {
-        if (Any(_node.Mempool.Transactions.Where(_node.Wallet.IsFromMe)) is not { } payout) return;
-        var paid = payout.Outputs.Index().Where(o => o.Item.Value.Value > 10_000 && !_node.Wallet.IsMine(o.Item.Script)).ToArray();
-        if (paid.Length == 0) return;
-        var (index, output) = paid[Draw.Next(paid.Length)];
-        _node.Send(FakeTransactions.Create(
-            [new OutPoint(payout.Txid, (uint)index)], [new(output.Value - new Sats(200), FakeNode.ScriptOf(_node.NewStranger()))]));
-    }
-
-    /// <summary>Somebody else with the wallet's keys spends what one of our transactions spends, to another place in the wallet, so
-    /// that there is something left to pay with.</summary>
-    private void Steal()
-    {
-        if (Any(Unconfirmed()) is not { } victim) return;
-        var coins = victim.Inputs.Select(i => i.Spent)
-            .Where(o => _node.Chain.FindCoin(o) is { } coin && (_takesAnchors || !_anchorScript.Span.SequenceEqual(coin.Output.Script))).ToArray();
-        if (coins.Length == 0) return;
-        var coin = coins[Draw.Next(coins.Length)];
-        var (value, fee) = (_node.Chain.FindCoin(coin)!.Value.Output.Value, new Sats(200 + Draw.Next(10_000)));
-        if (value.Value < fee.Value + 1_000) fee = new Sats(200);
-        var theft = FakeTransactions.Create([coin], [new(value - fee, _node.Wallet.NewScript(change: Draw.Next(2) == 0).Span.ToArray())]);
-        _thefts.Add(theft.Txid);
-        if (Draw.Next(2) == 0) _node.Send(theft);
-        else _node.Mine(_node.Chain.Tip, [theft]);
-    }
-
-    /// <summary>What the wallet spends in, and is in no block.</summary>
-    private IEnumerable<BitcoinTransaction> Unconfirmed() => _node.Wallet.Known
-        .Where(k => _node.Chain.BlockOf(k.Txid) is null && _node.Wallet.IsFromMe(k.Transaction)).Select(k => k.Transaction);
-
-    private BitcoinTransaction? Any(IEnumerable<BitcoinTransaction> transactions)
-    {
-        var all = transactions.ToArray();
-        return all.Length == 0 ? null : all[Draw.Next(all.Length)];
-    }
-
-    protected override Task SettleAsync(BlockchainInfo chain)
-    {
-        _turn = new PayoutTurn(Books.Set, Seam, Settings) { Anchors = !_isDeep, FindDeath = BuggyNode.DeathIn(Seam, _bug) };
-        return _turn.TakeAsync(chain.Blocks);
-    }
-
-    private void Check()
-    {
-        CheckedTotals();
-        var families = Books.Ask(ledger => ledger.Families().ToArray());
-        var durable = families.SelectMany(f => f.Transactions).Select(t => t.Txid).ToHashSet();
-        foreach (var known in _node.Wallet.Known.Where(k => _node.Wallet.IsFromMe(k.Transaction)))
-            Must.Hold(durable.Contains(known.Txid) || _thefts.Contains(known.Txid), $"P10: the node has {known.Txid}, which is not durable here.");
-        var paid = PaidByTheChain();
-        var givenBack = GivenBack();
-        foreach (var (key, script) in _withdrawals)
-        {
-            Must.Hold(paid.GetValueOrDefault(script) <= 1, $"P10: withdrawal {key} is paid {paid.GetValueOrDefault(script)} times.");
-            Must.Hold(!givenBack.Contains(key) || !paid.ContainsKey(script), $"P10: withdrawal {key} is paid and given back.");
-        }
-        Must.Hold(
-            Books.Ask(ledger => _withdrawals.Keys.Select(k => ledger.FindWithdrawal(k)!).All(w => w.Charge <= w.Fee)), "A withdrawal is charged more than was held.");
-        CheckAnchors();
-    }
-
-    private HashSet<WithdrawalKey> GivenBack() =>
-        Books.Ask(ledger => _withdrawals.Keys.Where(k => ledger.FindWithdrawal(k)!.State == WithdrawalState.Expired).ToHashSet());
-
-    /// <summary>How often the best chain pays each script.</summary>
-    private Dictionary<ByteString, int> PaidByTheChain() =>
-        InTheChain().SelectMany(t => t.Outputs).CountBy(o => new ByteString(o.Script)).ToDictionary();
-
-    /// <summary>Everything in the best chain but what miners get.</summary>
-    private IEnumerable<BitcoinTransaction> InTheChain()
-    {
-        for (var height = 1; _node.Chain.At(height) is { } block; height++)
-        {
-            foreach (var transaction in block.Transactions.Skip(1)) yield return transaction;
-        }
-    }
-
-    /// <summary>Whoever follows the chain from the first anchor finds one history: every other one spends the output of the one before it.</summary>
-    private void CheckAnchors()
-    {
-        OutPoint? tip = null;
-        foreach (var transaction in InTheChain())
-        {
-            var outputs = transaction.Outputs.Index().Where(o => _anchorScript.Span.SequenceEqual(o.Item.Script)).ToArray();
-            if (outputs.Length == 0) continue;
-            Must.Hold(outputs.Length == 1 && (tip is null || transaction.Inputs[0].Spent == tip), $"{transaction.Txid} begins another history.");
-            tip = new OutPoint(transaction.Txid, (uint)outputs[0].Index);
-        }
+        _turn = new PayoutTurn(Books.Set, Seam, _settings) { Anchors = !_isDeep, Reserves = _hasReserves, FindDeath = BuggyNode.DeathIn(Seam, _bug) };
+        await _turn.TakeAsync(chain.Blocks);
+        if (_signer is null) return;
+        if (_isCalm) await _signer.HandAllBackAsync(_turn.Signing, Books.Set);
+        else if (Draw.Next(2) == 0) await _signer.HandBackAsync(_turn.Signing, Books.Set);
     }
 
     private void CalmDown()
     {
+        _isCalm = true;
         _node.Estimate = null;
+        if (_isStopped) Stop(false);
+        PayToCold();
         CloseEpoch();
         for (var round = 0; round < CalmRoundsMax && !IsSettled(); round++)
         {
@@ -292,41 +202,11 @@ internal sealed class PayoutSchedule : NodeSchedule
         CountWhatWasMet();
     }
 
-    private void CountWhatWasMet()
-    {
-        var (families, charged, stop) = Books.Ask(ledger => (
-            ledger.Families().ToArray(), _withdrawals.Keys.Count(k => ledger.FindWithdrawal(k)!.Charge > Sats.Zero), ledger.SettlementStop));
-        Met.Count(Withdrawals, _withdrawals.Count);
-        Met.Count(Expired, GivenBack().Count);
-        Met.Count(Charged, charged);
-        Met.Count(Families, families.Count(f => f.State == FamilyState.Final));
-        Met.Count(Anchors, families.Count(f => f is { State: FamilyState.Final, Anchor: not null }));
-        Met.Count(Replacements, families.Sum(f => Math.Max(0, f.Attempts.Count - 1)));
-        Met.Count(Children, families.Count(f => f.FinalChild > 0));
-        Met.Count(Thefts, _thefts.Count);
-        Met.Count(Deaths, families.Count(f => f.State == FamilyState.Dead));
-        Met.Count(SettlementStops, stop is null ? 0 : 1);
-    }
-
     /// <summary>Whether every withdrawal is paid, or settlement is over and those that are not wait.</summary>
     private bool IsSettled()
     {
         var (isStopped, isLive, queued) = Books.Ask(ledger => (ledger.SettlementStop is not null, ledger.LiveFamilies().Count > 0, ledger.QueuedWithdrawals));
         return isStopped ? !isLive && Unpaid().Count == queued : Unpaid().Count == 0;
-    }
-
-    /// <summary>What the users were charged and what the operator bore are the fees of what confirmed.</summary>
-    private void CheckFees()
-    {
-        var (charged, fees, spent, left) = Books.Ask(ledger => (
-            _withdrawals.Keys.Sum(k => ledger.FindWithdrawal(k)!.Charge.ToMsat().Value),
-            ledger.Families().Where(f => f.State == FamilyState.Final).Sum(f => f.FeePaid.ToMsat().Value),
-            ledger.Totals.MiningFees, ledger.OperatorWallet));
-        Must.Hold(fees == spent, $"P6: {spent} msat of mining fees are booked, {fees} were paid.");
-        if (left.Owes || left.Frozen > Msat.Zero || left.Held > Msat.Zero) return;
-        Must.Hold(charged <= fees, $"{charged} msat were charged for mining that cost {fees}.");
-        var toppedUp = Books.Ask(ledger => ledger.DepositsOf(_operator).Where(d => d.Booked && d.State != DepositState.Reversed).Sum(d => d.Amount.ToMsat().Value));
-        Must.Hold(left.Available.Value == toppedUp + charged - fees, $"P6: the operator has {left.Available}, after {toppedUp} msat came in, {charged} from users, and mining cost {fees}.");
     }
 
     // What was final for us may have left the chain, if that went deeper; then the node sends it again.

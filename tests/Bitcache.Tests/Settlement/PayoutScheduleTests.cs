@@ -1,3 +1,5 @@
+using Bitcache.Engine.Settlement;
+
 namespace Bitcache.Tests.Settlement;
 
 /// <summary>F13 and F14 for withdrawals and anchors: every fault of a node, reorganisations, evictions, lost locks, older copies
@@ -23,6 +25,15 @@ public sealed class PayoutScheduleTests(ITestOutputHelper output)
         Schedules.AssertMet(met, PayoutSchedule.Thefts, Schedules.InAll / 4);
         Schedules.AssertMet(met, PayoutSchedule.Deaths, Schedules.InAll / 20);
         Schedules.AssertMet(met, PayoutSchedule.SettlementStops, Schedules.InAll / 100);
+        Schedules.AssertMet(met, PayoutSchedule.DeathsUnsigned, Schedules.InAll / 100);
+        Schedules.AssertMet(met, PayoutSchedule.Consolidations, Schedules.InAll / 20);
+        Schedules.AssertMet(met, PayoutSchedule.Stops, Schedules.InAll / 2);
+        Schedules.AssertMet(met, PayoutSchedule.HeldBack, Schedules.InAll / 2);
+        Schedules.AssertMet(met, PayoutSchedule.ShortWithWork, Schedules.InAll / 20);
+        Schedules.AssertMet(met, PayoutSigner.SentByItself, Schedules.InAll / 20);
+        Schedules.AssertMet(met, PayoutSigner.HandedBackReplaced, Schedules.InAll / 20);
+        foreach (var said in Enum.GetValues<SignedOutcome>().Where(o => o != SignedOutcome.None))
+            Schedules.AssertMet(met, PayoutSigner.Said(said), Schedules.InAll / 20);
     }
 
     [Fact]
