@@ -1,6 +1,6 @@
 // When withdrawals leave. Numbers only. As a rule those of an epoch leave when it has closed, with its anchor. In between
-// enough of them leave, or the oldest has waited long enough, or one is near its deadline; and while mining is dear,
-// those that can wait do.
+// enough of them leave, or the oldest has waited long enough, or one that bears its share of the fee is near its deadline;
+// and while mining is dear, those that can wait do.
 
 using Bitcache.Core;
 using Bitcache.Engine.Bitcoin;
@@ -14,7 +14,8 @@ public readonly record struct BatchMoment(long Closed, UnixTime? Now, FeeRate? R
 
 public static class BatchPolicy
 {
-    /// <summary>A withdrawal this near to its deadline leaves at once: it would go back otherwise.</summary>
+    /// <summary>A withdrawal this near to its deadline leaves at once where users bear the fees: it would go back otherwise. Where the
+    /// operator bears them it does go back, so that nobody has him send a transaction whenever he likes.</summary>
     public static readonly TimeSpan UrgentBefore = TimeSpan.FromMinutes(10);
 
     private const int SatsPerKvBInSatPerVB = 1_000;
@@ -24,16 +25,17 @@ public static class BatchPolicy
     public static Withdrawal[] Leaving(IReadOnlyList<Withdrawal> due, BatchMoment moment, EngineSettings settings)
     {
         var isDear = settings.FeeRatePatience > 0 && moment.Rate is { } rate && rate.SatsPerKvB > (long)settings.FeeRatePatience * SatsPerKvBInSatPerVB;
-        var ready = due.Where(w => !isDear || IsUrgent(w, moment.Now) || HasWaited(w, moment.Now, settings.WithdrawalWaitMax)).ToArray();
-        var isBatch = ready.Any(w => IsUrgent(w, moment.Now))
+        var ready = due.Where(w => !isDear || IsUrgent(w) || HasWaited(w, moment.Now, settings.WithdrawalWaitMax)).ToArray();
+        var isBatch = ready.Any(IsUrgent)
             || (settings.WithdrawalBatchCount > 0 && ready.Length >= settings.WithdrawalBatchCount)
             || (settings.WithdrawalBatchTime > TimeSpan.Zero && ready.Any(w => HasWaited(w, moment.Now, settings.WithdrawalBatchTime)));
         // Where one must leave, the others share what carries it.
         return isBatch ? ready : [.. ready.Where(w => w.Sequence < moment.Closed)];
-    }
 
-    private static bool IsUrgent(Withdrawal withdrawal, UnixTime? now) =>
-        withdrawal.Deadline is { } deadline && now is { } time && deadline.Milliseconds - time.Milliseconds <= (long)UrgentBefore.TotalMilliseconds;
+        bool IsUrgent(Withdrawal withdrawal) =>
+            settings.WithdrawalFeeShare && withdrawal.Deadline is { } deadline && moment.Now is { } now
+            && deadline.Milliseconds - now.Milliseconds <= (long)UrgentBefore.TotalMilliseconds;
+    }
 
     private static bool HasWaited(Withdrawal withdrawal, UnixTime? now, TimeSpan length) =>
         now is { } time && time.Milliseconds - withdrawal.Requested.Milliseconds >= (long)length.TotalMilliseconds;

@@ -141,13 +141,14 @@ internal sealed class EngineHarness : IAsyncDisposable
         return new Answer(paid.Outcome, paid.Sequence > 0 ? Partitions.HomeOf(payer).ReadEntry(paid.Sequence) : null, paid.Payer, paid.Payee);
     }
 
-    public async Task<WithdrawalKey> WithdrawAsync(WalletId wallet, string address, Sats amount, Sats? approvalFrom = null)
+    public async Task<WithdrawalKey> WithdrawAsync(WalletId wallet, string address, Sats amount, Sats? approvalFrom = null, UnixTime? deadline = null)
     {
         Assert.True(BitcoinAddress.TryParse(address, BitcoinNetwork.Regtest, out var script, out _));
         var id = NewId();
         var answer = await Partitions.SubmitAsync(new RequestWithdrawal(id, wallet, new ByteString(script), amount, Max: false)
         {
             ApprovalFrom = approvalFrom,
+            Deadline = deadline,
             AskedBy = ByteString.FromUtf8("asker"),
         }, tenant: 1);
         Assert.Equal(Outcome.Accepted, answer.Outcome);

@@ -164,6 +164,39 @@ public sealed class NodeTroubleTests(RegtestFixture regtest) : IClassFixture<Reg
     }
 
     [Fact]
+    public async Task What_no_transaction_could_pay_by_its_deadline_goes_back_and_what_one_was_signed_for_is_paid_after_it()
+    {
+        var node = await WalletAsync("late");
+        await using var harness = await EngineHarness.StartAsync(regtest.Node, node, feeCap: 3_000);
+        await harness.TopUpAsync(new Sats(7_000));
+        var (wallet, friend) = (await harness.FundedWalletAsync(new Sats(600_000)), await harness.CreateWalletAsync());
+        await harness.PayAsync(wallet, friend, new Msat(40_000_000));
+        var (first, second) = (await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel));
+        var deadline = new UnixTime(TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() + 10_000);
+        var signed = await harness.WithdrawAsync(wallet, first, new Sats(500_000), deadline: deadline);
+        await harness.CloseEpochAsync();
+        // All coins are in change that is in no block.
+        var late = await harness.WithdrawAsync(friend, second, new Sats(30_000), deadline: deadline);
+        await harness.CloseEpochAsync();
+        while (await StateAsync(harness, late) is not WithdrawalState.Expired)
+        {
+            Assert.True(TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() < deadline.Milliseconds + 60_000);
+            await harness.TurnAsync();
+        }
+        Assert.Equal(new Msat(40_000_000), (await harness.WalletAsync(friend)).Available);
+        Assert.Equal(WithdrawalState.InFamily, await StateAsync(harness, signed));
+
+        // Now there are coins again, and nothing to pay with them.
+        await harness.MineAsync(EngineHarness.ToFinal);
+        await harness.CloseEpochAsync();
+        await harness.MineAsync(EngineHarness.ToFinal);
+        Assert.Equal(WithdrawalState.Paid, await StateAsync(harness, signed));
+        Assert.Equal(500_000_000, (await harness.TotalsAsync()).Withdrawn);
+        Assert.Equal("0.00500000", await ReceivedAsync(first));
+        Assert.Equal("0.00000000", await ReceivedAsync(second));
+    }
+
+    [Fact]
     public async Task A_payment_that_would_take_the_anchors_output_is_not_signed()
     {
         var node = await WalletAsync("careless");
@@ -227,6 +260,9 @@ public sealed class NodeTroubleTests(RegtestFixture regtest) : IClassFixture<Reg
         Assert.Equal(Amount.ToMsat().Value, (await harness.TotalsAsync()).Withdrawn);
         Assert.Equal("0.00070000", await ReceivedAsync(address));
     }
+
+    private static Task<WithdrawalState> StateAsync(EngineHarness harness, WithdrawalKey key) =>
+        harness.Partition.QueryAsync(ledger => ledger.FindWithdrawal(key)!.State);
 
     private Task<string> ReceivedAsync(string address) =>
         regtest.Node.MinerAsync("getreceivedbyaddress", [address, 1], a => a.GetRawText(), EngineHarness.Cancel);

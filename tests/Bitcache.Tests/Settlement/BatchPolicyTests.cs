@@ -55,13 +55,16 @@ public sealed class BatchPolicyTests
     public void Near_a_deadline_all_leave(int minutesLeft, bool leave)
     {
         Withdrawal[] due = [Waiting(1), Waiting(2) with { Deadline = In(minutesLeft) }];
-        Assert.Equal(leave ? [1, 2] : [], Leaving(due, closed: 0, Settings));
+        Assert.Equal(leave ? [1, 2] : [], Leaving(due, closed: 0, Settings with { WithdrawalFeeShare = true }));
+        // Nobody has the operator send a transaction whenever he likes.
+        Assert.Empty(Leaving(due, closed: 0, Settings));
+        Assert.Equal([1], Leaving(due, closed: 2, Settings));
     }
 
     [Fact]
     public void While_mining_is_dear_only_those_leave_that_cannot_wait()
     {
-        var settings = Settings with { FeeRatePatience = 20, WithdrawalWaitMax = TimeSpan.FromHours(2), WithdrawalBatchCount = 2 };
+        var settings = Settings with { FeeRatePatience = 20, WithdrawalWaitMax = TimeSpan.FromHours(2), WithdrawalBatchCount = 2, WithdrawalFeeShare = true };
         Withdrawal[] due = [Waiting(1, minutes: 119), Waiting(2, minutes: 120), Waiting(3) with { Deadline = In(60) }];
         Assert.Equal([1, 2, 3], Leaving(due, closed: 9, settings, rate: 20_000));
         Assert.Equal([2], Leaving(due, closed: 9, settings, rate: 20_001));
