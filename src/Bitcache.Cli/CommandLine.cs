@@ -105,6 +105,9 @@ internal static class CommandLine
         OperatorCommands.Create(),
         SuspenseCommands.CreateList(),
         SuspenseCommands.CreateAssign(),
+        FrozenCommands.CreateList(),
+        FrozenCommands.CreateRelease(),
+        FrozenCommands.CreateReverse(),
         HealthCommand.Create(),
     ];
 

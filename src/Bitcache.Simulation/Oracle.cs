@@ -86,6 +86,7 @@ internal sealed class Oracle(Action<Entry> admit)
             ChargeWithdrawal c => (c.Withdrawal.Wallet, default),
             DecideWithdrawal c => (c.Wallet, default),
             AssignSuspense c => (default, c.Wallet),
+            SettleDeposit c => (after.Deposits[c.OutPoint].Wallet, default),
             CreateWallet c => (c.Wallet, entry.Payee),
             ExpireHold c => (c.Payer, entry.Payee),
             ChangeDeposit c => (after.Addresses[c.Script], entry.Payee),

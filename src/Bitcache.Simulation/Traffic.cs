@@ -58,6 +58,7 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
         < 90 when _wallets < WalletsMax => NewWallet(),
         < 92 => NextAddresses(),
         < 97 => NextWithdrawal(),
+        < 99 when Frozen.Any() && random.Next(3) == 0 => NextSettlement(),
         < 99 when Suspense.Any() && random.Next(3) > 0 => NextAssignment(),
         < 99 => (new StopWithdrawals(NewId(), random.Next(3) == 0), Ledger.OperatorTenant),
         _ => (new EpochCut(NewId(), Model.Epochs + random.Next(2)), Ledger.OperatorTenant),
@@ -84,6 +85,7 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
         SetFrozen f => f with { Frozen = !f.Frozen },
         StopWithdrawals s => s with { Stopped = !s.Stopped },
         DecideWithdrawal d => new DecideWithdrawal(d.Id, d.Wallet, !d.Approved, d.By),
+        SettleDeposit s => new SettleDeposit(s.Id, s.OutPoint, !s.Released, s.By, s.Reason),
         AssignSuspense a => a with { OutPoint = a.OutPoint with { Index = a.OutPoint.Index + 1 } },
         RequestWithdrawal w => w with { Deadline = new UnixTime((w.Deadline?.Milliseconds ?? 1_800_000_000_000) + 1) },
         AssignAddresses a => new AssignAddresses(a.Id, a.Wallet, a.Purpose, a.Height, [.. a.Addresses, .. a.Addresses]),
@@ -195,6 +197,16 @@ internal sealed class Traffic(Random random, SimClock clock, Oracle oracle)
     {
         var outputs = Suspense.Take(6).ToArray();
         return (new AssignSuspense(NewId(), outputs[random.Next(outputs.Length)], AnyWallet()), Ledger.OperatorTenant);
+    }
+
+    /// <summary>Deposits that are frozen, the newest first.</summary>
+    private IEnumerable<OutPoint> Frozen => Model.Deposits.Where(d => d.Value.State == DepositState.Frozen).OrderByDescending(d => d.Key.Index).Select(d => d.Key);
+
+    private (ClientCommand, uint) NextSettlement()
+    {
+        var outputs = Frozen.Take(6).ToArray();
+        var settlement = new SettleDeposit(NewId(), outputs[random.Next(outputs.Length)], random.Next(2) == 0, Keys[random.Next(Keys.Length)], Reference());
+        return (settlement, Ledger.OperatorTenant);
     }
 
     private (ClientCommand, uint) Own(Func<WalletId, ClientCommand> make)

@@ -92,6 +92,13 @@ public sealed partial class ApiClient(ApiConnection connection) : IDisposable
         string.Create(CultureInfo.InvariantCulture, $"/v1/operator/suspense/{output.Txid}/{output.Index}/assign"),
         new AssignmentRequest(id.ToString(), wallet.ToString()), Json.AssignmentRequest, Json.AssignmentReply, cancel);
 
+    public Task<Reply<Page<FrozenReply>>> GetFrozenAsync(Paging paging, CancellationToken cancel) =>
+        connection.GetAsync($"/v1/operator/frozen{paging}", Json.PageFrozenReply, cancel);
+
+    public Task<Reply<SettlementReply>> SettleDepositAsync(OutPoint output, bool released, string reason, OperationId id, CancellationToken cancel) => connection.PostAsync(
+        string.Create(CultureInfo.InvariantCulture, $"/v1/operator/frozen/{output.Txid}/{output.Index}/{(released ? "release" : "reverse")}"),
+        new SettlementRequest(id.ToString(), reason), Json.SettlementRequest, Json.SettlementReply, cancel);
+
     public Task<Reply<ClockReply>> ConfirmClockAsync(CancellationToken cancel) =>
         connection.PostAsync("/v1/operator/clock:confirm", Json.ClockReply, cancel);
 

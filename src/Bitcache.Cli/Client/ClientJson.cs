@@ -17,6 +17,7 @@ namespace Bitcache.Cli.Client;
 [JsonSerializable(typeof(FeesRequest))]
 [JsonSerializable(typeof(WithdrawalRequest))]
 [JsonSerializable(typeof(AssignmentRequest))]
+[JsonSerializable(typeof(SettlementRequest))]
 [JsonSerializable(typeof(ProblemBody))]
 [JsonSerializable(typeof(WalletReply))]
 [JsonSerializable(typeof(PaymentReply))]
@@ -49,6 +50,8 @@ namespace Bitcache.Cli.Client;
 [JsonSerializable(typeof(AssignmentReply))]
 [JsonSerializable(typeof(RescanRequest))]
 [JsonSerializable(typeof(RescanReply))]
+[JsonSerializable(typeof(Page<FrozenReply>))]
+[JsonSerializable(typeof(SettlementReply))]
 [JsonSerializable(typeof(HealthReply))]
 [JsonSerializable(typeof(HealthDetailsReply))]
 internal sealed partial class ClientJson : JsonSerializerContext;

@@ -68,6 +68,12 @@ internal static class Inputs
         DefaultValueFactory = _ => "",
     };
 
+    public static Option<string> Reason() => new("--reason")
+    {
+        Description = $"Why, for the journal: at most {Limits.ReferenceBytesMax} bytes.",
+        Required = true,
+    };
+
     /// <summary>The payees of a split and what each is paid.</summary>
     public static Argument<PartOfSplit[]> Parts() => new("part")
     {
@@ -174,7 +180,7 @@ internal static class Inputs
             var cut = text.IndexOf(':', StringComparison.Ordinal);
             if (cut > 0 && Txid.TryParse(text.AsSpan(0, cut), out var txid)
                 && uint.TryParse(text.AsSpan(cut + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var index)) return new OutPoint(txid, index);
-            result.AddError($"'{text}' is no output: write txid:index, as 'bitcache suspense' shows it");
+            result.AddError($"'{text}' is no output: write txid:index, as 'bitcache suspense' or 'bitcache frozen' shows it");
             return default;
         },
     };

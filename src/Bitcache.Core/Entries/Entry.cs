@@ -100,6 +100,7 @@ public sealed partial record Entry(
         EntryType.LegReceived or EntryType.SuspenseAssigned => HistorySides.Payee,
         EntryType.DepositChanged when ((ChangeDeposit)Command).IsInHistory => HistorySides.Payer,
         EntryType.WithdrawalDecided when !((DecideWithdrawal)Command).Approved => HistorySides.Payer,
+        EntryType.DepositSettled when !Released.IsZero => HistorySides.Payer,
         _ => HistorySides.None,
     };
 
@@ -279,6 +280,7 @@ public sealed partial record Entry(
             EntryType.LegsAcknowledged => AcknowledgeLegs.Read(ref reader),
             EntryType.OperatorFundsMoved => MoveOperatorFunds.Read(ref reader),
             EntryType.SuspenseAssigned => AssignSuspense.Read(ref reader),
+            EntryType.DepositSettled => SettleDeposit.Read(ref reader, ref rest, leafOnly),
             EntryType.None => throw new FormatException("an entry without a type"),
         };
         var charged = type is EntryType.TransferUpTo or EntryType.TransferCharged or EntryType.HoldPlaced or EntryType.HoldCaptured
@@ -287,7 +289,7 @@ public sealed partial record Entry(
         if (type == EntryType.TransferCharged && fee.IsZero) throw new FormatException("a transfer charged with nothing");
         var released = type is EntryType.HoldCaptured or EntryType.HoldExpired or EntryType.WithdrawalCancelled
             or EntryType.WithdrawalExpired or EntryType.WithdrawalCharged or EntryType.WithdrawalDecided
-            or EntryType.SuspenseAssigned ? reader.Msat() : Msat.Zero;
+            or EntryType.SuspenseAssigned or EntryType.DepositSettled ? reader.Msat() : Msat.Zero;
         var refused = type is EntryType.TransferRefused or EntryType.WithdrawalRefused or EntryType.PaymentRefused or EntryType.SplitRefused;
         var outcome = refused ? reader.U16<Outcome>() : Outcome.Accepted;
         var payee = type switch

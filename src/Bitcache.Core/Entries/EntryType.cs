@@ -72,5 +72,7 @@ public enum EntryType : byte
     AttemptPrepared = 51,
     /// <summary>The transactions of a family that ended are in the journal alone from here on.</summary>
     FamilyArchived = 54,
+    /// <summary>The operator said what became of a deposit that was frozen.</summary>
+    DepositSettled = 55,
 }
 #pragma warning restore CA1027

@@ -62,7 +62,7 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
         Assert(context.Time >= Time, "time does not run backwards");
         Assert(Genesis is not null || command is Bitcache.Core.Genesis, "the first entry is the genesis entry");
         Assert(
-            command is ClientCommand and not (EpochCut or SetFees or MoveOperatorFunds or StopWithdrawals or DecideWithdrawal or AssignSuspense) || context.Tenant == OperatorTenant, "the chain, the clock and the cuts are the operator's");
+            command is ClientCommand and not (EpochCut or SetFees or MoveOperatorFunds or StopWithdrawals or DecideWithdrawal or AssignSuspense or SettleDeposit) || context.Tenant == OperatorTenant, "the chain, the clock and the cuts are the operator's");
         if (command is PaymentCommand payment) return Apply(payment.ToPayment(), context, record).ToApplyResult();
         if (command is ClientCommand { IsNamed: true } named
             && Identify(named, context) is { Outcome: not Outcome.Accepted } known) return known;
@@ -74,6 +74,7 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
             AssignAddresses c => ApplyAssignAddresses(c, context, record),
             ChangeDeposit c => ApplyChangeDeposit(c, context, record),
             AssignSuspense c => ApplyAssignSuspense(c, context, record),
+            SettleDeposit c => ApplySettleDeposit(c, context, record),
             MoveCursor c => ApplyMoveCursor(c, context, record),
             MarkRescan c => ApplyMarkRescan(c, context, record),
             RequestWithdrawal c => ApplyRequestWithdrawal(c, context, record),

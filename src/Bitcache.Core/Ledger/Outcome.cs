@@ -92,6 +92,10 @@ public enum Outcome : ushort
     DeadlineOutOfRange = 58,
     /// <summary>An output in suspense that a reorganisation can still take back.</summary>
     SuspenseNotFinal = 55,
+    /// <summary>No such deposit is frozen: the chain decided, or the operator did, or there is none.</summary>
+    FrozenNotFound = 62,
+    /// <summary>A deposit that was never credited cannot be released.</summary>
+    DepositNotCredited = 63,
 }
 
 /// <param name="Sequence">Of the entry, or the first that it covers.</param>

@@ -67,7 +67,7 @@ public static class History
             ReceiveLeg r => (default, r.Leg.Credit.Payee),
             MoveOperatorFunds m => (m.Operator, default),
             AssignSuspense a => (default, a.Wallet),
-            ChangeDeposit => (wallet, default(WalletId)),
+            ChangeDeposit or SettleDeposit => (wallet, default(WalletId)),
             _ => default,
         };
         if (wallet == payer && (entry.Sides & HistorySides.Payer) != 0) return HistorySides.Payer;
@@ -82,6 +82,7 @@ public static class History
         EntryType.WalletCreated or EntryType.HoldCaptured or EntryType.HoldReleased or EntryType.HoldExpired
             or EntryType.WithdrawalCancelled or EntryType.WithdrawalExpired or EntryType.WithdrawalCharged or EntryType.WithdrawalDecided => true,
         EntryType.DepositChanged => ((ChangeDeposit)entry.Command).To == DepositState.Credited,
+        EntryType.DepositSettled => ((SettleDeposit)entry.Command).Released,
         _ => false,
     };
 }

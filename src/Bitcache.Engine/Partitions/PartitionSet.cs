@@ -72,7 +72,7 @@ public sealed class PartitionSet : IAsyncDisposable
         var home = HomeOf(command.Owner);
         return command switch
         {
-            CreateWallet or EpochCut or SetFees or StopWithdrawals or AssignSuspense => throw new ArgumentException($"{command.GetType().Name} belongs to no wallet", nameof(command)),
+            CreateWallet or EpochCut or SetFees or StopWithdrawals or AssignSuspense or SettleDeposit => throw new ArgumentException($"{command.GetType().Name} belongs to no wallet", nameof(command)),
             Split split => await home.SubmitAsync(split with { PayeesElsewhereExist = await ExistAsync(split, home.Number) }, tenant),
             // The operator has an account in each partition, and all of them are its wallet. Limits bind payments, which leave from
             // the first alone.
@@ -98,16 +98,25 @@ public sealed class PartitionSet : IAsyncDisposable
     public async Task<Answer> SubmitAsync(AssignSuspense command, uint tenant)
     {
         if (Count == 1) return await First.SubmitAsync(command, tenant);
-        var views = await QueryAllAsync(ledger => (
-            Knows: ledger.FindId(command.Owner, command.Id) is not null, Has: ledger.FindDeposit(command.OutPoint) is not null));
-        // An id that was used decides: what it was used for, only the partition that knows it can tell.
-        var at = Array.FindIndex(views, view => view.Knows);
-        if (at < 0) at = Math.Max(0, Array.FindIndex(views, view => view.Has));
-        var (source, home) = (_partitions[at], HomeOf(command.Wallet));
+        var (source, home) = (await FindHolderAsync(command, command.OutPoint), HomeOf(command.Wallet));
         if (source == home || await IsOperatorsAsync(command.Wallet)) return await source.SubmitAsync(command, tenant);
         CheckLane(source, home);
         var owner = (await home.OwnersAsync([command.Wallet]))[0];
         return await source.SubmitAsync(command with { ExistsElsewhere = owner is not null }, tenant);
+    }
+
+    /// <summary>Says what became of a deposit that is frozen, in the partition that booked it.</summary>
+    public async Task<Answer> SubmitAsync(SettleDeposit command, uint tenant) =>
+        await (Count == 1 ? First : await FindHolderAsync(command, command.OutPoint)).SubmitAsync(command, tenant);
+
+    /// <summary>The partition that decides a command of the operator's about an output; the first one if none knows the output.</summary>
+    private async Task<Partition> FindHolderAsync(ClientCommand command, OutPoint output)
+    {
+        var views = await QueryAllAsync(ledger => (
+            Knows: ledger.FindId(command.Owner, command.Id) is not null, Has: ledger.FindDeposit(output) is not null));
+        // An id that was used decides: what it was used for, only the partition that knows it can tell.
+        var at = Array.FindIndex(views, view => view.Knows);
+        return _partitions[at >= 0 ? at : Math.Max(0, Array.FindIndex(views, view => view.Has))];
     }
 
     /// <summary>Stops all withdrawals, or lets them go on. The first partition decides, and the others follow it at once; where

@@ -23,6 +23,7 @@ namespace Bitcache.Server.Api;
 [JsonSerializable(typeof(BatchLine))]
 [JsonSerializable(typeof(WithdrawalRequest))]
 [JsonSerializable(typeof(AssignmentRequest))]
+[JsonSerializable(typeof(SettlementRequest))]
 [JsonSerializable(typeof(ProblemBody))]
 [JsonSerializable(typeof(WalletReply))]
 [JsonSerializable(typeof(PaymentReply))]
@@ -56,6 +57,8 @@ namespace Bitcache.Server.Api;
 [JsonSerializable(typeof(AssignmentReply))]
 [JsonSerializable(typeof(RescanRequest))]
 [JsonSerializable(typeof(RescanReply))]
+[JsonSerializable(typeof(Page<FrozenReply>))]
+[JsonSerializable(typeof(SettlementReply))]
 [JsonSerializable(typeof(HealthReply))]
 [JsonSerializable(typeof(HealthDetailsReply))]
 internal sealed partial class ApiJson : JsonSerializerContext;

@@ -10,7 +10,7 @@ namespace Bitcache.Server.Api;
 /// <summary>One line of a wallet's history.</summary>
 /// <param name="Kind">wallet_created, transfer, split, hold_placed, hold_captured, hold_released, hold_expired, refund,
 /// withdrawal_requested, withdrawal_cancelled, withdrawal_expired, withdrawal_declined, withdrawal_charged, withdrawal_settled_inside, deposit_credited (or given back after it was frozen), deposit_frozen,
-/// deposit_reversed, suspense_assigned, operator_funds_moved (between partitions).</param>
+/// deposit_reversed, deposit_settled_released and deposit_settled_reversed (by the operator's word), suspense_assigned, operator_funds_moved (between partitions).</param>
 /// <param name="Direction"><c>in</c> or <c>out</c>, as seen from this wallet.</param>
 /// <param name="AmountMsat">What was paid or asked for; of a hold that is closed what came back to its payer; of a
 /// deposit's steps, by how much they moved what is available.</param>
@@ -111,6 +111,7 @@ internal static class HistoryRoutes
                 Address = BitcoinAddress.FromScript(d.Script.Span, network),
                 Output = d.OutPoint.ToString(),
             },
+            SettleDeposit s => reply with { AmountMsat = line.Change.Value, Id = s.Id.ToString(), Output = s.OutPoint.ToString() },
             AssignSuspense a => reply with { AmountMsat = entry.Released.Value, Id = a.Id.ToString(), Output = a.OutPoint.ToString() },
             ReceiveLeg { Leg: { Type: EntryType.SuspenseAssigned } leg } => reply with { AmountMsat = leg.Credit.Amount.Value, Id = leg.Credit.Id.ToString() },
             ReceiveLeg { Leg: var leg } => reply with
@@ -131,6 +132,7 @@ internal static class HistoryRoutes
     {
         ReceiveLeg received => KindOf(received.Leg.Type),
         ChangeDeposit deposit => KindOf(deposit.To),
+        SettleDeposit settled => settled.Released ? "deposit_settled_released" : "deposit_settled_reversed",
         _ => KindOf(entry.Type),
     };
 

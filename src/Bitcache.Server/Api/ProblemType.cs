@@ -96,6 +96,8 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType WithdrawalNotAwaiting = new("withdrawal_not_awaiting", 409, "The withdrawal does not wait for approval: it is decided or cancelled, or never needed one.");
     public static readonly ProblemType SuspenseNotFound = new("suspense_not_found", 404, "No such output is in suspense: it was credited, taken back or assigned, or there is none.");
     public static readonly ProblemType SuspenseNotFinal = new("suspense_not_final", 409, "A reorganisation can still take this output back. Assign it when it is final.");
+    public static readonly ProblemType FrozenNotFound = new("frozen_not_found", 404, "No such deposit is frozen: the chain or the operator has decided, or there is none.");
+    public static readonly ProblemType DepositNotCredited = new("deposit_not_credited", 409, "The deposit was never credited: only the chain can bring that about.");
     public static readonly ProblemType ReceiptNotReady = new("receipt_not_ready", 409, "No signed checkpoint covers this entry yet.", 1);
     public static readonly ProblemType ClockBehind = new("clock_behind", 409, "The server's clock is more than a minute behind the ledger's time, which never runs backwards.");
     public static readonly ProblemType NothingToProve = new("transfer_refused", 409, "The transfer was refused: there is no receipt for it.");
@@ -143,6 +145,8 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         Outcome.WithdrawalNotAwaiting => WithdrawalNotAwaiting,
         Outcome.SuspenseNotFound => SuspenseNotFound,
         Outcome.SuspenseNotFinal => SuspenseNotFinal,
+        Outcome.FrozenNotFound => FrozenNotFound,
+        Outcome.DepositNotCredited => DepositNotCredited,
         Outcome.PayeeOnly => PayeeOnly,
         Outcome.OriginalNotFound => OriginalNotFound,
         Outcome.LookUpsExceeded => TooManyLookUps,

@@ -21,9 +21,6 @@ public sealed record AssignmentReply(string Id, string Output, string Wallet, lo
 
 internal static class SuspenseRoutes
 {
-    // A place in the list is a partition and a place among its outputs.
-    private const int PlaceBits = 32;
-
     public static Route[] All =>
     [
         Route.Get("/v1/operator/suspense", Scopes.Admin | Scopes.Audit, "What is in suspense, newest first", ListAsync) with
@@ -44,25 +41,14 @@ internal static class SuspenseRoutes
 
     private static async Task<IResult> ListAsync(Call call)
     {
-        var (before, limit) = (Replies.Before(call), Replies.Limit(call));
-        var items = new List<SuspenseReply>();
-        var place = before & ((1L << PlaceBits) - 1);
-        long? next = null;
-        for (var number = (int)Math.Min(before >> PlaceBits, call.Partitions.Count - 1); number >= 0; number--)
-        {
-            var end = number == before >> PlaceBits ? place : long.MaxValue;
-            var page = await call.Partitions[number].QueryAsync(ledger => ledger.Suspense(end, limit - items.Count));
-            items.AddRange(page.Items.Select(deposit => ToReply(deposit, call.Engine.Network)));
-            next = page.Next is { } left ? ((long)number << PlaceBits) | left : number > 0 ? (long)number << PlaceBits : null;
-            if (items.Count == limit) break;
-        }
-        return Replies.Json(new Page<SuspenseReply>(items, next), ApiJson.Default.PageSuspenseReply);
+        var page = await DepositPages.ReadAsync(call, static (ledger, before, most) => ledger.Suspense(before, most));
+        return Replies.Json(new Page<SuspenseReply>([.. page.Items.Select(deposit => ToReply(deposit, call.Engine.Network))], page.Next), ApiJson.Default.PageSuspenseReply);
     }
 
     private static async Task<IResult> AssignAsync(Call call)
     {
         var request = await call.BodyAsync(ApiJson.Default.AssignmentRequest);
-        var command = new AssignSuspense(Call.ParseId(request.Id), OutputInPath(call), Call.ParseWallet(request.Wallet, "wallet"));
+        var command = new AssignSuspense(Call.ParseId(request.Id), DepositPages.OutputInPath(call, ProblemType.SuspenseNotFound), Call.ParseWallet(request.Wallet, "wallet"));
         var answer = await call.Partitions.SubmitAsync(command, call.Principal.Tenant);
         if (call.Refusal(answer) is { } refusal) return refusal;
         var entry = answer.Entry!;
@@ -75,19 +61,13 @@ internal static class SuspenseRoutes
 
     private static async Task<IResult> GetReceiptAsync(Call call)
     {
-        var output = OutputInPath(call);
+        var output = DepositPages.OutputInPath(call, ProblemType.SuspenseNotFound);
         var assigned = await call.Partitions.QueryAllAsync(ledger => ledger.FindDeposit(output)?.Assigned);
         var partition = Array.FindIndex(assigned, a => a is not null);
         if (partition < 0) throw new ProblemException(ProblemType.SuspenseNotFound);
         var entry = call.Partitions[partition].ReadEntry(assigned[partition]!.Sequence);
         return await TransferRoutes.ReceiptAsync(call, entry, entry.Sequence);
     }
-
-    /// <summary>The output in the path; what is no output is not in suspense.</summary>
-    private static OutPoint OutputInPath(Call call) =>
-        Txid.TryParse((string)call.Http.Request.RouteValues["txid"]!, out var txid) && call.NumberInPath("vout") is { } index and <= uint.MaxValue
-            ? new OutPoint(txid, (uint)index)
-            : throw new ProblemException(ProblemType.SuspenseNotFound);
 
     private static SuspenseReply ToReply(Deposit deposit, BitcoinNetwork network) => new(
         deposit.OutPoint.ToString(), DepositRoutes.Text(deposit.Script, network), deposit.Wallet.ToString(), deposit.Amount.Value,

@@ -178,6 +178,7 @@ internal sealed partial record Model(
         AssignAddresses c => Assign(c.Wallet, [.. c.Addresses.Select(a => a.Script)], tenant),
         RequestWithdrawal c => Withdraw(c, tenant),
         AssignSuspense c => Assign(c),
+        SettleDeposit c => Settle(c),
         _ => throw new ArgumentOutOfRangeException(nameof(command)),
     };
 
@@ -203,6 +204,19 @@ internal sealed partial record Model(
         if (d.State != DepositState.Final) return (Outcome.SuspenseNotFinal, this);
         if (!Wallets.ContainsKey(c.Wallet)) return (Outcome.WalletNotFound, this);
         return (Outcome.Accepted, With(c.Wallet, w => w.Credit(d.Msat)) with { Deposits = Deposits.SetItem(c.OutPoint, d with { Assigned = true }) });
+    }
+
+    private (Outcome, Model) Settle(SettleDeposit c)
+    {
+        if (!Deposits.TryGetValue(c.OutPoint, out var d) || d.State != DepositState.Frozen) return (Outcome.FrozenNotFound, this);
+        if (c.Released && !d.Booked) return (Outcome.DepositNotCredited, this);
+        var (after, next) = (d.Booked && !d.Suspense, c.Released) switch
+        {
+            (true, true) => (With(d.Wallet, w => Release(w, d).Credit(d.Frozen)), d with { Frozen = 0, Owed = 0 }),
+            (true, false) => TakeBack(d),
+            _ => (this, d),
+        };
+        return (Outcome.Accepted, after with { Deposits = Deposits.SetItem(c.OutPoint, next with { State = c.Released ? DepositState.Final : DepositState.Reversed }) });
     }
 
     private (Outcome?, Model) Change(ChangeDeposit c)

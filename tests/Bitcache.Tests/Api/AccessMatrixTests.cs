@@ -114,23 +114,23 @@ public sealed class AccessMatrixTests(ApiFixture api)
     }
 
     /// <summary>What a request is about.</summary>
-    private sealed record Target(string Wallet, string Payee, string Transfer, string Withdrawal, string Hold, string Split, string Awaiting, string Waiting, string Assigned)
+    private sealed record Target(string Wallet, string Payee, string Transfer, string Withdrawal, string Hold, string Split, string Awaiting, string Waiting, string Assigned, string Frozen)
     {
-        public static Target Nowhere { get; } = new("bcw1", "bcw1", "x", "x", "x", "x", "x", "x:0", "x:0");
+        public static Target Nowhere { get; } = new("bcw1", "bcw1", "x", "x", "x", "x", "x", "x:0", "x:0", "x:0");
     }
 
     /// <summary>A wallet of the shop with a transfer and a split that have receipts, a hold, a withdrawal, one that waits for approval, outputs in
-    /// suspense, and
-    /// a closed epoch.</summary>
+    /// suspense, one that is frozen, and a closed epoch.</summary>
     private async Task<Target> TargetAsync()
     {
         var target = new Target(
             await api.NewWalletAsync(api.Shop, 10_000 + ApiFixture.ApprovalFromSat), await api.NewWalletAsync(api.Shop), ApiFixture.NewId(), ApiFixture.NewId(),
-            ApiFixture.NewId(), ApiFixture.NewId(), ApiFixture.NewId(), "", "");
+            ApiFixture.NewId(), ApiFixture.NewId(), ApiFixture.NewId(), "", "", "");
         target = target with
         {
             Waiting = await api.NewSuspenseAsync(api.Shop, target.Wallet, 300),
             Assigned = await api.NewSuspenseAsync(api.Shop, target.Wallet, 300),
+            Frozen = await api.NewFrozenAsync(api.Shop, await api.NewWalletAsync(api.Shop), 300),
         };
         Assert.Equal(201, (await api.PostAsync(api.Admin, $"/v1/operator/suspense/{target.Assigned.Replace(':', '/')}/assign",
             $$"""{"id":"{{ApiFixture.NewId()}}","wallet":"{{target.Payee}}"}""")).Status);
@@ -158,7 +158,7 @@ public sealed class AccessMatrixTests(ApiFixture api)
         var path = route.Path
             .Replace("{wallet}", target.Wallet, StringComparison.Ordinal)
             .Replace("{epoch}", "1", StringComparison.Ordinal)
-            .Replace("{txid}/{vout}", (route.TakesId ? target.Waiting : target.Assigned).Replace(':', '/'), StringComparison.Ordinal)
+            .Replace("{txid}/{vout}", OutputOf(route, target).Replace(':', '/'), StringComparison.Ordinal)
             .Replace("{txid}", new string('0', 64), StringComparison.Ordinal)
             .Replace("{id}", IdOf(route, target), StringComparison.Ordinal);
         Assert.DoesNotContain('{', path);
@@ -171,6 +171,9 @@ public sealed class AccessMatrixTests(ApiFixture api)
             : new StringContent(text, Encoding.UTF8, "application/json");
         return api.SendAsync(HttpMethod.Parse(route.Method), path, key, body);
     }
+
+    private static string OutputOf(Route route, Target target) =>
+        route.Path.Contains("/frozen/", StringComparison.Ordinal) ? target.Frozen : route.TakesId ? target.Waiting : target.Assigned;
 
     private static string IdOf(Route route, Target target)
     {

@@ -204,6 +204,14 @@ public sealed class ApiFixture : IAsyncLifetime
         return deposit.OutPoint.ToString();
     }
 
+    /// <summary>A deposit that was credited and left the chain; gives the output as the API writes it.</summary>
+    public async Task<string> NewFrozenAsync(string key, string wallet, long sat)
+    {
+        var deposit = await DepositAsync(key, wallet, sat);
+        Assert.Equal(Outcome.Accepted, (await Engine.Partitions.HomeOf(Parse(wallet)).SubmitAsync(deposit with { To = DepositState.Frozen })).Outcome);
+        return deposit.OutPoint.ToString();
+    }
+
     private async Task<ChangeDeposit> DepositAsync(string key, string wallet, long sat, bool suspense)
     {
         var address = await PostAsync(key, $"/v1/wallets/{wallet}/addresses", $$"""{"id":"{{NewId()}}"}""");

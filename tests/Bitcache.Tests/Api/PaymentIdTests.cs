@@ -57,7 +57,7 @@ public sealed class PaymentIdTests(ApiFixture api)
         foreach (var (name, value) in new (string, JsonNode)[]
         {
             ("amountMsat", 6), ("amountSat", 699), ("code", 9), ("reference", "other"), ("upTo", true), ("close", true), ("perDayMsat", 5), ("flatMsat", 1), ("count", 3),
-            ("expires", PaymentCalls.In(TimeSpan.FromHours(2))),
+            ("reason", "other"), ("expires", PaymentCalls.In(TimeSpan.FromHours(2))),
         })
         {
             if (route.Request!.Properties.All(p => p.Name != name)) continue;
@@ -83,7 +83,8 @@ public sealed class PaymentIdTests(ApiFixture api)
         Assert.Equal(201, (await api.TransferAsync(api.Shop, target.Transfer, target.Payer, target.Payee, 7)).Status);
         Assert.Equal(201, (await api.HoldAsync(api.Shop, target.Payer, target.Payee, 20, id: target.Hold)).Status);
         var key = (route.Scopes & ScopeNames.OperatorOnly) == 0 ? api.Shop : api.Admin;
-        var output = await api.NewSuspenseAsync(api.Shop, target.Payer, 300);
+        var output = pattern.Contains("/frozen/", StringComparison.Ordinal)
+            ? await api.NewFrozenAsync(api.Shop, await api.NewWalletAsync(api.Shop), 300) : await api.NewSuspenseAsync(api.Shop, target.Payer, 300);
         var path = pattern.Replace("{wallet}", target.Payer, StringComparison.Ordinal).Replace("{txid}/{vout}", output.Replace(':', '/'), StringComparison.Ordinal);
         return (route, target, path, key);
     }

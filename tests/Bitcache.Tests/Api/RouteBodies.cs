@@ -21,6 +21,7 @@ internal sealed record RouteTarget(string Payer, string Payee, string Hold, stri
             var r when r == json.AssignmentRequest => $",\"wallet\":\"{Payee}\"",
             var r when r == json.AddressesRequest => ",\"count\":2",
             var r when r == json.RescanRequest => null,
+            var r when r == json.SettlementRequest => ",\"reason\":\"forgotten\"",
             var r when r == json.FeesRequest => $",\"tenant\":\"{ApiFixture.ShopTenant}\"",
             var r when r == json.TransferRequest => $",\"payer\":\"{Payer}\",\"payee\":\"{Payee}\",\"amountMsat\":7",
             var r when r == json.SplitRequest => $",\"payer\":\"{Payer}\",\"parts\":[{{\"payee\":\"{Payee}\",\"amountMsat\":7}}]",

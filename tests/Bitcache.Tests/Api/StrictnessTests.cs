@@ -27,6 +27,7 @@ public sealed class StrictnessTests(ApiFixture api)
         [typeof(RescanRequest)] = () => new JsonObject { ["fromHeight"] = 1 },
         [typeof(FeesRequest)] = () => Sample(("tenant", "x"), ("flatMsat", 1), ("partsPerMillion", 1), ("minimumMsat", 1)),
         [typeof(AssignmentRequest)] = () => Sample(("wallet", "bcw1")),
+        [typeof(SettlementRequest)] = () => Sample(("reason", "a")),
         [typeof(WithdrawalRequest)] = () => Sample(("address", "a"), ("amountSat", 1), ("max", true), ("feeMaxSat", 1), ("deadline", "a")),
         [typeof(SignedRequest)] = () => new JsonObject { ["psbt"] = "p" },
     };

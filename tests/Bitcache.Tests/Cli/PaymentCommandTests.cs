@@ -46,6 +46,28 @@ public sealed class PaymentCommandTests(ApiFixture api) : IDisposable
         Assert.Contains("is no output", malformed.Error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task What_is_frozen_is_shown_and_settled_with_a_reason()
+    {
+        var wallet = await api.NewWalletAsync(api.Shop);
+        var outputs = new[] { await api.NewFrozenAsync(api.Shop, wallet, 450), await api.NewFrozenAsync(api.Shop, wallet, 451) };
+        var listed = (await JsonAsync(api.Admin, "frozen", "--limit", "1")).GetProperty("items")[0];
+        Assert.Equal((outputs[1], wallet, 451, 451_000), (listed.GetProperty("output").GetString(), listed.GetProperty("wallet").GetString(), listed.GetProperty("amountSat").GetInt64(), listed.GetProperty("frozenMsat").GetInt64()));
+        var line = (await RunAsync(api.Admin, "frozen", "--limit", "1")).Split('\n')[1];
+        foreach (var word in new[] { outputs[1], "451 sat", wallet }) Assert.Contains(word, line, StringComparison.Ordinal);
+
+        var released = await RunAsync(api.Admin, "frozen-release", outputs[0], "--reason", "ticket 7");
+        Assert.StartsWith($"{outputs[0]} is final, 450 sat of a wallet's: ticket 7", released, StringComparison.Ordinal);
+        Assert.Equal(released, await RunAsync(api.Admin, "frozen-release", outputs[0], "--reason", "ticket 7", "--id", IdIn(released)));
+        var reversed = await JsonAsync(api.Admin, "frozen-reverse", outputs[1], "--reason", "double spent");
+        Assert.Equal(("reversed", "double spent"), (reversed.GetProperty("state").GetString(), reversed.GetProperty("reason").GetString()));
+        Assert.Contains("deposit_settled_reversed", await RunAsync(api.Shop, "history", wallet), StringComparison.Ordinal);
+        var refused = await CommandLineRun.OfAsync("frozen-reverse", outputs[0], "--reason", "x", "--url", api.Address.ToString(), "--key", api.Admin);
+        Assert.Contains("frozen_not_found", refused.Error, StringComparison.Ordinal);
+        var without = await CommandLineRun.OfAsync("frozen-reverse", outputs[0], "--url", api.Address.ToString(), "--key", api.Admin);
+        Assert.Contains("--reason", without.Error, StringComparison.Ordinal);
+    }
+
     private async Task<JsonElement> JsonAsync(string key, params string[] args) => JsonElement.Parse(await RunAsync(key, [.. args, "--json"]));
 
     [Fact]

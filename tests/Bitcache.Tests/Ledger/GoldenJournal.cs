@@ -188,6 +188,18 @@ public sealed class GoldenJournal
         confirm 5 1 B121                  Accepted
         finish 5                          Accepted
         archive 3 keep 1                  Accepted
+        output d4 of A 70                 Accepted
+        deposit d4 credited               Accepted
+        deposit d4 frozen                 Accepted
+        settle d4 released id s2 key k1   Accepted
+        output d5 of A 9000               Accepted
+        deposit d5 credited               Accepted
+        pay a x 9000                      Accepted
+        deposit d5 frozen                 Accepted
+        settle d5 reversed id s3 key k2   Accepted
+        output d6 of A 80                 Accepted
+        deposit d6 frozen                 Accepted
+        settle d6 reversed id s4 key k1   Accepted
         """;
 
     private const string Addresses = """
@@ -212,8 +224,8 @@ public sealed class GoldenJournal
         new("ledger-v2-brakes.golden", "f0228ab692bbffc0b19d3d4f9565c6f83d54b30bb6b9147a2de5e19c6ad13b3f", EntryType.EpochCut, [EntryType.ClockConfirmed, EntryType.WithdrawalsStopSet, EntryType.WithdrawalDecided], Beginning + Brakes),
         new("ledger-v2-signer.golden", "406b398a72d127cc2dc43de533a76e8d81f9fccc61f8b79ccfadf642c6927a86", EntryType.EpochCut, [EntryType.ClockConfirmed, EntryType.AttemptPrepared], Beginning + Signer),
         new(
-            "ledger-v2-settled.golden", "df1d010a686dacb2840a9c02dad9c61e2f87d7a9f5341cef926a7c358e90b9ce", EntryType.EpochCut,
-            [EntryType.ClockConfirmed, EntryType.SuspenseAssigned, EntryType.FamilyDied, EntryType.ChildSigned, EntryType.FamilyArchived], Beginning + Settled),
+            "ledger-v2-settled.golden", "eee82047eedf811b7ff720d738d4b16c776b4732d6c7e4e8fd8d6cfa9d5c0f33", EntryType.EpochCut,
+            [EntryType.ClockConfirmed, EntryType.SuspenseAssigned, EntryType.FamilyDied, EntryType.ChildSigned, EntryType.FamilyArchived, EntryType.DepositSettled], Beginning + Settled),
         new("ledger-addresses.golden", "8aaac372a6fed84f60c945692a7e491ae85cbb9ec74f3824cf534e008553a0ec", EntryType.None, [EntryType.Genesis, EntryType.WalletCreated, EntryType.AddressAssigned, EntryType.AddressesAssigned, EntryType.RescanMarked], Addresses),
     ];
 

@@ -32,6 +32,7 @@ internal abstract record Op
     public sealed record Address(int Wallet, int Script, int Id) : Op;
     public sealed record Deposit(int Output, int Script, long Sat, DepositState To, bool Suspense, int Block) : Op;
     public sealed record Assign(int Output, int Wallet, int Id) : Op;
+    public sealed record Settle(int Output, bool Released, int Id) : Op;
     public sealed record Withdraw(int Wallet, int Script, long Sat, bool Max, int Id, long Fee, long? FeeMax, long? Within, long? ApprovalFrom) : Op;
     public sealed record ExpireWithdrawal(int Which) : Op;
     public sealed record Charge(int Which) : Op;
@@ -141,6 +142,7 @@ internal abstract record Op
         (3, AnyFees),
         (24, AnyDeposit),
         (4, from output in Gen.Choose(0, 15) from wallet in Gen.Choose(-1, 4) from id in Ids select (Op)new Assign(output, wallet, id)),
+        (2, from output in Gen.Choose(0, 15) from released in Sometimes from id in Ids select (Op)new Settle(output, released, id)),
         (12, AnyWithdraw),
         (3, from which in Gen.Choose(0, 5) from stranger in Rarely select (Op)new Cancel(which, stranger)),
         (4, from which in Gen.Choose(0, 5) from approved in Sometimes from key in Gen.Choose(0, 2) select (Op)new Decide(which, approved, key)),

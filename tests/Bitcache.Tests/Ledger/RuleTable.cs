@@ -129,6 +129,7 @@ internal sealed class RuleTable
             "output" => Seen(w),
             "deposit" => (ParseDeposit(w), Ledger.OperatorTenant),
             "assign" => (new AssignSuspense(id, Output(w[1]), Wallet(w[2])), Ledger.OperatorTenant),
+            "settle" => (ParseSettle(id, w), Ledger.OperatorTenant),
             "freeze" or "unfreeze" => (new SetFrozen(id, Wallet(w[1]), w[0] == "freeze"), Tenant(w[1])),
             "withdraw" => (ParseWithdrawal(id, w), Tenant(w[1])),
             "stop" or "resume" => (new StopWithdrawals(id, w[0] == "stop"), Ledger.OperatorTenant),
@@ -267,6 +268,10 @@ internal sealed class RuleTable
     private static SignChild ParseChild(string[] w) => new(
         Long(w[1]), int.Parse(w[2], CultureInfo.InvariantCulture), int.Parse(w[3], CultureInfo.InvariantCulture), new Txid(Hash($"child{w[1]}{w[3]}")), Whole(w[5]),
         ByteString.FromUtf8("child " + w[3]), (uint)Long(Option(w, "at") ?? "100"));
+
+    /// <summary>"settle d released|reversed [key k]": what the operator says of a frozen deposit.</summary>
+    private static SettleDeposit ParseSettle(OperationId id, string[] w) =>
+        new(id, Output(w[1]), w[2] == "released", Key(w), ByteString.FromUtf8(Option(w, "why") ?? "forgotten"));
 
     /// <summary>"archive 1 [keep 2]": family 1, attempt 2 of which is kept in the entry.</summary>
     private static ArchiveFamily ParseArchive(string[] w) =>

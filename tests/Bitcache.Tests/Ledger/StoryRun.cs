@@ -123,6 +123,9 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
             case Op.Assign o:
                 Do(new AssignSuspense(Id(3_000_000 + o.Id), Output(o.Output), Wallet(o.Wallet)), Ledger.OperatorTenant);
                 break;
+            case Op.Settle o:
+                Do(new SettleDeposit(Id(4_000_000 + o.Id), Output(o.Output), o.Released, Key(0), ByteString.FromUtf8("why")), Ledger.OperatorTenant);
+                break;
             case Op.Freeze o:
                 Do(new SetFrozen(Id(o.Id), Wallet(o.Wallet), o.Frozen), o.ByOperator ? Ledger.OperatorTenant : TenantOf(o.Wallet));
                 break;

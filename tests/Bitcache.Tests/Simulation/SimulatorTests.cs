@@ -13,7 +13,7 @@ public sealed class SimulatorTests
     [
         "answered Accepted", "answered InsufficientFunds", "answered LimitExceeded", "answered WalletFrozen", "answered HoldExceeded", "answered RefundExceeds",
         "answered IdReused", "answered IdInFlight", "answered IdBelowFloor", "answered IdAhead", "answered outcome unknown", "answered WithdrawalNotQueued", "refused Busy", "refused StorageFull",
-        "entry HoldCaptured", "entry HoldExpired", "entry SplitPaid", "entry PaymentRefunded", "entry WithdrawalRequested", "entry WithdrawalCancelled", "entry SuspenseAssigned", "entry WithdrawalExpired", "entry WithdrawalCharged", "answered FeeAboveMax", "answered DeadlineOutOfRange", "entry WithdrawalsStopSet", "entry WithdrawalDecided", "answered SecondPersonNeeded", "answered WithdrawalsStopped", "entry FamilyOpened", "entry FamilyDied", "entry FamilyArchived", "entry ChildSigned", "entry EpochCut",
+        "entry HoldCaptured", "entry HoldExpired", "entry SplitPaid", "entry PaymentRefunded", "entry WithdrawalRequested", "entry WithdrawalCancelled", "entry SuspenseAssigned", "entry DepositSettled", "entry WithdrawalExpired", "entry WithdrawalCharged", "answered FeeAboveMax", "answered DeadlineOutOfRange", "entry WithdrawalsStopSet", "entry WithdrawalDecided", "answered SecondPersonNeeded", "answered WithdrawalsStopped", "entry FamilyOpened", "entry FamilyDied", "entry FamilyArchived", "entry ChildSigned", "entry EpochCut",
         "entry LogCut", "entry DepositChanged", "entry FloorRaised", "blocks", "crashes", "killed", "power lost", "restarted", "stopped by the disk", "torn tail cut",
         "several segments", "interrupted starts", "clock wrong", "clock confirmed", "damage refused", "old ids found", "questions", "rested", "upkeep turns",
     ];
