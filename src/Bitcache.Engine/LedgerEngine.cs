@@ -18,6 +18,9 @@ namespace Bitcache.Engine;
 /// <summary>The node could not be asked for what only it can give. Nothing was changed; a retry is safe.</summary>
 public sealed class NodeUnavailableException(string reason) : Exception($"the Bitcoin node cannot be asked now: {reason}");
 
+/// <param name="TreeSize">How large the log was behind it; with several partitions null until all have closed it and the log is cut there.</param>
+public sealed record ClosedEpoch(Epoch Epoch, long? TreeSize);
+
 public sealed class LedgerEngine : IAsyncDisposable
 {
     /// <summary>How old an answer may be that anybody may ask for.</summary>
@@ -183,13 +186,25 @@ public sealed class LedgerEngine : IAsyncDisposable
     /// <summary>The receipt of a journaled entry; null while no signed checkpoint covers it.</summary>
     public Task<Receipt?> FindReceiptAsync(int partition, long sequence) => _receipts.FindAsync(partition, sequence);
 
-    /// <summary>Closed epochs, the oldest first, each with the size that the log had behind it: with several partitions null
-    /// until all have closed it and the log is cut there.</summary>
-    public async Task<IReadOnlyList<(Epoch Epoch, long? TreeSize)>> EpochsAsync()
+    /// <summary>Closed epochs before a place among them, newest first.</summary>
+    public async Task<RecordPage<ClosedEpoch>> EpochsAsync(long before, int most)
     {
-        var epochs = await Partitions.QueryAllAsync(ledger => ledger.Epochs());
-        var closed = epochs.Min(e => e.Count);
-        return [.. epochs[0].Select((epoch, i) => (epoch, i < closed ? _log.FindSize([.. epochs.Select(e => e[i].Entries - 1)]) : null))];
+        var page = await Partitions.First.QueryAsync(ledger => ledger.Epochs(before, most));
+        return new RecordPage<ClosedEpoch>(await CloseAsync(page.Items), page.Next);
+    }
+
+    public async Task<ClosedEpoch?> FindEpochAsync(long number) =>
+        await Partitions.First.QueryAsync(ledger => ledger.FindEpoch(number)) is { } epoch ? (await CloseAsync([epoch]))[0] : null;
+
+    /// <summary>How large the log was behind each of these: the other partitions may not have closed one yet.</summary>
+    private async Task<ClosedEpoch[]> CloseAsync(IReadOnlyList<Epoch> epochs)
+    {
+        var closed = await Partitions.QueryAllAsync(ledger => epochs.Select(epoch => ledger.FindEpoch(epoch.Number)?.Entries - 1).ToArray());
+        return [.. epochs.Select((epoch, i) =>
+        {
+            var through = closed.Select(of => of[i]).OfType<long>().ToArray();
+            return new ClosedEpoch(epoch, through.Length == Partitions.Count ? _log.FindSize(through) : null);
+        })];
     }
 
     /// <summary>Everybody who owns a wallet. It costs a walk over all wallets: for a start.</summary>

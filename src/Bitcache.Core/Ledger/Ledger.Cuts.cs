@@ -12,8 +12,17 @@ public sealed partial class Ledger
     /// <summary>The newest entry that is worth a new checkpoint: cuts of the log alone are not.</summary>
     public long LastContentSequence { get; private set; }
 
-    public IReadOnlyList<Epoch> Epochs() => [.. _epochs];
     public Epoch? LastEpoch => _epochs.Count == 0 ? null : _epochs[^1];
+
+    public Epoch? FindEpoch(long number) => number >= 1 && number <= _epochs.Count ? _epochs[(int)number - 1] : null;
+
+    /// <summary>Closed epochs before a place among them, newest first.</summary>
+    public RecordPage<Epoch> Epochs(long before, int most)
+    {
+        var end = (int)Math.Clamp(before, 0, _epochs.Count);
+        var first = Math.Max(0, end - most);
+        return new RecordPage<Epoch>([.. Enumerable.Range(first, end - first).Reverse().Select(at => _epochs[at])], first > 0 ? first : null);
+    }
 
     private ApplyResult ApplyLogCut(LogCut command, in ApplyContext context, Span<byte> record)
     {

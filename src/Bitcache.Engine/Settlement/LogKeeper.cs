@@ -80,7 +80,7 @@ public sealed class LogKeeper : IDisposable
     /// <returns>The size, the same whenever it is asked for, and the root there.</returns>
     public async Task<(long Size, Hash256 Root)> CutAtAsync(long epoch)
     {
-        var through = await _partitions.QueryAllAsync(ledger => ledger.Epochs()[(int)epoch - 1].Entries - 1);
+        var through = await _partitions.QueryAllAsync(ledger => ledger.FindEpoch(epoch)!.Entries - 1);
         var last = await LastCutAsync();
         if (last is null || last.Through.Zip(through).Any(pair => pair.First < pair.Second))
             await CutAsync([.. through.Select((entry, number) => Math.Max(entry, last?.Through[number] ?? 0))], last);

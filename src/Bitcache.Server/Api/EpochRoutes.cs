@@ -1,6 +1,7 @@
 // Epochs: where the books are closed, and the Bitcoin transactions that fix them.
 
 using Bitcache.Core;
+using Bitcache.Engine;
 using Bitcache.Server.Keys;
 using Microsoft.AspNetCore.Http;
 
@@ -41,33 +42,26 @@ internal static class EpochRoutes
         var answer = await call.Engine.CloseEpochAsync(Call.ParseId(request.Id), call.Http.RequestAborted);
         if (call.Refusal(answer) is { } refusal) return refusal;
         var number = ((EpochCut)answer.Entry!.Command).Epoch;
-        var epochs = await call.Engine.EpochsAsync();
-        return Replies.Done(answer, (await ToRepliesAsync(call, [epochs[(int)number - 1]]))[0], ApiJson.Default.EpochReply);
+        var epoch = await call.Engine.FindEpochAsync(number);
+        return Replies.Done(answer, (await ToRepliesAsync(call, [epoch!]))[0], ApiJson.Default.EpochReply);
     }
 
     private static async Task<IResult> ListAsync(Call call)
     {
-        var (before, limit) = (Replies.Before(call), Replies.Limit(call));
-        var epochs = await call.Engine.EpochsAsync();
-        var end = (int)Math.Min(before, epochs.Count);
-        var first = Math.Max(end - limit, 0);
-        var replies = await ToRepliesAsync(call, [.. epochs.Take(first..end).Reverse()]);
-        return Replies.Json(new Page<EpochReply>(replies, first == 0 ? null : first), ApiJson.Default.PageEpochReply);
+        var epochs = await call.Engine.EpochsAsync(Replies.Before(call), Replies.Limit(call));
+        return Replies.Json(new Page<EpochReply>(await ToRepliesAsync(call, epochs.Items), epochs.Next), ApiJson.Default.PageEpochReply);
     }
 
     private static async Task<IResult> GetAsync(Call call)
     {
-        var number = call.NumberInPath("epoch") ?? 0;
-        var epochs = await call.Engine.EpochsAsync();
-        return number < 1 || number > epochs.Count
-            ? throw new ProblemException(ProblemType.EpochNotFound)
-            : Replies.Json((await ToRepliesAsync(call, [epochs[(int)number - 1]]))[0], ApiJson.Default.EpochReply);
+        var epoch = await call.Engine.FindEpochAsync(call.NumberInPath("epoch") ?? 0) ?? throw new ProblemException(ProblemType.EpochNotFound);
+        return Replies.Json((await ToRepliesAsync(call, [epoch]))[0], ApiJson.Default.EpochReply);
     }
 
     /// <summary>An anchor covers its own epoch and the ones before it that had none.</summary>
-    private static async Task<EpochReply[]> ToRepliesAsync(Call call, (Epoch Epoch, long? TreeSize)[] closed)
+    private static async Task<EpochReply[]> ToRepliesAsync(Call call, IReadOnlyList<ClosedEpoch> closed)
     {
-        var families = await call.Partitions.First.QueryAsync(ledger => Array.ConvertAll(closed, c => ledger.FindAnchorOf(c.Epoch.Number)));
+        var families = await call.Partitions.First.QueryAsync(ledger => closed.Select(c => ledger.FindAnchorOf(c.Epoch.Number)).ToArray());
         return [.. closed.Zip(families, (c, family) => new EpochReply(
             c.Epoch.Number, c.Epoch.Closed.ToString(), c.TreeSize, family is null ? null : ToReply(family, family.Anchor!)))];
     }

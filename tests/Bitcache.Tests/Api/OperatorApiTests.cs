@@ -21,7 +21,10 @@ public sealed class OperatorApiTests(ApiFixture api)
         Assert.Equal(first.Text, again.Text);
         Assert.Equal(first.Long("epoch") + 1, next.Long("epoch"));
         Assert.Equal(first.Text, (await api.GetAsync(api.Shop, $"/v1/epochs/{first.Long("epoch")}")).Text);
-        Assert.Equal(next.Long("epoch"), (await api.GetAsync(api.Shop, "/v1/epochs?limit=1")).Json.GetProperty("items")[0].GetProperty("epoch").GetInt64());
+        var page = (await api.GetAsync(api.Shop, "/v1/epochs?limit=1")).Json;
+        Assert.Equal(next.Long("epoch"), page.GetProperty("items")[0].GetProperty("epoch").GetInt64());
+        page = (await api.GetAsync(api.Shop, $"/v1/epochs?limit=1&before={page.GetProperty("next").GetInt64()}")).Json;
+        Assert.Equal(first.Text, Assert.Single(page.GetProperty("items").EnumerateArray()).GetRawText());
     }
 
     [Theory]

@@ -200,10 +200,26 @@ public sealed class TimeAndCutRules
             logcut 4 5       Accepted
             """);
         // The size of the log right after the entries of the epochs' cuts themselves: sequences 2 and 5.
-        Assert.Equal([3L, 6L], rules.Book.Ledger.Epochs().Select(e => e.Entries));
+        Assert.Equal([6L, 3L], rules.Book.Ledger.Epochs(long.MaxValue, 9).Items.Select(e => e.Entries));
         // A cut of the log alone is not worth another one.
         Assert.Equal(5, rules.Book.Ledger.LastContentSequence);
         Assert.Throws<LedgerInvariantException>(() => rules.Book.Apply(new LogCut(5, [6, 6]), Ledger.OperatorTenant));
+    }
+
+    [Fact]
+    public void Epochs_are_read_a_page_at_a_time()
+    {
+        var rules = RuleTable.Run(string.Join('\n', Enumerable.Range(1, 7).Select(i => $"epochcut {i}  Accepted")));
+        var pages = new List<long[]>();
+        for (long? before = long.MaxValue; before is { } place;)
+        {
+            var page = rules.Book.Ledger.Epochs(place, 3);
+            pages.Add([.. page.Items.Select(e => e.Number)]);
+            before = page.Next;
+        }
+        Assert.Equal([[7, 6, 5], [4, 3, 2], [1]], pages);
+        Assert.Empty(rules.Book.Ledger.Epochs(0, 3).Items);
+        Assert.Equal([null, 1, 7, null], new long[] { 0, 1, 7, 8 }.Select(n => rules.Book.Ledger.FindEpoch(n)?.Number));
     }
 
     [Fact]
