@@ -22,7 +22,8 @@ public sealed class LostAnswerTests(ApiFixture api)
         var (wallet, payee) = (await api.NewWalletAsync(api.Shop, 10_000), await api.NewWalletAsync(api.Shop));
         var target = new RouteTarget(wallet, payee, ApiFixture.NewId(), ApiFixture.NewId());
         await PrepareAsync(target);
-        var output = await api.NewSuspenseAsync(api.Shop, wallet, 300);
+        var output = pattern.Contains("/frozen/", StringComparison.Ordinal)
+            ? await api.NewFrozenAsync(api.Shop, await api.NewWalletAsync(api.Shop), 300) : await api.NewSuspenseAsync(api.Shop, wallet, 300);
         var path = pattern.Replace("{wallet}", wallet, StringComparison.Ordinal).Replace("{txid}/{vout}", output.Replace(':', '/'), StringComparison.Ordinal);
         var key = (route.Scopes & ScopeNames.OperatorOnly) == 0 ? api.Shop : api.Admin;
         var body = target.Body(route);
