@@ -126,6 +126,8 @@ public static class Limits
 
     /// <summary>Any transaction of Bitcoin, with its witness: a block weighs at most 4,000,000 units.</summary>
     public const int RawTransactionBytesMax = 4_000_000;
+    /// <summary>A block weighs at most 4,000,000, of which a byte is at least one.</summary>
+    public const int BlockBytesMax = 4_000_000;
     /// <summary>Siblings between a transaction and its block's root: at most 16,666 transactions of 60 bytes fit.</summary>
     public const int BlockPathHashesMax = 15;
     /// <summary>The reference implementation of OpenTimestamps reads a chain of 255 operations and no longer one.</summary>

@@ -9,6 +9,10 @@ internal ref struct BitcoinReader(ReadOnlySpan<byte> bytes)
 
     public int Position { get; private set; }
     public readonly int Left => _bytes.Length - Position;
+    public readonly ReadOnlySpan<byte> Rest => _bytes[Position..];
+
+    /// <summary>What was read since a position.</summary>
+    public readonly ReadOnlySpan<byte> Since(int position) => _bytes[position..Position];
 
     public bool TryRead(int count, out ReadOnlySpan<byte> read)
     {

@@ -49,16 +49,26 @@ public sealed class BitcoinTransaction
     {
         transaction = null;
         var reader = new BitcoinReader(raw);
-        if (raw.Length > Limits.RawTransactionBytesMax || !reader.TryRead(4, out var version)) return false;
+        if (raw.Length > Limits.RawTransactionBytesMax || !TryRead(ref reader, out var read) || reader.Left != 0) return false;
+        transaction = read;
+        return true;
+    }
+
+    /// <summary>The next transaction of a block.</summary>
+    internal static bool TryRead(ref BitcoinReader reader, [NotNullWhen(true)] out BitcoinTransaction? transaction)
+    {
+        transaction = null;
+        var start = reader.Position;
+        if (!reader.TryRead(4, out var version)) return false;
         // Marker and flag stand where a count of inputs would: a transaction without inputs is never valid.
-        var hasWitness = raw[reader.Position..].StartsWith((ReadOnlySpan<byte>)[0, 1]);
+        var hasWitness = reader.Rest.StartsWith((ReadOnlySpan<byte>)[0, 1]);
         if (hasWitness) reader.TryRead(2, out _);
         var bodyStart = reader.Position;
         if (!TryReadInputs(ref reader, out var inputs) || !TryReadOutputs(ref reader, out var outputs)) return false;
-        var body = raw[bodyStart..reader.Position];
+        var body = reader.Since(bodyStart);
         if (hasWitness && !TryReadWitness(ref reader, inputs.Count)) return false;
-        if (!reader.TryRead(4, out var lockTime) || reader.Left != 0) return false;
-        transaction = new BitcoinTransaction([.. version, .. body, .. lockTime], raw.Length, inputs, outputs);
+        if (!reader.TryRead(4, out var lockTime)) return false;
+        transaction = new BitcoinTransaction([.. version, .. body, .. lockTime], reader.Position - start, inputs, outputs);
         return true;
     }
 

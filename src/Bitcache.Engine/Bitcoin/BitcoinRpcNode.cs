@@ -68,6 +68,9 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
     public Task<IReadOnlyList<Txid>?> GetBlockTxidsAsync(BlockHash block, CancellationToken cancel) =>
         NullIfUnknown(NodeAsync("getblock", [block.ToString(), 1], NodeAnswerReader.BlockTxids, cancel));
 
+    public Task<byte[]?> GetBlockAsync(BlockHash block, CancellationToken cancel) =>
+        NullIfUnknown(NodeAsync("getblock", [block.ToString(), 0], NodeJson.ToBytes, cancel));
+
     public Task<string> GetNewAddressAsync(CancellationToken cancel) =>
         WalletAsync("getnewaddress", ["", "bech32m"], NodeJson.ToText, cancel);
 

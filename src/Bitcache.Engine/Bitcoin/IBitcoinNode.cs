@@ -34,6 +34,9 @@ public interface IBitcoinNode
     /// <summary>The block's transactions in order: the leaves of its Merkle tree.</summary>
     Task<IReadOnlyList<Txid>?> GetBlockTxidsAsync(BlockHash block, CancellationToken cancel);
 
+    /// <summary>The whole block, as nodes exchange it. Rejected where the node has pruned it.</summary>
+    Task<byte[]?> GetBlockAsync(BlockHash block, CancellationToken cancel);
+
     /// <summary>A fresh bech32m address of the wallet.</summary>
     Task<string> GetNewAddressAsync(CancellationToken cancel);
 

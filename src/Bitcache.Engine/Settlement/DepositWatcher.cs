@@ -18,6 +18,8 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
 
     private const int AppliedAtOnce = Limits.BatchEntriesMax;
 
+    private readonly OutputCheck _check = new(node);
+
     // The newest block and the cursor behind a look in which the node knew all that it was asked for. Until one of them is
     // another there is nothing new to see, and the list, which may be long, is not asked for.
     private (BlockHash Best, ChainCursor? Cursor)? _seen;
@@ -91,6 +93,9 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
             .Where(s => ledger.FindAddress(s.Script) is not null)
             .Select(s => (Sighting: s, Deposit: ledger.FindDeposit(s.OutPoint)))
             .ToArray());
+        await _check.RequireAsync(
+            known.SelectMany(found => found).Where(k => k.Deposit is null).Select(k => new ClaimedOutput(k.Sighting.OutPoint, k.Sighting.Script, k.Sighting.Amount, k.Sighting.Block)),
+            cancel);
         // Side by side, so that they share syncs; they touch different outputs. No more than leave room in the queue for others.
         foreach (var some in known.SelectMany((found, number) => found.Select(k => (Home: partitions[number], k.Sighting, k.Deposit))).Chunk(AppliedAtOnce))
             await Task.WhenAll(some.Select(k => ApplyAsync(k.Home, k.Sighting, k.Deposit)));

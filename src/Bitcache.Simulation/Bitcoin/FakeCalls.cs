@@ -31,6 +31,7 @@ internal sealed class FakeCalls(FakeNode node)
         "getblockchaininfo" => BlockchainInfo(),
         "getblockhash" => Chain.At(p[0].ToInt())?.Hash.ToString() ?? throw new CallFailedException(RpcError.InvalidParameter, "Block height out of range"),
         "getblockheader" => p[1].ToBool() ? Header(Block(p[0])) : Convert.ToHexStringLower(Block(p[0]).Bytes),
+        "getblock" when p[1].ToUInt() == 0 => Convert.ToHexStringLower(Block(p[0]).ToBytes()),
         "getblock" => new JsonObject { ["tx"] = new JsonArray([.. Block(p[0]).Transactions.Select(t => (JsonNode)t.Txid.ToString())]) },
         "validateaddress" => new JsonObject { ["isvalid"] = BitcoinAddress.TryParse(p[0].ToText(), BitcoinNetwork.Regtest, out _, out _) },
         "deriveaddresses" => Derive(p[0].ToText(), p[1][0].ToUInt(), p[1][1].ToUInt()),

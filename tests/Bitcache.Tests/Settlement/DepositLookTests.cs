@@ -20,7 +20,10 @@ public sealed class DepositLookTests : IAsyncLifetime
     private readonly Partition _partition;
     private readonly NodeOfCalls _node;
     private readonly DepositWatcher _watcher;
-    private readonly OutPoint _output = new(NewTxid(), 3);
+    private readonly ByteString _script = new([0x51, 32, .. RandomNumberGenerator.GetBytes(32)]);
+    // Its outputs 3 and 4 pay the amount, and 5 a satoshi.
+    private readonly BitcoinTransaction _transaction;
+    private readonly OutPoint _output;
     private readonly List<WalletEntry> _listed = [];
     private WalletTransaction? _asked;
     private string _address = "";
@@ -31,9 +34,12 @@ public sealed class DepositLookTests : IAsyncLifetime
 
     public DepositLookTests()
     {
+        _transaction = PayingTo(_script, 7, 7, 7, Amount.Value, Amount.Value, 1);
+        _output = new OutPoint(_transaction.Txid, 3);
         _partition = BegunLedger.Over(_journal, TimeProvider.System);
         _partition.Start();
         (var seam, _node) = NodeOfCalls.Create();
+        _node.On(nameof(IBitcoinNode.GetBlockAsync), (BlockHash block) => (byte[]?)BytesOf(block));
         _node.On(nameof(IBitcoinNode.GetBlockchainInfoAsync), (CancellationToken _) => new BlockchainInfo("regtest", _height, _height, Block(_height), false));
         _node.On(nameof(IBitcoinNode.ListSinceBlockAsync), (BlockHash? _) => (WalletChanges?)new WalletChanges([.. _listed], [], Genesis));
         _node.On(nameof(IBitcoinNode.GetBlockInfoAsync), (BlockHash block) => (BlockInfo?)new BlockInfo(block, 0, _height + 1, null, default, default));
@@ -48,9 +54,8 @@ public sealed class DepositLookTests : IAsyncLifetime
         // What the ledger begins with is settled: nobody asks for it.
         Assert.Equal(Outcome.Accepted, (await _partition.SubmitAsync(
             new ChangeDeposit(default, DepositState.Final, false, BegunLedger.Script, new Sats(1_000), default, 1))).Outcome);
-        var script = new ByteString([0x51, 32, .. RandomNumberGenerator.GetBytes(32)]);
-        await _partition.SubmitAsync(new AssignAddress(ClientIds.Next(TimeProvider.System), _wallet, AddressPurpose.Deposit, script));
-        _address = BitcoinAddress.FromScript(script.Span, BitcoinNetwork.Regtest)!;
+        await _partition.SubmitAsync(new AssignAddress(ClientIds.Next(TimeProvider.System), _wallet, AddressPurpose.Deposit, _script));
+        _address = BitcoinAddress.FromScript(_script.Span, BitcoinNetwork.Regtest)!;
     }
 
     public async ValueTask DisposeAsync()
@@ -104,6 +109,80 @@ public sealed class DepositLookTests : IAsyncLifetime
         Assert.Equal(NodeFailure.Unknown, (await Assert.ThrowsAsync<NodeException>(LookAsync)).Failure);
         Assert.Equal((DepositState.Seen, Amount), ((await DepositAsync()).State, (await DepositAsync()).Amount));
         Pay(confirmations: 3);
+        await LookAsync();
+        Assert.Equal(DepositState.Credited, (await DepositAsync()).State);
+    }
+
+    [Theory]
+    [InlineData(Lie.Amount)]
+    [InlineData(Lie.Index)]
+    [InlineData(Lie.IndexBehindTheLast)]
+    [InlineData(Lie.Address)]
+    [InlineData(Lie.Transaction)]
+    [InlineData(Lie.Block)]
+    [InlineData(Lie.BlockUnknown)]
+    [InlineData(Lie.BlockCut)]
+    public async Task What_is_listed_and_is_not_in_the_block_is_not_believed_even_the_first_time(Lie lie)
+    {
+        var other = new ByteString([0x51, 32, .. RandomNumberGenerator.GetBytes(32)]);
+        await _partition.SubmitAsync(new AssignAddress(ClientIds.Next(TimeProvider.System), _wallet, AddressPurpose.Deposit, other));
+        var entries = _partition.DurableSequence;
+        Pay(confirmations: 3);
+        var (truth, bytes) = (_listed[0], BytesOf(Block(98)));
+        _listed[0] = lie switch
+        {
+            Lie.Amount => truth with { Amount = new Sats(60_000) },
+            Lie.Index => truth with { Output = truth.Output with { Index = 2 } },
+            Lie.IndexBehindTheLast => truth with { Output = truth.Output with { Index = 6 } },
+            Lie.Address => truth with { Address = BitcoinAddress.FromScript(other.Span, BitcoinNetwork.Regtest)! },
+            Lie.Transaction => truth with { Output = truth.Output with { Txid = PayingTo(_script, 7, 7, 7, Amount.Value).Txid } },
+            _ => truth,
+        };
+        if (lie == Lie.Block) _node.On(nameof(IBitcoinNode.GetBlockAsync), (BlockHash _) => (byte[]?)BytesOf(Block(97)));
+        if (lie == Lie.BlockUnknown) _node.On(nameof(IBitcoinNode.GetBlockAsync), (BlockHash _) => (byte[]?)null);
+        if (lie == Lie.BlockCut) _node.On(nameof(IBitcoinNode.GetBlockAsync), (BlockHash _) => (byte[]?)bytes[..^1]);
+        Assert.Equal(NodeFailure.Unknown, (await Assert.ThrowsAsync<NodeException>(LookAsync)).Failure);
+        Assert.Empty(await _partition.QueryAsync(ledger => ledger.DepositsOf(_wallet)));
+        Assert.Equal(entries, _partition.DurableSequence);
+        // The truth is credited as soon as it is told.
+        _listed[0] = truth;
+        _node.On(nameof(IBitcoinNode.GetBlockAsync), (BlockHash _) => (byte[]?)bytes);
+        await LookAsync();
+        Assert.Equal((DepositState.Credited, Amount), ((await DepositAsync()).State, (await DepositAsync()).Amount));
+    }
+
+    public enum Lie
+    {
+        Amount,
+        Index,
+        IndexBehindTheLast,
+        Address,
+        Transaction,
+        Block,
+        BlockUnknown,
+        BlockCut,
+    }
+
+    [Fact]
+    public async Task A_block_is_asked_for_once_for_all_of_its_outputs_and_not_again()
+    {
+        Pay(confirmations: 1);
+        _listed.Add(_listed[0] with { Output = new OutPoint(_output.Txid, 4) });
+        await LookAsync();
+        _height++;
+        Pay(confirmations: 2);
+        await LookAsync();
+        Assert.Equal(1, CountOf(nameof(IBitcoinNode.GetBlockAsync)));
+    }
+
+    [Fact]
+    public async Task Of_a_block_that_the_node_has_pruned_its_wallet_must_have_the_transaction()
+    {
+        _node.On(nameof(IBitcoinNode.GetBlockAsync), (BlockHash block) => block == default ? (byte[]?)null : throw new NodeException(RpcError.WalletError, "Block not available (pruned data)"));
+        Pay(confirmations: 3);
+        _asked = new WalletTransaction(_output.Txid, 3, Block(98), 98, null, [], [], PayingTo(_script, 7, 7, 7, Amount.Value).Stripped);
+        Assert.Equal(NodeFailure.Unknown, (await Assert.ThrowsAsync<NodeException>(LookAsync)).Failure);
+        _asked = _asked with { Raw = _transaction.Stripped };
         await LookAsync();
         Assert.Equal(DepositState.Credited, (await DepositAsync()).State);
     }
@@ -179,7 +258,28 @@ public sealed class DepositLookTests : IAsyncLifetime
 
     private int CountOf(string call) => _node.Calls.Count(c => c == call);
 
-    private static BlockHash Block(int height) => new(new Hash256(1, (UInt128)height));
+    private BlockHash Block(int height)
+    {
+        Assert.True(BlockHeader.TryParse(HeadOf(height), out var header));
+        return header.Hash;
+    }
 
-    private static Txid NewTxid() => new(Hash256.Read(RandomNumberGenerator.GetBytes(Hash256.Bytes)));
+    /// <summary>A header that commits to the transaction, another one for each height.</summary>
+    private byte[] HeadOf(int height)
+    {
+        var head = new byte[BlockHeader.Bytes];
+        _transaction.Txid.Hash.Write(head.AsSpan(36));
+        BitConverter.TryWriteBytes(head.AsSpan(76), height);
+        return head;
+    }
+
+    private byte[] BytesOf(BlockHash block) => [.. HeadOf(Enumerable.Range(1, 1_000).First(height => Block(height) == block)), 1, .. _transaction.Stripped];
+
+    private static BitcoinTransaction PayingTo(ByteString script, params long[] amounts)
+    {
+        byte[] raw = [2, 0, 0, 0, 1, .. RandomNumberGenerator.GetBytes(36), 0, 0xff, 0xff, 0xff, 0xff, (byte)amounts.Length,
+            .. amounts.SelectMany(sat => (byte[])[.. BitConverter.GetBytes(sat), (byte)script.Length, .. script.Span]), 0, 0, 0, 0];
+        Assert.True(BitcoinTransaction.TryParse(raw, out var transaction));
+        return transaction;
+    }
 }
