@@ -121,23 +121,18 @@ public sealed record OpenFamily(long Family, Sats FeeCap, AnchorTerms? Anchor, I
 /// <param name="Psbt">What the signer is given (BIP-174), as bytes.</param>
 public sealed record PrepareAttempt(long Family, int Attempt, Txid Txid, Sats Fee, ByteString Psbt) : Command
 {
-    public int Attempt { get; } = Attempt is >= 0 and <= ushort.MaxValue
-        ? Attempt
-        : throw new ArgumentOutOfRangeException(nameof(Attempt));
+    public int Attempt { get; } = AttemptHead.Numbered(Attempt, nameof(Attempt));
     public ByteString Psbt { get; } = AtMost(Limits.PsbtBytesMax, Psbt);
 
-    public override void WriteBody(ref ByteWriter writer)
-    {
-        writer.I64(Family);
-        writer.U16(Attempt);
-        writer.Hash(Txid.Hash);
-        writer.Amount(Fee);
-    }
+    public override void WriteBody(ref ByteWriter writer) => new AttemptHead(Family, Attempt, null, Txid, Fee).Write(ref writer);
 
     public override void WritePrivate(ref ByteWriter writer) => writer.Long(Psbt.Span);
 
-    public static PrepareAttempt Read(ref ByteReader body, ref ByteReader rest) => new(
-        body.I64(), body.U16(), new Txid(body.Hash()), body.Sats(), rest.Long(Limits.PsbtBytesMax));
+    public static PrepareAttempt Read(ref ByteReader body, ref ByteReader rest)
+    {
+        var head = AttemptHead.Read(ref body, isChild: false);
+        return new PrepareAttempt(head.Family, head.Attempt, head.Txid, head.Fee, rest.Long(Limits.PsbtBytesMax));
+    }
 }
 
 /// <summary>A signed transaction of a family. It is durable before it leaves this process.</summary>
@@ -145,18 +140,10 @@ public sealed record PrepareAttempt(long Family, int Attempt, Txid Txid, Sats Fe
 /// <param name="Height">Of the newest block when it was signed; 0 in entries from before this was kept.</param>
 public sealed record SignAttempt(long Family, int Attempt, Txid Txid, Sats Fee, ByteString Transaction, uint Height = 0) : Command
 {
-    public int Attempt { get; } = Attempt is >= 0 and <= ushort.MaxValue
-        ? Attempt
-        : throw new ArgumentOutOfRangeException(nameof(Attempt));
+    public int Attempt { get; } = AttemptHead.Numbered(Attempt, nameof(Attempt));
     public ByteString Transaction { get; } = AtMost(Limits.SignedTransactionBytesMax, Transaction);
 
-    public override void WriteBody(ref ByteWriter writer)
-    {
-        writer.I64(Family);
-        writer.U16(Attempt);
-        writer.Hash(Txid.Hash);
-        writer.Amount(Fee);
-    }
+    public override void WriteBody(ref ByteWriter writer) => new AttemptHead(Family, Attempt, null, Txid, Fee).Write(ref writer);
 
     public override void WritePrivate(ref ByteWriter writer)
     {
@@ -165,8 +152,11 @@ public sealed record SignAttempt(long Family, int Attempt, Txid Txid, Sats Fee, 
         if (Height > 0) writer.U32(Height);
     }
 
-    public static SignAttempt Read(ref ByteReader body, ref ByteReader rest) => new(
-        body.I64(), body.U16(), new Txid(body.Hash()), body.Sats(), rest.Long(Limits.SignedTransactionBytesMax), ReadHeight(ref rest));
+    public static SignAttempt Read(ref ByteReader body, ref ByteReader rest)
+    {
+        var head = AttemptHead.Read(ref body, isChild: false);
+        return new SignAttempt(head.Family, head.Attempt, head.Txid, head.Fee, rest.Long(Limits.SignedTransactionBytesMax), ReadHeight(ref rest));
+    }
 
     private static uint ReadHeight(ref ByteReader rest)
     {

@@ -40,18 +40,11 @@ public sealed record DeclareFamilyDead(long Family, FinalSpend Cause) : Command
 /// <param name="Height">Of the newest block when it was signed.</param>
 public sealed record SignChild(long Family, int Attempt, int Child, Txid Txid, Sats Fee, ByteString Transaction, uint Height) : Command
 {
-    public int Attempt { get; } = Numbered(Attempt, nameof(Attempt));
-    public int Child { get; } = Numbered(Child, nameof(Child));
+    public int Attempt { get; } = AttemptHead.Numbered(Attempt, nameof(Attempt));
+    public int Child { get; } = AttemptHead.Numbered(Child, nameof(Child));
     public ByteString Transaction { get; } = AtMost(Limits.SignedTransactionBytesMax, Transaction);
 
-    public override void WriteBody(ref ByteWriter writer)
-    {
-        writer.I64(Family);
-        writer.U16(Attempt);
-        writer.U16(Child);
-        writer.Hash(Txid.Hash);
-        writer.Amount(Fee);
-    }
+    public override void WriteBody(ref ByteWriter writer) => new AttemptHead(Family, Attempt, Child, Txid, Fee).Write(ref writer);
 
     public override void WritePrivate(ref ByteWriter writer)
     {
@@ -59,11 +52,11 @@ public sealed record SignChild(long Family, int Attempt, int Child, Txid Txid, S
         writer.U32(Height);
     }
 
-    public static SignChild Read(ref ByteReader body, ref ByteReader rest) => new(
-        body.I64(), body.U16(), body.U16(), new Txid(body.Hash()), body.Sats(), rest.Long(Limits.SignedTransactionBytesMax), rest.U32());
-
-    private static int Numbered(int number, string name) =>
-        number is >= 0 and <= ushort.MaxValue ? number : throw new ArgumentOutOfRangeException(name);
+    public static SignChild Read(ref ByteReader body, ref ByteReader rest)
+    {
+        var head = AttemptHead.Read(ref body, isChild: true);
+        return new SignChild(head.Family, head.Attempt, head.Child!.Value, head.Txid, head.Fee, rest.Long(Limits.SignedTransactionBytesMax), rest.U32());
+    }
 }
 
 /// <summary>What a family signed is in the journal alone from here on: it ended, and nothing of it is sent or compared any more.
