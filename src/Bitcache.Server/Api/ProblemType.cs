@@ -92,6 +92,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType TooManyAddresses = new("too_many_addresses", 422, "The wallet has 10,000 addresses, which is all that a wallet may have.");
     public static readonly ProblemType RefundExceeds = new("refund_exceeds", 422, "With what was refunded before, this is more than the original payment moved.");
     public static readonly ProblemType WithdrawalNotQueued = new("withdrawal_not_queued", 409, "The withdrawal does not wait any more: a transaction is made of it, or it has left.");
+    public static readonly ProblemType SettlementStopped = new("settlement_stopped", 409, "The operator's settlement with Bitcoin has ended: nothing is withdrawn to the chain any more.");
     public static readonly ProblemType SecondPersonNeeded = new("second_person_needed", 409, "Whoever asked for a withdrawal cannot approve it: that takes another key.");
     public static readonly ProblemType WithdrawalNotAwaiting = new("withdrawal_not_awaiting", 409, "The withdrawal does not wait for approval: it is decided or cancelled, or never needed one.");
     public static readonly ProblemType SuspenseNotFound = new("suspense_not_found", 404, "No such output is in suspense: it was credited, taken back or assigned, or there is none.");
@@ -141,6 +142,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         Outcome.WithdrawalNotQueued => WithdrawalNotQueued,
         Outcome.FeeAboveMax => FeeAboveMax,
         Outcome.DeadlineOutOfRange => DeadlineOutOfRange,
+        Outcome.SettlementStopped => SettlementStopped,
         Outcome.SecondPersonNeeded => SecondPersonNeeded,
         Outcome.WithdrawalNotAwaiting => WithdrawalNotAwaiting,
         Outcome.SuspenseNotFound => SuspenseNotFound,
@@ -158,7 +160,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         Outcome.AddressTaken => NodeUnavailable,
         // No client's command comes to one of these.
         Outcome.None or Outcome.Known or Outcome.Unchanged or Outcome.OperatorFundsLow or Outcome.AnchorPending
-            or Outcome.WithdrawalsStopped or Outcome.SettlementStopped => InternalError,
+            or Outcome.WithdrawalsStopped => InternalError,
     };
 
     public static ProblemType Of(Unavailable reason) => reason switch

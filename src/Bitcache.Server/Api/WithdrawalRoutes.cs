@@ -80,6 +80,7 @@ internal static class WithdrawalRoutes
             AskedBy = BrakeRoutes.NameOf(call.Principal),
         };
         if (await PaysOurselvesAsync(call, command)) throw new ProblemException(ProblemType.OwnChangeAddress, "address");
+        if (await WouldWaitForEverAsync(call, command)) throw new ProblemException(ProblemType.SettlementStopped);
         var answer = await call.Partitions.SubmitAsync(command, call.Principal.Tenant);
         if (call.Refusal(answer) is { } refusal) return refusal;
         // The first answer needs no second question, which could fail when the withdrawal is already durable.
@@ -93,7 +94,20 @@ internal static class WithdrawalRoutes
     /// money would be nobody's then.</summary>
     private static async Task<bool> PaysOurselvesAsync(Call call, RequestWithdrawal command)
     {
-        if (!(await call.Partitions.QueryAllAsync(ledger => ledger.IsOwnChange(command.Script))).Contains(true)) return false;
+        return (await call.Partitions.QueryAllAsync(ledger => ledger.IsOwnChange(command.Script))).Contains(true) && await IsNewAsync(call, command);
+    }
+
+    /// <summary>Whether a new withdrawal would leave for the chain after settlement has ended for good: its money would be held until
+    /// somebody cancels it. One to an address of ours is settled inside as before.</summary>
+    private static async Task<bool> WouldWaitForEverAsync(Call call, RequestWithdrawal command)
+    {
+        if (await call.Partitions.First.QueryAsync(ledger => ledger.SettlementStop is null)) return false;
+        return !(await call.Partitions.QueryAllAsync(ledger => ledger.FindAddress(command.Script) is not null)).Contains(true) && await IsNewAsync(call, command);
+    }
+
+    /// <summary>A retry of what was accepted is told what became of it.</summary>
+    private static async Task<bool> IsNewAsync(Call call, RequestWithdrawal command)
+    {
         var key = new WithdrawalKey(command.Wallet, command.Id);
         return await call.Partitions.HomeOf(command.Wallet).QueryAsync(ledger => ledger.FindWithdrawal(key)) is null;
     }
