@@ -59,6 +59,8 @@ internal sealed partial class PayoutSchedule : NodeSchedule
         FeeTargetBlocks = 1,
         FeeCapSat = 20_000,
         FallbackFeeRate = 2,
+        // So a deadline that is near has its withdrawal leave at once.
+        WithdrawalFeeShare = true,
         ConsolidateBelowFeeRate = 0,
         ConsolidateFromCoins = 3,
         ConsolidateCoinBelowSat = SmallSat,
