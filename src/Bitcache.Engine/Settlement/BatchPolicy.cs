@@ -22,13 +22,18 @@ public static class BatchPolicy
 
     /// <summary>Which of the withdrawals that wait leave now.</summary>
     /// <param name="due">Oldest first.</param>
-    public static Withdrawal[] Leaving(IReadOnlyList<Withdrawal> due, BatchMoment moment, EngineSettings settings)
+    /// <param name="moment">When they are asked for.</param>
+    /// <param name="settings">The operator's.</param>
+    /// <param name="turns">Of the scripts to which something is on its way; null where nobody looked.</param>
+    public static Withdrawal[] Leaving(IReadOnlyList<Withdrawal> due, BatchMoment moment, EngineSettings settings, ScriptTurns? turns = null)
     {
         var isDear = settings.FeeRatePatience > 0 && moment.Rate is { } rate && rate.SatsPerKvB > (long)settings.FeeRatePatience * SatsPerKvBInSatPerVB;
         var ready = due.Where(w => !isDear || IsUrgent(w) || HasWaited(w, moment.Now, settings.WithdrawalWaitMax)).ToArray();
-        var isBatch = ready.Any(IsUrgent)
-            || (settings.WithdrawalBatchCount > 0 && ready.Length >= settings.WithdrawalBatchCount)
-            || (settings.WithdrawalBatchTime > TimeSpan.Zero && ready.Any(w => HasWaited(w, moment.Now, settings.WithdrawalBatchTime)));
+        // One that waits whatever is decided here would have each of the others leave alone.
+        var counted = ready.Where(w => w.Amount.Value <= settings.WithdrawalLimits.LargestSat && turns?.Has(w) != false).ToArray();
+        var isBatch = counted.Any(IsUrgent)
+            || (settings.WithdrawalBatchCount > 0 && counted.Length >= settings.WithdrawalBatchCount)
+            || (settings.WithdrawalBatchTime > TimeSpan.Zero && counted.Any(w => HasWaited(w, moment.Now, settings.WithdrawalBatchTime)));
         // Where one must leave, the others share what carries it.
         return isBatch ? ready : [.. ready.Where(w => w.Sequence < moment.Closed)];
 

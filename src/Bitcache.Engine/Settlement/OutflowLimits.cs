@@ -12,11 +12,15 @@ namespace Bitcache.Engine.Settlement;
 /// <param name="DaySat">In any 24 hours.</param>
 public sealed record OutflowLimits(long? TransactionSat = null, long? HourSat = null, long? DaySat = null)
 {
-    private static readonly long Hour = (long)TimeSpan.FromHours(1).TotalMilliseconds;
+    /// <summary>In milliseconds, as the day is.</summary>
+    internal static readonly long Hour = (long)TimeSpan.FromHours(1).TotalMilliseconds;
     private static readonly long Day = (long)TimeSpan.FromDays(1).TotalMilliseconds;
 
     /// <summary>Larger withdrawals never leave.</summary>
     public long LargestSat => Math.Min(TransactionSat ?? long.MaxValue, Math.Min(HourSat ?? long.MaxValue, DaySat ?? long.MaxValue));
+
+    /// <summary>Whether it counts when something left.</summary>
+    public bool HasWindow => HourSat is not null || DaySat is not null;
 
     /// <summary>Which withdrawals may leave now. One that would pass a bound waits, and those behind it wait with it, so that many
     /// small ones never keep a large one from leaving. One that no bound would ever let through is passed over.</summary>

@@ -41,12 +41,13 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
 
     /// <summary>Withdrawals that may leave now, oldest first: see <see cref="BatchPolicy"/>.</summary>
     /// <param name="rate">What mining costs, where it counts.</param>
-    public async Task<Withdrawal[]> FindDueAsync(FeeRate? rate = null)
+    /// <param name="turns">Of the scripts to which something is on its way; null where nobody looked.</param>
+    public async Task<Withdrawal[]> FindDueAsync(FeeRate? rate = null, ScriptTurns? turns = null)
     {
         var (due, closed) = await partition.QueryAsync(ledger => (ledger.DueWithdrawals(), ledger.LastEpoch?.Entries ?? 0));
         // The question has brought the time up to date.
         var now = partition.BatchTime;
-        return BatchPolicy.Leaving([.. due.Where(w => !(w.Deadline <= now))], new BatchMoment(closed, partition.IsClockTrusted ? now : null, rate), settings);
+        return BatchPolicy.Leaving([.. due.Where(w => !(w.Deadline <= now))], new BatchMoment(closed, partition.IsClockTrusted ? now : null, rate), settings, turns);
     }
 
     /// <summary>Binds what is due to new families: the anchor with the first withdrawals, the rest without.</summary>
@@ -198,6 +199,11 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
             await partition.SubmitAsync(new AbandonFamily(family.Number));
             return "a wallet in it is frozen, a deposit under it was taken back, a deadline is over, withdrawals are stopped, or reserves are short: its withdrawals wait";
         }
+        if (IsCountedNoMore(family))
+        {
+            await partition.SubmitAsync(new AbandonFamily(family.Number));
+            return "it was opened too long ago for the limits on what leaves: its withdrawals are chosen anew";
+        }
         await LockCoinsAsync(cancel);
         var order = await ToOrderAsync(family, height);
         var result = await _builder.BuildAsync(order, cancel);
@@ -215,6 +221,11 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         await SplitAsync(order, result);
         return result.Detail;
     }
+
+    /// <summary>Limits count what a family pays from the moment on at which it was opened. One that waits for as long as the
+    /// shortest of them looks back would leave beside what was let through in its place.</summary>
+    private bool IsCountedNoMore(Family family) => settings.WithdrawalLimits.HasWindow && family.Withdrawals.Count > 0
+        && partition.BatchTime.Milliseconds - family.Opened.Milliseconds >= OutflowLimits.Hour;
 
     /// <summary>Gives up a family that cannot be built as it is, so that its withdrawals are tried in smaller ones, or
     /// under a higher fee cap. Nothing of it was signed.</summary>

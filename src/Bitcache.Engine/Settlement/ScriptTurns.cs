@@ -17,10 +17,14 @@ public sealed class ScriptTurns(IEnumerable<Withdrawal> underWay)
 
     private readonly Dictionary<ByteString, Sats> _largest = underWay.GroupBy(w => w.Script).ToDictionary(g => g.Key, g => g.Max(w => w.Amount));
 
+    /// <summary>Whether it is a withdrawal's turn.</summary>
+    public bool Has(Withdrawal withdrawal) =>
+        !_largest.TryGetValue(withdrawal.Script, out var largest) || withdrawal.Amount.Value >= Multiple * largest.Value;
+
     /// <summary>Whether it is a withdrawal's turn; if so, it is on its way from now on.</summary>
     public bool Take(Withdrawal withdrawal)
     {
-        if (_largest.TryGetValue(withdrawal.Script, out var largest) && withdrawal.Amount.Value < Multiple * largest.Value) return false;
+        if (!Has(withdrawal)) return false;
         _largest[withdrawal.Script] = withdrawal.Amount;
         return true;
     }

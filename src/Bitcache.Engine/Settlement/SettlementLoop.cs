@@ -310,7 +310,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         var underWay = await _partitions.QueryAllAsync(ledger => ledger.LiveFamilies().Where(f => f.State != FamilyState.Confirmed)
             .SelectMany(f => f.Withdrawals).Select(k => ledger.FindWithdrawal(k)!).ToArray());
         var turns = new ScriptTurns(underWay.SelectMany(w => w));
-        var due = _health.ReservesShort ? [] : await Task.WhenAll(Payouts.Select(payouts => payouts.FindDueAsync(Fees.Rate)));
+        var due = _health.ReservesShort ? [] : await Task.WhenAll(Payouts.Select(payouts => payouts.FindDueAsync(Fees.Rate, turns)));
         // What no limit lets through takes no turn from others.
         var leaving = await _outflow.ChooseAsync([.. due.SelectMany(w => w).OrderBy(w => w.Requested.Milliseconds).Where(w => !_outflow.MayEverLeave(w) || turns.Take(w))]);
         _alarms.TellWithheld(_outflow.Withheld);

@@ -61,6 +61,28 @@ public sealed class BatchPolicyTests
         Assert.Equal([1], Leaving(due, closed: 2, Settings));
     }
 
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(0, 11)]
+    [InlineData(11, 0)]
+    public void One_that_no_limit_lets_through_or_whose_script_is_being_paid_has_no_other_leave(int minutes, int deadline)
+    {
+        var settings = Settings with { WithdrawalFeeShare = true, WithdrawalBatchCount = 2, WithdrawalBatchTime = TimeSpan.FromMinutes(10), WithdrawalLimits = new(HourSat: 50_000) };
+        var stuck = Waiting(1, minutes) with { Deadline = deadline > 0 ? In(deadline - 5) : null };
+        foreach (var one in new[] { stuck with { Amount = new Sats(50_001) }, stuck with { Script = Taproot } })
+        {
+            Assert.Empty(Leaving([one, Waiting(2)]));
+            // It takes part where others decide, and when its epoch has closed.
+            Assert.Equal([1, 2, 3], Leaving([one, Waiting(2), Waiting(3)]));
+            Assert.Equal([1], Leaving([one, Waiting(2)], closed: 2));
+        }
+        // Ten times as large as what is under way, it does not wait.
+        Assert.Equal([1, 2], Leaving([stuck with { Script = Taproot, Amount = new Sats(10_000) }, Waiting(2)]));
+
+        long[] Leaving(Withdrawal[] due, long closed = 0) =>
+            [.. BatchPolicy.Leaving(due, new BatchMoment(closed, Now, null), settings, new ScriptTurns([Waiting(0) with { Script = Taproot }])).Select(w => w.Sequence)];
+    }
+
     [Fact]
     public void While_mining_is_dear_only_those_leave_that_cannot_wait()
     {

@@ -87,6 +87,34 @@ public sealed class OutflowLimitsTests
     }
 
     [Fact]
+    public void What_was_opened_and_could_not_be_built_for_an_hour_counts_anew_when_it_leaves()
+    {
+        using var scene = new PayoutScene(change: settings => settings with { WithdrawalLimits = new(HourSat: 70_000, DaySat: 140_000) });
+        for (var hour = 0; hour < 3; hour++)
+        {
+            scene.Withdraw();
+            scene.Run(scene.Payouts.OpenAsync(null, scene.Run(scene.Payouts.FindDueAsync())));
+            scene.Pass(TimeSpan.FromHours(1));
+        }
+        // One that is not an hour old is counted still.
+        scene.Withdraw();
+        scene.Run(scene.Payouts.OpenAsync(null, scene.Run(scene.Payouts.FindDueAsync())));
+        scene.Pass(TimeSpan.FromMinutes(59));
+        scene.Turn();
+        Assert.Equal(1, Sent());
+        scene.Turn();
+        Assert.Equal(1, Sent());
+        scene.Pass(TimeSpan.FromMinutes(1));
+        scene.Turn();
+        Assert.Equal(2, Sent());
+        scene.Pass(TimeSpan.FromHours(2));
+        scene.Turn();
+        Assert.Equal(2, Sent());
+
+        int Sent() => scene.Ask(ledger => ledger.Families().Where(f => f.State == FamilyState.Signed).Sum(f => f.Withdrawals.Count));
+    }
+
+    [Fact]
     public void The_alarms_ring_once_and_again_when_it_begins_anew()
     {
         var log = new CountingLog();

@@ -4,6 +4,7 @@ using Bitcache.Engine;
 using Bitcache.Engine.Bitcoin;
 using Bitcache.Engine.Settlement;
 using Bitcache.Simulation.Bitcoin;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Tests.Settlement;
 
@@ -24,10 +25,12 @@ internal sealed class PayoutScene : IDisposable
     private readonly WalletId _wallet = new(((UInt128)1 << 64) + 2);
     private PayoutTurn? _turn;
 
+    /// <param name="feeCap">The most that a transaction may cost.</param>
     /// <param name="isSignedElsewhere">Whether the wallet has no keys.</param>
-    public PayoutScene(long feeCap = 20_000, bool isSignedElsewhere = false)
+    /// <param name="change">Other settings.</param>
+    public PayoutScene(long feeCap = 20_000, bool isSignedElsewhere = false, Func<EngineSettings, EngineSettings>? change = null)
     {
-        _settings = new EngineSettings
+        var settings = new EngineSettings
         {
             DataFolder = "/nowhere",
             Origin = "ledger.test/log",
@@ -38,6 +41,7 @@ internal sealed class PayoutScene : IDisposable
             FallbackFeeRate = 2,
             ExternalSigner = isSignedElsewhere,
         };
+        _settings = change?.Invoke(settings) ?? settings;
         Node = new FakeNode(1, "wallet") { IsWalletLoaded = true };
         Node.Wallet.HasKeys = !isSignedElsewhere;
         _fake = new FakeBitcoind(Node);
@@ -55,9 +59,18 @@ internal sealed class PayoutScene : IDisposable
     public FakeNode Node { get; }
     public IBitcoinNode Seam { get; set; }
     public PayoutTurn LastTurn => _turn!;
+    public Payouts Payouts => new(_ledger.Set, _ledger.Set.First, Seam, _settings, NullLogger.Instance);
+    public Signing Signing => new(_ledger.Set, [Payouts], Seam);
+    public ReservesFound Reserves => _ledger.Run(new Reserves(_ledger.Set, Seam).FindAsync(Sats.Zero, CancellationToken.None));
     public Totals Totals => Ask(ledger => ledger.Totals);
 
     public T Ask<T>(Func<Ledger, T> question) => _ledger.Ask(question);
+
+    public T Run<T>(Task<T> work) => _ledger.Run(work);
+
+    public void Run(Task work) => _ledger.Run(work);
+
+    public void Pass(TimeSpan time) => _ledger.Pass(time);
 
     public void Do(Command command) => _ledger.Do(command);
 
@@ -78,9 +91,16 @@ internal sealed class PayoutScene : IDisposable
     /// <summary>Asks for a withdrawal and closes an epoch: one turn later it is on its way, with an anchor.</summary>
     public ByteString Withdraw()
     {
-        var script = new ByteString(FakeNode.ScriptOf(Node.NewStranger()));
-        _ledger.Do(new RequestWithdrawal(_ledger.NewId(), _wallet, script, Amount, Max: false), tenant: 1);
+        var script = Request(Amount);
         CloseEpoch();
+        return script;
+    }
+
+    /// <summary>Asks for a withdrawal to a stranger.</summary>
+    public ByteString Request(Sats amount)
+    {
+        var script = new ByteString(FakeNode.ScriptOf(Node.NewStranger()));
+        _ledger.Do(new RequestWithdrawal(_ledger.NewId(), _wallet, script, amount, Max: false), tenant: 1);
         return script;
     }
 

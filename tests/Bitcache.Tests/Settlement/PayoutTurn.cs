@@ -41,7 +41,7 @@ internal sealed class PayoutTurn(PartitionSet set, IBitcoinNode seam, EngineSett
         var watch = new AnchorWatch(set, seam, settings.FinalityDepth, NullLogger.Instance);
         if (!await watch.LookAsync(CancellationToken.None))
         {
-            await payouts.OpenAsync(Anchors ? await NextAnchorAsync() : null, AreReservesShort ? [] : await payouts.FindDueAsync());
+            await payouts.OpenAsync(Anchors ? await NextAnchorAsync() : null, AreReservesShort ? [] : await ChooseAsync(payouts));
             if (!AreReservesShort) await new Consolidation(set, seam, settings, NullLogger.Instance).OpenAsync(height, CancellationToken.None);
         }
         AnchorAlarm = watch.Alarm;
@@ -54,6 +54,9 @@ internal sealed class PayoutTurn(PartitionSet set, IBitcoinNode seam, EngineSett
         var cold = await new ColdWallet(seam, settings).AskAsync(CancellationToken.None);
         return (await new Reserves(set, seam).FindAsync(cold.Coins, CancellationToken.None)).AreShort;
     }
+
+    private async Task<IReadOnlyList<Withdrawal>> ChooseAsync(Payouts payouts) =>
+        await new OutflowGate(set, settings.WithdrawalLimits).ChooseAsync(await payouts.FindDueAsync());
 
     /// <summary>The newest closed epoch is anchored, once no anchor is unconfirmed.</summary>
     private async Task<AnchorTerms?> NextAnchorAsync()
