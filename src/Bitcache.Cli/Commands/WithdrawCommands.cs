@@ -13,7 +13,7 @@ internal static class WithdrawCommands
         var feeMax = Inputs.AmountOption("--fee-max", "Refuse rather than have more than this held for mining.");
         var deadline = new Option<string>("--deadline")
         {
-            Description = "The money goes back if no transaction that pays it was signed by then: 2026-11-21T08:00:00Z.",
+            Description = "The money goes back if no transaction that pays it was signed, or handed to its signer, by then: 2026-11-21T08:00:00Z.",
             HelpName = "time",
         };
         var id = Inputs.Id();

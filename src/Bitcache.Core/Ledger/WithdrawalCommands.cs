@@ -37,7 +37,7 @@ public sealed record RequestWithdrawal(OperationId Id, WalletId Wallet, ByteStri
     /// <summary>The highest <see cref="Fee"/> that the client accepts; null for any.</summary>
     public Sats? FeeMax { get; init; }
 
-    /// <summary>When the money goes back if no transaction that pays it was signed by then; null for never.</summary>
+    /// <summary>When the money goes back if no transaction that pays it was signed, or handed to its signer, by then; null for never.</summary>
     public UnixTime? Deadline { get; init; }
 
     public ByteString Script { get; } = AtMost(Limits.ScriptBytesMax, Script);

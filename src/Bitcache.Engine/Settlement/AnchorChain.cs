@@ -36,7 +36,7 @@ public static class AnchorChain
     public static IEnumerable<BitcoinTransaction> TransactionsOf(Family family) =>
         AttemptsOf(family).Concat(family.Children.Select(c => Parse(c.Transaction)));
 
-    private static BitcoinTransaction Parse(Preparation prepared) => Psbt.TryReadTransaction(prepared.Psbt.Span, out var transaction)
+    public static BitcoinTransaction Parse(Preparation prepared) => Psbt.TryReadTransaction(prepared.Psbt.Span, out var transaction)
         ? transaction
         : throw new LedgerInvariantException($"transaction {prepared.Txid} was handed out with bytes that are no PSBT");
 

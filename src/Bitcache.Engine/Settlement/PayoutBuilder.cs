@@ -44,10 +44,10 @@ public sealed record BuildOrder(
     Family Family, IReadOnlyList<Withdrawal> Withdrawals, string Origin, ByteString AnchorScript,
     (OutPoint OutPoint, Sats Value)? PreviousAnchor, IReadOnlySet<OutPoint> Taken, OutPoint? AnchorTip, int Height)
 {
-    /// <summary>What this attempt replaces; null for a family's first.</summary>
     /// <summary>Of a consolidation: the coins that it is to spend, and no others.</summary>
     public IReadOnlySet<OutPoint>? Exactly { get; init; }
 
+    /// <summary>What this attempt replaces; null for a family's first.</summary>
     public BitcoinTransaction? Replaced { get; } = Family.Attempts.Count == 0 ? null : AnchorChain.Parse(Family.Attempts[^1]);
 }
 

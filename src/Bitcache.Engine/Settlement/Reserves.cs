@@ -28,7 +28,7 @@ public sealed class Reserves(PartitionSet partitions, IBitcoinNode node)
     /// <exception cref="NodeException">Nothing is known now.</exception>
     public async Task<ReservesFound> FindAsync(Sats cold, CancellationToken cancel)
     {
-        var views = await partitions.QueryAllAsync(ledger => (ledger.Totals, Live: ledger.LiveFamilies().Where(f => f.Attempts.Count > 0).Select(
+        var views = await partitions.QueryAllAsync(ledger => (ledger.Totals, Live: ledger.LiveFamilies().Select(
             f => (Family: f, Withdrawals: f.Withdrawals.Select(k => ledger.FindWithdrawal(k)!).ToArray())).ToArray()));
         var hot = (await node.GetBalancesAsync(cancel)).Trusted;
         var sat = hot.Value + cold.Value;
@@ -36,8 +36,8 @@ public sealed class Reserves(PartitionSet partitions, IBitcoinNode node)
         foreach (var (family, withdrawals) in views.SelectMany(v => v.Live))
         {
             // A child pays nobody but the miner and us.
-            if (await FindDeductedAsync(family.Attempts.Select(a => (a.Txid, a.Fee, a.Transaction)), withdrawals, cancel) is { } found) deducted.Add(found);
-            if (await FindDeductedAsync(family.Children.Select(c => (c.Txid, c.Fee, c.Transaction)), [], cancel) is { } child) deducted.Add(child);
+            if (await FindDeductedAsync(AttemptsOf(family), withdrawals, cancel) is { } found) deducted.Add(found);
+            if (await FindDeductedAsync(family.Children.Select(c => (c.Fee, AnchorChain.Parse(c.Transaction))), [], cancel) is { } child) deducted.Add(child);
         }
         var spent = deducted.SelectMany(d => d.Transaction.Inputs).Select(i => i.Spent).ToHashSet();
         foreach (var one in deducted)
@@ -50,16 +50,24 @@ public sealed class Reserves(PartitionSet partitions, IBitcoinNode node)
         return new ReservesFound(hot, new Sats(sat).ToMsat(), new Msat(views.Sum(v => v.Totals.Liabilities - v.Totals.FromPartitions)));
     }
 
+    /// <summary>A signer may send what it was given by itself: the node's wallet knows it then before the ledger does.</summary>
+    private static IEnumerable<(Sats Fee, BitcoinTransaction Transaction)> AttemptsOf(Family family)
+    {
+        foreach (var attempt in family.Attempts) yield return (attempt.Fee, AnchorChain.Parse(attempt));
+        if (family.Prepared is { } prepared) yield return (prepared.Fee, AnchorChain.Parse(prepared));
+    }
+
     /// <summary>The one of several, of which one can confirm at most, that the node's wallet counts with: the one in a block, or
     /// else in the mempool, or else the newest that it knows. For one that left the mempool, too, it keeps the coins.</summary>
     private async Task<Deducted?> FindDeductedAsync(
-        IEnumerable<(Txid Txid, Sats Fee, ByteString Transaction)> signed, Withdrawal[] withdrawals, CancellationToken cancel)
+        IEnumerable<(Sats Fee, BitcoinTransaction Transaction)> several, Withdrawal[] withdrawals, CancellationToken cancel)
     {
         Deducted? waiting = null, dropped = null;
-        foreach (var (txid, fee, raw) in signed.Reverse())
+        foreach (var (fee, transaction) in several.Reverse())
         {
+            var txid = transaction.Txid;
             if (await node.GetTransactionAsync(txid, cancel) is not { Confirmations: >= 0 } known) continue;
-            var found = new Deducted(AnchorChain.Parse(raw), fee, withdrawals, IsListed: true);
+            var found = new Deducted(transaction, fee, withdrawals, IsListed: true);
             if (known.Confirmations >= 1) return found;
             // What an operator abandons the wallet forgets, until it is sent again.
             if (known.Entries.Any(e => e.Abandoned)) continue;

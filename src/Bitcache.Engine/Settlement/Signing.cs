@@ -25,6 +25,8 @@ public enum SignedOutcome
     Malformed,
     /// <summary>It is another transaction than the one that was handed out.</summary>
     Other,
+    /// <summary>Withdrawals are stopped: it waits, unless its signer sends it by itself.</summary>
+    Stopped,
 }
 
 /// <summary>Used within the settlement loop's turns only.</summary>
@@ -33,17 +35,8 @@ public sealed class Signing(PartitionSet partitions, IReadOnlyList<Payouts> payo
     /// <summary>RPC_DESERIALIZATION_ERROR.</summary>
     private const RpcError NoPsbt = (RpcError)(-22);
 
-    /// <summary>What waits for signatures, the oldest first within a partition.</summary>
-    public async Task<IReadOnlyList<SigningRequest>> ListAsync()
-    {
-        var live = await partitions.QueryAllAsync(ledger => ledger.LiveFamilies());
-        return
-        [
-            .. live.SelectMany((families, number) => families
-                .Where(f => f is { State: FamilyState.Opened or FamilyState.Signed, Prepared: not null })
-                .Select(f => new SigningRequest(number, f, f.Prepared!))),
-        ];
-    }
+    /// <summary>What may be signed now, the oldest first within a partition: while withdrawals are stopped, anchors alone.</summary>
+    public async Task<IReadOnlyList<SigningRequest>> ListAsync() => [.. (await FindAsync()).Where(w => !w.IsStopped).Select(w => w.Request)];
 
     /// <summary>Takes a transaction back from its signer.</summary>
     /// <param name="txid">As it was handed out.</param>
@@ -52,7 +45,10 @@ public sealed class Signing(PartitionSet partitions, IReadOnlyList<Payouts> payo
     /// <exception cref="NodeException">The node cannot say whether it is complete. Nothing was taken.</exception>
     public async Task<SignedOutcome> TakeAsync(Txid txid, string psbt, CancellationToken cancel)
     {
-        if ((await ListAsync()).FirstOrDefault(r => r.Prepared.Txid == txid) is not { } request) return await FindTakenAsync(txid);
+        var (request, isStopped) = (await FindAsync()).FirstOrDefault(w => w.Request.Prepared.Txid == txid);
+        if (request is null) return await FindTakenAsync(txid);
+        // What was taken would be sent.
+        if (isStopped) return SignedOutcome.Stopped;
         try
         {
             if (await node.FinalizePsbtAsync(psbt, cancel) is not { } raw) return SignedOutcome.NotSigned;
@@ -63,6 +59,14 @@ public sealed class Signing(PartitionSet partitions, IReadOnlyList<Payouts> payo
         {
             return SignedOutcome.Malformed;
         }
+    }
+
+    /// <summary>All that is with its signer, and whether it must not be signed now.</summary>
+    private async Task<(SigningRequest Request, bool IsStopped)[]> FindAsync()
+    {
+        var live = await partitions.QueryAllAsync(ledger => ledger.LiveFamilies()
+            .Where(f => f is { State: FamilyState.Opened or FamilyState.Signed, Prepared: not null }).Select(f => (Family: f, IsStopped: ledger.IsStopped(f))).ToArray());
+        return [.. live.SelectMany((waiting, number) => waiting.Select(w => (new SigningRequest(number, w.Family, w.Family.Prepared!), w.IsStopped)))];
     }
 
     private async Task<SignedOutcome> FindTakenAsync(Txid txid)

@@ -91,7 +91,8 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType TooManyHolds = new("too_many_holds", 422, "The payer has 10,000 open holds, which is all that a wallet may have.");
     public static readonly ProblemType TooManyAddresses = new("too_many_addresses", 422, "The wallet has 10,000 addresses, which is all that a wallet may have.");
     public static readonly ProblemType RefundExceeds = new("refund_exceeds", 422, "With what was refunded before, this is more than the original payment moved.");
-    public static readonly ProblemType WithdrawalNotQueued = new("withdrawal_not_queued", 409, "The withdrawal does not wait any more: a transaction is made of it, or it has left.");
+    public static readonly ProblemType WithdrawalNotQueued = new("withdrawal_not_queued", 409, "The withdrawal does not wait any more: a transaction is made of it, it has left, or it is over.");
+    public static readonly ProblemType WithdrawalsStopped = new("withdrawals_stopped", 409, "The operator has stopped withdrawals: no transaction that pays one is taken back from its signer.");
     public static readonly ProblemType SettlementStopped = new("settlement_stopped", 409, "The operator's settlement with Bitcoin has ended: nothing is withdrawn to the chain any more.");
     public static readonly ProblemType SecondPersonNeeded = new("second_person_needed", 409, "Whoever asked for a withdrawal cannot approve it: that takes another key.");
     public static readonly ProblemType WithdrawalNotAwaiting = new("withdrawal_not_awaiting", 409, "The withdrawal does not wait for approval: it is decided or cancelled, or never needed one.");

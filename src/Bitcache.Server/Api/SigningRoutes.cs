@@ -48,6 +48,7 @@ internal static class SigningRoutes
             SignedOutcome.NotSigned => new Problem(ProblemType.SignaturesMissing),
             SignedOutcome.Malformed => new Problem(ProblemType.MalformedPsbt) { Member = "psbt" },
             SignedOutcome.Other => new Problem(ProblemType.OtherTransaction),
+            SignedOutcome.Stopped => new Problem(ProblemType.WithdrawalsStopped),
             SignedOutcome.NotFound or SignedOutcome.None => new Problem(ProblemType.SigningNotFound),
         };
     }

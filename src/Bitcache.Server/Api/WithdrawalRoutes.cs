@@ -9,7 +9,7 @@ namespace Bitcache.Server.Api;
 /// <param name="AmountSat">Whole satoshis to send; or else <paramref name="Max"/>.</param>
 /// <param name="Max">True: send all whole satoshis that are available.</param>
 /// <param name="FeeMaxSat">Refuse rather than hold more than this for mining.</param>
-/// <param name="Deadline">When the money goes back if no transaction that pays it was signed by then.</param>
+/// <param name="Deadline">When the money goes back if no transaction that pays it was signed, or handed to its signer, by then.</param>
 public sealed record WithdrawalRequest(
     string Id, string Address, long? AmountSat = null, bool? Max = null, long? FeeMaxSat = null, string? Deadline = null);
 

@@ -80,6 +80,10 @@ public sealed class SigningTests(RegtestFixture regtest) : IClassFixture<Regtest
         Assert.Equal(SignedOutcome.Malformed, await harness.Engine.TakeSignedAsync(txid, "cHNidP8=", Cancel));
         Assert.Equal(SignedOutcome.NotFound, await harness.Engine.TakeSignedAsync(default, unsigned, Cancel));
         var signed = await SignAsync(signer, request.Prepared);
+        await StopAsync(harness, stopped: true);
+        Assert.Empty(await harness.Engine.ListSigningAsync());
+        Assert.Equal(SignedOutcome.Stopped, await harness.Engine.TakeSignedAsync(txid, signed, Cancel));
+        await StopAsync(harness, stopped: false);
         Assert.Equal(SignedOutcome.Taken, await harness.Engine.TakeSignedAsync(txid, signed, Cancel));
         Assert.Equal(SignedOutcome.TakenBefore, await harness.Engine.TakeSignedAsync(txid, signed, Cancel));
         Assert.Empty(await harness.Engine.ListSigningAsync());
@@ -168,6 +172,9 @@ public sealed class SigningTests(RegtestFixture regtest) : IClassFixture<Regtest
         await harness.TurnAsync();
         await FinishAsync(harness, key);
     }
+
+    private static async Task StopAsync(EngineHarness harness, bool stopped) => Assert.Equal(
+        Outcome.Accepted, (await harness.Partitions.StopWithdrawalsAsync(new StopWithdrawals(EngineHarness.NewId(), stopped))).Outcome);
 
     private static OutPoint Input(SigningRequest request)
     {

@@ -66,10 +66,11 @@ internal sealed class PayoutSigner(FakeNode node, Random random, Coverage met)
     private async Task HandBackAsync(Signing signing, PartitionSet set, Txid txid, string psbt, SignedOutcome ifWaiting)
     {
         var live = await set.First.QueryAsync(ledger => ledger.LiveFamilies());
-        var isWaiting = live.Any(f => f is { State: FamilyState.Opened or FamilyState.Signed } && f.Prepared?.Txid == txid);
+        var waiting = live.FirstOrDefault(f => f is { State: FamilyState.Opened or FamilyState.Signed } && f.Prepared?.Txid == txid);
+        var isStopped = waiting is not null && await set.First.QueryAsync(ledger => ledger.IsStopped(waiting));
         var family = live.FirstOrDefault(f => f.Attempts.Any(a => a.Txid == txid));
         var said = await signing.TakeAsync(txid, psbt, CancellationToken.None);
-        var due = isWaiting ? ifWaiting : family is not null ? SignedOutcome.TakenBefore : SignedOutcome.NotFound;
+        var due = isStopped ? SignedOutcome.Stopped : waiting is not null ? ifWaiting : family is not null ? SignedOutcome.TakenBefore : SignedOutcome.NotFound;
         Must.Hold(said == due, $"What its signer handed back of {txid} is {said}, and should be {due}.");
         met.Count(Said(said));
         if (family is not null && IsReplaced(family, txid)) met.Count(HandedBackReplaced);
