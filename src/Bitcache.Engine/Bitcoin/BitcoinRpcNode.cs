@@ -167,6 +167,20 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
     public Task<byte[]?> FinalizePsbtAsync(string psbt, CancellationToken cancel) =>
         NodeAsync("finalizepsbt", [psbt], NodeAnswerReader.FinalizedPsbt, cancel);
 
+    // With no keys it signs nothing, and checks what is there.
+    public Task<bool> IsSignedAsync(byte[] transaction, IReadOnlyList<PsbtInput> inputs, CancellationToken cancel)
+    {
+        var spent = inputs.Where(i => i.Spent is not null).Select(i => (JsonNode)new JsonObject
+        {
+            ["txid"] = i.Output.Txid.ToString(),
+            ["vout"] = i.Output.Index,
+            ["scriptPubKey"] = Convert.ToHexStringLower(i.Spent!.Script),
+            ["amount"] = Amounts.FormatBtc(i.Spent.Amount),
+        });
+        return NodeAsync(
+            "signrawtransactionwithkey", [Convert.ToHexStringLower(transaction), new JsonArray(), new JsonArray([.. spent])], a => a.Get("complete").ToBool(), cancel);
+    }
+
     public async Task<BroadcastResult> SendRawTransactionAsync(byte[] transaction, CancellationToken cancel)
     {
         try

@@ -102,8 +102,15 @@ public interface IBitcoinNode
     /// <summary>Signs what the wallet can sign and finalizes what is complete.</summary>
     Task<SignedPsbt> WalletProcessPsbtAsync(string psbt, CancellationToken cancel);
 
-    /// <summary>The transaction of a PSBT that somebody signed; null while signatures are missing. -22 for what is no PSBT.</summary>
+    /// <summary>The transaction of a PSBT that somebody signed; null while signatures are missing, or do not fit the coins that it
+    /// says it spends. -22 for what is no PSBT.</summary>
     Task<byte[]?> FinalizePsbtAsync(string psbt, CancellationToken cancel);
+
+    /// <summary>Whether every signature of a transaction is good for what it spends.</summary>
+    /// <param name="transaction">Signed.</param>
+    /// <param name="inputs">What it spends.</param>
+    /// <param name="cancel">Ends the question.</param>
+    Task<bool> IsSignedAsync(byte[] transaction, IReadOnlyList<PsbtInput> inputs, CancellationToken cancel);
 
     /// <summary>Safe to repeat with the same bytes, and meant to be.</summary>
     Task<BroadcastResult> SendRawTransactionAsync(byte[] transaction, CancellationToken cancel);

@@ -1,6 +1,7 @@
 // Transactions that are signed elsewhere: handed out as PSBTs, and taken back when they are signed.
 
 using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Bitcoin;
 using Bitcache.Engine.Partitions;
 
@@ -52,6 +53,11 @@ public sealed class Signing(PartitionSet partitions, IReadOnlyList<Payouts> payo
         try
         {
             if (await node.FinalizePsbtAsync(psbt, cancel) is not { } raw) return SignedOutcome.NotSigned;
+            if (!BitcoinTransaction.TryParse(raw, out var transaction) || transaction.Txid != txid) return SignedOutcome.Other;
+            // The node has checked it against the coins that the PSBT names. They count as they were handed out: a bad signature,
+            // taken once, would keep the good one out.
+            var handedOut = await node.DecodePsbtAsync(Convert.ToBase64String(request.Prepared.Psbt.Span), cancel);
+            if (!await node.IsSignedAsync(raw, handedOut.Inputs, cancel)) return SignedOutcome.NotSigned;
             var height = (await node.GetBlockchainInfoAsync(cancel)).Blocks;
             return await payouts[request.Partition].TakeSignedAsync(request.Family, request.Prepared, raw, height);
         }

@@ -37,6 +37,8 @@ internal sealed class FakeCalls(FakeNode node)
         "deriveaddresses" => Derive(p[0].ToText(), p[1][0].ToUInt(), p[1][1].ToUInt()),
         "decodepsbt" => DecodePsbt(FakePsbt.Read(p[0].ToText())),
         "finalizepsbt" => Finalize(p[0].ToText()),
+        // Signatures are not simulated: what has some has good ones.
+        "signrawtransactionwithkey" => new JsonObject { ["hex"] = p[0].ToText(), ["complete"] = true },
         "sendrawtransaction" => Send(p[0].ToText()),
         "createpsbt" => FakePsbt.Write(FakeTransactions.Create(p[0].ToList(NodeJson.ToOutPoint), p[1].ToList(FakeWalletCalls.ToOutput))),
         "gettxout" => Output(new OutPoint(p[0].ToTxid(), p[1].ToUInt())),

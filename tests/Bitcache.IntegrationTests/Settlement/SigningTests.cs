@@ -108,6 +108,25 @@ public sealed class SigningTests(RegtestFixture regtest) : IClassFixture<Regtest
         await FinishAsync(harness, key);
     }
 
+    [Fact]
+    public async Task Signatures_are_checked_for_the_coins_that_were_handed_out()
+    {
+        var (started, signer) = await StartAsync();
+        await using var harness = started;
+        var (key, request) = await AskAsync(harness);
+        var node = regtest.Node.Node;
+        var signed = await SignAsync(signer, request.Prepared);
+        var raw = (await node.FinalizePsbtAsync(signed, Cancel))!;
+        var inputs = (await node.DecodePsbtAsync(Convert.ToBase64String(request.Prepared.Psbt.Span), Cancel)).Inputs;
+        Assert.True(await node.IsSignedAsync(raw, inputs, Cancel));
+        // Those of taproot commit to the amounts that are spent (BIP-341).
+        var other = inputs.Select(i => i with { Spent = i.Spent! with { Amount = i.Spent.Amount + new Sats(1) } }).ToArray();
+        Assert.False(await node.IsSignedAsync(raw, other, Cancel));
+        Assert.Equal(SignedOutcome.Taken, await harness.Engine.TakeSignedAsync(request.Prepared.Txid, signed, Cancel));
+        await harness.TurnAsync();
+        await FinishAsync(harness, key);
+    }
+
     [Theory]
     // Whether it is in a block when it is noticed.
     [InlineData(false)]

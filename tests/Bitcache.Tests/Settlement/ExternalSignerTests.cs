@@ -1,5 +1,5 @@
+using System.Reflection;
 using Bitcache.Core;
-using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Bitcoin;
 using Bitcache.Engine.Settlement;
 using Bitcache.Simulation.Bitcoin;
@@ -77,6 +77,19 @@ public sealed class ExternalSignerTests : IDisposable
         Assert.Equal(SignedOutcome.Taken, _scene.HandBack(_scene.Unsigned(2)));
     }
 
+    [Fact]
+    public void What_is_signed_for_other_coins_is_not_taken_and_keeps_nothing_else_out()
+    {
+        HandOut();
+        var (seam, unsigned) = (_scene.Seam, _scene.Unsigned(1));
+        _scene.Seam = DoubtingNode.Over(seam);
+        Assert.Equal(SignedOutcome.NotSigned, Take());
+        _scene.Seam = seam;
+        Assert.Equal(SignedOutcome.Taken, Take());
+
+        SignedOutcome Take() => _scene.Run(_scene.Signing.TakeAsync(unsigned.Txid, FakePsbt.Write(unsigned, isSigned: true), CancellationToken.None));
+    }
+
     /// <summary>Has a withdrawal wait at its signer.</summary>
     private void HandOut()
     {
@@ -85,4 +98,20 @@ public sealed class ExternalSignerTests : IDisposable
         _scene.Turn();
         Assert.Equal(FamilyState.Opened, _scene.Family(1).State);
     }
+}
+
+/// <summary>A node that finds every signature bad.</summary>
+public class DoubtingNode : DispatchProxy
+{
+    private IBitcoinNode? _node;
+
+    public static IBitcoinNode Over(IBitcoinNode node)
+    {
+        var seam = Create<IBitcoinNode, DoubtingNode>();
+        ((DoubtingNode)(object)seam)._node = node;
+        return seam;
+    }
+
+    protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) =>
+        targetMethod!.Name == nameof(IBitcoinNode.IsSignedAsync) ? Task.FromResult(false) : targetMethod.Invoke(_node, args);
 }
