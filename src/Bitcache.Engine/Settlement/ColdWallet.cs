@@ -21,6 +21,9 @@ public sealed class ColdWallet(IBitcoinNode node, EngineSettings settings)
     // Whether the node's wallet was seen to watch what is declared, since anything last went wrong.
     private bool _isReady;
 
+    /// <summary>What was seen of one node is not true of another.</summary>
+    public void LookAnew() => _isReady = false;
+
     public bool IsDeclared => settings.ColdDescriptors.Count > 0;
 
     /// <summary>The declared coins. Whatever keeps them from being counted leaves none of them, and is said.</summary>
@@ -50,14 +53,23 @@ public sealed class ColdWallet(IBitcoinNode node, EngineSettings settings)
         var info = await node.GetWatchWalletInfoAsync(_watch, cancel);
         if (info.PrivateKeys) return $"the node's wallet '{info.Name}' can hold private keys: it is not the one that Bitcache makes to watch cold coins";
         if (info.Scanning) return Scans(info);
-        var watched = (await node.ListWatchedAsync(_watch, cancel)).Select(Canonical).ToHashSet();
+        var hot = (await node.ListDescriptorsAsync(cancel)).Select(d => Canonical(d.Text)).ToHashSet();
+        if (settings.ColdDescriptors.FirstOrDefault(d => hot.Contains(Canonical(d))) is { } both)
+            return $"the hot wallet has {both} itself: its coins would count twice";
+        var watched = await WatchedAsync(cancel);
         if (!watched.IsSubsetOf(settings.ColdDescriptors.Select(Canonical))) return $"the node's wallet '{info.Name}' watches more than coldDescriptors says";
         var missing = settings.ColdDescriptors.Where(d => !watched.Contains(Canonical(d))).ToArray();
         if (missing.Length == 0) return null;
         var refusals = await node.WatchAsync(_watch, missing, settings.ColdSince, cancel);
         var refused = missing.Zip(refusals).FirstOrDefault(r => r.Second is not null);
-        return refused.Second is null ? null : $"the node does not watch {refused.First}: {refused.Second}";
+        if (refused.Second is not null) return $"the node does not watch {refused.First}: {refused.Second}";
+        // Found now, and not at the next start, where it would be taken for something that nobody declared.
+        watched = await WatchedAsync(cancel);
+        return Array.Find(missing, d => !watched.Contains(Canonical(d))) is not { } other ? null
+            : $"the node writes {other} otherwise: declare it as `listdescriptors` of its wallet '{info.Name}' does";
     }
+
+    private async Task<HashSet<string>> WatchedAsync(CancellationToken cancel) => [.. (await node.ListWatchedAsync(_watch, cancel)).Select(Canonical)];
 
     private static string Scans(WalletInfo info) => $"the node's wallet '{info.Name}' scans the chain for cold coins";
 
