@@ -221,10 +221,9 @@ public sealed class PartitionSet : IAsyncDisposable
     {
         if (Count == 1) return;
         var stopped = await QueryAllAsync(ledger => ledger.WithdrawalsStopped);
-        for (var number = 1; number < Count; number++)
-        {
-            if (stopped[number] != stopped[0]) await _partitions[number].SubmitAsync(new StopWithdrawals(default, stopped[0]));
-        }
+        var late = _partitions.Where((_, number) => stopped[number] != stopped[0]);
+        // One that takes nothing now must not keep the others from it.
+        await Task.WhenAll(late.Select(partition => partition.SubmitAsync(new StopWithdrawals(default, stopped[0]))));
     }
 
     private async Task<bool> IsOperatorsAsync(WalletId wallet) => wallet == await First.QueryAsync(ledger => ledger.OperatorWallet.Id);

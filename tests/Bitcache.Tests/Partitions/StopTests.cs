@@ -1,5 +1,6 @@
 using Bitcache.Core;
 using Bitcache.Engine.Partitions;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Tests.Partitions;
 
@@ -50,6 +51,32 @@ public sealed class StopTests : IAsyncLifetime
         await SetAsync(NewId(), stopped: true);
         Assert.True((await SetAsync(resume, stopped: false)).IsRetry);
         Assert.Equal((true, true), await StatesAsync());
+    }
+
+    [Fact]
+    public async Task One_partition_that_has_no_room_keeps_no_other_from_stopping()
+    {
+        GatedJournal[] journals = [new(), new(), new()];
+        Ledger[] ledgers = [new(0), new(1), new(2)];
+        var courier = new LegCourier(TimeProvider.System, (partition, item) => partition.TryEnqueue(item));
+        Partition[] partitions = [.. ledgers.Select(ledger => new Partition(
+            ledger, journals[ledger.Partition], new BatchClock(TimeProvider.System, null), NullLogger.Instance,
+            (why, cause) => throw new InvalidOperationException(why, cause), courier: courier))];
+        courier.Connect(partitions, ledgers);
+        await using var three = new PartitionSet(partitions, courier);
+        foreach (var partition in three.All)
+        {
+            partition.Start();
+            await partition.SubmitAsync(new Genesis("test/log", 3, 3, ClientIds.NextWallet(0, 3), new ByteString([0x51]), []));
+        }
+        journals[1].IsFull = true;
+        var stop = NewId();
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => three.StopWithdrawalsAsync(new StopWithdrawals(stop, true)));
+        Assert.Equal((bool[])[true, false, true], await three.QueryAllAsync(ledger => ledger.WithdrawalsStopped));
+        journals[1].IsFull = false;
+        while (partitions[1].IsStorageFull) await partitions[1].QueryAsync(_ => 0);
+        Assert.True((await three.StopWithdrawalsAsync(new StopWithdrawals(stop, true))).IsRetry);
+        Assert.Equal((bool[])[true, true, true], await three.QueryAllAsync(ledger => ledger.WithdrawalsStopped));
     }
 
     private Task<Answer> SetAsync(OperationId id, bool stopped) => _two.Set.StopWithdrawalsAsync(new StopWithdrawals(id, stopped));
