@@ -192,6 +192,9 @@ internal static partial class LogMessages
     [LoggerMessage(1323, LogLevel.Warning, "The hot wallet holds {Hot}, more than its ceiling: move {Above} to cold")]
     public static partial void HotWalletAboveCeiling(this ILogger log, Sats hot, Sats above);
 
+    [LoggerMessage(1324, LogLevel.Warning, "The hot wallet has too few confirmed coins for what is to leave: move some there from cold, or wait for change to confirm")]
+    public static partial void HotWalletTooLow(this ILogger log);
+
     [LoggerMessage(1305, LogLevel.Error, "The operator's wallet cannot hold the fee cap of {Cap}: top it up, or nothing is anchored or withdrawn")]
     public static partial void OperatorFundsLow(this ILogger log, Sats cap);
 

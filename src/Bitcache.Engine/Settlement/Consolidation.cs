@@ -21,15 +21,17 @@ public sealed class Consolidation(PartitionSet partitions, IBitcoinNode node, En
     {
         if (settings.ConsolidateBelowFeeRate == 0 || _lookedAt == height || await IsBusyAsync()) return;
         _lookedAt = height;
-        var most = new FeeRate((long)settings.ConsolidateBelowFeeRate * SatsPerKvBInSatPerVB);
         // No estimate is no low one.
-        if (await node.EstimateSmartFeeAsync(settings.FeeTargetBlocks, cancel) is not { } rate || rate > most) return;
+        if (await node.EstimateSmartFeeAsync(settings.FeeTargetBlocks, cancel) is not { } rate || rate > RateMax(settings)) return;
         var coins = SmallCoins.Of(await node.ListUnspentAsync(settings.FinalityDepth, cancel), settings, rate).Count();
         if (coins <= settings.ConsolidateFromCoins) return;
         var number = await partitions.First.QueryAsync(ledger => ledger.NextFamily);
         var answer = await partitions.First.SubmitAsync(new OpenFamily(number, new Sats(settings.FeeCapSat), null, []));
         if (answer.Outcome == Outcome.Accepted) log.ConsolidationOpened(number, coins);
     }
+
+    /// <summary>The highest rate that one is worth.</summary>
+    internal static FeeRate RateMax(EngineSettings settings) => new((long)settings.ConsolidateBelowFeeRate * SatsPerKvBInSatPerVB);
 
     /// <summary>Whether coins, or the operator's money, are needed elsewhere, or one is under way.</summary>
     private async Task<bool> IsBusyAsync()

@@ -132,7 +132,7 @@ public sealed partial class PayoutBuilder(IBitcoinNode node, EngineSettings sett
         if (signed.Transaction is not { } raw)
         {
             return settings.ExternalSigner
-                ? Prepare(order, psbt, Convert.FromBase64String(signed.Psbt))
+                ? Prepare(order, psbt, signed.Psbt)
                 : BuildResult.Refuse(BuildRefusal.NotAsAsked, "the node's wallet could not sign every input");
         }
         // What was checked is what the node said of its transaction: these are its bytes.
@@ -149,8 +149,11 @@ public sealed partial class PayoutBuilder(IBitcoinNode node, EngineSettings sett
         BuildRefusal.TooLarge, $"the transaction has {virtualBytes} virtual bytes; nodes relay {Limits.TransactionBytesMax}",
         virtualBytes - Limits.TransactionBytesMax);
 
-    private static BuildResult Prepare(BuildOrder order, DecodedPsbt checkedPsbt, byte[] psbt)
+    private static BuildResult Prepare(BuildOrder order, DecodedPsbt checkedPsbt, string text)
     {
+        var room = new byte[text.Length];
+        if (!Convert.TryFromBase64String(text, room, out var length)) return BuildResult.Refuse(BuildRefusal.NotAsAsked, "the transaction to be signed is not in base64");
+        var psbt = room[..length];
         if (psbt.Length > Limits.PsbtBytesMax) return BuildResult.Refuse(BuildRefusal.TooLarge, $"the transaction to be signed has {psbt.Length} bytes");
         if (!Psbt.TryReadTransaction(psbt, out var transaction) || !IsSame(transaction, checkedPsbt))
             return BuildResult.Refuse(BuildRefusal.NotAsAsked, "the transaction to be signed is not the one that was checked");

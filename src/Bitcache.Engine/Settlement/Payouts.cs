@@ -18,8 +18,9 @@ namespace Bitcache.Engine.Settlement;
 /// <param name="partition">The one whose families these are.</param>
 public sealed partial class Payouts(PartitionSet partitions, Partition partition, IBitcoinNode node, EngineSettings settings, ILogger log)
 {
-    /// <summary>Too few coins are waited for this many turns before the withdrawals are tried in smaller families.</summary>
-    private const int TurnsWithoutCoinsMax = 30;
+    /// <summary>Too few coins are waited for this many turns before the withdrawals are tried in smaller families, or in the same
+    /// again: in between their owners may take them back.</summary>
+    internal const int TurnsWithoutCoinsMax = 30;
     /// <summary>The most families that one turn archives.</summary>
     private const int ArchivedAtOnceMax = 100;
     /// <summary>How often a family is opened without what was taken back just then.</summary>
@@ -29,6 +30,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
     private readonly SpendFinder _spends = new(node, settings.FinalityDepth, async transaction =>
         (await partitions.QueryAllAsync(ledger => ledger.FindLoss(transaction))).FirstOrDefault(loss => loss is not null));
     private readonly Dictionary<long, int> _turnsWithoutCoins = [];
+    private readonly HashSet<long> _withoutCoins = [];
     // Replacements that were refused, and why: by family, each with the height at which it is not tried again.
     private readonly Dictionary<long, (int Height, string Why)> _notReplaced = [];
     private readonly FamilyRoom _room = new(settings.WithdrawalLimits.TransactionSat);
@@ -38,6 +40,9 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
 
     /// <summary>Whether the operator's wallet holds too little to open the next family.</summary>
     public bool OperatorFundsLow { get; private set; }
+
+    /// <summary>Whether the node's wallet had too few confirmed coins for a family at the last turn.</summary>
+    public bool LacksCoins { get; private set; }
 
     /// <summary>Withdrawals that may leave now, oldest first: see <see cref="BatchPolicy"/>.</summary>
     /// <param name="rate">What mining costs, where it counts.</param>
@@ -99,6 +104,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
     public async Task DriveAsync(int height, bool mayPay, CancellationToken cancel)
     {
         var waiting = new Dictionary<long, string>();
+        _withoutCoins.Clear();
         foreach (var live in await partition.QueryAsync(ledger => ledger.LiveFamilies()))
         {
             var (family, before) = (live, FamilyState.None);
@@ -111,6 +117,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
             if (!family.IsLive) waiting.Remove(family.Number);
         }
         Waiting = waiting;
+        LacksCoins = _withoutCoins.Count > 0;
         // What was noted of a family goes with it.
         foreach (var ended in _turnsWithoutCoins.Keys.Union(_notReplaced.Keys).Union(_unsignedAt.Keys).Except(waiting.Keys).ToArray())
         {
@@ -234,16 +241,17 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         var family = order.Family;
         var turns = _turnsWithoutCoins[family.Number] = _turnsWithoutCoins.GetValueOrDefault(family.Number) + 1;
         var smallest = family.Withdrawals.Count <= (family.Anchor is null ? 1 : 0);
+        if (result.Refusal == BuildRefusal.TooFewCoins && !family.IsConsolidation) _withoutCoins.Add(family.Number);
         var giveUp = result.Refusal switch
         {
             BuildRefusal.TooLarge => !smallest,
             BuildRefusal.FeeAboveCap => !smallest || settings.FeeCapSat > family.FeeCap.Value,
-            BuildRefusal.TooFewCoins => !smallest && turns > TurnsWithoutCoinsMax,
+            BuildRefusal.TooFewCoins => family.Withdrawals.Count > 0 && turns > TurnsWithoutCoinsMax,
             BuildRefusal.NotAsAsked or BuildRefusal.None => false,
         };
         // Nobody waits for it; it is tried again when there is reason to.
         if (!giveUp && !family.IsConsolidation) return;
-        if (!family.IsConsolidation) _room.Shrink(order.Withdrawals, family.Anchor is not null, result.Excess);
+        if (!smallest) _room.Shrink(order.Withdrawals, family.Anchor is not null, result.Excess);
         await partition.SubmitAsync(new AbandonFamily(family.Number));
     }
 
@@ -293,7 +301,9 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         if (family.Prepared is { } replacement) return $"{said}; {Unsigned(replacement)}";
         // Of one that is in the chain already the wallet will hear.
         var mayPayMore = result.IsFeeTooLow || (isOverdue && result.Outcome == BroadcastOutcome.Accepted);
-        return mayPayMore ? $"{said}; {await ReplaceAsync(family, height, cancel)}" : await ExplainAsync(family, newest, result, said, cancel);
+        // Nobody waits for a consolidation: what is overdue pays no more than what one is worth.
+        var most = family.IsConsolidation && !result.IsFeeTooLow ? Consolidation.RateMax(settings) : (FeeRate?)null;
+        return mayPayMore ? $"{said}; {await ReplaceAsync(family, most, height, cancel)}" : await ExplainAsync(family, newest, result, said, cancel);
     }
 
     private bool IsOverdue(uint signed, int height) => height - (long)signed >= settings.FeeTargetBlocks;
@@ -321,10 +331,10 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
     }
 
     /// <summary>Replaces the newest attempt by one that pays more, once a block at most; says what came of it.</summary>
-    private async Task<string> ReplaceAsync(Family family, int height, CancellationToken cancel)
+    private async Task<string> ReplaceAsync(Family family, FeeRate? most, int height, CancellationToken cancel)
     {
         if (_notReplaced.TryGetValue(family.Number, out var refused) && refused.Height == height) return refused.Why;
-        var (attempt, why, isSpentOn) = await SignReplacementAsync(family, height, cancel);
+        var (attempt, why, isSpentOn) = await SignReplacementAsync(family, most, height, cancel);
         if (isSpentOn) return await PayByChildAsync(family, family.Attempts[^1], height, cancel);
         if (attempt is null)
         {
@@ -340,12 +350,13 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
     }
 
     /// <summary>A journaled replacement, or why there is none, and whether that is because something spends of the attempt.</summary>
-    private async Task<(SignAttempt? Attempt, string Why, bool IsSpentOn)> SignReplacementAsync(Family family, int height, CancellationToken cancel)
+    private async Task<(SignAttempt? Attempt, string Why, bool IsSpentOn)> SignReplacementAsync(Family family, FeeRate? most, int height, CancellationToken cancel)
     {
         if (await partition.QueryAsync(ledger => ledger.WaitsForAnchor(family))) return (null, "the anchor before it is not in a block", false);
         if (await partition.QueryAsync(ledger => ledger.IsStopped(family))) return (null, "withdrawals are stopped", false);
         if (await _builder.ReplacementRateAsync(family, cancel) is not { } rate)
             return (null, $"it pays {family.Attempts[^1].Fee}; a replacement would pass the {family.FeeCap} held for it, or feeRateMax", false);
+        if (rate > most) return (null, $"a replacement would pay {rate} sat/vB, more than consolidateBelowFeeRate", false);
         try
         {
             await LockCoinsAsync(cancel);

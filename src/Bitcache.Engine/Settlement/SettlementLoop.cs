@@ -238,6 +238,7 @@ public sealed class SettlementLoop : IAsyncDisposable
                 if (!_health.ReservesShort) await _consolidation.OpenAsync(chain.Blocks, cancel);
             }
             foreach (var payouts in Payouts) await payouts.DriveAsync(chain.Blocks, mayPay: !_health.ReservesShort, cancel);
+            _alarms.TellHotWallet(Payouts.Any(payouts => payouts.LacksCoins));
             _health = _health with { Trouble = null, Height = chain.Blocks, LookedAt = Now() };
             if (_failover is not null) await _failover.ServedAsync(chain.Blocks);
         }
@@ -313,7 +314,9 @@ public sealed class SettlementLoop : IAsyncDisposable
         var due = _health.ReservesShort ? [] : await Task.WhenAll(Payouts.Select(payouts => payouts.FindDueAsync(Fees.Rate, turns)));
         // What no limit lets through takes no turn from others.
         var leaving = await _outflow.ChooseAsync([.. due.SelectMany(w => w).OrderBy(w => w.Requested.Milliseconds).Where(w => !_outflow.MayEverLeave(w) || turns.Take(w))]);
-        _alarms.TellWithheld(_outflow.Withheld);
+        // While nothing may leave, nothing is due, and what limits hold back is not known anew.
+        var mayLeave = !_health.ReservesShort && !await _partitions.First.QueryAsync(ledger => ledger.WithdrawalsStopped);
+        if (mayLeave) _alarms.TellWithheld(_outflow.Withheld);
         for (var number = 0; number < Payouts.Count; number++)
         {
             await Payouts[number].OpenAsync(anchor, [.. leaving.Where(w => w.Key.Wallet.PartitionOf(Payouts.Count) == number)]);
@@ -352,6 +355,8 @@ public sealed class SettlementLoop : IAsyncDisposable
     private async Task CompareReservesAsync(BlockHash best, CancellationToken cancel)
     {
         if (best == _comparedAt && !_health.ReservesShort && _alarms.Health.Cold?.Trouble is null) return;
+        // So it is after a start, and when another node is used.
+        if (_comparedAt is null) _cold.LookAnew();
         ColdFound? cold = _cold.IsDeclared ? await _cold.AskAsync(cancel) : null;
         var found = await _reserves.FindAsync(cold?.Coins ?? Sats.Zero, cancel);
         // Coins that a block moved in between could be in both.

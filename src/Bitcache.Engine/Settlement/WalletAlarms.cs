@@ -10,10 +10,11 @@ namespace Bitcache.Engine.Settlement;
 /// <param name="Withheld">What the limits on withdrawals hold back.</param>
 /// <param name="Hot">Coins of the node's wallet; null before the first look.</param>
 /// <param name="Cold">Declared coins that are kept elsewhere; null where none are declared, and before the first look.</param>
+/// <param name="HotTooLow">Whether the node's wallet has too few confirmed coins for what is to leave.</param>
 /// <param name="MoveToCold">By how much the node's wallet is above its ceiling.</param>
-public sealed record WalletsHealth(bool OperatorFundsFalling, Withheld Withheld, Sats? Hot, ColdFound? Cold, Sats MoveToCold)
+public sealed record WalletsHealth(bool OperatorFundsFalling, Withheld Withheld, Sats? Hot, ColdFound? Cold, bool HotTooLow, Sats MoveToCold)
 {
-    public static WalletsHealth Unknown { get; } = new(false, Withheld.None, null, null, Sats.Zero);
+    public static WalletsHealth Unknown { get; } = new(false, Withheld.None, null, null, false, Sats.Zero);
 }
 
 /// <summary>Owned by the settlement loop.</summary>
@@ -39,6 +40,13 @@ public sealed class WalletAlarms(EngineSettings settings, ILogger log)
         var above = settings.HotWalletCeilingSat is { } ceiling && hot.Value > ceiling ? new Sats(hot.Value - ceiling) : Sats.Zero;
         if (above > Sats.Zero && Health.MoveToCold == Sats.Zero) log.HotWalletAboveCeiling(hot, above);
         Health = Health with { Hot = hot, Cold = cold, MoveToCold = above };
+    }
+
+    /// <param name="tooLow">Whether coins were missing for something that was to be built just now.</param>
+    public void TellHotWallet(bool tooLow)
+    {
+        if (tooLow && !Health.HotTooLow) log.HotWalletTooLow();
+        Health = Health with { HotTooLow = tooLow };
     }
 
     public void TellWithheld(Withheld withheld)

@@ -29,7 +29,7 @@ public sealed record HealthDetailsReply(
     long EpochsUnanchored, long OperatorAvailableMsat, long? ReservesMsat, long LiabilitiesMsat, bool Conserved, long? LegsInFlight)
 {
     /// <summary>What still works and asks for the operator, of: operator_funds_falling, cold_coins_unknown,
-    /// hot_wallet_above_ceiling, withdrawals_awaiting_approval, withdrawals_withheld.</summary>
+    /// hot_wallet_too_low, hot_wallet_above_ceiling, withdrawals_awaiting_approval, withdrawals_withheld.</summary>
     public required IReadOnlyList<string> Warnings { get; init; }
 
     /// <summary>Of the reserves: coins of the node's wallet; absent before they were looked at.</summary>
@@ -175,6 +175,7 @@ internal static class HealthRoutes
         var wallets = health.WalletsHealth;
         if (wallets.OperatorFundsFalling && !health.OperatorFundsLow) warnings.Add("operator_funds_falling");
         if (wallets.Cold?.Trouble is not null) warnings.Add("cold_coins_unknown");
+        if (wallets.HotTooLow) warnings.Add("hot_wallet_too_low");
         if (wallets.MoveToCold > Sats.Zero) warnings.Add("hot_wallet_above_ceiling");
         if (health.AwaitingWithdrawals > 0) warnings.Add("withdrawals_awaiting_approval");
         if (wallets.Withheld.Count > 0) warnings.Add("withdrawals_withheld");

@@ -69,10 +69,10 @@ public sealed class ConsolidationTests(RegtestFixture regtest) : IClassFixture<R
     }
 
     [Fact]
-    public async Task One_that_waits_too_long_is_replaced_by_one_of_the_same_coins_that_pays_more()
+    public async Task One_that_waits_too_long_is_replaced_by_one_of_the_same_coins_that_pays_more_but_no_more_than_it_is_worth()
     {
         var (seam, guard) = GuardedNode.Create(regtest.Node.Node);
-        await using var harness = await EngineHarness.StartAsync(regtest.Node, seam, change: Set);
+        await using var harness = await EngineHarness.StartAsync(regtest.Node, seam, change: settings => Set(settings) with { ConsolidateBelowFeeRate = 4 });
         await harness.TopUpAsync(Fees);
         var wallet = await harness.CreateWalletAsync();
         await DepositAsync(harness, wallet);
@@ -86,6 +86,9 @@ public sealed class ConsolidationTests(RegtestFixture regtest) : IClassFixture<R
         Assert.Equal(first.Inputs.Select(i => i.Spent).ToHashSet(), [.. second.Inputs.Select(i => i.Spent)]);
         Assert.Equal(Convert.ToHexString(first.Outputs[0].Script), Convert.ToHexString(Assert.Single(second.Outputs).Script));
         Assert.True(attempts[1].Fee > attempts[0].Fee);
+        await harness.MineEmptyAsync(EngineHarness.Target);
+        Assert.Equal(2, (await harness.FamilyAsync(number)).Attempts.Count);
+        Assert.Contains("more than consolidateBelowFeeRate", Assert.Single((await harness.Engine.HealthAsync()).LiveFamilies).Waiting, StringComparison.Ordinal);
         await harness.MineAsync(EngineHarness.ToFinal);
         Assert.Equal((FamilyState.Final, attempts[1].Fee.ToMsat().Value), ((await harness.FamilyAsync(number)).State, (await harness.TotalsAsync()).MiningFees));
         await harness.ReopenAsync();

@@ -41,9 +41,9 @@ internal sealed class LoopStage : IAsyncDisposable
     private readonly Dictionary<WithdrawalKey, (ByteString Script, Sats Amount)> _withdrawals = [];
     private long _deposited;
 
-    private LoopStage(FakeNode world, NodeSwitch nodes, int feeTargetBlocks)
+    private LoopStage(FakeNode world, NodeSwitch nodes, int feeTargetBlocks, OutflowLimits? limits)
     {
-        var settings = Settings with { FeeTargetBlocks = feeTargetBlocks };
+        var settings = Settings with { FeeTargetBlocks = feeTargetBlocks, WithdrawalLimits = limits ?? new() };
         World = world;
         _seam = new BitcoinRpcNode(nodes);
         _partition = BegunLedger.Over(_journal, TimeProvider.System);
@@ -78,9 +78,10 @@ internal sealed class LoopStage : IAsyncDisposable
 
     /// <summary>A ledger whose operator has money for fees and whose one user has bitcoin, all of it final.</summary>
     /// <param name="feeTargetBlocks">After so many blocks without it a transaction is replaced.</param>
-    public static async Task<LoopStage> CreateAsync(FakeNode world, NodeSwitch nodes, int feeTargetBlocks = 6)
+    /// <param name="limits">On withdrawals; null for none.</param>
+    public static async Task<LoopStage> CreateAsync(FakeNode world, NodeSwitch nodes, int feeTargetBlocks = 6, OutflowLimits? limits = null)
     {
-        var stage = new LoopStage(world, nodes, feeTargetBlocks);
+        var stage = new LoopStage(world, nodes, feeTargetBlocks, limits);
         await stage.DoAsync(new Genesis(BegunLedger.Origin, (byte)BitcoinNetwork.Regtest, 1, stage._operator, world.Wallet.NewScript(change: false), []));
         await stage.DoAsync(new CreateWallet(NewId(), 1, stage.Wallet), tenant: 1);
         await stage._log.ResumeAsync();

@@ -1,6 +1,8 @@
 using Bitcache.Core;
+using Bitcache.Engine.Bitcoin;
 using Bitcache.Engine.Partitions;
 using Bitcache.Engine.Settlement;
+using Bitcache.Simulation.Bitcoin;
 using Bitcache.Tests.Partitions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -115,6 +117,23 @@ public sealed class OutflowLimitsTests
     }
 
     [Fact]
+    public async Task What_limits_hold_back_is_not_forgotten_while_withdrawals_are_stopped()
+    {
+        var world = LoopStage.NewWorld();
+        using var fake = new FakeBitcoind(world);
+        using var rpc = fake.Connect();
+        await using var stage = await LoopStage.CreateAsync(
+            world, new NodeSwitch([new NodeEndpoint("node", rpc, LoopStage.WalletName)]), limits: new OutflowLimits(TransactionSat: 10_000));
+        await stage.WithdrawAsync();
+        await stage.CloseEpochAsync();
+        await stage.TurnAsync();
+        Assert.Equal((1, 1), (stage.Loop.Wallets.Withheld.Count, stage.Loop.Wallets.Withheld.TooLarge));
+        await stage.Partitions.StopWithdrawalsAsync(new StopWithdrawals(NewId(), true));
+        await stage.TurnAsync();
+        Assert.Equal(1, stage.Loop.Wallets.Withheld.Count);
+    }
+
+    [Fact]
     public void The_alarms_ring_once_and_again_when_it_begins_anew()
     {
         var log = new CountingLog();
@@ -124,6 +143,8 @@ public sealed class OutflowLimitsTests
         Assert.Equal(2, log.Count);
         foreach (var (count, tooLarge) in new[] { (0, 0), (2, 0), (3, 0), (3, 1), (0, 0), (1, 0) }) alarms.TellWithheld(new Withheld(count, tooLarge, new Sats(9)));
         Assert.Equal((1, 2 + 3), (alarms.Health.Withheld.Count, log.Count));
+        foreach (var tooLow in new[] { false, true, true, false, true }) alarms.TellHotWallet(tooLow);
+        Assert.Equal((true, 2 + 3 + 2), (alarms.Health.HotTooLow, log.Count));
     }
 
     private static async Task FundAsync(Partition partition, WalletId wallet, uint tenant, byte script)

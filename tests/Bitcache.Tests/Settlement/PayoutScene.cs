@@ -104,6 +104,8 @@ internal sealed class PayoutScene : IDisposable
         return script;
     }
 
+    public void TakeBack(WithdrawalKey key) => _ledger.Do(new CancelWithdrawal(key.Id, key.Wallet), tenant: 1);
+
     public void CloseEpoch() => _ledger.Do(new EpochCut(_ledger.NewId(), Ask(ledger => ledger.LastEpoch?.Number ?? 0) + 1));
 
     public void Turn()

@@ -94,7 +94,7 @@ public sealed class ReplacementCheckTests
     }
 
     /// <summary>Replaces a family's first attempt, which spends one coin and pays one withdrawal and its change for 50 sat.</summary>
-    private Task<BuildResult> BuildAsync()
+    private Task<BuildResult> BuildAsync(bool externalSigner = false)
     {
         var script = new ByteString(Payment.Script);
         var key = new WithdrawalKey(RuleTable.Wallet("a"), default);
@@ -106,7 +106,7 @@ public sealed class ReplacementCheckTests
         var order = new BuildOrder(
             family, [withdrawal], BegunLedger.Origin, RuleTable.Script("anchor"), null,
             new HashSet<OutPoint> { RuleTable.Output("taken") }, RuleTable.Output("tip"), Height);
-        var builder = new PayoutBuilder(_seam, new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin });
+        var builder = new PayoutBuilder(_seam, new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin, ExternalSigner = externalSigner });
         return builder.ReplaceAsync(order, new FeeRate(5_000), Cancel);
     }
 
@@ -130,6 +130,18 @@ public sealed class ReplacementCheckTests
         _node.On(nameof(IBitcoinNode.WalletProcessPsbtAsync), (string text) => new SignedPsbt(text, raw));
         var result = await BuildAsync();
         Assert.Equal((null, BuildRefusal.NotAsAsked), (result.Attempt, result.Refusal));
+    }
+
+    [Theory]
+    [InlineData("no base64!")]
+    [InlineData("")]
+    [InlineData("aGVsbG8=")]
+    public async Task What_is_no_psbt_is_handed_to_nobody(string text)
+    {
+        Give([Coin], [Payment, Change], 80);
+        _node.On(nameof(IBitcoinNode.WalletProcessPsbtAsync), (string _) => new SignedPsbt(text, null));
+        var result = await BuildAsync(externalSigner: true);
+        Assert.Equal((null, BuildRefusal.NotAsAsked), (result.Prepared, result.Refusal));
     }
 
     /// <summary>Has the node build a transaction and sign it.</summary>
