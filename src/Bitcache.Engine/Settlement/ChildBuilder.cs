@@ -66,11 +66,12 @@ public sealed class ChildBuilder(IBitcoinNode node, PayoutBuilder builder, Bitco
             family.Number, order.Parent.Number, family.Children.Count + 1, child.Txid, fee, new ByteString(signed), (uint)order.Height), "");
     }
 
-    /// <summary>Where the rest goes: to a fresh address of the wallet, and of a child that takes another one's place to the same.</summary>
+    /// <summary>Where the rest goes: to fresh change of the wallet, and of a child that takes another one's place to the same. A fresh
+    /// address to be paid to could be one that was derived and given to somebody.</summary>
     private async Task<ByteString> ScriptAsync(Family family, CancellationToken cancel)
     {
         if (family.Children.Count > 0) return new ByteString(AnchorChain.Parse(family.Children[^1].Transaction).Outputs[0].Script);
-        var address = await node.GetNewAddressAsync(cancel);
+        var address = await node.GetRawChangeAddressAsync(cancel);
         return BitcoinAddress.TryParse(address, network, out var script, out _)
             ? new ByteString(script)
             : throw new NodeException(NodeFailure.Unknown, $"the node gave '{address}', which is no address");

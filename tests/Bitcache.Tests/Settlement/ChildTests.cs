@@ -19,6 +19,8 @@ public sealed class ChildTests
         scene.Turn();
         var family = scene.Family(1);
         var child = Assert.Single(family.Children);
+        // To change: a fresh address to be paid to might be one that was derived and given to somebody.
+        Assert.True(scene.Node.Wallet.Keys.Find(new ByteString(AnchorChain.Parse(child.Transaction).Outputs[0].Script))!.Value.Change);
         Assert.Equal((1, 1), (family.Attempts.Count, family.ParentAttempt));
         var spent = Assert.Single(AnchorChain.Parse(child.Transaction).Inputs).Spent;
         var change = AnchorChain.Parse(parent).Outputs[(int)spent.Index];
