@@ -155,6 +155,7 @@ public sealed class LedgerEngine : IAsyncDisposable
         }
         await Partitions.First.SubmitAsync(new MarkRescan(fromHeight, Done: false));
         var pending = await Partitions.First.QueryAsync(ledger => ledger.Rescan);
+        _settlement.RescanAnew();
         _settlement.Wake();
         // It may be over by now.
         return pending < fromHeight ? pending : fromHeight;

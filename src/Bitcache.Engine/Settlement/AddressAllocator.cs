@@ -25,6 +25,8 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
     private uint _next;
     // The descriptor that the newest addresses are known to come from.
     private string? _verified;
+    // From where it is known that a wallet with this note has to be rescanned: asking the ledgers walks all addresses.
+    private (uint? UpTo, uint From)? _behind;
 
     /// <summary>What is known of the wallet when it was asked.</summary>
     /// <param name="MissesNothing">Whether it has looked for all that was given away, ever since.</param>
@@ -66,13 +68,28 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
         }
     }
 
-    /// <summary>Notes in the wallet that a run of a rescan begins with it, so that it is known again afterwards.</summary>
-    /// <param name="note">As <see cref="CheckAsync"/> read it.</param>
+    /// <summary>Does something while nobody is at the node's wallet: puts another node in use, whose wallet is another copy.</summary>
+    internal async Task<T> WithoutOthersAsync<T>(Func<Task<T>> work, CancellationToken cancel)
+    {
+        await _one.WaitAsync(cancel);
+        try
+        {
+            return await work();
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    /// <summary>Notes in the wallet that a run of a rescan begins or has ended with it, so that it is known again afterwards.</summary>
+    /// <param name="before">The name that must stand there.</param>
+    /// <param name="cancel">Ends the wait.</param>
     /// <returns>The name of the run; null if it is another copy by now.</returns>
-    internal Task<string?> BeginRunAsync(WalletNote note, CancellationToken cancel)
+    internal Task<string?> NameRunAsync(string? before, CancellationToken cancel)
     {
         var run = Guid.NewGuid().ToString("N");
-        return NoteAsync(n => n == note, (_, n) => n with { Run = run }, run, cancel);
+        return NoteAsync(n => n.Run == before, (_, n) => n with { Run = run }, run, cancel);
     }
 
     /// <summary>Notes in the wallet that it was rescanned and misses nothing any more.</summary>
@@ -99,10 +116,14 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
         var foreseen = await home.ForeseeAsync(wanted, tenant);
         if (foreseen == Outcome.Known) return await home.SubmitAsync(wanted, tenant);
         if (foreseen != Outcome.Accepted) return new Answer(foreseen, null, null, null);
+        var runs = new List<(uint First, int Count)>();
         try
         {
-            var (height, made) = await MakeAsync(count, cancel);
-            return await home.SubmitAsync(complete(height, made), tenant);
+            // Once addresses are reserved nobody waits in vain: otherwise whoever gives up has the wallet look for ever more.
+            var (height, made) = await MakeAsync(count, runs, cancel);
+            var answer = await home.SubmitAsync(complete(height, made), tenant);
+            if (answer.Outcome != Outcome.Accepted || answer.IsRetry) await GiveBackAsync(runs);
+            return answer;
         }
         catch (Exception e) when (e is NodeException or WalletMismatchException)
         {
@@ -111,16 +132,20 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
     }
 
     /// <summary>Derives addresses that belong to nobody in any partition, and that the node's wallet looks for.</summary>
-    private async Task<(uint Height, DerivedAddress[] Made)> MakeAsync(int count, CancellationToken cancel)
+    /// <param name="count">How many.</param>
+    /// <param name="runs">Takes the runs of indexes that were reserved.</param>
+    /// <param name="cancel">Ends the wait for a turn, not what is done in it.</param>
+    private async Task<(uint Height, DerivedAddress[] Made)> MakeAsync(int count, List<(uint First, int Count)> runs, CancellationToken cancel)
     {
         var free = new List<DerivedAddress>(count);
         // Asked before anybody can pay what is made now.
-        var height = await partitions.First.QueryAsync(ledger => ledger.Cursor?.Height ?? 0);
+        var height = await partitions.First.QueryAsync(ledger => ledger.Cursor?.Height) ?? await FirstHeightAsync(cancel);
         var more = count;
         for (var attempt = 0; attempt < AttemptsMax; attempt++)
         {
             var (descriptor, first) = await ReserveAsync(more, cancel);
-            var made = await _keys.DeriveAsync(descriptor, first, more, cancel);
+            runs.Add((first, more));
+            var made = await _keys.DeriveAsync(descriptor, first, more, CancellationToken.None);
             var taken = await partitions.QueryAllAsync(ledger => Array.FindAll(made, a => ledger.IsTaken(a.Script)));
             free.AddRange(made.Except(taken.SelectMany(t => t)));
             if (free.Count >= count) return (height, [.. free.Take(count)]);
@@ -130,19 +155,43 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
         throw new WalletMismatchException($"the node's wallet gives addresses that belong to wallets already, {AttemptsMax} times in a row");
     }
 
+    /// <summary>Before anything was looked at: the newest block of a chain that is there.</summary>
+    private async Task<uint> FirstHeightAsync(CancellationToken cancel)
+    {
+        var chain = await node.GetBlockchainInfoAsync(cancel);
+        return chain.InitialBlockDownload
+            ? throw new NodeUnavailableException($"the node is still downloading the chain (block {chain.Blocks})")
+            : (uint)chain.Blocks;
+    }
+
+    /// <summary>Whoever asks next has what nobody was given, if nobody had more since.</summary>
+    private async Task GiveBackAsync(List<(uint First, int Count)> runs)
+    {
+        await _one.WaitAsync();
+        try
+        {
+            foreach (var (first, count) in Enumerable.Reverse(runs))
+                if (_next == first + (uint)count) _next = first;
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
     /// <summary>Takes a run of indexes that nobody had: behind all that were journaled, and behind those that the node gave away.</summary>
     private async Task<(WalletDescriptor Descriptor, uint First)> ReserveAsync(int count, CancellationToken cancel)
     {
         await _one.WaitAsync(cancel);
         try
         {
-            var (descriptor, note, missesNothing) = await PrepareAsync(cancel);
+            var (descriptor, note, missesNothing) = await PrepareAsync(CancellationToken.None);
             var first = Math.Max(_next, descriptor.Next);
             var last = first + (uint)count - 1;
             if (first > Limits.AddressIndexMax - (uint)count) throw new WalletMismatchException("the wallet's descriptor has no more addresses");
-            descriptor = await _keys.WatchAsync(descriptor, last, cancel);
+            descriptor = await _keys.WatchAsync(descriptor, last, CancellationToken.None);
             // What is noted of a wallet that is being rescanned is that it misses something, until that is over.
-            if (missesNothing && !(note.UpTo >= last)) await _keys.WriteNoteAsync(descriptor, WholeNote(descriptor) with { Run = note.Run }, cancel);
+            if (missesNothing && !(note.UpTo >= last)) await _keys.WriteNoteAsync(descriptor, WholeNote(descriptor) with { Run = note.Run }, CancellationToken.None);
             _next = first + (uint)count;
             return (descriptor, first);
         }
@@ -187,12 +236,18 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
     /// <summary>Has a copy of the wallet from before look for everything that was given away since.</summary>
     private async Task<WalletDescriptor> WatchAgainAsync(uint? noted, uint index, CancellationToken cancel)
     {
-        var lowest = (await partitions.QueryAllAsync(ledger => ledger.LowestOrigin(noted + 1 ?? 0))).Min() ?? 0;
-        // Also what a reorganisation has put below, as far as one is followed at all.
-        var from = lowest > Limits.CursorRingMax ? lowest - Limits.CursorRingMax : 0;
-        // Durable first: once the wallet looks for them, nothing here would tell that it has to be rescanned.
-        var marked = await partitions.First.SubmitAsync(new MarkRescan(from, Done: false));
-        if (marked.Outcome == Outcome.Accepted) log.WalletFallenBehind(noted, index, from);
+        var due = await partitions.First.QueryAsync(ledger => ledger.Rescan);
+        // What was given away since is above: it asks for no more than that.
+        if (_behind is not { } behind || behind.UpTo != noted || !(due <= behind.From))
+        {
+            var lowest = (await partitions.QueryAllAsync(ledger => ledger.LowestOrigin(noted + 1 ?? 0))).Min() ?? 0;
+            // Also what a reorganisation has put below, as far as one is followed at all.
+            var from = lowest > Limits.CursorRingMax ? lowest - Limits.CursorRingMax : 0;
+            // Durable first: once the wallet looks for them, nothing here would tell that it has to be rescanned.
+            var marked = await partitions.First.SubmitAsync(new MarkRescan(from, Done: false));
+            if (marked.Outcome == Outcome.Accepted) log.WalletFallenBehind(noted, index, from);
+            _behind = (noted, from);
+        }
         // Asked behind the note: what was asked before it may be of another copy.
         return await _keys.WatchAsync(await _keys.FindAsync(cancel), index, cancel);
     }

@@ -14,6 +14,10 @@ internal sealed class DepositTurn(PartitionSet partitions, IBitcoinNode node, Ad
 
     private readonly WalletRescan _rescan = new(partitions, node, addresses);
     private readonly DepositWatcher _deposits = new(partitions, node, settings, log);
+    private int _isAnew;
+
+    /// <summary>A rescan that is under way begins anew: keys may have come to the wallet since. From any thread.</summary>
+    public void RescanAnew() => Interlocked.Exchange(ref _isAnew, 1);
 
     /// <inheritdoc cref="DepositWatcher.LookAnew"/>
     public void LookAnew() => _deposits.LookAnew();
@@ -26,19 +30,20 @@ internal sealed class DepositTurn(PartitionSet partitions, IBitcoinNode node, Ad
     /// <exception cref="CursorLostException">The node knows none of the blocks that were looked at before.</exception>
     public async Task<RescanProgress?> TakeAsync(int tip, CancellationToken cancel)
     {
+        if (Interlocked.Exchange(ref _isAnew, 0) != 0) _rescan.BeginAnew();
         for (var looks = 0; looks < LooksMax; looks++)
         {
             var rescan = await _rescan.AdvanceAsync(tip, await addresses.CheckAsync(cancel), cancel);
             if (rescan is { IsOver: false }) return rescan;
             // What it does not find may be a reason to rescan.
             if (!await _deposits.LookAsync(rescan?.From, cancel)) continue;
-            if (rescan is { } over && await addresses.EndRunsAsync(over.Run, cancel) is not null)
-            {
-                await _rescan.FinishAsync(over);
-                log.RescanFinished(over.From, over.Last);
-            }
-            break;
+            if (rescan is not { } over) return null;
+            // Another copy may have come in between.
+            if (await addresses.EndRunsAsync(over.Run, cancel) is null) continue;
+            await _rescan.FinishAsync(over);
+            log.RescanFinished(over.From, over.Last);
+            return null;
         }
-        return null;
+        return await partitions.First.QueryAsync(ledger => ledger.Rescan) is { } from ? new RescanProgress(from, (int)from, tip, "") : null;
     }
 }

@@ -36,6 +36,7 @@ public sealed class NodeFailover : IAsyncDisposable
     private readonly PartitionSet _partitions;
     private readonly EngineSettings _settings;
     private readonly ILogger _log;
+    private readonly StandbyWallet _wallet;
     private readonly CancellationTokenSource _stop = new();
     private readonly Dictionary<NodeEndpoint, string?> _troubles = [];
     private Task _looking = Task.CompletedTask;
@@ -49,6 +50,7 @@ public sealed class NodeFailover : IAsyncDisposable
     public NodeFailover(NodeSwitch nodes, PartitionSet partitions, EngineSettings settings, ILogger log)
     {
         (_nodes, _partitions, _settings, _log) = (nodes, partitions, settings, log);
+        _wallet = new StandbyWallet(partitions, settings.Network);
         _health = Describe();
     }
 
@@ -71,6 +73,9 @@ public sealed class NodeFailover : IAsyncDisposable
         _lookedAt = height;
         _looking = LookAsync(height);
     }
+
+    /// <summary>A turn with the node in use did its part of something long.</summary>
+    public void Worked() => _failed = 0;
 
     /// <summary>A turn with the node in use ended early, for a reason that another node may not have.</summary>
     public void Failed() => (_served, _failed) = (0, _failed + 1);
@@ -131,7 +136,7 @@ public sealed class NodeFailover : IAsyncDisposable
 
     /// <summary>Why a node could not take over; null if it could. It must be a node that the gate lets through, have every
     /// block that we have seen or another at its height, follow the chain that was worked through, and own what the hot
-    /// wallet owns.</summary>
+    /// wallet owns; it is told to look for as much.</summary>
     private async Task<string?> FindTroubleAsync(IBitcoinNode node, int height, int behindMax, CancellationToken cancel)
     {
         try
@@ -144,6 +149,7 @@ public sealed class NodeFailover : IAsyncDisposable
             var (cursor, anchor) = await _partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.Genesis!.AnchorScript));
             if (cursor is not null && await node.GetBlockInfoAsync(cursor.Block, cancel) is not { Confirmations: >= 1 })
                 return $"it follows another chain: block {cursor.Block} at height {cursor.Height}, which we have worked through, is not in it";
+            await _wallet.FollowAsync(node, cancel);
             foreach (var script in views.Select(v => v.Script).Append(anchor).OfType<ByteString>())
             {
                 var address = BitcoinAddress.FromScript(script.Span, _settings.Network)!;
@@ -152,7 +158,7 @@ public sealed class NodeFailover : IAsyncDisposable
             }
             return null;
         }
-        catch (NodeException e)
+        catch (Exception e) when (e is NodeException or WalletMismatchException)
         {
             return e.Message;
         }

@@ -31,6 +31,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     private readonly EngineSettings _settings;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly AddressAllocator _addresses;
     private readonly DepositTurn _deposits;
     private readonly PayoutBuilder _rates;
     private readonly NodeFailover? _failover;
@@ -47,6 +48,8 @@ public sealed class SettlementLoop : IAsyncDisposable
     private volatile ChainHealth _health = ChainHealth.Unknown;
     // The block that reserves were last compared at; the comparison costs a call for each live family.
     private BlockHash? _comparedAt;
+    // The last turn ended because the wallet is being rescanned, and with nothing else.
+    private bool _isRescanning;
 
     public SettlementLoop(
         PartitionSet partitions, LogKeeper log, IBitcoinNode node, NodeGate gate, AddressAllocator addresses, EngineSettings settings,
@@ -54,6 +57,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     {
         _failover = failover;
         (_partitions, _log, _node, _gate, _settings, _time, _logger, _fatal) = (partitions, log, node, gate, settings, time, logger, fatal);
+        _addresses = addresses;
         _deposits = new DepositTurn(partitions, node, addresses, settings, logger);
         _anchor = new AnchorWatch(partitions, node, settings.FinalityDepth, logger);
         _funds = new OperatorFunds(partitions, settings, time);
@@ -199,7 +203,8 @@ public sealed class SettlementLoop : IAsyncDisposable
         try
         {
             // What is cached of one node is not true of another.
-            if (_health.Trouble is { } trouble && _failover is not null && await _failover.ChangeAsync(_health.Height ?? 0, trouble, cancel)) _comparedAt = null;
+            if (_health.Trouble is { } trouble && _failover is not null
+                && await _addresses.WithoutOthersAsync(() => _failover.ChangeAsync(_health.Height ?? 0, trouble, cancel), cancel)) _comparedAt = null;
             // After a restart the node may not have loaded its wallet yet.
             if (_health.Trouble is not null && !await _node.LoadWalletAsync(cancel))
             {
@@ -210,11 +215,12 @@ public sealed class SettlementLoop : IAsyncDisposable
             var gate = await _gate.CheckAsync((int)(cursor?.Height ?? 0), cancel);
             if (!gate.IsOpen)
             {
-                Trouble(gate.Sentence);
+                // It is our rescan that it has not ended yet.
+                Trouble(gate.Sentence, isOfNode: gate.Reason != GateReason.WalletScanning || !await IsRescanDueAsync());
                 return;
             }
             var chain = gate.Chain!;
-            if (_health.Trouble is not null)
+            if (_health.Trouble is not null && !_isRescanning)
             {
                 // The node may have been restarted: its locks are gone.
                 await Payouts[0].LockCoinsAsync(cancel);
@@ -224,9 +230,13 @@ public sealed class SettlementLoop : IAsyncDisposable
             if (await _deposits.TakeAsync(chain.Blocks, cancel) is { } rescan)
             {
                 Trouble($"the node's wallet is being rescanned from block {rescan.From}; {rescan.Last - rescan.Next + 1} blocks are left", isOfNode: false);
+                _failover?.Worked();
+                _isRescanning = true;
                 Wake();
                 return;
             }
+            if (_isRescanning) await Payouts[0].LockCoinsAsync(cancel);
+            _isRescanning = false;
             await CompareReservesAsync(chain.BestBlock, cancel);
             await _funds.LevelAsync();
             await LookAtFundsAsync();
@@ -244,8 +254,9 @@ public sealed class SettlementLoop : IAsyncDisposable
         }
         catch (NodeException e)
         {
-            // Who locked this wallet did so on purpose: another node does not go round it.
-            Trouble(e.Message, isOfNode: e.Failure != NodeFailure.WalletLocked);
+            // Who locked this wallet did so on purpose: another node does not go round it. And a run of a rescan that is not over
+            // in time goes on: another node would begin it anew.
+            Trouble(e.Message, isOfNode: e.Failure != NodeFailure.WalletLocked && !(e.Failure == NodeFailure.Unknown && await IsRescanDueAsync()));
         }
         catch (Exception e) when (e is CursorLostException or WalletMismatchException)
         {
@@ -253,11 +264,17 @@ public sealed class SettlementLoop : IAsyncDisposable
         }
     }
 
+    /// <summary>See <see cref="DepositTurn.RescanAnew"/>.</summary>
+    public void RescanAnew() => _deposits.RescanAnew();
+
+    private Task<bool> IsRescanDueAsync() => _partitions.First.QueryAsync(ledger => ledger.Rescan is not null);
+
     private void Trouble(string reason, bool isOfNode = true)
     {
         if (isOfNode) _failover?.Failed();
         if (_health.Trouble != reason) _logger.NodeClosed(reason);
         _health = _health with { Trouble = reason };
+        _isRescanning = false;
     }
 
     private async Task<bool> IsEpochDueAsync()

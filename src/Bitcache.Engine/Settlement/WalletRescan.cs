@@ -1,7 +1,8 @@
 // Has the node's wallet look through the chain again, in runs of blocks that it answers in time: one run in each turn of the
 // loop, so that epochs are closed meanwhile. That it has to is in the ledger, and a process that begins anew begins it
 // anew; how far it has come is remembered here only. A copy of the wallet that takes its place meanwhile has seen nothing of
-// it: so each run has a name, noted in the wallet before it, and the next one goes on from there only where it finds that name.
+// it: so each run has a name, noted in the wallet, one before it and another one after it, and the next one goes on from there
+// only where it finds that name.
 
 using Bitcache.Core;
 using Bitcache.Engine.Bitcoin;
@@ -22,7 +23,7 @@ internal readonly record struct RescanProgress(uint From, int Next, int Last, st
 /// <summary>Owned by the settlement loop.</summary>
 internal sealed class WalletRescan(PartitionSet partitions, IBitcoinNode node, AddressAllocator addresses)
 {
-    /// <summary>A run to begin with; shorter ones follow if the node does not answer in time.</summary>
+    /// <summary>A run to begin with; shorter ones follow if the node does not answer in time, and longer ones again while it does.</summary>
     private const int BlocksMax = 1_000;
 
     private (uint From, string Run)? _what;
@@ -42,13 +43,9 @@ internal sealed class WalletRescan(PartitionSet partitions, IBitcoinNode node, A
             _what = null;
             return null;
         }
-        if (_what is not { } what || what != (from, note.Run)) (_what, _next, _blocks) = (null, (int)from, BlocksMax);
+        if (_what is not { } what || what != (from, note.Run)) (_what, _next) = (null, (int)from);
         var isDue = _next <= tip;
-        if (isDue || _what is null)
-        {
-            var run = await addresses.BeginRunAsync(note, cancel);
-            _what = (from, run ?? throw new NodeException(NodeFailure.Unknown, "another copy of the wallet was loaded just now"));
-        }
+        if (isDue || _what is null) _what = (from, await NameAsync(note.Run, cancel));
         if (isDue)
         {
             var last = Math.Min(tip, _next + _blocks - 1);
@@ -62,10 +59,18 @@ internal sealed class WalletRescan(PartitionSet partitions, IBitcoinNode node, A
                 _blocks = Math.Max(1, _blocks / 2);
                 throw;
             }
+            _what = (from, await NameAsync(_what!.Value.Run, cancel));
             _next = last + 1;
+            _blocks = Math.Min(2 * _blocks, BlocksMax);
         }
         return new RescanProgress(from, _next, tip, _what!.Value.Run);
     }
+
+    /// <summary>Whatever was rescanned counts no more.</summary>
+    public void BeginAnew() => _what = null;
+
+    private async Task<string> NameAsync(string? before, CancellationToken cancel) =>
+        await addresses.NameRunAsync(before, cancel) ?? throw new NodeException(NodeFailure.Unknown, "the wallet's note says that it is another copy now");
 
     /// <summary>What the rescan found is booked.</summary>
     public async Task FinishAsync(RescanProgress rescan)

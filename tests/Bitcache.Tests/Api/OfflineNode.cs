@@ -6,7 +6,7 @@ using Bitcache.Engine.Bitcoin;
 
 namespace Bitcache.Tests.Api;
 
-/// <summary>A node that gives addresses and names blocks, and cannot be reached for anything else: enough to begin a ledger. What needs
+/// <summary>A node that gives addresses and says how many blocks there are, and cannot be reached for anything else: enough to begin a ledger. What needs
 /// a chain is tested with a real node.</summary>
 public class OfflineNode : DispatchProxy
 {
@@ -56,10 +56,11 @@ public class OfflineNode : DispatchProxy
     protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => targetMethod!.Name switch
     {
         nameof(IBitcoinNode.LoadWalletAsync) => Task.FromResult(true),
+        nameof(IBitcoinNode.GetBlockchainInfoAsync) => Task.FromResult(new BlockchainInfo("regtest", Blocks, Blocks, default, InitialBlockDownload: false)),
         nameof(IBitcoinNode.GetNewAddressAsync) when GivesAddresses => Give(),
         nameof(IBitcoinNode.ListDescriptorsAsync) when GivesAddresses => Task.FromResult<IReadOnlyList<WalletDescriptor>>([Descriptor]),
         nameof(IBitcoinNode.GetAddressInfoAsync) when GivesAddresses => Task.FromResult(new AddressInfo(IsMine: true, IsChange: false, [], _label)),
-        nameof(IBitcoinNode.GetBlockHashAsync) when GivesAddresses => Task.FromResult<BlockHash?>((int)args![0]! < Blocks ? default(BlockHash) : null),
+        nameof(IBitcoinNode.GetBlockHashAsync) when GivesAddresses && (int)args![0]! > 0 => Task.FromResult<BlockHash?>((int)args[0]! < Blocks ? default(BlockHash) : null),
         nameof(IBitcoinNode.GetBlockTxidsAsync) when GivesAddresses => Task.FromResult<IReadOnlyList<Txid>?>([]),
         nameof(IBitcoinNode.SetLabelAsync) when GivesAddresses => Note((string)args![1]!),
         nameof(IBitcoinNode.DeriveAddressesAsync) when GivesAddresses => Give((uint)args![1]!, (uint)args[2]!),

@@ -33,7 +33,7 @@ internal sealed record RouteTarget(string Payer, string Payee, string Hold, stri
             _ => throw new NotSupportedException($"no test knows how to ask for {route.Method} {route.Path}: teach it"),
         };
         // That one needs no id: asking twice for it asks for the same thing.
-        return terms is null ? "{\"fromHeight\":0}" : "{\"id\":\"" + id + "\"" + terms + "}";
+        return terms is null ? "{\"fromHeight\":1}" : "{\"id\":\"" + id + "\"" + terms + "}";
     }
 
     /// <summary>When a hold of a test expires; the same for every attempt of one test.</summary>

@@ -22,6 +22,7 @@ public sealed class AddressAllocatorTests : IAsyncLifetime
     private readonly WalletId[] _wallets = [ClientIds.NextWallet(0, 2), ClientIds.NextWallet(1, 2)];
     private readonly List<AddressAllocator> _made = [];
     private TwoPartitions _two = null!;
+    private Standby? _standby;
 
     public AddressAllocatorTests()
     {
@@ -41,6 +42,7 @@ public sealed class AddressAllocatorTests : IAsyncLifetime
     {
         foreach (var made in _made) await made.DisposeAsync();
         await _two.DisposeAsync();
+        _standby?.Dispose();
         _rpc.Dispose();
         _fake.Dispose();
     }
@@ -173,10 +175,10 @@ public sealed class AddressAllocatorTests : IAsyncLifetime
         await _two.Set.First.SubmitAsync(new MarkRescan(500u - Limits.CursorRingMax, Done: true));
         await allocator.CheckAsync(Cancel);
         Assert.NotNull(await RescanAsync());
-        var run = await allocator.BeginRunAsync(note, Cancel);
+        var run = await allocator.NameRunAsync(note.Run, Cancel);
         Assert.NotNull(run);
         // A copy that knows nothing of the run is not taken for the one that was rescanned.
-        Assert.Null(await allocator.BeginRunAsync(note, Cancel));
+        Assert.Null(await allocator.NameRunAsync(note.Run, Cancel));
         Assert.Null(await allocator.EndRunsAsync("another", Cancel));
         Assert.Equal(run, await allocator.EndRunsAsync(run, Cancel));
         Assert.Null(await allocator.EndRunsAsync(run, Cancel));
@@ -201,8 +203,133 @@ public sealed class AddressAllocatorTests : IAsyncLifetime
             new("tr(y)", Active: false, Internal: false, new DescriptorRange(0, 9), 0),
             new("tr(z)", Active: true, Internal: false, null, 0),
         ]);
+        node.On(nameof(IBitcoinNode.GetBlockchainInfoAsync), (CancellationToken _) => new BlockchainInfo("main", 9, 9, default, InitialBlockDownload: false));
         await using var allocator = new AddressAllocator(_two.Set, seam, Settings, NullLogger.Instance);
         await Assert.ThrowsAsync<NodeUnavailableException>(() => AssignAsync(allocator, 0));
+    }
+
+    [Fact]
+    public async Task No_other_node_is_put_in_use_in_the_middle_of_a_reservation()
+    {
+        var (standby, nodes, allocator) = await WithStandbyAsync();
+        await AskAsync(allocator, 0, many: 10);
+        standby.Node.Restore(_node.Wallet.BackUp());
+        var end = _node.Wallet.Keys.State.Ends.External;
+        Task<bool> changing = Task.FromResult(false);
+        // It is time as soon as the first was told to look for more, while its answer is on its way.
+        _fake.Meanwhile = () =>
+        {
+            if (_node.Wallet.Keys.State.Ends.External == end || changing is not { IsCompletedSuccessfully: true, Result: false }) return;
+            changing = allocator.WithoutOthersAsync(() => Task.FromResult(Use(nodes)), Cancel);
+            Assert.False(changing.IsCompleted);
+        };
+        var made = await AskAsync(allocator, 0, many: 100);
+        Assert.True(await changing);
+        Assert.False(standby.Node.Wallet.IsMine([.. made[^1].Script.Span]));
+        await allocator.CheckAsync(Cancel);
+        Assert.True(standby.Node.Wallet.IsMine([.. made[^1].Script.Span]));
+        Assert.NotNull(await RescanAsync());
+    }
+
+    [Fact]
+    public async Task A_standby_that_looked_for_all_of_them_from_the_beginning_needs_no_rescan()
+    {
+        var (standby, nodes, allocator) = await WithStandbyAsync();
+        await allocator.CheckAsync(Cancel);
+        standby.Node.Restore(_node.Wallet.BackUp());
+        await FollowAsync(standby);
+        await AskAsync(allocator, 0, many: 10);
+        await FollowAsync(standby);
+        var made = await AskAsync(allocator, 1, many: 400);
+        Use(nodes);
+        await allocator.CheckAsync(Cancel);
+        Assert.True(standby.Node.Wallet.IsMine([.. made[^1].Script.Span]));
+        Assert.Null(await RescanAsync());
+    }
+
+    [Fact]
+    public async Task A_standby_that_missed_some_is_rescanned_whatever_it_was_told_since()
+    {
+        var (standby, nodes, allocator) = await WithStandbyAsync();
+        await allocator.CheckAsync(Cancel);
+        standby.Node.Restore(_node.Wallet.BackUp());
+        await FollowAsync(standby);
+        await AskAsync(allocator, 0, many: 800);
+        await FollowAsync(standby);
+        await FollowAsync(standby);
+        Use(nodes);
+        Assert.Null(await RescanAsync());
+        await allocator.CheckAsync(Cancel);
+        Assert.NotNull(await RescanAsync());
+    }
+
+    [Fact]
+    public async Task Whoever_gives_up_leaves_no_gap()
+    {
+        var allocator = NewAllocator();
+        for (var i = 0; i < 5; i++)
+        {
+            using var cancel = new CancellationTokenSource();
+            var end = _node.Wallet.Keys.State.Ends.External;
+            _fake.Meanwhile = () =>
+            {
+                if (_node.Wallet.Keys.State.Ends.External > end) cancel.Cancel();
+            };
+            Assert.Equal(Outcome.Accepted, (await allocator.AssignAsync(NewId(), _wallets[0], Tenant, AddressPurpose.Deposit, 1_000, cancel.Token)).Outcome);
+            Assert.True(cancel.IsCancellationRequested);
+        }
+        _fake.Meanwhile = static () => { };
+        Assert.Equal((uint[])[5_000u], await AssignAsync(allocator, 1));
+    }
+
+    [Fact]
+    public async Task While_the_chain_is_still_downloaded_none_is_given()
+    {
+        var (seam, node) = NodeOfCalls.Create();
+        node.On(nameof(IBitcoinNode.GetBlockchainInfoAsync), (CancellationToken _) =>
+            new BlockchainInfo("main", 5, 900, default, InitialBlockDownload: true));
+        await using var allocator = new AddressAllocator(_two.Set, seam, Settings, NullLogger.Instance);
+        var refused = await Assert.ThrowsAsync<NodeUnavailableException>(() => AssignAsync(allocator, 0));
+        Assert.Contains("downloading", refused.Message, StringComparison.Ordinal);
+    }
+
+    private static bool Use(NodeSwitch nodes)
+    {
+        nodes.Use(nodes.All[1]);
+        return true;
+    }
+
+    private Task FollowAsync(Standby standby) =>
+        new StandbyWallet(_two.Set, Settings.Network).FollowAsync(new BitcoinRpcNode(standby.Rpc, "wallet"), Cancel);
+
+    /// <summary>An allocator that goes on with another node as soon as that is put in use.</summary>
+    private async Task<(Standby Standby, NodeSwitch Nodes, AddressAllocator Allocator)> WithStandbyAsync()
+    {
+        _standby = new Standby();
+        var nodes = new NodeSwitch([new NodeEndpoint("first", _rpc, "wallet"), new NodeEndpoint("second", _standby.Rpc, "wallet")]);
+        _made.Add(new AddressAllocator(_two.Set, new BitcoinRpcNode(nodes), Settings, NullLogger.Instance));
+        await _made[^1].CheckAsync(Cancel);
+        return (_standby, nodes, _made[^1]);
+    }
+
+    private sealed class Standby : IDisposable
+    {
+        private readonly FakeBitcoind _fake;
+
+        public Standby()
+        {
+            _fake = new FakeBitcoind(Node);
+            Rpc = _fake.Connect();
+        }
+
+        public FakeNode Node { get; } = new(seed: 1, "wallet") { IsWalletLoaded = true };
+        public BitcoinRpc Rpc { get; }
+
+        public void Dispose()
+        {
+            Rpc.Dispose();
+            _fake.Dispose();
+        }
     }
 
     private static OperationId NewId() => ClientIds.Next(TimeProvider.System);
