@@ -112,8 +112,8 @@ internal abstract record Op
         }
     }
 
-    public static Gen<Story> StoriesOf(int length) => AnyOp.ListOf(length).Select(ops => new Story(ops));
-    public static Gen<Story> Stories => AnyOp.ListOf().Select(ops => new Story(ops));
+    public static Gen<Story> StoriesOf(int length) => Topics.SelectMany(topic => OpsAbout(topic).ListOf(length)).Select(ops => new Story(ops));
+    public static Gen<Story> Stories => Topics.SelectMany(topic => OpsAbout(topic).ListOf()).Select(ops => new Story(ops));
 
     // Amounts meet each other often when there are few of them; every kind of remainder occurs.
     private static Gen<long> Msats => Gen.Frequency(
@@ -128,49 +128,64 @@ internal abstract record Op
 
     private static Gen<bool> Sometimes => Gen.Elements(true, false);
 
-    private static Gen<Op> AnyOp => Gen.Frequency(
-        (2, from wallet in Gen.Choose(0, 6) from id in Ids select (Op)new Create(wallet, id)),
-        (24, AnyPay),
-        (3, from wallet in Few from script in Gen.Choose(0, 6) from id in Ids select (Op)new Address(wallet, script, id)),
-        (8, AnySplit),
-        (10, AnyHold),
-        (10, AnyCapture),
-        (3, from which in Gen.Choose(0, 5) from who in AnyCaller from id in Ids select (Op)new Release(which, who, id)),
-        (5, Gen.Choose(-1, 3).Select(w => (Op)new Expire(w))),
-        (6, from which in Gen.Choose(0, 5) from msat in Msats from id in Ids select (Op)new Refund(which, msat, id)),
-        (8, AnyLimit),
-        (3, AnyFees),
-        (24, AnyDeposit),
-        (4, from output in Gen.Choose(0, 15) from wallet in Gen.Choose(-1, 4) from id in Ids select (Op)new Assign(output, wallet, id)),
-        (2, from output in Gen.Choose(0, 15) from released in Sometimes from id in Ids select (Op)new Settle(output, released, id)),
-        (12, AnyWithdraw),
-        (3, from which in Gen.Choose(0, 5) from stranger in Rarely select (Op)new Cancel(which, stranger)),
-        (4, from which in Gen.Choose(0, 5) from approved in Sometimes from key in Gen.Choose(0, 2) select (Op)new Decide(which, approved, key)),
-        (2, from stopped in Rarely from follows in Rarely select (Op)new StopAll(stopped, follows)),
-        (12, from wallet in Gen.Choose(-1, 4) from frozen in Sometimes from op in Sometimes from id in Ids select (Op)new Freeze(wallet, frozen, op, id)),
-        (6, from count in Few from due in Gen.Elements(true, false) from anchor in Rarely from cap in Sats select (Op)new Open(count, due, anchor, cap)),
-        (5, from family in Few from fee in Gen.Choose(0, 1_000) select (Op)new Sign(family, fee)),
-        (1, from family in Few from fee in Gen.Choose(0, 1_000) select (Op)new Prepare(family, fee)),
-        (5, from family in Few from back in Gen.Choose(0, 2) from block in Gen.Choose(0, 2) select (Op)new Confirm(family, back, block)),
-        (2, Few.Select(f => (Op)new Unconfirm(f))),
-        (4, from family in Few
+    /// <summary>What a story is about. With all kinds of commands in each, what needs several of one kind would be rare.</summary>
+    [Flags]
+    private enum Topic
+    {
+        Payments = 1,
+        Chain = 2,
+        Any = Payments | Chain,
+    }
+
+    private static Gen<Topic> Topics => Gen.Elements(Topic.Payments, Topic.Chain, Topic.Any);
+
+    private static Gen<Op> OpsAbout(Topic topic) => Gen.Frequency(AnyOp.Where(op => (op.About & topic) != 0).Select(op => (op.Weight, op.Op)));
+
+    private static (int Weight, Topic About, Gen<Op> Op)[] AnyOp =>
+    [
+        (2, Topic.Any, from wallet in Gen.Choose(0, 6) from id in Ids select (Op)new Create(wallet, id)),
+        (24, Topic.Payments, AnyPay),
+        (3, Topic.Chain, from wallet in Few from script in Gen.Choose(0, 6) from id in Ids select (Op)new Address(wallet, script, id)),
+        (8, Topic.Payments, AnySplit),
+        (10, Topic.Payments, AnyHold),
+        (10, Topic.Payments, AnyCapture),
+        (3, Topic.Payments, from which in Gen.Choose(0, 5) from who in AnyCaller from id in Ids select (Op)new Release(which, who, id)),
+        (5, Topic.Payments, Gen.Choose(-1, 3).Select(w => (Op)new Expire(w))),
+        (6, Topic.Payments, from which in Gen.Choose(0, 5) from msat in Msats from id in Ids select (Op)new Refund(which, msat, id)),
+        (8, Topic.Payments, AnyLimit),
+        (3, Topic.Payments, AnyFees),
+        (24, Topic.Any, AnyDeposit),
+        (4, Topic.Chain, from output in Gen.Choose(0, 15) from wallet in Gen.Choose(-1, 4) from id in Ids select (Op)new Assign(output, wallet, id)),
+        (2, Topic.Chain, from output in Gen.Choose(0, 15) from released in Sometimes from id in Ids select (Op)new Settle(output, released, id)),
+        (12, Topic.Chain, AnyWithdraw),
+        (3, Topic.Chain, from which in Gen.Choose(0, 5) from stranger in Rarely select (Op)new Cancel(which, stranger)),
+        (4, Topic.Chain, from which in Gen.Choose(0, 5) from approved in Sometimes from key in Gen.Choose(0, 2) select (Op)new Decide(which, approved, key)),
+        (2, Topic.Chain, from stopped in Rarely from follows in Rarely select (Op)new StopAll(stopped, follows)),
+        (12, Topic.Any, from wallet in Gen.Choose(-1, 4) from frozen in Sometimes from op in Sometimes from id in Ids select (Op)new Freeze(wallet, frozen, op, id)),
+        (6, Topic.Chain, from count in Few from due in Gen.Elements(true, false) from anchor in Rarely from cap in Sats select (Op)new Open(count, due, anchor, cap)),
+        (5, Topic.Chain, from family in Few from fee in Gen.Choose(0, 1_000) select (Op)new Sign(family, fee)),
+        (1, Topic.Chain, from family in Few from fee in Gen.Choose(0, 1_000) select (Op)new Prepare(family, fee)),
+        (5, Topic.Chain, from family in Few from back in Gen.Choose(0, 2) from block in Gen.Choose(0, 2) select (Op)new Confirm(family, back, block)),
+        (2, Topic.Chain, Few.Select(f => (Op)new Unconfirm(f))),
+        (4, Topic.Chain, from family in Few
             from shared in Gen.Frequency((4, Gen.Choose(0, 200)), (1, Gen.Choose(0, 1_000)))
             from child in Gen.Frequency((3, Gen.Constant(0)), (1, Gen.Choose(1, 2)))
             select (Op)new Finish(family, shared, child)),
-        (3, Gen.Choose(-1, 3).Select(w => (Op)new ExpireWithdrawal(w))),
-        (4, Few.Select(w => (Op)new Charge(w))),
-        (2, Few.Select(f => (Op)new Abandon(f))),
-        (2, Few.Select(f => (Op)new Die(f))),
-        (1, Few.Select(f => (Op)new Archive(f))),
-        (3, from family in Few from back in Gen.Choose(0, 1) from fee in Gen.Choose(0, 600) select (Op)new SignChild(family, back, fee)),
-        (1, from family in Few from really in Rarely where really select (Op)new Stop(family)),
-        (1, Gen.Choose(0, 2).Select(s => (Op)new CutEpoch(s))),
-        (3, Gen.Choose(-1, 60_000).Select(b => (Op)new RaiseFloor(b))),
-        (4, Gen.Frequency((6, Gen.Choose(0, 100_000)), (1, Gen.Choose(0, 90_000_000))).Select(ms => (Op)new Wait(ms))),
-        (3, Gen.Choose(0, 1).Select(early => (Op)new WaitForHold(early))),
-        (2, Gen.Elements(true, false).Select(t => (Op)new TrustClock(t))),
-        (12, Gen.Choose(0, 40).Select(w => (Op)new Resend(w))),
-        (1, Gen.Constant((Op)new Restart())));
+        (3, Topic.Chain, Gen.Choose(-1, 3).Select(w => (Op)new ExpireWithdrawal(w))),
+        (4, Topic.Chain, Few.Select(w => (Op)new Charge(w))),
+        (2, Topic.Chain, Few.Select(f => (Op)new Abandon(f))),
+        (2, Topic.Chain, Few.Select(f => (Op)new Die(f))),
+        (1, Topic.Chain, Few.Select(f => (Op)new Archive(f))),
+        (3, Topic.Chain, from family in Few from back in Gen.Choose(0, 1) from fee in Gen.Choose(0, 600) select (Op)new SignChild(family, back, fee)),
+        (1, Topic.Chain, from family in Few from really in Rarely where really select (Op)new Stop(family)),
+        (1, Topic.Chain, Gen.Choose(0, 2).Select(s => (Op)new CutEpoch(s))),
+        (3, Topic.Any, Gen.Choose(-1, 60_000).Select(b => (Op)new RaiseFloor(b))),
+        (4, Topic.Any, Gen.Frequency((6, Gen.Choose(0, 100_000)), (1, Gen.Choose(0, 90_000_000))).Select(ms => (Op)new Wait(ms))),
+        (3, Topic.Payments, Gen.Choose(0, 1).Select(early => (Op)new WaitForHold(early))),
+        (2, Topic.Any, Gen.Elements(true, false).Select(t => (Op)new TrustClock(t))),
+        (12, Topic.Any, Gen.Choose(0, 40).Select(w => (Op)new Resend(w))),
+        (1, Topic.Any, Gen.Constant((Op)new Restart())),
+    ];
 
     private static Gen<Op> AnyPay =>
         from payer in Gen.Choose(-1, 4)
