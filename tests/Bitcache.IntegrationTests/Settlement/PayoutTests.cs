@@ -294,7 +294,7 @@ public sealed class PayoutTests(RegtestFixture regtest) : IClassFixture<RegtestF
     [Fact]
     public async Task Near_its_deadline_a_withdrawal_leaves_at_once_however_dear_mining_is()
     {
-        await using var harness = await EngineHarness.StartAsync(regtest.Node, change: settings => settings with { FeeRatePatience = 1 });
+        await using var harness = await EngineHarness.StartAsync(regtest.Node, change: settings => settings with { FeeRatePatience = 1, WithdrawalFeeShare = true });
         await harness.TopUpAsync(Fees);
         var wallet = await harness.FundedWalletAsync(Deposit);
         var waits = await harness.WithdrawAsync(wallet, await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), new Sats(20_000));

@@ -6,7 +6,7 @@ namespace Bitcache.Tests.Settlement;
 [Trait("suite", "faults")]
 public sealed class RestoreScheduleTests(ITestOutputHelper output)
 {
-    private static readonly int SeedsInAll = Environment.GetEnvironmentVariable("BITCACHE_FULL") == "1" ? 20_000 : 500;
+    private static readonly int SeedsInAll = Environment.GetEnvironmentVariable("BITCACHE_FULL") == "1" ? 20_000 : 300;
 
     [Fact]
     public void Every_output_to_an_address_that_was_shown_is_credited_once_whatever_backup_the_wallet_is()
