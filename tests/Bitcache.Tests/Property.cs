@@ -16,22 +16,23 @@ internal static class Property
         : BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
 
     /// <summary>Fails unless <paramref name="test"/> passes for <paramref name="runs"/> values.</summary>
+    /// <param name="seed">Where it must be found in bounded time whether a test can fail: always the same values.</param>
     /// <param name="shrink">Smaller values that may fail in the same way, the most promising first.</param>
-    public static void Holds<T>(Gen<T> gen, Func<T, IEnumerable<T>> shrink, Action<T> test, int runs, int sizeMin = 1, int sizeMax = 100)
+    public static void Holds<T>(Gen<T> gen, Func<T, IEnumerable<T>> shrink, Action<T> test, int runs, int sizeMin = 1, int sizeMax = 100, ulong? seed = null)
     {
         var config = Config.QuickThrowOnFailure
             .WithMaxTest(runs)
             .WithStartSize(sizeMin)
             .WithEndSize(sizeMax)
             .WithQuietOnSuccess(true)
-            .WithReplay(FSharpOption<Replay>.Some(new Replay(new Rnd(Seed), FSharpOption<int>.None)));
+            .WithReplay(FSharpOption<Replay>.Some(new Replay(new Rnd(seed ?? Seed), FSharpOption<int>.None)));
         try
         {
             Check.One(config, Prop.ForAll(Arb.From(gen, shrink), test));
         }
         catch (Exception e)
         {
-            throw new Xunit.Sdk.XunitException(string.Create(CultureInfo.InvariantCulture, $"BITCACHE_SEED={Seed} runs this again.\n{e.Message}"));
+            throw new Xunit.Sdk.XunitException(string.Create(CultureInfo.InvariantCulture, $"BITCACHE_SEED={seed ?? Seed} runs this again.\n{e.Message}"));
         }
     }
 

@@ -11,6 +11,8 @@ public sealed class LedgerProperty
 {
     private const int OpsMin = 20;
     private const int OpsMax = 150;
+    /// <summary>What is drawn anew at each run may take a minute to find, or to cut down.</summary>
+    private static readonly ulong PlantedSeed = Environment.GetEnvironmentVariable("BITCACHE_SEED") is null ? 1 : Property.Seed;
 
     [Fact]
     public void The_ledger_does_what_the_model_does() => Property.Holds(Op.Stories, Op.Shrink, StoryRun.Check, runs: 300, OpsMin, OpsMax);
@@ -22,8 +24,8 @@ public sealed class LedgerProperty
     public void A_planted_bug_is_found_and_cut_down(string bug)
     {
         Story? shortest = null;
-        Assert.Throws<Xunit.Sdk.XunitException>(() => Property.Holds(Op.Stories, Op.Shrink, Run, runs: 3_000, OpsMin, OpsMax));
-        Assert.True(shortest!.Ops.Count <= OpsMin, $"BITCACHE_SEED={Property.Seed} left {shortest}");
+        Assert.Throws<Xunit.Sdk.XunitException>(() => Property.Holds(Op.Stories, Op.Shrink, Run, runs: 3_000, OpsMin, OpsMax, PlantedSeed));
+        Assert.True(shortest!.Ops.Count <= OpsMin, $"BITCACHE_SEED={PlantedSeed} left {shortest}");
 
         void Run(Story story)
         {
