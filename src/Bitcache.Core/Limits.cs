@@ -124,6 +124,11 @@ public static class Limits
     public const int ReceiptBytesMax = 1 + StatementBytesMax;
     public const int PinsBytesMax = 4_096;
 
+    /// <summary>Leaves of the tree of liabilities: thirty million wallets. Each takes 52 bytes while the tree is there.</summary>
+    public const int LiabilityLeavesMax = 1 << 26;
+    /// <summary>The longest row of its file: a hash in hex, a comma, a sum and a line feed.</summary>
+    public const int LiabilityRowBytesMax = 64 + 1 + 19 + 1;
+
     /// <summary>Any transaction of Bitcoin, with its witness: a block weighs at most 4,000,000 units.</summary>
     public const int RawTransactionBytesMax = 4_000_000;
     /// <summary>A block weighs at most 4,000,000, of which a byte is at least one.</summary>

@@ -62,6 +62,9 @@ internal sealed class Sha256Lanes
 
     public bool IsFull => Gathered == Count;
 
+    /// <summary>Gathers a message that has one byte at least.</summary>
+    public void Add(ReadOnlySpan<byte> message) => Add(message[0], message[1..]);
+
     /// <summary>Gathers one byte and what follows it, together at most <see cref="MessageBytesMax"/> long.</summary>
     public void Add(byte first, ReadOnlySpan<byte> rest)
     {

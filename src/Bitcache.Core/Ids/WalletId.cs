@@ -9,11 +9,14 @@ public readonly record struct WalletId(UInt128 Value) : IComparable<WalletId>
     public const int Bytes = 16;
     private const string Prefix = "bcw";
 
+    /// <summary>What is in suspense, where liabilities are listed. No wallet has this id: it is reserved.</summary>
+    public static WalletId Suspense => new(UInt128.MaxValue);
+
     public bool IsNone => Value == 0;
 
-    /// <summary>Whether it stands for a tenant, under whom ids are unique before there is a wallet. No wallet that is
-    /// drawn has such an id, and none is taken from outside.</summary>
-    public bool IsReserved => Value <= uint.MaxValue;
+    /// <summary>Whether it stands for a tenant, under whom ids are unique before there is a wallet, or for suspense. No wallet
+    /// that is drawn has such an id, and none is taken from outside.</summary>
+    public bool IsReserved => Value <= uint.MaxValue || Value == UInt128.MaxValue;
 
     /// <summary>The partition of the ledger that the wallet lives in, for ever. Ids are random, so that their lowest 64
     /// bits spread wallets evenly.</summary>

@@ -193,7 +193,7 @@ public sealed class BatchApiTests(ApiFixture api)
     [Fact]
     public void What_is_written_as_a_record_is_read_the_same()
     {
-        var payment = Pay(new WalletId(UInt128.One << 64), new WalletId(UInt128.MaxValue), Limits.SupplyMsatMax);
+        var payment = Pay(new WalletId(UInt128.One << 64), new WalletId(UInt128.MaxValue - 1), Limits.SupplyMsatMax);
         payment.SetReference(Enumerable.Repeat((byte)7, Limits.ReferenceBytesMax).ToArray());
         var record = Records([payment]);
         Assert.True(PaymentRecord.TryRead(record, out var read));

@@ -153,7 +153,7 @@ public sealed class BatchKindsTests(ApiFixture api)
     public void A_byte_that_cannot_be_makes_a_record_unreadable(PaymentKind kind, int offset, int change)
     {
         var target = kind is PaymentKind.Transfer or PaymentKind.Hold ? default : NewId();
-        var payment = Of(kind, new WalletId(UInt128.One << 64), new WalletId(UInt128.MaxValue), kind == PaymentKind.Release ? 0 : 5, target);
+        var payment = Of(kind, new WalletId(UInt128.One << 64), new WalletId(UInt128.MaxValue - 1), kind == PaymentKind.Release ? 0 : 5, target);
         var record = new byte[PaymentRecord.Bytes];
         PaymentRecord.Write(record, payment);
         Assert.True(PaymentRecord.TryRead(record, out var read));
