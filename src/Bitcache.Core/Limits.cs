@@ -114,6 +114,8 @@ public static class Limits
     public const int CursorRingMax = 288;
     public const int HistoryPageMax = 200;
 
+    /// <summary>The path of a tile of the log: its number has at most 17 digits.</summary>
+    public const int TilePathCharactersMax = 64;
     /// <summary>Hashes in a path of the log: its size is a 63-bit number.</summary>
     public const int LogPathHashesMax = 63;
     /// <summary>The signed-note format asks for 16 signatures at least; ours carries one.</summary>

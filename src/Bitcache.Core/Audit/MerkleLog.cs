@@ -32,7 +32,7 @@ public sealed class MerkleLog
     private readonly Dictionary<(int Level, long Number), MerkleTile> _tiles = [];
 
     /// <summary>Begins an empty log, whatever the store holds.</summary>
-    /// <param name="leaves">For tiles that the store gives wrongly; null where it is trusted.</param>
+    /// <param name="leaves">For tiles that the store gives wrongly; null if one that is wrong is for the caller to know.</param>
     public MerkleLog(IHashStore store, LeafReader? leaves = null)
     {
         (_store, _leaves) = (store, leaves);
@@ -42,7 +42,7 @@ public sealed class MerkleLog
     /// <summary>Goes on from the first <paramref name="size"/> leaves of what an earlier log left in the store; null if it
     /// does not hold them. Nothing of it is verified yet: that is done by whoever knows the root at this size or, after more
     /// leaves were appended, at a later one.</summary>
-    public static MerkleLog? Open(IHashStore store, LeafReader leaves, long size)
+    public static MerkleLog? Open(IHashStore store, LeafReader? leaves, long size)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(size);
         var log = new MerkleLog(store, leaves) { Size = size };
@@ -142,6 +142,13 @@ public sealed class MerkleLog
         return path;
     }
 
+    /// <summary>The hashes of a tile, which is in the tree.</summary>
+    public ReadOnlySpan<Hash256> Tile(in LogTile tile)
+    {
+        if (tile.IsBundle || !tile.IsIn(Size)) throw new ArgumentOutOfRangeException(nameof(tile));
+        return Tile(tile.Level, tile.Number).Hashes[..tile.Width];
+    }
+
     private void CheckSize(long size)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(size);
@@ -206,9 +213,10 @@ public sealed class MerkleLog
 
     /// <summary>Makes a tile again whose root is known: from the tiles below it as they are stored or, where they are wrong
     /// as well, from the leaves.</summary>
-    /// <exception cref="LedgerInvariantException">The leaves are others than were appended.</exception>
+    /// <exception cref="LedgerInvariantException">The leaves are others than were appended, or there are none to look at.</exception>
     private MerkleTile Mend(int level, long number, Hash256 root)
     {
+        if (_leaves is null) throw new LedgerInvariantException($"tile {number} at level {level} of the log is damaged");
         if (FromBelow(level, number) is { } tile && tile.Root == root) return tile;
         tile = FromLeaves(level, number);
         return tile.Root == root
@@ -230,8 +238,7 @@ public sealed class MerkleLog
 
     private MerkleTile FromLeaves(int level, long number)
     {
-        if (_leaves is null) throw new LedgerInvariantException($"tile {number} at level {level} of the log is damaged");
-        if (level == 0) return new MerkleTile(_leaves(number * TileWidth, TileWidth));
+        if (level == 0) return new MerkleTile(_leaves!(number * TileWidth, TileWidth));
         var tile = new MerkleTile();
         for (var i = 0; i < TileWidth; i++) tile.Add(FromLeaves(level - 1, (number * TileWidth) + i).Root);
         return tile;
