@@ -68,6 +68,9 @@ public sealed class LedgerEngine : IAsyncDisposable
     /// <summary>The newest signed checkpoint (a signed note).</summary>
     public string Checkpoint => _log.Checkpoint;
 
+    /// <summary>The key that checkpoints are verified with.</summary>
+    public VerifierKey Verifier => _key.Verifier;
+
     /// <summary>Opens the data folder, recovers the ledger, and begins to work. A new ledger needs the node once,
     /// for the script that its anchors will pay.</summary>
     /// <exception cref="SettingsException">The settings, the keys and the data folder do not fit together.</exception>
@@ -186,6 +189,9 @@ public sealed class LedgerEngine : IAsyncDisposable
 
     /// <summary>The receipt of a journaled entry; null while no signed checkpoint covers it.</summary>
     public Task<Receipt?> FindReceiptAsync(int partition, long sequence) => _receipts.FindAsync(partition, sequence);
+
+    /// <inheritdoc cref="LogKeeper.FindTile"/>
+    public byte[]? FindTile(LogTile tile) => _log.FindTile(tile);
 
     /// <summary>Closed epochs before a place among them, newest first.</summary>
     public async Task<RecordPage<ClosedEpoch>> EpochsAsync(long before, int most)

@@ -5,6 +5,7 @@
 // The hashes lie in files that are never synced. A start goes on from them where they lead to the root that was signed
 // last, which is durable, when the newest of them are hashed again from the journal.
 
+using System.Buffers;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Engine.Files;
@@ -132,6 +133,28 @@ public sealed class LogKeeper : IDisposable
         }
     }
 
+    /// <summary>The bytes of a tile of hashes, or of a bundle of entries; null if the newest checkpoint does not cover it.</summary>
+    /// <exception cref="PartitionUnavailableException">The hashes are being opened or made anew: not now.</exception>
+    public byte[]? FindTile(LogTile tile)
+    {
+        // Hashed ahead of the checkpoint is not signed yet.
+        if (!tile.IsIn(CheckpointSize)) return null;
+        lock (_lock)
+        {
+            if (tile.IsBundle) return ReadBundle(tile);
+            if (_log is null || _log.Size < CheckpointSize) throw new PartitionUnavailableException(Unavailable.Busy);
+            try
+            {
+                return With(log => HashTile.Write(log.Tile(tile)));
+            }
+            catch (IOException e) when (e is not JournalCorruptException)
+            {
+                // As for a path: what was damaged could not be mended.
+                throw new PartitionUnavailableException(Unavailable.Busy);
+            }
+        }
+    }
+
     public void Dispose()
     {
         lock (_lock)
@@ -229,6 +252,13 @@ public sealed class LogKeeper : IDisposable
             // After this point the signature may exist.
             return new SignedCheckpoint(size, new Checkpoint(_key.Origin, size, root).Sign(_key.Seed));
         });
+    }
+
+    private byte[] ReadBundle(LogTile bundle)
+    {
+        var bytes = new ArrayBufferWriter<byte>();
+        _order.ReadStatements(bundle.First, bundle.Width, statement => EntryBundle.Add(bytes, statement));
+        return bytes.WrittenSpan.ToArray();
     }
 
     private Hash256[] ReadLeaves(long first, int count) => _order.ReadLeaves(first, count);

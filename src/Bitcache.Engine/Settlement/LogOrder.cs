@@ -19,6 +19,9 @@ using Bitcache.Engine.Partitions;
 
 namespace Bitcache.Engine.Settlement;
 
+/// <summary>Is given the statements of the log; the bytes are good during the call only.</summary>
+internal delegate void StatementReader(ReadOnlySpan<byte> statement);
+
 /// <summary>Where each statement stands in the log. Owned by <see cref="LogKeeper"/>, under its lock.</summary>
 internal sealed class LogOrder : IDisposable
 {
@@ -99,11 +102,19 @@ internal sealed class LogOrder : IDisposable
     public Hash256[] ReadLeaves(long first, int count)
     {
         var leaves = new LeafHasher(count);
+        ReadStatements(first, count, leaves.Add);
+        return leaves.Finish();
+    }
+
+    /// <summary>Reads statements of the log in its order; they must be covered by the cuts that are listed.</summary>
+    public void ReadStatements(long first, int count, StatementReader reader)
+    {
         if (IsOnePartition)
         {
-            AddLeaves(leaves, _partitions.First, first, count);
-            return leaves.Finish();
+            ReadStatements(_partitions.First, first, count, reader);
+            return;
         }
+        var left = count;
         for (var (before, cut, number) = Around(row => row.Size > first); ; (before, cut, number) = (cut, Read(number + 1), number + 1))
         {
             for (var partition = 0; partition < _partitions.Count; partition++)
@@ -111,9 +122,11 @@ internal sealed class LogOrder : IDisposable
                 var start = StartOf(before, cut, partition);
                 var from = Math.Max(first, start);
                 var end = Math.Min(first + count, start + cut.Through[partition] - before.Through[partition]);
-                if (from < end) AddLeaves(leaves, _partitions[partition], before.Through[partition] + 1 + from - start, end - from);
+                if (from >= end) continue;
+                ReadStatements(_partitions[partition], before.Through[partition] + 1 + from - start, end - from, reader);
+                left -= (int)(end - from);
             }
-            if (leaves.Count == count) return leaves.Finish();
+            if (left == 0) return;
         }
     }
 
@@ -192,17 +205,17 @@ internal sealed class LogOrder : IDisposable
 
     private static uint Checksum(ReadOnlySpan<byte> row) => Crc32C.Compute(row[..^sizeof(uint)]);
 
-    /// <summary>The leaves of a record, as far as they are wanted: of a split some may be in the log already.</summary>
-    private static void AddLeaves(LeafHasher leaves, Partition partition, long first, long count) =>
+    /// <summary>The statements of records, as far as they are wanted: of a split some may be in the log already.</summary>
+    private static void ReadStatements(Partition partition, long first, long count, StatementReader reader) =>
         partition.ReadRecords(first, count, record =>
         {
             if (Entry.CountOf(record) == 1)
             {
-                leaves.Add(Entry.StatementOf(record));
+                reader(Entry.StatementOf(record));
                 return;
             }
             var (sequence, sequences) = Entry.SequencesOf(record);
             for (var at = Math.Max(first, sequence); at < Math.Min(first + count, sequence + sequences); at++)
-                leaves.Add(Entry.StatementOf(record, at));
+                reader(Entry.StatementOf(record, at));
         });
 }

@@ -31,6 +31,13 @@ internal sealed class LogBook : IAsyncDisposable
     public Partition Partition => _partition;
     public long Entries => Journal.DurableSequence + 1;
 
+    public VerifierKey Verifier => Key.Verifier;
+    public IReadOnlyList<WalletId> Wallets => [_payer, _payee];
+    private CheckpointKey Key => CheckpointKey.Open(new LinuxFileSystem(), _keys.Path, BegunLedger.Origin, mayCreate: true);
+
+    /// <summary>Signs what the log's owner would have to sign for it.</summary>
+    public string Sign(Checkpoint checkpoint) => checkpoint.Sign(Key.Seed);
+
     /// <summary>What was signed last, as it stands in its file.</summary>
     public string LastSigned
     {
@@ -82,7 +89,7 @@ internal sealed class LogBook : IAsyncDisposable
     public LogKeeper Keeper(IFileSystem disk)
     {
         var files = new LinuxFileSystem();
-        return new LogKeeper(new PartitionSet([_partition]), CheckpointKey.Open(files, _keys.Path, BegunLedger.Origin, mayCreate: true), SignedMark.Open(files, _keys.Path), disk, Folder);
+        return new LogKeeper(new PartitionSet([_partition]), Key, SignedMark.Open(files, _keys.Path), disk, Folder);
     }
 
     /// <summary>Starts a keeper, lets it sign what there is, and checks it.</summary>
@@ -103,8 +110,7 @@ internal sealed class LogBook : IAsyncDisposable
         Journal.ReadRecords(0, size, record => leaves.Add(Rfc6962.LeafHash(Entry.StatementOf(record, leaves.Count))));
         var reference = new MerkleLog(new MemoryHashStore());
         reference.Append([.. leaves]);
-        var key = CheckpointKey.Open(new LinuxFileSystem(), _keys.Path, BegunLedger.Origin, mayCreate: false);
-        Assert.Equal(new Checkpoint(BegunLedger.Origin, size, reference.Root()).Sign(key.Seed), keeper.Checkpoint);
+        Assert.Equal(Sign(new Checkpoint(BegunLedger.Origin, size, reference.Root())), keeper.Checkpoint);
         for (long sequence = 0; sequence < size; sequence += Math.Max(1, Math.Min(199, size / 7)))
             Assert.True(MerkleProof.VerifyInclusion(sequence, size, leaves[(int)sequence], keeper.FindPath(sequence, size)!, reference.Root()));
     }

@@ -19,6 +19,7 @@ public sealed class LogKeeperTests(LogKeeperTests.Signed signed) : IClassFixture
     {
         internal LogBook Book { get; private set; } = null!;
         internal SortedDictionary<string, byte[]?> Image { get; private set; } = [];
+        internal long Size { get; private set; }
 
         public async ValueTask InitializeAsync()
         {
@@ -26,7 +27,7 @@ public sealed class LogKeeperTests(LogKeeperTests.Signed signed) : IClassFixture
             var disk = LogBook.NewDisk();
             await Book.SignAsync(disk);
             // The cut is an entry as well, but it does not ask for the next one.
-            Image = disk.Image();
+            (Image, Size) = (disk.Image(), Book.Entries - 1);
         }
 
         public ValueTask DisposeAsync() => Book.DisposeAsync();
