@@ -27,7 +27,7 @@ internal static partial class OpenApi
         var schemas = new JsonObject();
         var paths = new JsonObject();
         foreach (var byPath in Route.All.GroupBy(r => r.Path))
-            paths[byPath.Key] = new JsonObject(byPath.Select(r => KeyValuePair.Create(LowerCase(r.Method), (JsonNode?)Operation(r, schemas))));
+            paths[PathOf(byPath.First())] = new JsonObject(byPath.Select(r => KeyValuePair.Create(LowerCase(r.Method), (JsonNode?)Operation(r, schemas))));
         AddSchema(schemas, ApiJson.Default.ProblemBody, isRequest: false);
         schemas[nameof(ProblemBody)]!["properties"]!["code"] = new JsonObject
         {
@@ -52,6 +52,9 @@ internal static partial class OpenApi
         };
     }
 
+    /// <summary>OpenAPI has no way to say that a parameter takes in slashes: the summary does.</summary>
+    public static string PathOf(Route route) => route.Path.Replace("**", "", StringComparison.Ordinal);
+
     private static JsonObject Operation(Route route, JsonObject schemas)
     {
         var operation = new JsonObject { ["operationId"] = OperationName(route), ["summary"] = route.Summary };
@@ -62,7 +65,7 @@ internal static partial class OpenApi
         }
         var parameters = new JsonArray(
         [
-            .. InPath().Matches(route.Path).Select(m => Parameter(m.Groups[1].Value, "path", m.Groups[1].Value == "epoch" ? "integer" : "string")),
+            .. InPath().Matches(PathOf(route)).Select(m => Parameter(m.Groups[1].Value, "path", m.Groups[1].Value is "epoch" or "level" ? "integer" : "string")),
             .. route.TextQuery.Select(name => Parameter(name, "query", "string", isRequired: true)),
             .. route.Query.Select(name => Parameter(name, "query", "integer")),
         ]);
@@ -139,9 +142,9 @@ internal static partial class OpenApi
         ? type.Name[..type.Name.IndexOf('`', StringComparison.Ordinal)] + "Of" + type.GenericTypeArguments[0].Name
         : type.Name;
 
-    /// <summary>POST /v1/wallets/{wallet}/addresses is postWalletsWalletAddresses.</summary>
+    /// <summary>POST /v1/wallets/{wallet}/addresses is postWalletsWalletAddresses; GET /checkpoint is getLogCheckpoint.</summary>
     private static string OperationName(Route route) =>
-        LowerCase(route.Method) + string.Concat(
+        LowerCase(route.Method) + (route.Path.StartsWith("/v1/", StringComparison.Ordinal) || route.Path == Path ? "" : "Log") + string.Concat(
             InWords().Matches(route.Path).Select(m => m.Value).Where(w => w is not ("v1" or "openapi" or "json")).Select(w => char.ToUpperInvariant(w[0]) + w[1..]));
 
 #pragma warning disable CA1308 // OpenAPI writes methods in lower case.

@@ -53,6 +53,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType HoldUnknown = new("hold_unknown", 404, "This wallet is the payer of no hold under this id.");
     public static readonly ProblemType WithdrawalNotFound = new("withdrawal_not_found", 404, "This wallet asked for no withdrawal under this id.");
     public static readonly ProblemType EpochNotFound = new("epoch_not_found", 404, "This epoch is not closed yet.");
+    public static readonly ProblemType TileNotFound = new("tile_not_found", 404, "There is no such tile or bundle: this is none of their paths, or the newest checkpoint does not cover it.");
     public static readonly ProblemType SigningNotFound = new("signing_not_found", 404, "No transaction with this txid waits for its signer.");
     public static readonly ProblemType MethodNotAllowed = new("method_not_allowed", 405, "The path exists, but not for this method.");
     public static readonly ProblemType RequestTimeout = new("request_timeout", 408, "The request took too long to arrive.", 1);
@@ -109,6 +110,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType OutcomeUnknown = new("outcome_unknown", 503, "Whether this was done is not known. Sending it again with the same id is safe and tells.", 5);
     public static readonly ProblemType Busy = new("busy", 503, "The server has too much to do. This request changed nothing; an earlier one with its id may have.", 1);
     public static readonly ProblemType Stopping = new("stopping", 503, "The server is shutting down. This request changed nothing; an earlier one with its id may have.", 5);
+    public static readonly ProblemType CheckpointNotReady = new("checkpoint_not_ready", 503, "No checkpoint has been signed yet.", 1);
     public static readonly ProblemType NodeUnavailable = new("node_unavailable", 503, "The Bitcoin node cannot be used now. Nothing was done.", 5);
     public static readonly ProblemType KeysUnavailable = new("keys_unavailable", 503, "The server cannot read its keys: its operator must act.", 5);
     public static readonly ProblemType StorageFull = new("storage_full", 507, "The server has no room for new entries: this one was not made. Reading goes on, and a retry of an earlier request is still told what came of it.", 30);

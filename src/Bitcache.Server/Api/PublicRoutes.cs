@@ -18,7 +18,7 @@ internal static class PublicRoutes
 
     private static Task<IResult> GetCheckpointAsync(Call call) => Task.FromResult<IResult>(Text(call.Engine.Checkpoint, "text/plain"));
 
-    private static async Task<IResult> GetPinsAsync(Call call) => Text((await call.Engine.PinsAsync()).Write(), "application/json");
+    public static async Task<IResult> GetPinsAsync(Call call) => Text((await call.Engine.PinsAsync()).Write(), "application/json");
 
     private static ContentHttpResult Text(string text, string type) => TypedResults.Text(text, type, Encoding.UTF8);
 }

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Bitcache.Server.Api;
 
-/// <param name="Path">As a route pattern: <c>{wallet}</c> is a wallet, <c>{id}</c> a client-made id.</param>
+/// <param name="Path">As a route pattern: <c>{wallet}</c> is a wallet, <c>{id}</c> a client-made id, <c>{**number}</c> all that follows.</param>
 /// <param name="Scopes">The key must have one of these; <see cref="Keys.Scopes.None"/> for a public route.</param>
 /// <param name="Summary">One line for the published description.</param>
 internal sealed record Route(string Method, string Path, Scopes Scopes, string Summary, Func<Call, Task<IResult>> Handle)
@@ -47,6 +47,6 @@ internal sealed record Route(string Method, string Path, Scopes Scopes, string S
     [
         .. WalletRoutes.All, .. WalletControlRoutes.All, .. TransferRoutes.All, .. SplitRoutes.All, .. HoldRoutes.All, .. BatchRoutes.All,
         .. HistoryRoutes.All, .. DepositRoutes.All, .. WithdrawalRoutes.All, .. BrakeRoutes.All, .. EpochRoutes.All, .. OperatorRoutes.All, .. FeeRoutes.All,
-        .. SuspenseRoutes.All, .. FrozenRoutes.All, .. SigningRoutes.All, .. HealthRoutes.All, .. PublicRoutes.All,
+        .. SuspenseRoutes.All, .. FrozenRoutes.All, .. SigningRoutes.All, .. HealthRoutes.All, .. PublicRoutes.All, .. LogRoutes.All,
     ];
 }

@@ -122,7 +122,7 @@ public sealed class OperatorApiTests(ApiFixture api)
         foreach (var route in Server.Api.Route.All)
         {
 #pragma warning disable CA1308 // OpenAPI writes methods in lower case.
-            var operation = document.GetProperty("paths").GetProperty(route.Path).GetProperty(route.Method.ToLowerInvariant());
+            var operation = document.GetProperty("paths").GetProperty(Server.Api.OpenApi.PathOf(route)).GetProperty(route.Method.ToLowerInvariant());
 #pragma warning restore CA1308
             Assert.Equal(route.IsPublic, !operation.TryGetProperty("security", out _));
             Assert.Equal(route.TakesId, operation.GetProperty("responses").TryGetProperty("201", out _));
