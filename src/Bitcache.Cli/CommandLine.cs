@@ -100,6 +100,7 @@ internal static class CommandLine
         EpochCommands.Create(),
         ReceiptCommand.Create(),
         VerifyCommand.Create(),
+        ExportCommand.Create(),
         KeyCommands.Create(),
         FeeCommands.Create(),
         OperatorCommands.Create(),

@@ -121,6 +121,9 @@ public sealed partial class ApiClient(ApiConnection connection) : IDisposable
     /// <summary>The pins, as the file that auditors keep.</summary>
     public Task<string> GetPinsAsync(CancellationToken cancel) => connection.GetTextAsync("/v1/pins", cancel);
 
+    /// <summary>What the server publishes of its log, at a path such as <c>checkpoint</c> or <c>tile/0/000</c>.</summary>
+    public Task<byte[]> GetPublishedAsync(string path, CancellationToken cancel) => connection.GetBytesAsync("/" + path, cancel);
+
     public void Dispose() => connection.Dispose();
 }
 

@@ -2,6 +2,7 @@
 // open. That is safe by the server's rule for ids, and it is the only way to learn what became of a lost answer.
 
 using System.Net.Http.Headers;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Bitcache.Server.Api;
@@ -34,8 +35,10 @@ public sealed class ApiConnection : IDisposable
 
     public Uri Server { get; }
 
+    public Task<byte[]> GetBytesAsync(string path, CancellationToken cancel) => SendAsync(HttpMethod.Get, path, null, cancel);
+
     public async Task<string> GetTextAsync(string path, CancellationToken cancel) =>
-        await SendAsync(HttpMethod.Get, path, null, cancel);
+        Encoding.UTF8.GetString(await GetBytesAsync(path, cancel));
 
     public async Task<Reply<T>> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancel) =>
         Read(await SendAsync(HttpMethod.Get, path, null, cancel), type);
@@ -50,7 +53,7 @@ public sealed class ApiConnection : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<string> SendAsync(HttpMethod method, string path, byte[]? body, CancellationToken cancel)
+    private async Task<byte[]> SendAsync(HttpMethod method, string path, byte[]? body, CancellationToken cancel)
     {
         var begun = _time.GetTimestamp();
         var pause = FirstPause;
@@ -80,9 +83,9 @@ public sealed class ApiConnection : IDisposable
                 request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
             }
             using var response = await _http.SendAsync(request, cancel);
-            var text = await response.Content.ReadAsStringAsync(cancel);
-            if (response.IsSuccessStatusCode) return new Attempt(text, null, default);
-            var problem = new ApiProblemException(ReadProblem(response, text));
+            var bytes = await response.Content.ReadAsByteArrayAsync(cancel);
+            if (response.IsSuccessStatusCode) return new Attempt(bytes, null, default);
+            var problem = new ApiProblemException(ReadProblem(response, Encoding.UTF8.GetString(bytes)));
             // The server gives Retry-After exactly where the same request may be sent again.
             if (response.Headers.RetryAfter?.Delta is not { } delay) throw problem;
             return new Attempt(null, problem, delay);
@@ -116,10 +119,11 @@ public sealed class ApiConnection : IDisposable
             Detail: $"the answer is none of a Bitcache server: {(text.Length <= 200 ? text : text[..200] + "…")}");
     }
 
-    private static Reply<T> Read<T>(string text, JsonTypeInfo<T> type)
+    private static Reply<T> Read<T>(byte[] json, JsonTypeInfo<T> type)
     {
         try
         {
+            var text = Encoding.UTF8.GetString(json);
             return new Reply<T>(JsonSerializer.Deserialize(text, type) ?? throw new JsonException("null"), text);
         }
         catch (JsonException e)
@@ -128,5 +132,5 @@ public sealed class ApiConnection : IDisposable
         }
     }
 
-    private readonly record struct Attempt(string? Answer, Exception? Failure, TimeSpan RetryAfter);
+    private readonly record struct Attempt(byte[]? Answer, Exception? Failure, TimeSpan RetryAfter);
 }

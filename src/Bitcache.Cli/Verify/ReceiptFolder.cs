@@ -44,11 +44,7 @@ internal static class ReceiptFolder
             return;
         }
         if (!Pins.TryParse(File.ReadAllText(path), out var kept, out refusal)) throw new CommandFailedException($"{path} cannot be used: {refusal}");
-        // The first anchor is unknown until it is mined; nothing else may ever change.
-        if (kept with { FirstAnchor = shown.FirstAnchor } is var expected && expected.Write() != shown.Write())
-            throw new CommandFailedException($"the server shows other pins than {path} holds: keep both, for a log has one key and one anchor script for ever");
-        if (kept.FirstAnchor is { } first && first != shown.FirstAnchor)
-            throw new CommandFailedException($"the server names another first anchor than {first} in {path}: keep both, and look at the chain");
+        if (!kept.IsFollowedBy(shown, out var contradiction)) throw new CommandFailedException($"{path}: {contradiction}");
         if (kept.FirstAnchor is null && shown.FirstAnchor is not null) File.WriteAllText(path, text);
     }
 }

@@ -21,6 +21,19 @@ public sealed record Pins(VerifierKey Key, byte[] AnchorScript, Txid? FirstAncho
     public int CountAnchorOutputs(BitcoinTransaction transaction) =>
         transaction.Outputs.Count(output => output.Script.AsSpan().SequenceEqual(AnchorScript));
 
+    /// <summary>Whether pins that are shown later are those of the same log: the first anchor is unknown until it is mined, and
+    /// nothing else may ever change.</summary>
+    /// <param name="contradiction">What changed, in words.</param>
+    public bool IsFollowedBy(Pins shown, out string contradiction)
+    {
+        contradiction = (this with { FirstAnchor = shown.FirstAnchor }).Write() != shown.Write()
+            ? "other pins are shown than were written down: keep both, for a log has one key and one anchor script for ever"
+            : FirstAnchor is { } first && first != shown.FirstAnchor
+                ? $"another first anchor is shown than {first}, which was written down: keep both, and look at the chain"
+                : "";
+        return contradiction.Length == 0;
+    }
+
     public string Write()
     {
         var buffer = new ArrayBufferWriter<byte>();

@@ -46,6 +46,16 @@ public interface IFileSystem
     {
     }
 
+    /// <summary>Removes a folder that is empty; none of that name, or one that is not empty, is no failure.</summary>
+    void DeleteFolder(string folder)
+    {
+    }
+
+    /// <summary>Lets everybody read a file, or look into a folder. What is made here is otherwise for its owner alone.</summary>
+    void Share(string path)
+    {
+    }
+
     /// <summary>Takes a file as an exclusive lock, making it if it is not there. Null if another process, or another
     /// call in this one, holds it. The lock ends when disposed of, and with the process.</summary>
     IDisposable? TryLock(string path);

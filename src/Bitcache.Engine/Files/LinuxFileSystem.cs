@@ -59,6 +59,25 @@ public sealed class LinuxFileSystem : IFileSystem
         }
     }
 
+    public void DeleteFolder(string folder)
+    {
+        try
+        {
+            Directory.Delete(folder);
+        }
+        catch (IOException)
+        {
+            // Something is in it, or somebody else removed it.
+        }
+    }
+
+    public void Share(string path)
+    {
+        const UnixFileMode file = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+        const UnixFileMode folder = file | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+        File.SetUnixFileMode(path, Directory.Exists(path) ? folder : file);
+    }
+
     public IDisposable? TryLock(string path)
     {
         var handle = Libc.Open(path, Libc.ReadWrite | Libc.CreateFlag);

@@ -148,6 +148,11 @@ internal sealed class SimDisk(int seed) : IFileSystem
 
     public void Delete(string path) => Operate(() => Unsee(path));
 
+    public void DeleteFolder(string folder) => Operate(() =>
+    {
+        if (IsFolder(_seen, folder) && !_seen.Keys.Any(path => Parent(path) == folder)) Unsee(folder);
+    });
+
     public void SyncFolder(string folder) => Sync(
         () =>
         {
