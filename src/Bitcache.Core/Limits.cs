@@ -148,6 +148,9 @@ public static class Limits
     /// <summary>The node's list of what changed since the cursor, in which an output has 1,100 bytes at most. Anybody may pay
     /// our scripts: it must hold twelve blocks with nothing else in them, 23,255 outputs of 43 bytes each.</summary>
     public const int NodeListBytesMax = 320 << 20;
+    /// <summary>Entries of the wallet's history that are asked for at once, 1,100 bytes each at most. The node makes those that are
+    /// skipped, too.</summary>
+    public const int WalletEntriesAtOnceMax = 50_000;
     public const int NodeAnswerDepthMax = 32;
     /// <summary>No chain is higher for the next nineteen hundred years: a number above this is no height.</summary>
     public const int BlockHeightMax = 100_000_000;

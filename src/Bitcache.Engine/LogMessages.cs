@@ -94,6 +94,9 @@ internal static partial class LogMessages
     [LoggerMessage(1102, LogLevel.Error, "The node has forgotten the transaction of deposit {OutPoint}: it is set aside")]
     public static partial void DepositForgotten(this ILogger log, OutPoint outPoint);
 
+    [LoggerMessage(1104, LogLevel.Warning, "The list of what changed is too long, and the wallet's whole history is read instead: {Reason}")]
+    public static partial void ListTooLong(this ILogger log, string reason);
+
     [LoggerMessage(1103, LogLevel.Information, "Deposit {OutPoint} of {Amount} is {State} with {Confirmations} confirmations")]
     public static partial void DepositChanged(this ILogger log, OutPoint outPoint, Sats amount, DepositState state, int confirmations);
 

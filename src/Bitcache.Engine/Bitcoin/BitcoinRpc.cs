@@ -111,6 +111,10 @@ public sealed class BitcoinRpc : IDisposable
         {
             throw new NodeException(NodeFailure.Unreachable, $"{method}: no connection to {_options.Endpoint}: {e.Message}", e);
         }
+        catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
+        {
+            throw new NodeException(NodeFailure.Unknown, $"{method}: the answer has more than {answerBytesMax} bytes", e) { IsAnswerTooLong = true };
+        }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
             throw new NodeException(NodeFailure.Unknown, $"{method}: the answer was lost; it may have been executed: {e.Message}", e);

@@ -98,7 +98,11 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
         NullIfUnknown(WalletAsync(
             "listsinceblock", [cursor?.ToString(), finality, false, true, false], NodeAnswerReader.WalletChanges, cancel, Limits.NodeListBytesMax));
 
-    // The same with change, and without what left the chain.
+    // (label, count, skip)
+    public Task<IReadOnlyList<WalletEntry>> ListTransactionsAsync(int count, int skip, CancellationToken cancel) =>
+        WalletAsync("listtransactions", ["*", count, skip], NodeAnswerReader.WalletEntries, cancel, Limits.NodeListBytesMax);
+
+    // As the list since a block, with change, and without what left the chain.
     public Task<IReadOnlyList<Txid>?> ListTransactionsSinceAsync(BlockHash block, CancellationToken cancel) =>
         NullIfUnknown(WalletAsync(
             "listsinceblock", [block.ToString(), 1, false, false, true], NodeAnswerReader.ListedTransactions, cancel));

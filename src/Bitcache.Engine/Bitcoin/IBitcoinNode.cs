@@ -69,6 +69,10 @@ public interface IBitcoinNode
     /// cursor's block. A cursor that left the best chain counts from the fork on.</summary>
     Task<WalletChanges?> ListSinceBlockAsync(BlockHash? cursor, int finality, CancellationToken cancel);
 
+    /// <summary>So many of the wallet's entries, from the newest back after those that are skipped; the oldest of them first. Newer is
+    /// what the wallet came to know later: what a rescan finds is new, however old its block. Change is left out.</summary>
+    Task<IReadOnlyList<WalletEntry>> ListTransactionsAsync(int count, int skip, CancellationToken cancel);
+
     /// <summary>The wallet's transactions in blocks after a block and in the mempool, those that pay its own change alone
     /// included. Null: the node does not know the block.</summary>
     Task<IReadOnlyList<Txid>?> ListTransactionsSinceAsync(BlockHash block, CancellationToken cancel);

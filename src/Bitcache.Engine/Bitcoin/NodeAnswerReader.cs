@@ -35,6 +35,8 @@ internal static class NodeAnswerReader
         a.Get("ismine").ToBool(), a.Find("ischange")?.ToBool() ?? false, a.Get("scriptPubKey").ToBytes(),
         a.Find("labels")?.ToList(NodeJson.ToText) is [var label, ..] ? label : null);
 
+    public static IReadOnlyList<WalletEntry> WalletEntries(JsonElement a) => a.ToList(ListedEntry);
+
     public static WalletChanges WalletChanges(JsonElement a) => new(
         a.Get("transactions").ToList(ListedEntry),
         a.Find("removed")?.ToList(ListedEntry) ?? [],

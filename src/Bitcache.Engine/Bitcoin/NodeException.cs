@@ -40,6 +40,9 @@ public sealed class NodeException : Exception
 
     public NodeFailure Failure { get; }
 
+    /// <summary>Whether the node answered with more than is read: it would again.</summary>
+    public bool IsAnswerTooLong { get; init; }
+
     /// <summary>The node's error number; <see cref="RpcError.None"/> unless the node answered with one.</summary>
     public RpcError Code { get; }
 }

@@ -1,6 +1,7 @@
 // The part of a turn that is about deposits, in its order: the wallet looks for every address that was given away, it has
 // looked through every block for them, and only then it is believed. Before, it might not know what was credited already.
 
+using Bitcache.Core;
 using Bitcache.Engine.Bitcoin;
 using Bitcache.Engine.Partitions;
 using Microsoft.Extensions.Logging;
@@ -8,12 +9,15 @@ using Microsoft.Extensions.Logging;
 namespace Bitcache.Engine.Settlement;
 
 /// <summary>Owned by the settlement loop.</summary>
-internal sealed class DepositTurn(PartitionSet partitions, IBitcoinNode node, AddressAllocator addresses, EngineSettings settings, ILogger log)
+/// <inheritdoc cref="DepositWatcher"/>
+internal sealed class DepositTurn(
+    PartitionSet partitions, IBitcoinNode node, AddressAllocator addresses, EngineSettings settings, ILogger log,
+    int listedAtOnce = Limits.WalletEntriesAtOnceMax)
 {
     private const int LooksMax = 2;
 
     private readonly WalletRescan _rescan = new(partitions, node, addresses);
-    private readonly DepositWatcher _deposits = new(partitions, node, settings, log);
+    private readonly DepositWatcher _deposits = new(partitions, node, settings, log, listedAtOnce);
     private int _isAnew;
 
     /// <summary>A rescan that is under way begins anew: keys may have come to the wallet since. From any thread.</summary>

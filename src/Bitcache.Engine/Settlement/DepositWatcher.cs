@@ -11,7 +11,9 @@ using Microsoft.Extensions.Logging;
 namespace Bitcache.Engine.Settlement;
 
 /// <summary>Looks at the chain when told to. Owned by the settlement loop; what it knows is in the ledger.</summary>
-public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, EngineSettings settings, ILogger log)
+/// <param name="listedAtOnce">How many entries of the wallet's history are asked for in one call.</param>
+public sealed class DepositWatcher(
+    PartitionSet partitions, IBitcoinNode node, EngineSettings settings, ILogger log, int listedAtOnce = Limits.WalletEntriesAtOnceMax)
 {
     /// <summary>How often one look starts over because a block arrived meanwhile.</summary>
     private const int LooksMax = 5;
@@ -19,6 +21,7 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
     private const int AppliedAtOnce = Limits.BatchEntriesMax;
 
     private readonly OutputCheck _check = new(node);
+    private readonly WalletHistory _history = new(node, listedAtOnce);
 
     // The newest block and the cursor behind a look in which the node knew all that it was asked for. Until one of them is
     // another there is nothing new to see, and the list, which may be long, is not asked for.
@@ -52,7 +55,7 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
             var best = (await node.GetBlockchainInfoAsync(cancel)).BestBlock;
             var (cursor, ring) = await partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.CursorRing()));
             if (from is null && _seen == (best, cursor)) return true;
-            var (next, isWhole) = await LookOnceAsync(from, cursor, ring, cancel);
+            var (next, isWhole) = await LookOnceAsync(from, best, cursor, ring, cancel);
             if (next is null) return false;
             if ((await node.GetBlockchainInfoAsync(cancel)).BestBlock != best) continue;
             if (await node.GetBlockInfoAsync(next.Value, cancel) is not { } block) continue;
@@ -68,28 +71,70 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
     /// <returns>The block to look from next time, and whether the node knew all that it was asked for; no block if the wallet forgot
     /// something that was in one, and was not rescanned since.</returns>
     private async Task<(BlockHash? Next, bool IsWhole)> LookOnceAsync(
-        uint? from, ChainCursor? cursor, IReadOnlyList<ChainCursor> ring, CancellationToken cancel)
+        uint? from, BlockHash best, ChainCursor? cursor, IReadOnlyList<ChainCursor> ring, CancellationToken cancel)
     {
-        var open = (await partitions.QueryAllAsync(ledger => ledger.OpenDeposits())).SelectMany(deposits => deposits).ToArray();
-        var changes = from < cursor?.Height ? await ListFromAsync(from.Value, cancel) : await ListAsync(cursor, ring, cancel);
-        var arrived = changes.Entries.Select(ToSighting).OfType<Sighting>().ToArray();
-        var ours = await FindOursAsync([.. arrived.Select(s => s.OutPoint.Txid).Distinct()]);
-        var sightings = new Dictionary<OutPoint, Sighting>();
-        foreach (var sighting in arrived.Where(s => !ours.Contains(s.OutPoint.Txid))) sightings[sighting.OutPoint] = sighting;
+        var open = (await partitions.QueryAllAsync(ledger => ledger.OpenDeposits())).SelectMany(deposits => deposits).ToDictionary(d => d.OutPoint);
+        var next = from < cursor?.Height ? await BookHistoryAsync(from.Value, open, best, cancel) : await BookChangesAsync(open, best, cursor, ring, cancel);
+        var unlisted = new List<Sighting>();
         var isWhole = true;
         // One transaction may hold a thousand of them, and its answer is as long: it is asked for once.
-        foreach (var deposits in open.Where(d => !sightings.ContainsKey(d.OutPoint)).GroupBy(d => d.OutPoint.Txid).ToArray())
+        foreach (var deposits in open.Values.GroupBy(d => d.OutPoint.Txid))
         {
             var transaction = await node.GetTransactionAsync(deposits.Key, cancel);
             isWhole &= transaction is not null;
-            foreach (var deposit in deposits) sightings[deposit.OutPoint] = ToSighting(deposit, transaction);
+            unlisted.AddRange(deposits.Select(deposit => ToSighting(deposit, transaction)));
         }
         var newest = cursor?.Height ?? 0;
-        var forgotten = open.Where(d => sightings[d.OutPoint].Forgotten && IsWorthRescan(d, newest)).ToArray();
+        var forgotten = unlisted.Where(s => s.Forgotten).Select(s => open[s.OutPoint]).Where(d => IsWorthRescan(d, newest)).ToArray();
         var mustRescan = from is null && await MustRescanAsync(forgotten, newest);
         if (!mustRescan) _missing = [.. forgotten.Select(d => d.OutPoint)];
+        await BookAsync(unlisted, cancel);
+        return mustRescan ? (null, false) : (next, isWhole);
+    }
+
+    /// <summary>Books what the node lists since the cursor.</summary>
+    /// <param name="open">Takes away what is listed.</param>
+    /// <returns>The block to look from next time.</returns>
+    private async Task<BlockHash> BookChangesAsync(
+        Dictionary<OutPoint, Deposit> open, BlockHash best, ChainCursor? cursor, IReadOnlyList<ChainCursor> ring, CancellationToken cancel)
+    {
+        try
+        {
+            var changes = await ListAsync(cursor, ring, cancel);
+            await BookListedAsync(changes.Entries, from: 0, open, cancel);
+            return changes.LastBlock;
+        }
+        catch (NodeException e) when (e.IsAnswerTooLong)
+        {
+            log.ListTooLong(e.Message);
+            return await BookHistoryAsync(from: 0, open, best, cancel);
+        }
+    }
+
+    /// <summary>Books all that the wallet knows of a block and those above it: in pages, for nobody knows how much it is.</summary>
+    private async Task<BlockHash> BookHistoryAsync(uint from, Dictionary<OutPoint, Deposit> open, BlockHash best, CancellationToken cancel)
+    {
+        await foreach (var page in _history.PagesAsync(cancel)) await BookListedAsync(page, from, open, cancel);
+        var changes = await node.ListSinceBlockAsync(best, settings.FinalityDepth, cancel)
+            ?? throw new NodeException(NodeFailure.Unknown, $"the chain has no block {best} any more");
+        return changes.LastBlock;
+    }
+
+    private async Task BookListedAsync(IReadOnlyList<WalletEntry> entries, uint from, Dictionary<OutPoint, Deposit> open, CancellationToken cancel)
+    {
+        var arrived = entries.Select(ToSighting).OfType<Sighting>().Where(s => s.Height >= from).ToArray();
+        var ours = await FindOursAsync([.. arrived.Select(s => s.OutPoint.Txid).Distinct()]);
+        // Told twice, it is one.
+        var sightings = arrived.Where(s => !ours.Contains(s.OutPoint.Txid)).DistinctBy(s => s.OutPoint).ToArray();
+        await BookAsync(sightings, cancel);
+        foreach (var sighting in sightings) open.Remove(sighting.OutPoint);
+    }
+
+    private async Task BookAsync(IReadOnlyCollection<Sighting> sightings, CancellationToken cancel)
+    {
+        if (sightings.Count == 0) return;
         // A script belongs to one wallet, and its deposits are booked where that lives.
-        var known = await partitions.QueryAllAsync(ledger => sightings.Values
+        var known = await partitions.QueryAllAsync(ledger => sightings
             .Where(s => ledger.FindAddress(s.Script) is not null)
             .Select(s => (Sighting: s, Deposit: ledger.FindDeposit(s.OutPoint)))
             .ToArray());
@@ -99,7 +144,6 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
         // Side by side, so that they share syncs; they touch different outputs. No more than leave room in the queue for others.
         foreach (var some in known.SelectMany((found, number) => found.Select(k => (Home: partitions[number], k.Sighting, k.Deposit))).Chunk(AppliedAtOnce))
             await Task.WhenAll(some.Select(k => ApplyAsync(k.Home, k.Sighting, k.Deposit)));
-        return mustRescan ? (null, false) : (changes.LastBlock, isWhole);
     }
 
     /// <summary>What has been set aside for longer than the ring reaches back was double-spent, and no rescan finds it.</summary>
@@ -135,15 +179,6 @@ public sealed class DepositWatcher(PartitionSet partitions, IBitcoinNode node, E
             log.CursorUnknown(earlier.Height, earlier.Block);
         }
         throw new CursorLostException(cursor.Height);
-    }
-
-    /// <summary>The list of everything in a block and those above it.</summary>
-    private async Task<WalletChanges> ListFromAsync(uint height, CancellationToken cancel)
-    {
-        BlockHash? before = height == 0 ? null : await node.GetBlockHashAsync((int)height - 1, cancel)
-            ?? throw new NodeException(NodeFailure.Unknown, $"the chain has no block {height - 1} any more");
-        return await node.ListSinceBlockAsync(before, settings.FinalityDepth, cancel)
-            ?? throw new NodeException(NodeFailure.Unknown, $"the chain has no block {before} any more");
     }
 
     private Sighting? ToSighting(WalletEntry entry)

@@ -19,8 +19,10 @@ internal enum WalletStanding
 }
 
 /// <summary>A transaction that the wallet knows. The block is the one that holds it, or the one that conflicts with it.</summary>
-internal sealed class KnownTransaction(BitcoinTransaction transaction, bool coinbase)
+/// <param name="order">Its place among those that the wallet came to know.</param>
+internal sealed class KnownTransaction(BitcoinTransaction transaction, bool coinbase, long order)
 {
+    public long Order => order;
     public BitcoinTransaction Transaction => transaction;
     public Txid Txid => transaction.Txid;
     public bool Coinbase => coinbase;
@@ -46,6 +48,8 @@ internal sealed class FakeWallet(string name, FakeKeys keys)
     // In memory only: a restart forgets them.
     private readonly HashSet<OutPoint> _locked = [];
 
+    private long _learned;
+
     public string Name => name;
     public bool IsScanning { get; set; }
     /// <summary>Whether it signs; otherwise somebody else does.</summary>
@@ -58,6 +62,7 @@ internal sealed class FakeWallet(string name, FakeKeys keys)
 
     public IReadOnlyCollection<OutPoint> Locked => _locked;
     public IReadOnlyCollection<KnownTransaction> Known => _known.Values;
+    public IEnumerable<KnownTransaction> NewestFirst => _known.Values.OrderByDescending(k => k.Order);
 
     public KnownTransaction? Find(Txid txid) => _known.GetValueOrDefault(txid);
 
@@ -151,7 +156,7 @@ internal sealed class FakeWallet(string name, FakeKeys keys)
         foreach (var output in SpentBy(known.Transaction)) _spenders[output].Remove(known);
     }
 
-    public FakeBackup BackUp() => new(Keys.State, [.. _known.Values.Select(k => (k.Transaction, k.Coinbase, k.Standing, k.Block))], Height);
+    public FakeBackup BackUp() => new(Keys.State, [.. NewestFirst.Reverse().Select(k => (k.Transaction, k.Coinbase, k.Standing, k.Block))], Height);
 
     /// <summary>The wallet is what it was when it was backed up, and knows nothing since.</summary>
     public void Restore(FakeBackup backup)
@@ -175,7 +180,7 @@ internal sealed class FakeWallet(string name, FakeKeys keys)
     {
         if (Find(transaction.Txid) is { } known) return known;
         if (!transaction.Outputs.Any(o => IsMine(o.Script)) && !IsFromMe(transaction)) return null;
-        known = new KnownTransaction(transaction, coinbase);
+        known = new KnownTransaction(transaction, coinbase, _learned++);
         _known.Add(known.Txid, known);
         foreach (var output in transaction.Outputs) Keys.Paid(new ByteString(output.Script));
         foreach (var output in SpentBy(transaction))

@@ -26,6 +26,7 @@ internal sealed class FakeWalletCalls(FakeNode node)
         "rescanblockchain" => Rescan(p[0].ToInt(), p[1].ToInt()),
         "getaddressinfo" => AddressInfo(FakeNode.ScriptOf(p[0].ToText())),
         "listsinceblock" => ListSinceBlock(p[0], p[1].ToInt(), p[3].ToBool(), p[4].ToBool()),
+        "listtransactions" => ListTransactions(p[1].ToInt(), p[2].ToInt()),
         "gettransaction" => GetTransaction(p[0].ToTxid()),
         "getrawchangeaddress" => FakeNode.AddressOf(Wallet.NewScript(change: true)),
         "walletcreatefundedpsbt" when !p[3].Get("add_inputs").ToBool() => Funded(node.Funding.Join(
@@ -135,6 +136,16 @@ internal sealed class FakeWalletCalls(FakeNode node)
         var answer = new JsonObject { ["transactions"] = entries, ["lastblock"] = last.Hash.ToString() };
         if (withRemoved) answer["removed"] = removed;
         return answer;
+    }
+
+    /// <summary>From the newest back, and given the other way round.</summary>
+    private JsonArray ListTransactions(int count, int skip)
+    {
+        if (count < 0) throw new CallFailedException(RpcError.InvalidParameter, "Negative count");
+        if (skip < 0) throw new CallFailedException(RpcError.InvalidParameter, "Negative from");
+        var entries = new JsonArray();
+        foreach (var known in Wallet.NewestFirst) _entries.AddTo(entries, known, whole: true, conflictedToo: false);
+        return new JsonArray([.. entries.Skip(skip).Take(count).Reverse().Select(e => e!.DeepClone())]);
     }
 
     private JsonObject GetTransaction(Txid txid)

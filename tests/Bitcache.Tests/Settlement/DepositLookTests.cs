@@ -26,6 +26,7 @@ public sealed class DepositLookTests : IAsyncLifetime
     private readonly OutPoint _output;
     private readonly List<WalletEntry> _listed = [];
     private WalletTransaction? _asked;
+    private readonly string _elsewhere = BitcoinAddress.FromScript([0x51, 32, .. new byte[32]], BitcoinNetwork.Regtest)!;
     private string _address = "";
     private WalletId _wallet;
     private int _height = 100;
@@ -42,10 +43,11 @@ public sealed class DepositLookTests : IAsyncLifetime
         _node.On(nameof(IBitcoinNode.GetBlockAsync), (BlockHash block) => (byte[]?)BytesOf(block));
         _node.On(nameof(IBitcoinNode.GetBlockchainInfoAsync), (CancellationToken _) => new BlockchainInfo("regtest", _height, _height, Block(_height), false));
         _node.On(nameof(IBitcoinNode.ListSinceBlockAsync), (BlockHash? _) => (WalletChanges?)new WalletChanges([.. _listed], [], Genesis));
+        _node.On(nameof(IBitcoinNode.ListTransactionsAsync), (int count, int skip) => (IReadOnlyList<WalletEntry>)[.. _listed.AsEnumerable().Reverse().Skip(skip).Take(count).Reverse()]);
         _node.On(nameof(IBitcoinNode.GetBlockInfoAsync), (BlockHash block) => (BlockInfo?)new BlockInfo(block, 0, _height + 1, null, default, default));
         _node.On(nameof(IBitcoinNode.GetTransactionAsync), (Txid _) => _asked);
         var settings = new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin, ConfirmationsToCredit = [new ConfirmationRule(0, 3)] };
-        _watcher = new DepositWatcher(new PartitionSet([_partition]), seam, settings, NullLogger.Instance);
+        _watcher = new DepositWatcher(new PartitionSet([_partition]), seam, settings, NullLogger.Instance, listedAtOnce: 4);
     }
 
     public async ValueTask InitializeAsync()
@@ -97,6 +99,44 @@ public sealed class DepositLookTests : IAsyncLifetime
         _asked = new WalletTransaction(_output.Txid, 4, Block(98), 98, null, [], [], []);
         await LookAsync();
         Assert.Equal(DepositState.Credited, (await DepositAsync()).State);
+    }
+
+    [Fact]
+    public async Task A_list_that_is_too_long_to_be_answered_is_read_in_pages()
+    {
+        Pay(confirmations: 3);
+        for (uint other = 0; other < 10; other++) _listed.Add(_listed[0] with { Address = _elsewhere, Output = new OutPoint(default, other) });
+        (_listed[0], _listed[^1]) = (_listed[^1], _listed[0]);
+        _node.On(nameof(IBitcoinNode.ListSinceBlockAsync), (BlockHash? since) => since == Block(_height)
+            ? (WalletChanges?)new WalletChanges([], [], Genesis) : throw new NodeException(NodeFailure.Unknown, "too long") { IsAnswerTooLong = true });
+        await LookAsync();
+        Assert.Equal(DepositState.Credited, (await DepositAsync()).State);
+        // What is in the list is not asked for by itself.
+        Assert.DoesNotContain(nameof(IBitcoinNode.GetTransactionAsync), _node.Calls);
+        Assert.True(CountOf(nameof(IBitcoinNode.ListTransactionsAsync)) > 2);
+        // And so at every look, until it is shorter.
+        _height++;
+        Pay(confirmations: 4);
+        await LookAsync();
+        Assert.DoesNotContain(nameof(IBitcoinNode.GetTransactionAsync), _node.Calls);
+    }
+
+    [Fact]
+    public async Task After_a_rescan_everything_is_read_in_pages_and_what_is_below_its_first_block_left_out()
+    {
+        _node.On(nameof(IBitcoinNode.GetBlockInfoAsync), (BlockHash block) => (BlockInfo?)new BlockInfo(block, 120, 1, null, default, default));
+        await LookAsync();
+        _height = 140;
+        Pay(confirmations: 3);
+        _listed.Add(_listed[0] with { Output = new OutPoint(_output.Txid, 4), Confirmations = 50, Block = Block(91), Height = 91 });
+        for (uint other = 0; other < 10; other++) _listed.Add(_listed[0] with { Address = _elsewhere, Output = new OutPoint(default, other) });
+        // What the wallet learned in the rescan is the newest of all.
+        _listed.Reverse();
+        _node.On(nameof(IBitcoinNode.ListSinceBlockAsync), (BlockHash? since) => since == Block(_height) ? (WalletChanges?)new WalletChanges([], [], Genesis) : null);
+        Assert.True(await _watcher.LookAsync(92, Cancel));
+        Assert.Equal(3u, (await DepositAsync()).OutPoint.Index);
+        Assert.True(await _watcher.LookAsync(91, Cancel));
+        Assert.Equal([3u, 4u], (await _partition.QueryAsync(ledger => ledger.DepositsOf(_wallet))).Select(d => d.OutPoint.Index).Order());
     }
 
     [Fact]

@@ -31,6 +31,10 @@ public class NodeOfCalls : DispatchProxy
         }
     };
 
+    /// <summary>Answers a call from its first two arguments.</summary>
+    public void On<TFirst, TSecond, TAnswer>(string call, Func<TFirst, TSecond, TAnswer> answer) =>
+        _answers[call] = arguments => Task.FromResult(answer((TFirst)arguments[0]!, (TSecond)arguments[1]!));
+
     protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
     {
         _calls.Add(targetMethod!.Name);

@@ -18,6 +18,7 @@ internal sealed class RestoreSchedule : IDisposable
 {
     private const int Rounds = 40;
     private const int Wallets = 3;
+    private const int ListedAtOnce = 3;
     private const uint Tenant = 1;
     private static readonly Sats Fee = new(1_000);
     private static readonly EngineSettings Settings = new()
@@ -60,6 +61,9 @@ internal sealed class RestoreSchedule : IDisposable
     public int Paid => _paid.Count;
     public int Restores { get; private set; }
     public int Rescans { get; private set; }
+    /// <summary>Rescans of wallets that list more than is asked for at once.</summary>
+    public int LongHistories { get; private set; }
+    public int PaidMeanwhile { get; private set; }
     public int Restarts { get; private set; }
     public int Faults => _faults.Made.Values.Sum();
 
@@ -116,7 +120,8 @@ internal sealed class RestoreSchedule : IDisposable
             default:
                 // Also in the middle of a look. Not between a rescan and the look behind it: two copies within one turn.
                 var calls = _random.Next(16);
-                if (!_isRestored && _ledger.Ask(ledger => ledger.Rescan) is null) _fake.Meanwhile = () => RestoreAt(ref calls);
+                if (_random.Next(2) == 0) _fake.Meanwhile = () => At(ref calls, PayMeanwhile);
+                else if (!_isRestored && _ledger.Ask(ledger => ledger.Rescan) is null) _fake.Meanwhile = () => At(ref calls, Restore);
                 Look();
                 _fake.Meanwhile = static () => { };
                 break;
@@ -176,9 +181,16 @@ internal sealed class RestoreSchedule : IDisposable
         _isRestored = true;
     }
 
-    private void RestoreAt(ref int calls)
+    private void PayMeanwhile()
     {
-        if (calls-- == 0) Restore();
+        Pay();
+        if (_random.Next(2) == 0) _node.Mine();
+        PaidMeanwhile++;
+    }
+
+    private static void At(ref int calls, Action what)
+    {
+        if (calls-- == 0) what();
     }
 
     private void Restart()
@@ -191,7 +203,7 @@ internal sealed class RestoreSchedule : IDisposable
     private (AddressAllocator, DepositTurn) NewProcess()
     {
         var addresses = new AddressAllocator(_ledger.Set, _seam, Settings, NullLogger.Instance);
-        return (addresses, new DepositTurn(_ledger.Set, _seam, addresses, Settings, NullLogger.Instance));
+        return (addresses, new DepositTurn(_ledger.Set, _seam, addresses, Settings, NullLogger.Instance, ListedAtOnce));
     }
 
     /// <summary>False if there was no look, because the wallet is being rescanned or calls fail.</summary>
@@ -215,7 +227,11 @@ internal sealed class RestoreSchedule : IDisposable
         var rescan = await _turn.TakeAsync(_node.Chain.Tip.Height, CancellationToken.None);
         // One that came in the middle of it was looked at in part only.
         _isRestored &= rescan is not null || Restores != restores;
-        if (due is not null && await _ledger.Set.First.QueryAsync(ledger => ledger.Rescan) is null) Rescans++;
+        if (due is not null && await _ledger.Set.First.QueryAsync(ledger => ledger.Rescan) is null)
+        {
+            Rescans++;
+            if (_node.Wallet.Known.Count > ListedAtOnce) LongHistories++;
+        }
         return rescan is null;
     }
 

@@ -172,6 +172,37 @@ internal static class DepositScripts
         Assert.Equal(1, (await node.GetTransactionAsync(txid, Cancel))!.Confirmations);
     }
 
+    public static async Task The_history_is_in_the_order_in_which_the_wallet_came_to_know_it(INodeStage stage)
+    {
+        var node = stage.Node;
+        Assert.Empty(await node.ListTransactionsAsync(10, 0, Cancel));
+        var address = await node.GetNewAddressAsync(Cancel);
+        var first = await stage.PayAsync(address, new Sats(10_000));
+        var height = (await node.GetBlockInfoAsync(await stage.MineAsync(), Cancel))!.Height;
+        var second = await stage.PayAsync(address, new Sats(20_000));
+        await stage.MineAsync();
+        var third = await stage.PayAsync(address, new Sats(30_000));
+        Assert.Equal([first, second, third], await PageAsync(10, 0));
+        Assert.Equal([second, third], await PageAsync(2, 0));
+        Assert.Equal([first, second], await PageAsync(2, 1));
+        Assert.Equal([first], await PageAsync(2, 2));
+        Assert.Empty(await PageAsync(2, 3));
+        Assert.Empty(await PageAsync(2, 9));
+
+        // What is new moves the rest back.
+        var fourth = await stage.PayAsync(address, new Sats(40_000));
+        Assert.Equal([second, third], await PageAsync(2, 1));
+        // What a double spend took the place of is not there any more, and the rest moves forward.
+        await stage.MineOnlyAsync(await stage.ConflictAsync(third, await stage.StrangerAsync(), new Sats(70_000)));
+        Assert.Equal([second, fourth], await PageAsync(2, 0));
+        // What a rescan finds is the newest, however old its block.
+        await stage.ForgetAsync(first);
+        await node.RescanAsync(height, height, Cancel);
+        Assert.Equal([second, fourth, first], await PageAsync(10, 0));
+
+        async Task<IEnumerable<Txid>> PageAsync(int count, int skip) => (await node.ListTransactionsAsync(count, skip, Cancel)).Select(e => e.Output.Txid);
+    }
+
     public static async Task More_than_ten_blocks_that_leave_do_not_give_all_transactions_back(INodeStage stage)
     {
         var node = stage.Node;

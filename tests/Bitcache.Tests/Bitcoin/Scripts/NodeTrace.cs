@@ -97,6 +97,7 @@ public class NodeTrace : DispatchProxy
         BlockInfo block => $"{Name(block.Hash)} at {block.Height - _firstHeight}, {block.Confirmations} confirmations, after {Name(block.Previous)}",
         AddressInfo info => $"mine {info.IsMine}, change {info.IsChange}, label {info.Label}",
         WalletChanges changes => $"{Entries(changes.Entries)}; removed {Entries(changes.Removed)}; next {Name(changes.LastBlock)}",
+        IReadOnlyList<WalletEntry> entries => Some(entries.Select(Entry)),
         WalletTransaction t => $"{Place(t.Confirmations, t.Block, t.Height)}, {(t.Fee is null ? "no fee" : "a fee")}, conflicts {Some(t.Conflicts.Select(c => Name(c)).Order())}, {Entries(t.Entries)}",
         FundedPsbt => "psbt",
         SignedPsbt signed => signed.Transaction is null ? "incomplete" : "complete",
@@ -115,9 +116,11 @@ public class NodeTrace : DispatchProxy
     private string Place(int confirmations, BlockHash? block, int? height) =>
         $"{confirmations} confirmations{(block is null ? "" : $" in {Name(block)} at {height - _firstHeight}")}";
 
-    // The node lists in no order; the amounts of a script's payments differ.
-    private string Entries(IReadOnlyList<WalletEntry> entries) => Some(entries.OrderBy(e => e.Amount).ThenBy(e => e.Category).ThenBy(e => e.Confirmations).Select(e =>
-        $"{e.Category} {(e.Address is null ? "data" : Name(e.Address))} {e.Amount} by {Name(e.Output.Txid)}, {Place(e.Confirmations, e.Block, e.Height)}{(e.Abandoned ? ", abandoned" : "")}"));
+    // Since a block the node lists in no order; the amounts of a script's payments differ.
+    private string Entries(IReadOnlyList<WalletEntry> entries) => Some(entries.OrderBy(e => e.Amount).ThenBy(e => e.Category).ThenBy(e => e.Confirmations).Select(Entry));
+
+    private string Entry(WalletEntry e) =>
+        $"{e.Category} {(e.Address is null ? "data" : Name(e.Address))} {e.Amount} by {Name(e.Output.Txid)}, {Place(e.Confirmations, e.Block, e.Height)}{(e.Abandoned ? ", abandoned" : "")}";
 
     private string Output(PsbtOutput output) =>
         BitcoinAddress.FromScript(output.Script, BitcoinNetwork.Regtest) is not { } address ? "data"
