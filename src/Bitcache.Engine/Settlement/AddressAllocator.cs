@@ -29,8 +29,15 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
     private (uint? UpTo, uint From)? _behind;
 
     /// <summary>What is known of the wallet when it was asked.</summary>
-    /// <param name="MissesNothing">Whether it has looked for all that was given away, ever since.</param>
-    private readonly record struct Prepared(WalletDescriptor Descriptor, WalletNote Note, bool MissesNothing);
+    /// <param name="Highest">The highest index that was given away.</param>
+    private readonly record struct Prepared(WalletDescriptor Descriptor, WalletNote Note, uint? Highest)
+    {
+        /// <summary>Whether it has looked for all that was given away, ever since.</summary>
+        public bool MissesNothing => Highest is null || Note.UpTo >= Highest;
+
+        /// <summary>Whether it looks for all of it now.</summary>
+        public bool LooksForAll => MissesNothing || Descriptor.Range!.Value.Last >= Highest;
+    }
 
     /// <summary>Gives a wallet a fresh address, or the one that this id got before.</summary>
     /// <exception cref="NodeUnavailableException">There is no node to ask, or no wallet to derive from.</exception>
@@ -51,16 +58,18 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
     }
 
     /// <summary>Sees to it that the node's wallet is the one that our addresses come from, and looks for all of them.</summary>
-    /// <returns>Its note, which tells copies of it apart.</returns>
+    /// <returns>Its note, which tells copies of it apart; null while it has to be told to look for more, so many at a time. That it
+    /// has to be rescanned then is journaled.</returns>
     /// <exception cref="NodeException">The node's.</exception>
     /// <exception cref="WalletMismatchException">It is another wallet.</exception>
-    internal async Task<WalletNote> CheckAsync(CancellationToken cancel)
+    internal async Task<WalletNote?> CheckAsync(CancellationToken cancel)
     {
         await _one.WaitAsync(cancel);
         try
         {
             _verified = null;
-            return (await PrepareAsync(cancel)).Note;
+            var prepared = await PrepareAsync(cancel);
+            return prepared.LooksForAll ? prepared.Note : null;
         }
         finally
         {
@@ -185,13 +194,16 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
         await _one.WaitAsync(cancel);
         try
         {
-            var (descriptor, note, missesNothing) = await PrepareAsync(CancellationToken.None);
+            var prepared = await PrepareAsync(CancellationToken.None);
+            var (descriptor, note) = (prepared.Descriptor, prepared.Note);
+            if (!prepared.LooksForAll) throw NotYet(descriptor, prepared.Highest!.Value);
             var first = Math.Max(_next, descriptor.Next);
             var last = first + (uint)count - 1;
             if (first > Limits.AddressIndexMax - (uint)count) throw new WalletMismatchException("the wallet's descriptor has no more addresses");
             descriptor = await _keys.WatchAsync(descriptor, last, CancellationToken.None);
+            if (descriptor.Range!.Value.Last < last) throw NotYet(descriptor, last);
             // What is noted of a wallet that is being rescanned is that it misses something, until that is over.
-            if (missesNothing && !(note.UpTo >= last)) await _keys.WriteNoteAsync(descriptor, WholeNote(descriptor) with { Run = note.Run }, CancellationToken.None);
+            if (prepared.MissesNothing && !(note.UpTo >= last)) await _keys.WriteNoteAsync(descriptor, WholeNote(descriptor) with { Run = note.Run }, CancellationToken.None);
             _next = first + (uint)count;
             return (descriptor, first);
         }
@@ -217,12 +229,10 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
             _verified = descriptor.Text;
         }
         var note = await _keys.ReadNoteAsync(descriptor, cancel);
-        if (highest is null) return new Prepared(descriptor, note, MissesNothing: true);
+        if (highest is null) return new Prepared(descriptor, note, Highest: null);
         var index = highest.Origin!.Value.Index;
         _next = Math.Max(_next, index + 1);
-        return note.UpTo >= index
-            ? new Prepared(descriptor, note, MissesNothing: true)
-            : new Prepared(await WatchAgainAsync(note.UpTo, index, cancel), note, MissesNothing: false);
+        return new Prepared(note.UpTo >= index ? descriptor : await WatchAgainAsync(note.UpTo, index, cancel), note, index);
     }
 
     /// <exception cref="WalletMismatchException">It is not the wallet that the address came from.</exception>
@@ -233,7 +243,7 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
         if (derived[0].Script != highest.Script && !await IsMineAsync(highest, cancel)) throw Mismatch(highest);
     }
 
-    /// <summary>Has a copy of the wallet from before look for everything that was given away since.</summary>
+    /// <summary>Has a copy of the wallet from before look for what was given away since, or for some more of it.</summary>
     private async Task<WalletDescriptor> WatchAgainAsync(uint? noted, uint index, CancellationToken cancel)
     {
         var due = await partitions.First.QueryAsync(ledger => ledger.Rescan);
@@ -277,6 +287,9 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
 
     private async Task<bool> IsMineAsync(DepositAddress address, CancellationToken cancel) =>
         (await node.GetAddressInfoAsync(TextOf(address), cancel)).IsMine;
+
+    private static NodeUnavailableException NotYet(WalletDescriptor descriptor, uint index) => new(
+        $"the node's wallet looks for addresses up to index {descriptor.Range!.Value.Last} and is being told to look for more, up to {index}");
 
     private WalletMismatchException Mismatch(DepositAddress address) => new(
         $"the node's wallet does not know {TextOf(address)}, an address that was given away: it is another wallet, or a backup from before. "

@@ -37,7 +37,8 @@ internal sealed class DepositTurn(
         if (Interlocked.Exchange(ref _isAnew, 0) != 0) _rescan.BeginAnew();
         for (var looks = 0; looks < LooksMax; looks++)
         {
-            var rescan = await _rescan.AdvanceAsync(tip, await addresses.CheckAsync(cancel), cancel);
+            if (await addresses.CheckAsync(cancel) is not { } note) break;
+            var rescan = await _rescan.AdvanceAsync(tip, note, cancel);
             if (rescan is { IsOver: false }) return rescan;
             // What it does not find may be a reason to rescan.
             if (!await _deposits.LookAsync(rescan?.From, cancel)) continue;

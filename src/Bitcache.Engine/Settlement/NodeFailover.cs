@@ -40,6 +40,8 @@ public sealed class NodeFailover : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Dictionary<NodeEndpoint, string?> _troubles = [];
     private Task _looking = Task.CompletedTask;
+    // Whoever looks is the only one at it.
+    private bool _mustLookAgain;
     private int _lookedAt;
     private int _patience = PatienceTurns;
     private int _served;
@@ -68,9 +70,10 @@ public sealed class NodeFailover : IAsyncDisposable
     {
         _failed = 0;
         if (++_served >= _patience) _patience = PatienceTurns;
-        if ((height == _lookedAt && _served % LookTurns != 0) || !_looking.IsCompleted) return;
+        if (!_looking.IsCompleted) return;
         await _looking;
-        _lookedAt = height;
+        if (height == _lookedAt && _served % LookTurns != 0 && !_mustLookAgain) return;
+        (_lookedAt, _mustLookAgain) = (height, false);
         _looking = LookAsync(height);
     }
 
@@ -149,7 +152,11 @@ public sealed class NodeFailover : IAsyncDisposable
             var (cursor, anchor) = await _partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.Genesis!.AnchorScript));
             if (cursor is not null && await node.GetBlockInfoAsync(cursor.Block, cancel) is not { Confirmations: >= 1 })
                 return $"it follows another chain: block {cursor.Block} at height {cursor.Height}, which we have worked through, is not in it";
-            await _wallet.FollowAsync(node, cancel);
+            if (!await _wallet.FollowAsync(node, cancel))
+            {
+                _mustLookAgain = true;
+                return "its wallet does not look for all addresses yet, and is being told to";
+            }
             foreach (var script in views.Select(v => v.Script).Append(anchor).OfType<ByteString>())
             {
                 var address = BitcoinAddress.FromScript(script.Span, _settings.Network)!;

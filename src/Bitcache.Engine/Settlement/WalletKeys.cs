@@ -50,20 +50,20 @@ internal sealed class WalletKeys(IBitcoinNode node, BitcoinNetwork network)
         (await node.ListDescriptorsAsync(cancel)).FirstOrDefault(d => d.GivesTaproot)
         ?? throw new WalletMismatchException("the node's wallet has no active ranged tr() descriptor to derive addresses from");
 
-    /// <summary>Has the wallet look for all addresses up to an index.</summary>
-    /// <returns>The descriptor as it is then.</returns>
+    /// <summary>Has the wallet look for addresses up to an index, or for so many more as it makes at once: it does nothing else
+    /// meanwhile, and neither does whoever waits for it.</summary>
+    /// <returns>The descriptor as it is then, whose range says how far that is; it is farther than before.</returns>
     public async Task<WalletDescriptor> WatchAsync(WalletDescriptor descriptor, uint index, CancellationToken cancel)
     {
-        // In steps, because the wallet does nothing else meanwhile.
-        for (var stuck = 0; descriptor.Range!.Value.Last < index;)
+        var last = descriptor.Range!.Value.Last;
+        for (var tries = 0; descriptor.Range!.Value.Last < index && descriptor.Range.Value.Last <= last; tries++)
         {
-            var last = descriptor.Range.Value.Last;
+            // Another copy may have taken its place just then.
+            if (tries > 1) throw new WalletMismatchException($"the node's wallet looks for addresses up to index {last} and cannot be told to look for more");
+            last = descriptor.Range.Value.Last;
             var step = Math.Min(index + Limits.AddressesAhead, last + Limits.AddressesWatchedAtOnceMax);
             await node.RefillKeypoolAsync((int)(step + 1 - descriptor.Next), cancel);
             descriptor = await FindAsync(cancel);
-            // Another copy may have taken its place just then.
-            if (descriptor.Range!.Value.Last <= last && ++stuck > 1)
-                throw new WalletMismatchException($"the node's wallet looks for addresses up to index {last} and cannot be told to look for more");
         }
         return descriptor;
     }

@@ -171,7 +171,7 @@ public sealed class AddressAllocatorTests : IAsyncLifetime
         // From what the oldest of those that it did not look for is above of, and a reorganisation lower.
         Assert.Equal(500u - Limits.CursorRingMax, await RescanAsync());
         // That is so until it was rescanned, whatever it looks for by now.
-        var note = await allocator.CheckAsync(Cancel);
+        var note = (await allocator.CheckAsync(Cancel))!.Value;
         await _two.Set.First.SubmitAsync(new MarkRescan(500u - Limits.CursorRingMax, Done: true));
         await allocator.CheckAsync(Cancel);
         Assert.NotNull(await RescanAsync());
@@ -190,6 +190,33 @@ public sealed class AddressAllocatorTests : IAsyncLifetime
         _node.Restore(backup);
         Assert.Equal((uint[])[160u], await AssignAsync(allocator, 0));
         Assert.Equal(500u - Limits.CursorRingMax, await RescanAsync());
+    }
+
+    [Fact]
+    public async Task A_wallet_that_is_far_behind_is_told_to_look_for_some_more_at_every_turn()
+    {
+        var allocator = NewAllocator();
+        var backup = _node.Wallet.BackUp();
+        for (var i = 0; i < 14; i++) await AskAsync(allocator, i % 2, many: Limits.AddressesAtOnceMax);
+        _node.Restore(backup);
+
+        var turn = new DepositTurn(_two.Set, new BitcoinRpcNode(_rpc, "wallet"), allocator, Settings, NullLogger.Instance);
+        var (turns, end) = (0, End());
+        while (await turn.TakeAsync(_node.Chain.Tip.Height, Cancel) is not null)
+        {
+            Assert.True(End() > end && End() <= end + Limits.AddressesWatchedAtOnceMax);
+            Assert.NotNull(await RescanAsync());
+            end = End();
+            // Nobody is given an address that is not looked for, and whoever asks brings it forward.
+            if (++turns == 1) await Assert.ThrowsAsync<NodeUnavailableException>(() => AskAsync(allocator, 0, many: null));
+            Assert.True(End() <= end + Limits.AddressesWatchedAtOnceMax);
+            end = End();
+        }
+        Assert.Equal(1, turns);
+        Assert.Null(await RescanAsync());
+        Assert.Equal((uint[])[14_000u], await AssignAsync(allocator, 1));
+
+        uint End() => _node.Wallet.Keys.State.Ends.External;
     }
 
     [Fact]
@@ -299,7 +326,7 @@ public sealed class AddressAllocatorTests : IAsyncLifetime
         return true;
     }
 
-    private Task FollowAsync(Standby standby) =>
+    private Task<bool> FollowAsync(Standby standby) =>
         new StandbyWallet(_two.Set, Settings.Network).FollowAsync(new BitcoinRpcNode(standby.Rpc, "wallet"), Cancel);
 
     /// <summary>An allocator that goes on with another node as soon as that is put in use.</summary>

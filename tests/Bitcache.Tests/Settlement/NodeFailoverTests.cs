@@ -1,5 +1,6 @@
 using Bitcache.Core;
 using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Partitions;
 using Bitcache.Engine.Settlement;
 using Bitcache.Simulation.Bitcoin;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -175,6 +176,40 @@ public sealed class NodeFailoverTests : IAsyncLifetime
             Assert.False(await failover.ChangeAsync(height, "it is down", TestContext.Current.CancellationToken));
         }
         Assert.Equal("first", nodes.Used.Name);
+    }
+
+    [Fact]
+    public async Task A_standby_that_looks_for_too_few_addresses_is_told_some_more_at_every_turn_and_takes_over_then()
+    {
+        const uint Index = 12_000;
+        await MineAsync(1);
+        var height = _world.Chain.Tip.Height;
+        var other = Follow(NewNode(isOfOtherChain: false), height, await GivenAsync());
+        var far = new AssignAddress(
+            ClientIds.Next(TimeProvider.System), _stage.Wallet, AddressPurpose.Deposit, other.Wallet.Keys.ScriptOf(change: false, Index), new AddressOrigin(Index, (uint)height));
+        Assert.Equal(Outcome.Accepted, (await _stage.Partitions.First.SubmitAsync(far, tenant: 1)).Outcome);
+        using var fake = new FakeBitcoind(other);
+        using var rpc = fake.Connect();
+        var nodes = new NodeSwitch([_nodes.All[0], Endpoint("behind", rpc)]);
+        await using var failover = new NodeFailover(nodes, _stage.Partitions, LoopStage.Settings, NullLogger.Instance);
+
+        var (looks, end) = (0, other.Wallet.Keys.State.Ends.External);
+        do
+        {
+            await failover.ServedAsync(height);
+            await failover.Looking;
+            Assert.InRange(other.Wallet.Keys.State.Ends.External, end + 1, end + Limits.AddressesWatchedAtOnceMax);
+            end = other.Wallet.Keys.State.Ends.External;
+            looks++;
+        }
+        while (failover.Health.Standbys.Single().Trouble is not null);
+        Assert.Equal(3, looks);
+        Assert.True(end > Index);
+        // There is nothing more to do, and no block: it is left alone.
+        var calls = fake.Calls;
+        await failover.ServedAsync(height);
+        await failover.Looking;
+        Assert.Equal(calls, fake.Calls);
     }
 
     [Theory]
