@@ -39,6 +39,8 @@ public static class Limits
     public const long WithdrawalDeadlineMillisecondsMax = 365 * 24 * 3_600_000L;
     /// <summary>Open holds of one payer. Each takes about 150 bytes until it is closed.</summary>
     public const int HoldsOpenPerWalletMax = 10_000;
+    /// <summary>Withdrawals of one wallet that wait or whose transaction is not final.</summary>
+    public const int WithdrawalsOpenPerWalletMax = 10_000;
     /// <summary>Bitcoin addresses of one wallet. Each takes about 300 bytes for ever, and the node looks for all of them.</summary>
     public const int AddressesPerWalletMax = 10_000;
     /// <summary>Bitcoin addresses that one request may ask for: they share one entry, and the node's wallet needs about half a

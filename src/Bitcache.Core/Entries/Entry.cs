@@ -3,7 +3,8 @@
 //   record     0  u32  length of the whole record
 //              4  u16  sequences that the record covers: 1, or as many as a split has parts
 //              6  u8   record version (1)
-//              7  u8   marks: 0, 1 if a credit went to another partition, or 2 if a withdrawal waits for approval
+//              7  u8   marks: 0, 1 if a credit went to another partition, 2 if a withdrawal waits for approval, or 3 if one was
+//                      refused and its id is remembered in the window alone, as it always is by now
 //              8  u32  tenant that the command came from
 //             12  u16  statement length s
 //             14  s    statement; of a split one for each part, each behind its length
@@ -70,6 +71,7 @@ public sealed partial record Entry(
     internal const int MarksOffset = 7;
     internal const byte Departs = 1;
     internal const byte Awaits = 2;
+    internal const byte Forgets = 3;
 
     /// <summary>What the payer paid to the operator on top of the amount, or has held for that.</summary>
     public Msat Fee { get; init; }
@@ -180,6 +182,9 @@ public sealed partial record Entry(
         var departs = record[MarksOffset] == Departs;
         if (departs && !entry.MaySend) throw new FormatException($"an entry of type {entry.Type} that sends a credit");
         if (record[MarksOffset] == Awaits) entry = entry with { Command = ReadAwaiting(entry, ref rest) };
+        if (record[MarksOffset] == Forgets && entry.Type != EntryType.WithdrawalRefused) throw new FormatException($"an entry of type {entry.Type} that is no refused withdrawal");
+        if (entry is { Type: EntryType.WithdrawalRefused, Command: RequestWithdrawal refused })
+            entry = entry with { Command = refused with { IsUncounted = record[MarksOffset] != Forgets } };
         entry = entry with
         {
             First = ReadLink(entry.Sides & HistorySides.Payer, ref rest),
@@ -205,7 +210,7 @@ public sealed partial record Entry(
         if (header.U32() != record.Length) throw new FormatException("a record's length does not match its bytes");
         var sequences = header.U16();
         if (header.U8() != RecordVersion) throw new FormatException("a record of an unknown version");
-        if (sequences is < 1 or > Limits.SplitPayeesMax || header.U8() > Awaits) throw new FormatException("a record with unknown marks");
+        if (sequences is < 1 or > Limits.SplitPayeesMax || header.U8() > Forgets) throw new FormatException("a record with unknown marks");
         header.Take(4);
         for (; index > 0; index--) header.Take(header.U16());
         var statement = header.Take(header.U16());

@@ -59,6 +59,9 @@ public sealed record Withdrawal(
 
     public UnixTime? Deadline { get; init; }
 
+    /// <summary>Whether it is under way: it waits, or its transaction is not final.</summary>
+    public bool IsOpen => State is WithdrawalState.Queued or WithdrawalState.AwaitingApproval or WithdrawalState.InFamily;
+
     /// <summary>What is set aside while it waits.</summary>
     public Msat Held => Amount.ToMsat() + Fee.ToMsat();
 

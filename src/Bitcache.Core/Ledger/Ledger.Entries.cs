@@ -104,6 +104,9 @@ public sealed partial class Ledger
         /// <summary>Says that the withdrawal waits for a second person.</summary>
         public void Await() => _marks = Entry.Awaits;
 
+        /// <summary>Says that a refused withdrawal's id is remembered in the window alone.</summary>
+        public void Forget() => _marks = Entry.Forgets;
+
         public readonly ApplyResult Finish()
         {
             var header = new ByteWriter(_record);

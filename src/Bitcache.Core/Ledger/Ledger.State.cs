@@ -67,6 +67,7 @@ public sealed partial class Ledger
         foreach (var address in _addresses.Values) Count(address);
         foreach (var withdrawal in _withdrawals.Values)
         {
+            if (withdrawal.IsOpen) CountOpen(withdrawal.Key.Wallet, 1);
             if (withdrawal.State == WithdrawalState.Queued) Queue(withdrawal);
             if (withdrawal.State == WithdrawalState.AwaitingApproval) Await(withdrawal);
             if (withdrawal.State == WithdrawalState.Sent) _uncharged.Add(withdrawal.Key);

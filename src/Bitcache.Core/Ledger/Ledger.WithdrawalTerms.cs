@@ -95,7 +95,7 @@ public sealed partial class Ledger
             withdrawal = withdrawal with { State = WithdrawalState.Sent, Charge = new Sats(share) };
             _uncharged.Add(key);
         }
-        _withdrawals.Set(withdrawal);
+        Keep(withdrawal);
     }
 
     private ApplyResult ApplyChargeWithdrawal(ChargeWithdrawal command, in ApplyContext context, Span<byte> record)

@@ -11,6 +11,8 @@ public sealed partial class Ledger
     private readonly FamilyTable _families = new();
     // Those that wait, by the sequence of the entry that asked for each.
     private readonly SortedDictionary<long, WithdrawalKey> _queued = [];
+    // How many of each wallet are under way; of most none.
+    private readonly Dictionary<WalletId, int> _open = [];
     // What attempts pay beside the withdrawals: scripts that the hot wallet made for itself.
     private readonly HashSet<ByteString> _change = [];
 
@@ -68,6 +70,9 @@ public sealed partial class Ledger
 
     public int QueuedWithdrawals => _queued.Count;
 
+    /// <summary>How many withdrawals of a wallet are under way. Costs a look-up.</summary>
+    public int OpenWithdrawalsOf(WalletId wallet) => _open.GetValueOrDefault(wallet);
+
     /// <summary>Whether a wallet that a family would pay for is frozen or owes, or the operator has stopped withdrawals: the family
     /// must not be signed then.</summary>
     /// <returns><see cref="Outcome.None"/> if all may pay, otherwise why one of them may not.</returns>
@@ -102,14 +107,22 @@ public sealed partial class Ledger
         var amount = !command.Max ? command.Amount : available > command.Fee ? available - command.Fee : Sats.Zero;
         var refusal = CheckState(_wallets.Peek(slot));
         if (refusal == Outcome.None && (amount < least || available.Value < amount.Value + command.Fee.Value)) refusal = Outcome.InsufficientFunds;
-        Remember(command, forEver: true);
+        if (refusal == Outcome.None && payee.IsNone && !command.IsUncounted && OpenWithdrawalsOf(command.Wallet) >= Limits.WithdrawalsOpenPerWalletMax) refusal = Outcome.TooManyWithdrawals;
+        Remember(command, forEver: refusal == Outcome.None || command.IsUncounted);
         var awaits = payee.IsNone && amount >= command.ApprovalFrom;
         command = command with { ApprovalFrom = null };
-        if (refusal != Outcome.None) return Write(EntryType.WithdrawalRefused, command, context, record, refusal).Finish();
+        if (refusal != Outcome.None) return Refuse(command, refusal, context, record);
 
         // After this point the withdrawal must succeed.
         command = command with { Amount = amount, ApprovalFrom = awaits ? Sats.Zero : null };
         return payee.IsNone ? HoldUntilPaid(command, slot, context, record) : SettleInside(command, slot, payee, context, record);
+    }
+
+    private ApplyResult Refuse(RequestWithdrawal command, Outcome refusal, in ApplyContext context, Span<byte> record)
+    {
+        var entry = Write(EntryType.WithdrawalRefused, command, context, record, refusal);
+        if (!command.IsUncounted) entry.Forget();
+        return entry.Finish();
     }
 
     /// <summary>A withdrawal to the chain waits for a family of transactions, a large one for a second person before that.</summary>
@@ -148,7 +161,7 @@ public sealed partial class Ledger
             Deadline = command.Deadline,
             AskedBy = state == WithdrawalState.AwaitingApproval ? command.AskedBy : ByteString.Empty,
         };
-        _withdrawals.Set(withdrawal);
+        Keep(withdrawal);
         if (state == WithdrawalState.Queued) Queue(withdrawal);
         if (state == WithdrawalState.AwaitingApproval) Await(withdrawal);
     }
@@ -319,6 +332,20 @@ public sealed partial class Ledger
         Credit(ref operatorWallet, family.FeeCap.ToMsat());
     }
 
+    private void Keep(Withdrawal withdrawal)
+    {
+        var wasOpen = FindWithdrawal(withdrawal.Key) is { IsOpen: true };
+        _withdrawals.Set(withdrawal);
+        if (withdrawal.IsOpen != wasOpen) CountOpen(withdrawal.Key.Wallet, wasOpen ? -1 : 1);
+    }
+
+    private void CountOpen(WalletId wallet, int more)
+    {
+        var count = OpenWithdrawalsOf(wallet) + more;
+        if (count == 0) _open.Remove(wallet);
+        else _open[wallet] = count;
+    }
+
     private void Bind(WithdrawalKey key, WithdrawalState state, long family) =>
-        _withdrawals.Set(_withdrawals[key] with { State = state, Family = family, AskedBy = ByteString.Empty });
+        Keep(_withdrawals[key] with { State = state, Family = family, AskedBy = ByteString.Empty });
 }

@@ -118,9 +118,13 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
     {
         var entry = Entry.Read(record);
         var context = new ApplyContext(entry.Time, entry.Tenant, entry.Salt, ClockTrusted: false, IsReplay: true);
-        var result = entry.Command is PaymentCommand payment
-            ? Apply(payment.ToPayment() with { Facts = PayeeFacts.All }, context, scratch).ToApplyResult()
-            : Apply(entry.Command, context, scratch);
+        var result = entry.Command switch
+        {
+            PaymentCommand payment => Apply(payment.ToPayment() with { Facts = PayeeFacts.All }, context, scratch).ToApplyResult(),
+            // Perhaps from before they were counted: then it was not held to the bound.
+            RequestWithdrawal withdrawal when entry.Outcome == Outcome.Accepted => Apply(withdrawal with { IsUncounted = true }, context, scratch),
+            _ => Apply(entry.Command, context, scratch),
+        };
         RequireSame(record, scratch[..result.BytesWritten], result.Outcome, result.Sequence);
     }
 

@@ -67,6 +67,8 @@ public enum Outcome : ushort
     /// <summary>The withdrawal does not wait any more: a family of transactions holds it, it left, or it was cancelled before
     /// a family could. Not journaled.</summary>
     WithdrawalNotQueued = 47,
+    /// <summary>The wallet has as many withdrawals under way as a wallet may have.</summary>
+    TooManyWithdrawals = 64,
     /// <summary>Mining costs more now than the client accepts for the withdrawal. Not journaled: it may cost less later.</summary>
     FeeAboveMax = 48,
 

@@ -40,6 +40,10 @@ public sealed record RequestWithdrawal(OperationId Id, WalletId Wallet, ByteStri
     /// <summary>When the money goes back if no transaction that pays it was signed, or handed to its signer, by then; null for never.</summary>
     public UnixTime? Deadline { get; init; }
 
+    /// <summary>Of an entry from before the withdrawals under way were counted: then there was no bound for them, and the id of one that
+    /// was refused was remembered for ever. No part of the terms.</summary>
+    public bool IsUncounted { get; init; }
+
     public ByteString Script { get; } = AtMost(Limits.ScriptBytesMax, Script);
 
     public override WalletId Owner => Wallet;

@@ -90,6 +90,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType PayeeOnly = new("payee_only", 422, "Only the payee's owner may release a hold before it expires.");
     public static readonly ProblemType HoldExceeded = new("hold_exceeded", 422, "This is more than is left of the hold.");
     public static readonly ProblemType TooManyHolds = new("too_many_holds", 422, "The payer has 10,000 open holds, which is all that a wallet may have.");
+    public static readonly ProblemType TooManyWithdrawals = new("too_many_withdrawals", 422, "The wallet has 10,000 withdrawals under way, which is all that a wallet may have.");
     public static readonly ProblemType TooManyAddresses = new("too_many_addresses", 422, "The wallet has 10,000 addresses, which is all that a wallet may have.");
     public static readonly ProblemType RefundExceeds = new("refund_exceeds", 422, "With what was refunded before, this is more than the original payment moved.");
     public static readonly ProblemType WithdrawalNotQueued = new("withdrawal_not_queued", 409, "The withdrawal does not wait any more: a transaction is made of it, it has left, or it is over.");
@@ -158,6 +159,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         Outcome.HoldExceeded => HoldExceeded,
         Outcome.RefundExceeds => RefundExceeds,
         Outcome.TooManyHolds => TooManyHolds,
+        Outcome.TooManyWithdrawals => TooManyWithdrawals,
         Outcome.TooManyAddresses => TooManyAddresses,
         // The node gave an address twice; the next one is another.
         Outcome.AddressTaken => NodeUnavailable,

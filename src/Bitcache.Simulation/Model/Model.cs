@@ -29,6 +29,7 @@ internal sealed record ModelWithdrawal(long Msat, WithdrawalState State, long Fa
     public long? Deadline { get; init; }
     public long Held => Msat + Fee;
     public bool Waits => State is WithdrawalState.Queued or WithdrawalState.AwaitingApproval;
+    public bool IsOpen => Waits || State == WithdrawalState.InFamily;
     public bool IsLate(UnixTime now) => Deadline <= now.Milliseconds;
     public ByteString AskedBy { get; init; }
 }
@@ -115,8 +116,9 @@ internal sealed partial record Model(
             if (named is EpochCut cut && cut.Epoch > Epochs + 1) return (null, this);
             var (outcome, after) = Decide(named, tenant);
             if (outcome is not (Outcome.Accepted or Outcome.InsufficientFunds or Outcome.WalletOwes or Outcome.WalletFrozen
-                or Outcome.LimitExceeded or Outcome.HoldExceeded or Outcome.RefundExceeds or Outcome.TooManyHolds)) return (outcome, this);
-            var forEver = command is RequestWithdrawal or AssignAddress or AssignAddresses;
+                or Outcome.LimitExceeded or Outcome.HoldExceeded or Outcome.RefundExceeds or Outcome.TooManyHolds
+                or Outcome.TooManyWithdrawals)) return (outcome, this);
+            var forEver = outcome == Outcome.Accepted && command is RequestWithdrawal or AssignAddress or AssignAddresses;
             var taken = outcome == Outcome.Accepted && named is Split split ? split.Parts.Count : 1;
             return (outcome, after with { Ids = after.Ids.Add((named.Owner, named.Id), forEver), Entries = Entries + taken });
         }

@@ -8,6 +8,7 @@ namespace Bitcache.Simulation;
 internal sealed partial record Model
 {
     private const long Year = 365 * 24 * Hour;
+    private const int WithdrawalsMax = 10_000;
 
     /// <summary>The withdrawal that must be given back first.</summary>
     public WithdrawalKey? LateWithdrawal => Withdrawals.Where(w => w.Value.Waits && w.Value.IsLate(Now)).Select(w => w.Key)
@@ -32,6 +33,7 @@ internal sealed partial record Model
         if (fee > c.FeeMax?.Value) return (Outcome.FeeAboveMax, this);
         if (wallet.Stopped is { } stopped) return (stopped, this);
         if (wallet.Available < (sat + fee) * 1000 || sat < least) return (Outcome.InsufficientFunds, this);
+        if (!inside && Withdrawals.Count(w => w.Key.Wallet == c.Wallet && w.Value.IsOpen) >= WithdrawalsMax) return (Outcome.TooManyWithdrawals, this);
         var state = inside ? WithdrawalState.SettledInside : sat >= c.ApprovalFrom?.Value ? WithdrawalState.AwaitingApproval : WithdrawalState.Queued;
         var withdrawal = new ModelWithdrawal(sat * 1000, state, 0, Entries)
         {

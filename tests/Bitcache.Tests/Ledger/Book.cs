@@ -108,7 +108,7 @@ internal sealed class Book
     {
         Outcome.Accepted => true,
         Outcome.InsufficientFunds or Outcome.WalletOwes or Outcome.WalletFrozen => command is PaymentCommand or Split or RequestWithdrawal,
-        Outcome.LimitExceeded or Outcome.HoldExceeded or Outcome.RefundExceeds or Outcome.TooManyHolds => true,
+        Outcome.LimitExceeded or Outcome.HoldExceeded or Outcome.RefundExceeds or Outcome.TooManyHolds or Outcome.TooManyWithdrawals => true,
         _ => false,
     };
 

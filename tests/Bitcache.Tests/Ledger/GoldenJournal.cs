@@ -36,7 +36,7 @@ public sealed class GoldenJournal
         logcut 1 15                       Accepted
         withdraw a S1 1000 id w1          Accepted
         withdraw b S2 max id w2           Accepted
-        withdraw a S3 90000 id w3         InsufficientFunds
+        withdraw a S3 90000 id w3 uncounted  InsufficientFunds
         withdraw a B 100 id w4            Accepted
         family 1 cap 400 of a/w1 anchor 1   Accepted
         abandon 1                         Accepted
@@ -123,7 +123,7 @@ public sealed class GoldenJournal
         withdraw a S6 400 id w6 approval 400 key k1     Accepted
         withdraw a S7 450 id w7 approval 400 key k1     Accepted
         withdraw a S8 399 id w8 approval 400 key k1     Accepted
-        withdraw a S9 90000 approval 400 key k1         InsufficientFunds
+        withdraw a S9 90000 approval 400 key k1 uncounted  InsufficientFunds
         withdraw a B 10 approval 1 key k1                Accepted
         approve a w5 key k1               SecondPersonNeeded
         approve a w5 key k2               Accepted
@@ -214,6 +214,23 @@ public sealed class GoldenJournal
         rescan 70                         Accepted
         """;
 
+    private const string Refused = """
+        wallet a                          Accepted
+        wallet b                          Accepted
+        address a A                       Accepted
+        address b B                       Accepted
+        output d1 of A 1000               Accepted
+        deposit d1 credited               Accepted
+        withdraw a S1 400 id w1           Accepted
+        withdraw a S2 9000 id w2          InsufficientFunds
+        withdraw a S3 9000 id w3 approval 9 key k1   InsufficientFunds
+        withdraw a B 9000 id w4           InsufficientFunds
+        withdraw a B 100 id w5            Accepted
+        wait 600000
+        floor 100                         Accepted
+        withdraw a S2 400 id w2           IdBelowFloor
+        """;
+
     private static readonly Version[] Versions =
     [
         new("ledger-v1.golden", "538d55655f84a2592bb84eb3d0e4bfff5807916284d0ca6a8e3fe9237beaf4ed", EntryType.ClockConfirmed, [], Beginning + End),
@@ -227,6 +244,7 @@ public sealed class GoldenJournal
             "ledger-v2-settled.golden", "eee82047eedf811b7ff720d738d4b16c776b4732d6c7e4e8fd8d6cfa9d5c0f33", EntryType.EpochCut,
             [EntryType.ClockConfirmed, EntryType.SuspenseAssigned, EntryType.FamilyDied, EntryType.ChildSigned, EntryType.FamilyArchived, EntryType.DepositSettled], Beginning + Settled),
         new("ledger-addresses.golden", "8aaac372a6fed84f60c945692a7e491ae85cbb9ec74f3824cf534e008553a0ec", EntryType.None, [EntryType.Genesis, EntryType.WalletCreated, EntryType.AddressAssigned, EntryType.AddressesAssigned, EntryType.RescanMarked], Addresses),
+        new("ledger-v2-refused.golden", "debaa761e7c0243e521ddc423af1d4466df994e0f14a63234ebc67a52a16f577", EntryType.WalletCreated, [EntryType.AddressAssigned, EntryType.DepositChanged, EntryType.WithdrawalRequested, EntryType.WithdrawalRefused, EntryType.WithdrawalSettledInside, EntryType.FloorRaised], Refused),
     ];
 
     public static TheoryData<int> Numbers => [.. Enumerable.Range(1, Versions.Length)];

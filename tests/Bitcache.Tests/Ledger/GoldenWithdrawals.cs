@@ -13,13 +13,13 @@ public sealed class GoldenWithdrawals
     private const string Commands = WithdrawalRules.Funded + """
         withdraw a S 400 fee 30 feemax 40 until 90000 id 1   Accepted
         withdraw a S2 330 until 5000 id 2     Accepted
-        withdraw a S3 9000 fee 7 id 3         InsufficientFunds
-        withdraw b S4 max fee 7 feemax 9 id 4     InsufficientFunds
+        withdraw a S3 9000 fee 7 id 3 uncounted  InsufficientFunds
+        withdraw b S4 max fee 7 feemax 9 id 4 uncounted  InsufficientFunds
         withdraw a B 100 fee 7 feemax 0 until 9   Accepted
-        withdraw a S5 max fee 0 id 5          InsufficientFunds
+        withdraw a S5 max fee 0 id 5 uncounted  InsufficientFunds
         pay op b 800                          Accepted
         withdraw b S6 max fee 50 id 6         Accepted
-        withdraw b T max fee 50 id 7          InsufficientFunds
+        withdraw b T max fee 50 id 7 uncounted  InsufficientFunds
         family 1 cap 100 of a/1,b/6           Accepted
         sign 1 1 fee 90 at 100                Accepted
         wait 5000

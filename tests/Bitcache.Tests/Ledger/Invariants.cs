@@ -31,6 +31,7 @@ internal static class Invariants
                 _ => 0,
             });
             Assert.All(withdrawals, w => Assert.True(w.Charge <= w.Fee));
+            Assert.Equal(withdrawals.Count(w => w.IsOpen), ledger.OpenWithdrawalsOf(id));
             var caps = id == Book.Operator ? SumOf(ledger.LiveFamilies(), f => f.FeeCap.ToMsat().Value) : 0;
             var onHold = SumOf(holds.Where(h => h.Payer == id), h => h.Left.Value + h.FeeLeft.Value);
             Assert.Equal(waiting + caps + onHold, wallet.Held.Value);

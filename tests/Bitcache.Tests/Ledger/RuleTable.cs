@@ -233,7 +233,7 @@ internal sealed class RuleTable
     }
 
     /// <summary>"withdraw a S 400 [fee 20] [feemax 30] [until 5000] [approval 5 key k]": with a deadline in so many milliseconds;
-    /// asked for by the key k, with a second person's approval from 5 on.</summary>
+    /// asked for by the key k, with a second person's approval from 5 on. "uncounted": as it was before they were counted.</summary>
     private RequestWithdrawal ParseWithdrawal(OperationId id, string[] w) =>
         new(id, Wallet(w[1]), Script(w[2]), w[3] == "max" ? Sats.Zero : Whole(w[3]), Max: w[3] == "max")
         {
@@ -242,6 +242,7 @@ internal sealed class RuleTable
             Deadline = Option(w, "until") is { } until ? new UnixTime(Book.Now.Milliseconds + Long(until)) : null,
             ApprovalFrom = Option(w, "approval") is { } from ? Whole(from) : null,
             AskedBy = Key(w),
+            IsUncounted = w.Contains("uncounted"),
         };
 
     private static ByteString Key(string[] w) => ByteString.FromUtf8(Option(w, "key") ?? "");

@@ -75,7 +75,7 @@ public sealed class TimeAndCutRules
     }
 
     [Fact]
-    public void Ids_of_withdrawals_and_addresses_are_kept_for_ever()
+    public void Ids_of_withdrawals_that_were_accepted_and_of_addresses_are_kept_for_ever()
     {
         var rules = RuleTable.Run(TransferRules.Funded + """
 
@@ -87,7 +87,7 @@ public sealed class TimeAndCutRules
         Assert.Equal(Outcome.Accepted, rules.Book.Apply(new RaiseFloor(rules.Book.Now), Ledger.OperatorTenant).Outcome);
         rules.Continue("""
             withdraw a S 500 id 1      Known                 a 500 held 500
-            withdraw a S 600 id 2      Known
+            withdraw a S 600 id 2      IdBelowFloor
             address a A2 id 3          Known
             pay a b 1 id 4             IdBelowFloor          a 500 held 500
             # The id comes before everything else.

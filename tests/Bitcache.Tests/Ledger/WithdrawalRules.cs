@@ -51,6 +51,79 @@ public sealed class WithdrawalRules
         """);
 
     [Fact]
+    public void A_wallet_has_so_many_withdrawals_under_way_and_no_more()
+    {
+        var rules = RuleTable.Run(Funded + """
+            output d2 of A 5000000            Accepted
+            deposit d2 credited               Accepted
+            """);
+        var (ledger, record) = (rules.Book.Ledger, new byte[Limits.RecordBytesMax]);
+        var a = RuleTable.Wallet("a");
+        var context = new ApplyContext(rules.Book.Now, 1, 1, ClockTrusted: true);
+        RequestWithdrawal Ask(int i) => new(OperationId.Create(Book.Start, (UInt128)(1_000_000 + i)), a, RuleTable.Script("S"), new Sats(330), Max: false);
+        var model = Model.After(Book.GenesisCommand, Book.Start);
+        model = model with { Wallets = model.Wallets.Add(a, new ModelWallet(1, 10_000_000_000)), Now = Book.Start };
+        for (var i = 3; i < Limits.WithdrawalsOpenPerWalletMax; i++)
+        {
+            Assert.Equal(Outcome.Accepted, ledger.Apply(Ask(i), context, record).Outcome);
+            model = model with { Withdrawals = model.Withdrawals.Add(new WithdrawalKey(a, Ask(i).Id), new ModelWithdrawal(330_000, WithdrawalState.Queued, 0, i)) };
+        }
+        rules.Continue("""
+            withdraw a S 330 id 1                         Accepted
+            withdraw a S 330 approval 1 key k id 2        Accepted
+            family 1 cap 100 of a/1                       Accepted
+            withdraw a S 330 id 3                         Accepted
+            # The funds are looked at first, and the refusal is remembered.
+            withdraw a S 9000000                          InsufficientFunds
+            withdraw a S 330 id more                      TooManyWithdrawals
+            # What settles inside is not under way, and another wallet has its own.
+            withdraw a B 400                              Accepted
+            withdraw b S 330                              Accepted
+            cancel a 3                                    Accepted
+            withdraw a S 330 id more                      Known
+            withdraw a S 330 id 4                         Accepted
+            withdraw a S 330                              TooManyWithdrawals
+            decline a 2 key k                             Accepted
+            withdraw a S 330                              Accepted
+            withdraw a S 330                              TooManyWithdrawals
+            # What is signed is under way until it is final.
+            sign 1 1 fee 60                               Accepted
+            confirm 1 1 B                                 Accepted
+            withdraw a S 330                              TooManyWithdrawals
+            finish 1                                      Accepted
+            withdraw a S 330                              Accepted
+            withdraw a S 330                              TooManyWithdrawals
+            # It was not always so.
+            withdraw a S 330 uncounted                    Accepted
+            withdraw a S 330                              TooManyWithdrawals
+            """);
+        Assert.Equal(Limits.WithdrawalsOpenPerWalletMax + 1, ledger.OpenWithdrawalsOf(a));
+        // A start finds as many.
+        var loaded = KeptState.Of(ledger).Load();
+        Assert.Equal(Limits.WithdrawalsOpenPerWalletMax + 1, loaded.OpenWithdrawalsOf(a));
+        for (var i = 0; i < 3; i++) (_, model) = model.Apply(Ask(i), 1);
+        Assert.Equal(Outcome.TooManyWithdrawals, model.Apply(Ask(Limits.WithdrawalsOpenPerWalletMax), 1).Outcome);
+    }
+
+    [Fact]
+    public void What_was_refused_is_remembered_in_the_window_and_what_was_accepted_for_ever()
+    {
+        var rules = RuleTable.Run(Funded + """
+            withdraw a S 400 id 1             Accepted
+            withdraw a S 9000 id 2            InsufficientFunds
+            withdraw a S 9000 id 3 uncounted  InsufficientFunds
+            withdraw a S 9000 id 2            Known
+            wait 600000
+            floor 100                         Accepted
+            withdraw a S 400 id 1             Known
+            withdraw a S 400 id 2             IdBelowFloor
+            # So it once was.
+            withdraw a S 9000 id 3            Known
+            """);
+        Assert.Equal(rules.Book.Ledger.StateHash(), Book.Replay(rules.Book.Records).StateHash());
+    }
+
+    [Fact]
     public void Max_takes_whole_satoshis_and_leaves_the_rest()
     {
         var rules = RuleTable.Run(Funded + """
