@@ -27,7 +27,7 @@ internal sealed class DepositTurn(
     public void LookAnew() => _deposits.LookAnew();
 
     /// <summary>Looks for deposits, or has the wallet go on with a rescan.</summary>
-    /// <param name="tip">The height of the chain.</param>
+    /// <param name="tip">The height of the chain when the turn began.</param>
     /// <returns>Where the rescan stands that has to be over before deposits are looked for; null if they were.</returns>
     /// <exception cref="NodeException">The node's.</exception>
     /// <exception cref="WalletMismatchException">The wallet is not the one that our addresses come from.</exception>
@@ -38,7 +38,7 @@ internal sealed class DepositTurn(
         for (var looks = 0; looks < LooksMax; looks++)
         {
             if (await addresses.CheckAsync(cancel) is not { } note) break;
-            var rescan = await _rescan.AdvanceAsync(tip, note, cancel);
+            var rescan = await _rescan.AdvanceAsync(note, cancel);
             if (rescan is { IsOver: false }) return rescan;
             // What it does not find may be a reason to rescan.
             if (!await _deposits.LookAsync(rescan?.From, cancel)) continue;

@@ -31,18 +31,20 @@ internal sealed class WalletRescan(PartitionSet partitions, IBitcoinNode node, A
     private int _blocks = BlocksMax;
 
     /// <summary>Goes on with the rescan that is due.</summary>
-    /// <param name="tip">The height of the chain. What comes later the wallet sees by itself.</param>
-    /// <param name="note">The wallet's, as <see cref="AddressAllocator.CheckAsync"/> read it just before.</param>
+    /// <param name="note">The wallet's, as <see cref="AddressAllocator.CheckAsync"/> read it just before, when it looked for all addresses.</param>
     /// <param name="cancel">Ends the wait for the node.</param>
     /// <returns>Null if none is due.</returns>
     /// <exception cref="NodeException">The node's; the same blocks are looked at again.</exception>
-    public async Task<RescanProgress?> AdvanceAsync(int tip, WalletNote note, CancellationToken cancel)
+    public async Task<RescanProgress?> AdvanceAsync(WalletNote note, CancellationToken cancel)
     {
         if (await partitions.First.QueryAsync(ledger => ledger.Rescan) is not { } from)
         {
             _what = null;
             return null;
         }
+        // Asked for now: what comes later the wallet sees by itself, but a block that came before it was told what to look for it
+        // has passed over.
+        var tip = (await node.GetBlockchainInfoAsync(cancel)).Blocks;
         if (_what is not { } what || what != (from, note.Run)) (_what, _next) = (null, (int)from);
         var isDue = _next <= tip;
         if (isDue || _what is null) _what = (from, await NameAsync(note.Run, cancel));

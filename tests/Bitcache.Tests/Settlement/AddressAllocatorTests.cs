@@ -220,6 +220,31 @@ public sealed class AddressAllocatorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_block_that_comes_before_the_wallet_is_told_what_to_look_for_is_rescanned_too()
+    {
+        for (var i = 0; i < 10; i++) _node.Mine();
+        var allocator = NewAllocator();
+        var turn = new DepositTurn(_two.Set, new BitcoinRpcNode(_rpc, "wallet"), allocator, Settings, NullLogger.Instance);
+        Assert.Null(await turn.TakeAsync(_node.Chain.Tip.Height, Cancel));
+        var backup = _node.Wallet.BackUp();
+        var made = await AskAsync(allocator, 0, many: 300);
+        _node.Restore(backup);
+        var script = made[^1].Script;
+        Assert.False(_node.Wallet.IsMine([.. script.Span]));
+        // While the wallet is asked how far it looks.
+        _fake.Meanwhile = () =>
+        {
+            _fake.Meanwhile = static () => { };
+            Assert.Null(_node.Send(_node.Payment(FakeNode.AddressOf(script), new Sats(50_000), new Sats(500))));
+            _node.Mine();
+        };
+        var height = _node.Chain.Tip.Height;
+        while (await turn.TakeAsync(height, Cancel) is not null) height = _node.Chain.Tip.Height;
+        Assert.Null(await RescanAsync());
+        Assert.Equal(new Sats(50_000), Assert.Single(await _two.Set[0].QueryAsync(ledger => ledger.DepositsOf(_wallets[0]))).Amount);
+    }
+
+    [Fact]
     public async Task A_wallet_without_the_descriptor_gives_none()
     {
         var (seam, node) = NodeOfCalls.Create();

