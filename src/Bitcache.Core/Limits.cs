@@ -130,6 +130,8 @@ public static class Limits
 
     /// <summary>Leaves of the tree of liabilities: thirty million wallets. Each takes 52 bytes while the tree is there.</summary>
     public const int LiabilityLeavesMax = 1 << 26;
+    /// <summary>Rows of it above the leaves.</summary>
+    public const int LiabilityRowsMax = 26;
     /// <summary>The longest row of its file: a hash in hex, a comma, a sum and a line feed.</summary>
     public const int LiabilityRowBytesMax = 64 + 1 + 19 + 1;
 

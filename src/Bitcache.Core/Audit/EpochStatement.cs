@@ -18,8 +18,13 @@ public sealed record EpochStatement(
 {
     public const int Bytes = 4 + (4 * sizeof(long)) + (4 * Hash256.Bytes);
 
-    /// <summary>Where the root of the liabilities stands.</summary>
-    internal const int RootOffset = 4 + (3 * sizeof(long)) + Hash256.Bytes;
+    /// <summary>The log's statement that has these bytes as its body.</summary>
+    public const int EntryBytes = Entry.StatementHeaderBytes + Bytes + Entry.SaltBytes;
+
+    /// <summary>Where the root of the liabilities stands in that.</summary>
+    internal const int RootInEntry = Entry.StatementHeaderBytes + 4 + (3 * sizeof(long)) + Hash256.Bytes;
+
+    private const byte EntryTypeNumber = 56;
 
     private static ReadOnlySpan<byte> Magic => "BEC1"u8;
 
@@ -55,5 +60,13 @@ public sealed record EpochStatement(
         if (epoch < 1 || cutSize < 1 || height is < 0 or > Limits.BlockHeightMax || total is < 0 or > Limits.SupplyMsatMax) return false;
         statement = new EpochStatement(epoch, cutSize, (uint)height, new BlockHash(block), root, new Msat(total), withdrawals, reserves);
         return true;
+    }
+
+    /// <summary>Reads it out of the log's statement, as the file <c>close.leaf</c> holds it behind its first byte.</summary>
+    public static bool TryReadEntry(ReadOnlySpan<byte> entry, [NotNullWhen(true)] out EpochStatement? statement)
+    {
+        statement = null;
+        return entry.Length == EntryBytes && entry[0] == Entry.StatementVersion && entry[1] == EntryTypeNumber
+            && TryRead(entry.Slice(Entry.StatementHeaderBytes, Bytes), out statement);
     }
 }

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Bitcache.Core.Bitcoin;
 
 namespace Bitcache.Core.Audit;
@@ -35,6 +36,30 @@ public sealed class OpenTimestampsBuilder
             else Append(sibling).Prepend([Rfc6962.NodePrefix]).Sha256();
         }
         return this;
+    }
+
+    /// <summary>From the leaf of a balance to the root of its epoch's liabilities, and to the log leaf of the entry that states
+    /// that root.</summary>
+    /// <param name="entry">The log's statement at the close of the epoch.</param>
+    /// <exception cref="ArgumentException">The parts do not belong together.</exception>
+    public OpenTimestampsBuilder Balance(BalanceProof balance, ReadOnlySpan<byte> entry)
+    {
+        var leaf = balance.Leaf;
+        if (!_message.AsSpan().SequenceEqual(leaf.Hash.ToArray())) throw new ArgumentException("the timestamp does not start at this balance", nameof(balance));
+        if (!EpochStatement.TryReadEntry(entry, out var statement)) throw new ArgumentException("this entry closes no epoch", nameof(entry));
+        var sum = leaf.Sum;
+        for (var row = 0; row < balance.Siblings.Count; row++)
+        {
+            var sibling = balance.Siblings[row];
+            if (balance.IsRight(row)) Append(LittleEndian(sum)).Prepend([.. sibling.Hash.ToArray(), .. LittleEndian(sibling.Sum)]).Sha256();
+            else Append([.. LittleEndian(sum), .. sibling.Hash.ToArray(), .. LittleEndian(sibling.Sum)]).Sha256();
+            sum += sibling.Sum;
+        }
+        if (!_message.AsSpan().SequenceEqual(statement.LiabilitiesRoot.ToArray()) || sum != statement.Total)
+            throw new ArgumentException($"the balance is not under the root and the total that epoch {statement.Epoch} has", nameof(balance));
+        return Prepend([Rfc6962.LeafPrefix, .. entry[..EpochStatement.RootInEntry]]).Append(entry[(EpochStatement.RootInEntry + Hash256.Bytes)..]).Sha256();
+
+        static byte[] LittleEndian(Msat sum) => BitConverter.GetBytes(BitConverter.IsLittleEndian ? sum.Value : BinaryPrimitives.ReverseEndianness(sum.Value));
     }
 
     /// <summary>From the root through the anchor record, its commitment and the transaction to the Merkle root of

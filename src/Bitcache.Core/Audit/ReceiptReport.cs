@@ -41,6 +41,8 @@ public sealed record ReceiptReport(ReceiptVerdict Verdict, IReadOnlyList<Receipt
     public Checkpoint? Checkpoint { get; init; }
     /// <summary>The leaf's way into a block; proven only if the verdict is AnchoredInBlock.</summary>
     public AnchorPath? Anchor { get; init; }
-    /// <summary>The entry: the receipt file without its first byte.</summary>
+    /// <summary>The entry: the receipt file without its first byte; of a balance the one that closed its epoch.</summary>
     public ReadOnlyMemory<byte> Entry { get; init; }
+    /// <summary>The balance whose files these are; null for a receipt's.</summary>
+    public BalanceProof? Balance { get; init; }
 }

@@ -7,6 +7,8 @@ namespace Bitcache.Core;
 public readonly record struct WalletId(UInt128 Value) : IComparable<WalletId>
 {
     public const int Bytes = 16;
+    /// <summary>Of its text.</summary>
+    public const int TextCharacters = 36;
     private const string Prefix = "bcw";
 
     /// <summary>What is in suspense, where liabilities are listed. No wallet has this id: it is reserved.</summary>

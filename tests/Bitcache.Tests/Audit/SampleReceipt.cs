@@ -22,6 +22,8 @@ internal sealed class SampleReceipt
 
     // The choices.
     public int Index { get; init; } = 5;
+    /// <summary>What stands there, if it is not a sample.</summary>
+    public byte[]? Statement { get; init; }
     public int CheckpointSize { get; init; } = 11;
     public int AnchoredSize { get; init; } = 9;
     public string AnchoredOrigin { get; init; } = Origin;
@@ -113,7 +115,7 @@ internal sealed class SampleReceipt
         return log;
     }
 
-    private static byte[] Entry(int i) => Encoding.ASCII.GetBytes($"statement {i} with its salt");
+    private byte[] Entry(int i) => i == Index && Statement is not null ? Statement : Encoding.ASCII.GetBytes($"statement {i} with its salt");
 
     private static BitcoinTransaction Parse(byte[] raw) =>
         BitcoinTransaction.TryParse(raw.Length > 1 ? raw : Serialize((0, PayoutScript)), out var transaction)

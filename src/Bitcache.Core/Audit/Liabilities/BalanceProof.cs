@@ -1,3 +1,5 @@
+using Bitcache.Core.Bitcoin;
+
 namespace Bitcache.Core.Audit;
 
 /// <summary>A chunk of a wallet's balance in the tree of an epoch, and its way to the root. The file of it,
@@ -33,6 +35,22 @@ public sealed record BalanceProof(Hash256 Nonce, Msat Value, int Position, IRead
             node = IsRight(row) ? SumNode.Over(Siblings[row], node) : SumNode.Over(node, Siblings[row]);
         return node;
     }
+
+    /// <summary>Reads the two fields of the file; false if it has not the form of one. A balance may begin with
+    /// 00 as a receipt does, but a receipt is not taken for a balance: it would have to be 96 bytes long, with 32 times 5c at its
+    /// byte 32, where statements have ids that are drawn or hashed. And whoever made such a one would gain nothing: a file is only
+    /// accepted as what its proofs show.</summary>
+    public static bool TryReadFile(ReadOnlySpan<byte> file, out Hash256 nonce, out Hash256 inner) => Hmac256.TryReadOuter(file, out nonce, out inner);
+
+    /// <summary>Builds the <c>.ots</c> of the file: through the tree, the entry that closed the epoch, the log, the anchor record and
+    /// the transaction to the block.</summary>
+    /// <param name="entry">The log's statement at the close of the epoch.</param>
+    /// <param name="index">Its leaf.</param>
+    /// <param name="path">From there to the anchored root.</param>
+    /// <exception cref="ArgumentException">The parts do not belong together, or the transaction is too long.</exception>
+    public byte[] ToTimestamp(ReadOnlySpan<byte> entry, long index, IReadOnlyList<Hash256> path, AnchorRecord record,
+        BitcoinTransaction transaction, BlockProof block, int height) =>
+        new OpenTimestampsBuilder(Leaf.Hash).Balance(this, entry).LogPath(index, record.TreeSize, path).Anchor(record, transaction, block).ToBytes(height);
 
     /// <summary>Whether the node on the way is a right child, in a row above the leaves.</summary>
     internal bool IsRight(int row) => (Position >> row & 1) == 1;

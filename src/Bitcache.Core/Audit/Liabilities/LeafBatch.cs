@@ -4,14 +4,16 @@ namespace Bitcache.Core.Audit;
 
 /// <summary>Leaves of the tree, sixteen hashed at once: leaf = HMAC-SHA256(n, le64(value) || le64(position)). Belongs to one
 /// thread.</summary>
-/// <param name="leaves">Where each goes, by its position.</param>
-internal sealed class LeafBatch(Hash256[] leaves)
+internal sealed class LeafBatch
 {
+    public const int Count = Sha256Batch.Count;
     public const int MessageBytes = 2 * sizeof(long);
 
     private readonly Sha256Batch _batch = new();
-    private readonly (Hash256 Nonce, int Position)[] _gathered = new (Hash256, int)[Sha256Batch.Count];
-    private int _count;
+    private readonly Hash256[] _nonces = new Hash256[Count];
+    private int _gathered;
+
+    public bool IsFull => _gathered == Count;
 
     public void Add(in Hash256 nonce, long value, int position)
     {
@@ -19,24 +21,23 @@ internal sealed class LeafBatch(Hash256[] leaves)
         Hmac256.WriteInnerKey(nonce, inner);
         WriteMessage(value, position, inner[Hmac256.BlockBytes..]);
         _batch.Add(inner);
-        _gathered[_count++] = (nonce, position);
-        if (_count == Sha256Batch.Count) Finish();
+        _nonces[_gathered++] = nonce;
     }
 
-    /// <summary>Hashes what is gathered.</summary>
-    public void Finish()
+    /// <summary>The leaves that were gathered, in their order; they stand until the next one is added.</summary>
+    public ReadOnlySpan<Hash256> Finish()
     {
-        Span<Hash256> inner = stackalloc Hash256[Sha256Batch.Count];
+        var nonces = _nonces.AsSpan(0, _gathered);
+        _gathered = 0;
+        Span<Hash256> inner = stackalloc Hash256[Count];
         _batch.Finish().CopyTo(inner);
         Span<byte> outer = stackalloc byte[Hmac256.OuterBytes];
-        for (var i = 0; i < _count; i++)
+        for (var i = 0; i < nonces.Length; i++)
         {
-            Hmac256.WriteOuter(_gathered[i].Nonce, inner[i], outer);
+            Hmac256.WriteOuter(nonces[i], inner[i], outer);
             _batch.Add(outer);
         }
-        var hashes = _batch.Finish();
-        for (var i = 0; i < _count; i++) leaves[_gathered[i].Position] = hashes[i];
-        _count = 0;
+        return _batch.Finish();
     }
 
     public static void WriteMessage(long value, int position, Span<byte> message)

@@ -9,12 +9,13 @@ namespace Bitcache.Core.Audit;
 /// on their ways. It says "sats" where these are msat, and needs two leaves at least.</summary>
 internal static class LiabilityCsv
 {
-    public const string HeightMark = "block_height:";
+    public static ReadOnlySpan<byte> HeightLabel => "block_height"u8;
 
     public static void Write(uint height, SumTree tree, ByteSink sink)
     {
         var rows = new RowWriter(sink);
-        rows.Text(HeightMark);
+        rows.Bytes(HeightLabel);
+        rows.Character(':');
         rows.Number(height);
         rows.Character('\n');
         for (var row = tree.Height; row >= 0; row--)

@@ -107,9 +107,11 @@ public sealed class LiabilityTree
     private Hash256[] HashLeaves()
     {
         var hashes = TableMemory.AllocateAnyContent<Hash256>(_plan.Values.Length);
-        var (batch, leaves) = (new Sha256Batch(), new LeafBatch(hashes));
+        var (batch, leaves) = (new Sha256Batch(), new LeafBatch());
         Span<Hash256> nonces = stackalloc Hash256[Sha256Batch.Count];
         Span<ulong> numbers = stackalloc ulong[Sha256Batch.Count];
+        Span<int> gathered = stackalloc int[LeafBatch.Count];
+        var count = 0;
         for (var first = 0; first < _accounts.Count; first += Sha256Batch.Count)
         {
             var wallets = _accounts.Wallets[first..Math.Min(first + Sha256Batch.Count, _accounts.Count)];
@@ -119,10 +121,23 @@ public sealed class LiabilityTree
             LiabilitySeed.Nonces(own, Height, numbers, own, batch);
             for (var i = 0; i < wallets.Length; i++)
             {
-                foreach (var position in _plan.PositionsOf(first + i)) leaves.Add(own[i], _plan.Values[position], position);
+                foreach (var position in _plan.PositionsOf(first + i))
+                {
+                    leaves.Add(own[i], _plan.Values[position], position);
+                    gathered[count++] = position;
+                    if (leaves.IsFull) count = Scatter(leaves.Finish(), gathered, hashes);
+                }
             }
         }
-        leaves.Finish();
+        Scatter(leaves.Finish(), gathered, hashes);
         return hashes;
+    }
+
+    /// <summary>Puts leaves to their places.</summary>
+    /// <returns>How many are left.</returns>
+    private static int Scatter(ReadOnlySpan<Hash256> leaves, ReadOnlySpan<int> positions, Hash256[] hashes)
+    {
+        for (var i = 0; i < leaves.Length; i++) hashes[positions[i]] = leaves[i];
+        return 0;
     }
 }
