@@ -42,7 +42,17 @@ internal sealed class RowWriter(ByteSink sink)
         _length++;
     }
 
-    public void Text(string text) => _length += Encoding.UTF8.GetBytes(text, Room());
+    public void Bytes(ReadOnlySpan<byte> bytes)
+    {
+        bytes.CopyTo(Room());
+        _length += bytes.Length;
+    }
+
+    public void Text(string text)
+    {
+        var written = Encoding.UTF8.GetBytes(text, Room());
+        _length += written;
+    }
 
     public void Finish()
     {

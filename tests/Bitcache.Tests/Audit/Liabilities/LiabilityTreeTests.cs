@@ -107,6 +107,17 @@ public sealed class LiabilityTreeTests
     }
 
     [Fact]
+    public void Files_longer_than_a_buffer_have_whole_lines()
+    {
+        var tree = SampleBalances.Tree(SampleBalances.Many);
+        var keys = SampleBalances.Text(tree.WriteKeys).TrimEnd('\n').Split('\n');
+        Assert.Equal(1 + SampleBalances.Many.Count(b => b.Value > 0), keys.Length);
+        Assert.All(keys.Skip(1), line => Assert.Matches("^bcw1[0-9a-z]{32},[0-9a-f]{64}$", line));
+        var rows = SampleBalances.Text(tree.WriteAllocation).TrimEnd('\n').Split('\n');
+        Assert.All(rows.Skip(1), line => Assert.Matches("^bcw1[0-9a-z]{32},[0-9]+,[0-9]+,[0-9]+:[0-9]+(;[0-9]+:[0-9]+)*$", line));
+    }
+
+    [Fact]
     public void Another_epoch_or_another_seed_arranges_the_same_balances_otherwise()
     {
         var first = SampleBalances.Tree(SampleBalances.Many);
