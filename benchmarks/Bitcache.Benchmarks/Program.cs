@@ -127,9 +127,20 @@ bitcoin.SetAction(async (parsed, stop) =>
     result.Print(parsed.GetValue(json));
 });
 
+var liabilityWallets = new Option<int>("--wallets") { Description = "Wallets that are owed something", DefaultValueFactory = _ => 5_000_000 };
+var liabilities = new Command("liabilities", "Seconds from the balances of an epoch to the tree of liabilities and its published file")
+{
+    liabilityWallets,
+};
+liabilities.SetAction((parsed, _) =>
+{
+    LiabilitiesBench.Run(new LiabilitiesBenchOptions(parsed.GetValue(liabilityWallets), parsed.GetValue(runs), parsed.GetValue(folder)!)).Print(parsed.GetValue(json));
+    return Task.CompletedTask;
+});
+
 var root = new RootCommand("Bitcache benchmarks. Figures are of this machine, beside floors and peers measured in the same run.")
 {
-    json, runs, seconds, folder, engine, http, peers, recovery, history, snapshot, bitcoin, micro, EmptyEndpoint.Create(),
+    json, runs, seconds, folder, engine, http, peers, recovery, history, snapshot, bitcoin, liabilities, micro, EmptyEndpoint.Create(),
 };
 using var signals = new StopSignals();
 // Signals are ours: the library would end a benchmark before it has removed what it started.
