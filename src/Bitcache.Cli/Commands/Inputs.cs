@@ -34,6 +34,20 @@ internal static class Inputs
         CustomParser = ReadWallet,
     };
 
+    public static Option<WalletId?> OptionalWallet(string description) => new("--wallet")
+    {
+        Description = description,
+        HelpName = "bcw1…",
+        CustomParser = result => ReadWallet(result),
+    };
+
+    public static Option<Hash256?> Hash(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "hex",
+        CustomParser = result => Read<Hash256>(result, Hash256.TryParse, "is not 32 bytes in hex"),
+    };
+
     public static Option<OperationId?> Id() => new("--id")
     {
         Description = "The id of an earlier attempt whose outcome is unknown: the same id does nothing twice. Without it a new one is made.",

@@ -1,8 +1,9 @@
-// `bitcache verify`: a receipt against what the auditor brings along, without the server.
+// `bitcache verify`: a receipt, a balance or the statement of an epoch against what the auditor brings along, without the server.
 
 using System.CommandLine;
 using System.Text.Json;
 using Bitcache.Cli.Verify;
+using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Bitcoin;
@@ -13,12 +14,12 @@ internal static class VerifyCommand
 {
     private static readonly Argument<FileInfo> Leaf = new("file")
     {
-        Description = "The receipt, x.leaf; x.leaf.tlog-proof and x.leaf.ots are found beside it.",
+        Description = "The receipt, the balance or an epoch's close.leaf; x.leaf.tlog-proof and x.leaf.ots are found beside x.leaf.",
     };
 
     private static readonly Option<FileInfo> PinsFile = new("--pins")
     {
-        Description = "The log's pins, as you wrote them down; without it, and without --vkey, pins.json beside the receipt.",
+        Description = "The log's pins, as you wrote them down; without it, and without --vkey, pins.json beside the file.",
         HelpName = "file",
     };
 
@@ -28,13 +29,15 @@ internal static class VerifyCommand
     private static readonly Option<FileInfo> Headers = new("--headers") { Description = "A JSON file of heights and headers in hex.", HelpName = "file" };
     private static readonly Option<Uri> Node = Inputs.Url("--node", "The RPC address of a node that you trust; with --cookie.");
     private static readonly Option<FileInfo> Cookie = new("--cookie") { Description = "That node's .cookie file.", HelpName = "file" };
+    private static readonly Option<WalletId?> Wallet = Inputs.OptionalWallet("Whose balance it must be; with --key.");
+    private static readonly Option<Hash256?> Key = Inputs.Hash("--key", "The wallet's key, which its owner got once: the leaf is computed from it; with --wallet.");
     private static readonly Option<bool> AsJson = new("--json") { Description = "Print the result as one JSON object." };
 
     public static Command Create()
     {
-        var command = new Command("verify", "Check a receipt offline. Exit code 0 only if everything that was given holds.")
+        var command = new Command("verify", "Check a receipt, a balance or the close of an epoch offline. Exit code 0 only if everything that was given holds.")
         {
-            Leaf, PinsFile, Vkey, Header, Height, Headers, Node, Cookie, AsJson,
+            Leaf, PinsFile, Vkey, Header, Height, Headers, Node, Cookie, Wallet, Key, AsJson,
         };
         command.Validators.Add(result =>
         {
@@ -44,6 +47,7 @@ internal static class VerifyCommand
             if (Has(Header) != Has(Height)) result.AddError("--header and --height go together.");
             if (result.GetValue(Header) is { } hex && !HeaderSources.TryParseHeader(hex, out _)) result.AddError($"--header: {HeaderSources.HeaderForm}.");
             if (Has(Node) != Has(Cookie)) result.AddError("--node and --cookie go together.");
+            if (Has(Wallet) != Has(Key)) result.AddError("--wallet and --key go together.");
             if (new[] { Has(Header), Has(Headers), Has(Node) }.Count(given => given) > 1) result.AddError("Give one of --header, --headers and --node.");
         });
         command.SetAction(RunAsync);
@@ -54,8 +58,9 @@ internal static class VerifyCommand
     {
         var output = parsed.InvocationConfiguration.Output;
         var leaf = parsed.GetRequiredValue(Leaf).FullName;
-        if (!File.Exists(leaf)) throw new CommandFailedException($"there is no receipt {leaf}");
+        if (!File.Exists(leaf)) throw new CommandFailedException($"there is no file {leaf}");
         var (trusted, unchecked_) = Trust(parsed, leaf);
+        if (parsed.GetValue(Wallet) is { } wallet && parsed.GetValue(Key) is { } key) trusted = trusted with { Owner = new BalanceOwner(wallet, key) };
         var receipt = await ReceiptCheck.RunAsync(leaf, trusted, cancel);
         if (unchecked_ is not null && receipt.Verdict != ReceiptVerdict.Invalid)
             receipt = receipt with { Steps = [.. receipt.Steps, new ReceiptStep(StepOutcome.NotChecked, unchecked_)] };
@@ -73,7 +78,7 @@ internal static class VerifyCommand
         var pins = ReadPins(named ?? ReceiptFolder.PinsBeside(leaf));
         return (
             new Trusted(pins.Key, pins, Source(parsed, pins.Network)),
-            named is null ? $"the pins are those beside the receipt: compare them with the ones that you wrote down ({pins.Key})" : null);
+            named is null ? $"the pins are those beside the file: compare them with the ones that you wrote down ({pins.Key})" : null);
     }
 
     private static Pins ReadPins(string path)
@@ -107,13 +112,27 @@ internal static class VerifyCommand
         foreach (var step in receipt.Steps) output.WriteLine($"{Mark(step.Outcome),-13}{step.Text}");
         output.WriteLine(receipt.Verdict switch
         {
-            ReceiptVerdict.Invalid => "INVALID: trust nothing of this receipt",
-            ReceiptVerdict.LoggedOnly => "logged: the operator signed a log that holds the statement; no block was checked",
-            ReceiptVerdict.AnchoredInBlock => $"anchored: the statement is fixed in the Bitcoin block whose header {headerSource}",
+            ReceiptVerdict.Invalid => $"INVALID: trust nothing of this {Name(receipt.Kind)}",
+            ReceiptVerdict.LoggedOnly => $"logged: the operator signed a log that holds {What(receipt.Kind)}; no block was checked",
+            ReceiptVerdict.AnchoredInBlock => $"anchored: {What(receipt.Kind)} is fixed in the Bitcoin block whose header {headerSource}",
         });
         if (canBeAnchored && receipt.Verdict == ReceiptVerdict.LoggedOnly)
             output.WriteLine("to check the block, give --node URL --cookie FILE, or --header (`bitcoin-cli getblockheader HASH false`) and --height");
     }
+
+    private static string Name(ProofKind kind) => kind switch
+    {
+        ProofKind.Receipt => "receipt",
+        ProofKind.Balance => "balance",
+        ProofKind.Epoch => "epoch",
+    };
+
+    private static string What(ProofKind kind) => kind switch
+    {
+        ProofKind.Receipt => "the statement",
+        ProofKind.Balance => "the total that the balance is counted in",
+        ProofKind.Epoch => "what was stated at the close of the epoch",
+    };
 
     private static string Mark(StepOutcome outcome) => outcome switch
     {
@@ -128,6 +147,7 @@ internal static class VerifyCommand
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartObject();
+            json.WriteString("kind", Name(receipt.Kind));
             json.WriteBoolean("holds", receipt.Holds);
             json.WriteString("verdict", receipt.Verdict switch
             {

@@ -1,14 +1,20 @@
-// A statement of the log in words: what a receipt proves.
+// A statement of the log in words: what a receipt or a balance proves.
 
 using Bitcache.Core;
+using Bitcache.Core.Audit;
 using Bitcache.Server.Api;
 
 namespace Bitcache.Cli.Verify;
 
 internal static class StatementText
 {
+    public static string Describe(BalanceProof balance, EpochStatement statement) =>
+        $"at the close of epoch {statement.Epoch} the operator owed {Bits(balance.Value)} of {Bits(statement.Total)} in all";
+
     public static string Describe(ReadOnlySpan<byte> statement)
     {
+        if (EpochStatement.TryReadEntry(statement, out var close))
+            return $"epoch {close.Epoch} was closed: {Bits(close.Total)} owed, as of block {close.Height}, {close.Block}";
         try
         {
             var entry = Entry.ReadStatement(statement);

@@ -34,7 +34,7 @@ public sealed class VerifyTests : IDisposable
         Assert.Equal(0, run.ExitCode);
         Assert.Contains("anchored: the statement is fixed in the Bitcoin block", run.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("FAILED", run.Output, StringComparison.Ordinal);
-        Assert.DoesNotContain("beside the receipt", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("beside the file", run.Output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -52,17 +52,17 @@ public sealed class VerifyTests : IDisposable
 
         Assert.Equal(0, run.ExitCode);
         Assert.Contains("not checked  no block header was given", run.Output, StringComparison.Ordinal);
-        Assert.Contains("not checked  the pins are those beside the receipt", run.Output, StringComparison.Ordinal);
+        Assert.Contains("not checked  the pins are those beside the file", run.Output, StringComparison.Ordinal);
         Assert.Contains("logged: the operator signed", run.Output, StringComparison.Ordinal);
         Assert.Contains("give --node URL --cookie FILE, or --header (`bitcoin-cli getblockheader HASH false`) and --height", run.Output, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task A_receipt_that_is_not_there_is_named()
+    public async Task A_file_that_is_not_there_is_named()
     {
         var run = await CommandLineRun.OfAsync("verify", "/nope.leaf");
 
-        Assert.Equal((1, "bitcache: there is no receipt /nope.leaf"), (run.ExitCode, run.Error.TrimEnd()));
+        Assert.Equal((1, "bitcache: there is no file /nope.leaf"), (run.ExitCode, run.Error.TrimEnd()));
     }
 
     [Fact]

@@ -10,7 +10,7 @@ namespace Bitcache.Tests.Audit.Liabilities;
 
 internal sealed class SampleBalance
 {
-    private const int CutSize = 4;
+    private const int CutSize = 1;
 
     // The choices.
     public Dictionary<WalletId, long> Balances { get; init; } = SampleBalances.Few;
@@ -20,6 +20,8 @@ internal sealed class SampleBalance
     public Func<BalanceProof, BalanceProof> Proving { get; init; } = proof => proof;
     /// <summary>How many leaves the log had when it was anchored.</summary>
     public int AnchoredSize { get; init; } = 9;
+    /// <summary>Of the statement.</summary>
+    public int Index { get; init; } = 5;
 
     // What follows from them.
     public LiabilityTree Tree { get; private set; } = null!;
@@ -44,9 +46,9 @@ internal sealed class SampleBalance
         Tree = SampleBalances.Tree(Balances);
         Proof = Proving(Tree.ProofsOf(Wallet)[Chunk]);
         Statement = Stating(new EpochStatement(
-            3, CutSize, Tree.Height, new BlockHash(Hash256.Read(SHA256.HashData("block"u8))), Tree.Root, Tree.Total,
+            3, Math.Max(CutSize, Index - 1), Tree.Height, new BlockHash(Hash256.Read(SHA256.HashData("block"u8))), Tree.Root, Tree.Total,
             Hash256.Read(SHA256.HashData("withdrawals"u8)), Hash256.Read(SHA256.HashData("reserves"u8))));
-        Close = new SampleReceipt { Statement = EntryOf(Statement), AnchoredSize = AnchoredSize }.Make();
+        Close = new SampleReceipt { Statement = EntryOf(Statement), Index = Index, CheckpointSize = Index + 6, AnchoredSize = AnchoredSize }.Make();
         return this;
     }
 

@@ -1,0 +1,65 @@
+// The files of an epoch beside its statement, held against what that says of them.
+
+using System.Globalization;
+using System.Security.Cryptography;
+using Bitcache.Core;
+using Bitcache.Core.Audit;
+
+namespace Bitcache.Cli.Verify;
+
+internal static class EpochFiles
+{
+    private const string LiabilitiesName = "liabilities.csv";
+    private const string WithdrawalsName = "withdrawals.csv";
+    private const string ReservesName = "reserves.json";
+    private const int PieceBytes = 1 << 20;
+
+    /// <exception cref="CommandFailedException">A file is there and cannot be read.</exception>
+    public static async Task<IReadOnlyList<ReceiptStep>> CheckAsync(string folder, EpochStatement statement, CancellationToken cancel)
+    {
+        try
+        {
+            return
+            [
+                await CheckLiabilitiesAsync(Path.Combine(folder, LiabilitiesName), statement, cancel),
+                await CheckHashAsync(Path.Combine(folder, WithdrawalsName), statement.WithdrawalsHash, cancel),
+                await CheckHashAsync(Path.Combine(folder, ReservesName), statement.ReservesHash, cancel),
+            ];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandFailedException($"a file of the epoch cannot be read: {e.Message}");
+        }
+    }
+
+    private static async Task<ReceiptStep> CheckLiabilitiesAsync(string path, EpochStatement statement, CancellationToken cancel)
+    {
+        if (!File.Exists(path)) return Missing(LiabilitiesName);
+        var reader = new LiabilityCsvReader();
+        await using (var file = File.OpenRead(path))
+        {
+            var piece = new byte[PieceBytes];
+            while (await file.ReadAsync(piece, cancel) is var count and > 0 && reader.Add(piece.AsSpan(0, count)))
+            {
+            }
+        }
+        if (reader.Finish() is not { } tree) return Failed($"{LiabilitiesName} does not hold: {reader.Finding!.Text}");
+        if (tree.Root.Hash != statement.LiabilitiesRoot || tree.Root.Sum != statement.Total || tree.Height != statement.Height)
+            return Failed($"{LiabilitiesName} is another tree: it comes to {tree.Root.Sum} under the root {tree.Root.Hash} at height {tree.Height}");
+        return Passed(string.Create(CultureInfo.InvariantCulture, $"{LiabilitiesName} has {tree.Leaves} leaves; all hashes and sums were computed anew and come to that root and total"));
+    }
+
+    private static async Task<ReceiptStep> CheckHashAsync(string path, Hash256 expected, CancellationToken cancel)
+    {
+        var name = Path.GetFileName(path);
+        if (!File.Exists(path)) return Missing(name);
+        await using var file = File.OpenRead(path);
+        return Hash256.Read(await SHA256.HashDataAsync(file, cancel)) == expected
+            ? Passed($"{name} is the file whose hash was stated")
+            : Failed($"{name} is not the file whose hash was stated, {expected}");
+    }
+
+    private static ReceiptStep Missing(string name) => new(StepOutcome.NotChecked, $"{name} is not beside the statement");
+    private static ReceiptStep Passed(string text) => new(StepOutcome.Passed, text);
+    private static ReceiptStep Failed(string text) => new(StepOutcome.Failed, text);
+}
