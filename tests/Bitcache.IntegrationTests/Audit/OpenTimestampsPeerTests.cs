@@ -3,6 +3,7 @@
 
 using Bitcache.Core.Audit;
 using Bitcache.Tests.Audit;
+using Bitcache.Tests.Audit.Liabilities;
 
 namespace Bitcache.IntegrationTests.Audit;
 
@@ -30,5 +31,23 @@ public sealed class OpenTimestampsPeerTests : IDisposable
         Assert.Equal(SampleReceipt.BlockTime, answer.GetProperty("time").GetInt64());
         Assert.Equal(timestamp.Length, answer.GetProperty("bytes").GetInt32());
         Assert.Empty(answer.GetProperty("unnoticed").EnumerateArray());
+    }
+
+    [Theory]
+    [InlineData(0, 9)]
+    [InlineData(299, 300)]
+    public async Task So_it_does_with_balances_and_with_the_close_of_their_epoch(int index, int anchoredSize)
+    {
+        var balance = new SampleBalance { Index = index, AnchoredSize = anchoredSize }.Make();
+        var close = balance.Close;
+        foreach (var (leaf, timestamp) in new[] { (balance.Proof.ToFile(), balance.Timestamp), (close.Leaf, close.Timestamp) })
+        {
+            var answer = await OpenTimestampsPeer.AskAsync(_folder.FullName, leaf, timestamp, close.Header);
+
+            Assert.Equal(close.Height, answer.GetProperty("height").GetInt32());
+            Assert.Equal(close.Block.MerkleRoot().ToString(), answer.GetProperty("root").GetString());
+            Assert.Equal(timestamp.Length, answer.GetProperty("bytes").GetInt32());
+            Assert.Empty(answer.GetProperty("unnoticed").EnumerateArray());
+        }
     }
 }
