@@ -26,6 +26,8 @@ public static class Limits
     /// <summary>The tiles of the log give an entry's length in 16 bits.</summary>
     public const int StatementBytesMax = 65_535;
     public const int OriginBytesMax = 128;
+    /// <summary>Epochs whose balances are kept at once while their books are being closed.</summary>
+    public const int EpochsKeptMax = 4;
     public const int PartitionsMax = 4_096;
     /// <summary>Partitions that one process runs: each has five threads (owner, sync, snapshots, upkeep, reserve), and two
     /// batches and a frame in about 17 MB.</summary>

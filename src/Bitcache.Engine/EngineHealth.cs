@@ -34,6 +34,9 @@ public sealed record EngineHealth(
     public string? AnchorAlarm { get; init; }
 
     public required WalletsHealth WalletsHealth { get; init; }
+
+    /// <summary>How far the books of epochs are.</summary>
+    public required BooksHealth Books { get; init; }
 }
 
 /// <param name="Partition">Families are numbered there.</param>

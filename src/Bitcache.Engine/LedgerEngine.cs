@@ -105,16 +105,21 @@ public sealed class LedgerEngine : IAsyncDisposable
             recovered = Recover(settings, files, mark, logger);
             var genesis = recovered[0].Ledger.Genesis;
             var key = CheckpointKey.Open(files, keys, settings.Origin, mayCreate: genesis is null);
-            if (genesis is not null) CheckIdentity(settings, genesis, key);
+            // Ledgers of before have no fingerprint of this one, and make it when they first need it.
+            var liabilities = LiabilityKey.Open(files, keys, mayCreate: genesis is null || genesis.Keys.All(k => k.Purpose != KeyPurpose.Liabilities));
+            if (genesis is not null) CheckIdentity(settings, genesis, key, liabilities);
 
             partitions = Begin(settings, recovered, time, logger, fatal);
-            await WriteGenesisAsync(settings, recovered, partitions, node, key, logger, cancel);
+            await WriteGenesisAsync(settings, recovered, partitions, node, [key.Fingerprint, liabilities.Fingerprint], logger, cancel);
             log = new LogKeeper(partitions, key, mark, files, Path.Combine(settings.DataFolder, "log"));
             await log.ResumeAsync();
             var gate = new NodeGate(node, settings.Network.ChainName(), settings.Network.GenesisBlock());
             var failover = nodes is { All.Count: > 1 } ? new NodeFailover(nodes, partitions, settings, logger) : null;
             var addresses = new AddressAllocator(partitions, node, settings, logger);
-            var settlement = new SettlementLoop(partitions, log, node, gate, addresses, settings, time, logger, fatal, failover);
+            var cold = new ColdWallet(node, settings);
+            var books = new EpochBooks(
+                partitions, node, log, cold, liabilities, new EpochFolder(files, Path.Combine(settings.DataFolder, "epochs")), settings, time, logger);
+            var settlement = new SettlementLoop(partitions, log, node, gate, addresses, cold, books, settings, time, logger, fatal, failover);
             settlement.Start();
             return new LedgerEngine(settings, folder, partitions, key, log, settlement, addresses, node, Listen(nodes, settlement, logger), time)
             {
@@ -254,6 +259,7 @@ public sealed class LedgerEngine : IAsyncDisposable
             SettlementStop = stop,
             AnchorAlarm = _settlement.AnchorAlarm,
             WalletsHealth = _settlement.Wallets,
+            Books = _settlement.Books,
         };
     }
 
@@ -293,7 +299,7 @@ public sealed class LedgerEngine : IAsyncDisposable
                     ArchiveAfterSegments = settings.ArchiveAfterSegments,
                 };
                 recovered.Add(LedgerRecovery.Open(
-                    files, settings.DataFolder, layout, policy, ClientIds.DrawSecret(), logger, found => Accept(found, settings, mark)));
+                    files, settings.DataFolder, layout, policy, ClientIds.DrawSecret(), logger, found => Accept(found, settings, mark), keepsBalances: true));
                 if (recovered[^1].Ledger is { Genesis: not null } ledger)
                     logger.LedgerRecovered(number, ledger.NextSequence, ledger.WalletCount, ledger.Time, watch.ElapsedMilliseconds);
             }
@@ -353,7 +359,7 @@ public sealed class LedgerEngine : IAsyncDisposable
         return new PartitionSet(partitions, courier);
     }
 
-    private static void CheckIdentity(EngineSettings settings, Genesis genesis, CheckpointKey key)
+    private static void CheckIdentity(EngineSettings settings, Genesis genesis, CheckpointKey key, LiabilityKey liabilities)
     {
         var problems = new List<string>();
         if (genesis.Origin != settings.Origin)
@@ -362,20 +368,22 @@ public sealed class LedgerEngine : IAsyncDisposable
             problems.Add($"the ledger in {settings.DataFolder} is on {(BitcoinNetwork)genesis.Network}, the settings say network {settings.Network}");
         if (!genesis.Keys.Contains(key.Fingerprint))
             problems.Add("the checkpoint key is not the one that this ledger began with: restore that one from its backup");
+        if (genesis.Keys.Any(k => k.Purpose == KeyPurpose.Liabilities && k != liabilities.Fingerprint))
+            problems.Add("the key of the liabilities is not the one that this ledger began with: restore that one from its backup");
         if (problems.Count > 0) throw new SettingsException(problems);
     }
 
     /// <summary>Begins a new ledger. The first partition's genesis entry says what it is; the others have the same, and those
     /// that lack it because the process ended in between, get it now.</summary>
     private static async Task WriteGenesisAsync(
-        EngineSettings settings, RecoveredLedger[] recovered, PartitionSet partitions, IBitcoinNode node, CheckpointKey key, ILogger logger, CancellationToken cancel)
+        EngineSettings settings, RecoveredLedger[] recovered, PartitionSet partitions, IBitcoinNode node, KeyFingerprint[] keys, ILogger logger, CancellationToken cancel)
     {
         if (recovered[0].Ledger.Genesis is not { } genesis)
         {
             await EnsureWalletAsync(node, cancel);
             var script = await FreshScriptAsync(node, settings.Network, cancel);
             genesis = new Genesis(
-                settings.Origin, (byte)settings.Network, settings.Partitions, ClientIds.NextWallet(0, settings.Partitions), script, [key.Fingerprint]);
+                settings.Origin, (byte)settings.Network, settings.Partitions, ClientIds.NextWallet(0, settings.Partitions), script, keys);
             await partitions.First.SubmitAsync(genesis);
             logger.LedgerBegun(settings.Origin, settings.Network, script);
         }

@@ -177,6 +177,12 @@ internal static partial class LogMessages
     [LoggerMessage(1303, LogLevel.Information, "The Bitcoin node answers again at height {Height}")]
     public static partial void NodeOpen(this ILogger log, int height);
 
+    [LoggerMessage(1306, LogLevel.Information, "The books of epoch {Epoch} are closed: {Total} are owed, {Reserves} are there, at block {Height}")]
+    public static partial void EpochStated(this ILogger log, long epoch, Msat total, Sats reserves, uint height);
+
+    [LoggerMessage(1307, LogLevel.Warning, "Nothing is stated about epoch {Epoch}, and another one follows: {Reason}")]
+    public static partial void EpochWithoutStatement(this ILogger log, long epoch, string reason);
+
     [LoggerMessage(1304, LogLevel.Error,
         "Reserves of {Reserves} are below liabilities of {Liabilities}: withdrawals stop until the hot wallet is topped up")]
     public static partial void ReservesShort(this ILogger log, Msat reserves, Msat liabilities);
@@ -201,13 +207,13 @@ internal static partial class LogMessages
     [LoggerMessage(1305, LogLevel.Error, "The operator's wallet cannot hold the fee cap of {Cap}: top it up, or nothing is anchored or withdrawn")]
     public static partial void OperatorFundsLow(this ILogger log, Sats cap);
 
-    [LoggerMessage(1320, LogLevel.Warning, "Node {Node} is used from now on: {Before} did not serve: {Reason}")]
+    [LoggerMessage(1340, LogLevel.Warning, "Node {Node} is used from now on: {Before} did not serve: {Reason}")]
     public static partial void NodeChanged(this ILogger log, string node, string before, string reason);
 
-    [LoggerMessage(1321, LogLevel.Warning, "Node {Node} could not take over now: {Reason}")]
+    [LoggerMessage(1341, LogLevel.Warning, "Node {Node} could not take over now: {Reason}")]
     public static partial void StandbyUnfit(this ILogger log, string node, string reason);
 
-    [LoggerMessage(1322, LogLevel.Information, "Node {Node} could take over")]
+    [LoggerMessage(1342, LogLevel.Information, "Node {Node} could take over")]
     public static partial void StandbyFit(this ILogger log, string node);
 
     [LoggerMessage(1330, LogLevel.Information, "Blocks are announced by {Endpoint}")]

@@ -1,4 +1,5 @@
 using Bitcache.Core;
+using Bitcache.Core.Audit;
 
 namespace Bitcache.Simulation;
 
@@ -77,6 +78,8 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
                 return new MarkRescan(model.Rescan ?? (uint)random.Next(100), Done: random.Next(2) == 0);
             case 10:
                 return new MoveCursor(++_height, Block((int)_height));
+            case 12 when model.Epochs > model.Stated:
+                return new StateEpoch(new EpochStatement(model.Epochs, oracle.Next, _height, Block(0), default, new Msat(random.Next(1_000)), default, default));
             default:
                 return new LogCut((_lastCut?.Round ?? 0) + 1, [oracle.Next - 1]);
         }

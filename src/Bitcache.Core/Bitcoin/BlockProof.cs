@@ -11,15 +11,23 @@ public sealed record BlockProof(Txid Txid, int Position, IReadOnlyList<Hash256> 
     public static BlockProof Build(IReadOnlyList<Txid> block, Txid txid)
     {
         var position = Enumerable.Range(0, block.Count).FirstOrDefault(i => block[i] == txid, -1);
-        if (position < 0) throw new ArgumentException($"transaction {txid} is not in the block", nameof(txid));
-        var siblings = new List<Hash256>();
+        return position >= 0
+            ? BuildAll(block, [position])[0]
+            : throw new ArgumentException($"transaction {txid} is not in the block", nameof(txid));
+    }
+
+    /// <summary>The same for several, for which the tree is hashed once.</summary>
+    /// <param name="positions">Of the transactions that are to be proven.</param>
+    public static IReadOnlyList<BlockProof> BuildAll(IReadOnlyList<Txid> block, IReadOnlyList<int> positions)
+    {
+        var siblings = positions.Select(_ => new List<Hash256>()).ToArray();
         var row = block.Select(t => t.Hash).ToArray();
-        for (var i = position; row.Length > 1; i /= 2)
+        for (var height = 0; row.Length > 1; height++)
         {
-            siblings.Add(row[Math.Min(i ^ 1, row.Length - 1)]);
+            for (var i = 0; i < siblings.Length; i++) siblings[i].Add(row[Math.Min((positions[i] >> height) ^ 1, row.Length - 1)]);
             row = NextRow(row);
         }
-        return new BlockProof(txid, position, siblings);
+        return [.. positions.Zip(siblings, (position, path) => new BlockProof(block[position], position, path))];
     }
 
     /// <summary>The Merkle root of a block with these transactions.</summary>

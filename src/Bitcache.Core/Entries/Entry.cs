@@ -274,6 +274,7 @@ public sealed partial record Entry(
             EntryType.FamilyArchived => ReadArchiveFamily(ref reader, ref rest, leafOnly),
             EntryType.LogCut => LogCut.Read(ref reader),
             EntryType.EpochCut => EpochCut.Read(ref reader),
+            EntryType.EpochStated => StateEpoch.Read(ref reader),
             EntryType.FloorRaised => RaiseFloor.Read(ref reader),
             EntryType.ClockConfirmed => new ConfirmClock(),
             EntryType.FreezeSet => SetFrozen.Read(ref reader),

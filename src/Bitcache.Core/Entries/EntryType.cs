@@ -74,5 +74,7 @@ public enum EntryType : byte
     FamilyArchived = 54,
     /// <summary>The operator said what became of a deposit that was frozen.</summary>
     DepositSettled = 55,
+    /// <summary>The books of an epoch were closed: what is owed and what there is, at a block.</summary>
+    EpochStated = 56,
 }
 #pragma warning restore CA1027

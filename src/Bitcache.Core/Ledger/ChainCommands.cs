@@ -1,5 +1,7 @@
 // Commands that come from watching and using the Bitcoin chain, and the cuts that make the log and the epochs.
 
+using Bitcache.Core.Audit;
+
 namespace Bitcache.Core;
 
 /// <summary>Where a deposit stands. Written to disk: never renumber.</summary>
@@ -282,4 +284,15 @@ public sealed record EpochCut(OperationId Id, long Epoch) : ClientCommand(Id)
     }
 
     public static EpochCut Read(ref ByteReader body) => new(body.Id(), body.I64());
+}
+
+/// <summary>Closes the books of an epoch: what is owed, what there is, and at which block. In the first partition, behind the
+/// cuts of all.</summary>
+public sealed record StateEpoch(EpochStatement Statement) : Command
+{
+    public override void WriteBody(ref ByteWriter writer) => writer.Raw(Statement.ToArray());
+
+    public static StateEpoch Read(ref ByteReader body) => EpochStatement.TryRead(body.Take(EpochStatement.Bytes), out var statement)
+        ? new StateEpoch(statement)
+        : throw new FormatException("an epoch's statement that is none");
 }

@@ -12,6 +12,9 @@ internal static class ChainRows
     /// <summary>Beside an address's purpose: where it comes from follows at the end.</summary>
     private const byte HasOrigin = 1 << 7;
 
+    /// <summary>Beside an epoch's number, which is small: its statement and where that stands follow at the end.</summary>
+    private const long HasStatement = 1L << 62;
+
     public static RowFormat<DepositAddress> Addresses { get; } = new(StateSection.Addresses, WriteAddress, ReadAddress);
     public static RowFormat<Deposit> Deposits { get; } = new(StateSection.Deposits, WriteDeposit, ReadDeposit);
     public static RowFormat<Withdrawal> Withdrawals { get; } = new(StateSection.Withdrawals, WriteWithdrawal, ReadWithdrawal);
@@ -126,16 +129,23 @@ internal static class ChainRows
     private static void WriteEpoch(StateWriter writer, Epoch epoch)
     {
         var row = writer.Begin(RowBytesMax);
-        row.I64(epoch.Number);
+        row.I64(epoch.Number | (epoch.Statement is null ? 0 : HasStatement));
         row.Time(epoch.Closed);
         row.I64(epoch.Entries);
+        if (epoch.Statement is { } statement)
+        {
+            row.Raw(statement.ToArray());
+            row.I64(epoch.Stated);
+        }
         writer.End(row);
     }
 
     private static Epoch ReadEpoch(StateReader reader)
     {
         var row = reader.Begin();
-        var epoch = new Epoch(row.I64(), row.Time(), row.I64());
+        var number = row.I64();
+        var epoch = new Epoch(number & ~HasStatement, row.Time(), row.I64());
+        if ((number & HasStatement) != 0) epoch = epoch with { Statement = StateEpoch.Read(ref row).Statement, Stated = row.I64() };
         reader.End(row);
         return epoch;
     }

@@ -1,5 +1,7 @@
 // What the ledger knows of the chain. Immutable records: whoever reads one holds a consistent picture.
 
+using Bitcache.Core.Audit;
+
 namespace Bitcache.Core;
 
 /// <param name="Origin">Null for an address that the node chose.</param>
@@ -153,6 +155,13 @@ public sealed record Family(
 
 /// <summary>A closed epoch.</summary>
 /// <param name="Entries">Of this partition, through the epoch's cut. With one partition the log has this size there.</param>
-public sealed record Epoch(long Number, UnixTime Closed, long Entries);
+public sealed record Epoch(long Number, UnixTime Closed, long Entries)
+{
+    /// <summary>What was stated about it; null while nothing was, and for ever where it could not be.</summary>
+    public EpochStatement? Statement { get; init; }
+
+    /// <summary>The sequence of the entry that states it.</summary>
+    public long Stated { get; init; }
+}
 
 public sealed record ChainCursor(uint Height, BlockHash Block);

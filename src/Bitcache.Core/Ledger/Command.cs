@@ -102,6 +102,8 @@ public sealed record Genesis(
 public enum KeyPurpose : byte
 {
     Checkpoint = 1,
+    /// <summary>The secret that the trees of liabilities are arranged by.</summary>
+    Liabilities = 2,
 }
 
 public readonly record struct KeyFingerprint(KeyPurpose Purpose, Hash256 Sha256);

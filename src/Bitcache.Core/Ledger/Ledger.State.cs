@@ -77,6 +77,7 @@ public sealed partial class Ledger
             foreach (var (_, raw) in family.Transactions) NoteChange(family, raw);
             _change.UnionWith(family.Change);
         }
+        LastStatedEpoch = _epochs.LastOrDefault(epoch => epoch.Statement is not null);
         for (var place = 0; place < _deposits.Count; place++) Index(_deposits.At(place), place);
         for (var number = 1; number <= _spending.Count; number++) _wallets[_spending.Peek(number).Wallet].Spending = number;
         CheckEveryBalance();

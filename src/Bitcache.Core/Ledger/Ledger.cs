@@ -96,6 +96,7 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
             StopSettlement c => ApplyStopSettlement(c, context, record),
             LogCut c => ApplyLogCut(c, context, record),
             EpochCut c => ApplyEpochCut(c, context, record),
+            StateEpoch c => ApplyStateEpoch(c, context, record),
             RaiseFloor c => ApplyRaiseFloor(c, context, record),
             ConfirmClock c => Write(EntryType.ClockConfirmed, c, context, record).Finish(),
             SetFrozen c => ApplySetFrozen(c, context, record),

@@ -24,6 +24,8 @@ internal sealed class LegTable : IStateTable
 
     public IReadOnlyCollection<UnacknowledgedLeg> WaitingFor(int destination) => _lanes.GetValueOrDefault(destination)?.Waiting ?? [];
 
+    public IReadOnlyList<EpochLane> Lanes() => [.. _lanes.Select(lane => new EpochLane(lane.Key, lane.Value.Received, [.. lane.Value.Waiting]))];
+
     /// <summary>Takes the next number for a destination.</summary>
     public long Send(int destination, long sequence, Msat amount, long epoch)
     {

@@ -38,14 +38,21 @@ internal sealed class WalletRows(PagedRows<WalletRow> wallets, PagedRows<Arrears
 {
     private const int RowBytes = WalletId.Bytes + sizeof(uint) + sizeof(byte) + (6 * sizeof(long));
 
-    public void Write(StateWriter writer)
+    public int Count => wallets.Count;
+
+    public Wallet this[int slot]
     {
-        writer.Section(StateSection.Wallets, wallets.Count);
-        for (var slot = 0; slot < wallets.Count; slot++)
+        get
         {
             ref readonly var row = ref wallets[slot];
-            Write(writer, Show(row, row.Arrears == 0 ? default : arrears[row.Arrears - 1]));
+            return Show(row, row.Arrears == 0 ? default : arrears[row.Arrears - 1]);
         }
+    }
+
+    public void Write(StateWriter writer)
+    {
+        writer.Section(StateSection.Wallets, Count);
+        for (var slot = 0; slot < Count; slot++) Write(writer, this[slot]);
     }
 
     public static Wallet Show(in WalletRow row, in Arrears arrears) => new()

@@ -66,7 +66,10 @@ internal sealed class WalletTable(ulong secret) : IStateTable
         return slot;
     }
 
-    public IStateRows View(bool hold) => hold ? new WalletRows(_wallets.Capture(), _arrears.Capture()) : new WalletRows(_wallets.View(), _arrears.View());
+    public IStateRows View(bool hold) => hold ? Capture() : new WalletRows(_wallets.View(), _arrears.View());
+
+    /// <summary>All wallets as they are now; given back with <see cref="Release"/>.</summary>
+    public WalletRows Capture() => new(_wallets.Capture(), _arrears.Capture());
 
     public void Release()
     {

@@ -1,7 +1,7 @@
 namespace Bitcache.Core;
 
 /// <summary>Everything that a ledger remembers, as it was at one moment. May be read by any thread, once, until it is
-/// given back with <see cref="Ledger.Release"/>.</summary>
+/// given back with <see cref="Ledger.Release(LedgerCapture)"/>.</summary>
 public sealed class LedgerCapture
 {
     private readonly IStateRows[] _tables;

@@ -67,19 +67,21 @@ internal sealed class PagedTable<T>
     /// <summary>All rows as they are now; good until the next change.</summary>
     public PagedRows<T> View() => new(_slabs, _pages, Count);
 
-    /// <summary>All rows as they are now. One at a time; it is given back with <see cref="Release"/>.</summary>
+    /// <summary>All rows as they are now; given back with <see cref="Release"/>. There may be several at a time.</summary>
     public PagedRows<T> Capture()
     {
-        if (_captures++ > 0) throw new InvalidOperationException("the rows are captured already");
+        _captures++;
         var pages = _pages.AsSpan(0, _pageCount).ToArray();
         foreach (ref var page in _pages.AsSpan(0, _pageCount)) page |= Shared;
         return new PagedRows<T>(_slabs, pages, Count);
     }
 
-    /// <summary>Nobody reads the capture any more.</summary>
+    /// <summary>Nobody reads one of the captures any more. What they hold is used again when the last of them is given back:
+    /// they are few and short, and need no account of who holds which page.</summary>
     public void Release()
     {
-        _captures--;
+        if (_captures == 0) throw new InvalidOperationException("nothing is captured");
+        if (--_captures > 0) return;
         foreach (ref var page in _pages.AsSpan(0, _pageCount)) page &= ~Shared;
         while (_retired.TryPop(out var physical)) _free.Push(physical);
     }

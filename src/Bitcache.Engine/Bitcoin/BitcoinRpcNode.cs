@@ -210,6 +210,9 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
     public Task<bool> IsUnspentAsync(OutPoint output, CancellationToken cancel) =>
         NodeAsync("gettxout", [output.Txid.ToString(), output.Index, true], a => a.ValueKind != JsonValueKind.Null, cancel);
 
+    public Task<ChainCoin?> FindChainCoinAsync(OutPoint output, CancellationToken cancel) =>
+        NodeAsync("gettxout", [output.Txid.ToString(), output.Index, false], NodeAnswerReader.ChainCoin, cancel);
+
     public Task<IReadOnlyList<MempoolSpend>> GetTxSpendingPrevoutAsync(IReadOnlyList<OutPoint> outputs, CancellationToken cancel) =>
         NodeAsync("gettxspendingprevout", [OutPoints(outputs)], NodeAnswerReader.MempoolSpends, cancel);
 
@@ -255,6 +258,9 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
 
     // (dummy, minconf)
     public Task<Sats> GetWatchedBalanceAsync(string watch, CancellationToken cancel) => WatchAsync(watch, "getbalance", ["*", 1], NodeJson.ToSats, cancel);
+
+    public Task<IReadOnlyList<Coin>> ListWatchedUnspentAsync(string watch, int confirmationsMin, CancellationToken cancel) =>
+        WatchAsync(watch, "listunspent", [confirmationsMin], NodeAnswerReader.Coins, cancel);
 
     public Task<MempoolTerms> GetMempoolTermsAsync(CancellationToken cancel) =>
         NodeAsync("getmempoolinfo", [], NodeAnswerReader.MempoolTerms, cancel);

@@ -122,6 +122,9 @@ public interface IBitcoinNode
     /// <summary>Whether an output is there and nothing spends it, neither in the chain nor in the mempool.</summary>
     Task<bool> IsUnspentAsync(OutPoint output, CancellationToken cancel);
 
+    /// <summary>An output that a block made and no block spends, whatever waits in the mempool; null if there is none.</summary>
+    Task<ChainCoin?> FindChainCoinAsync(OutPoint output, CancellationToken cancel);
+
     /// <summary>Looks in the mempool only: an output spent in a block is reported as not spent.</summary>
     Task<IReadOnlyList<MempoolSpend>> GetTxSpendingPrevoutAsync(IReadOnlyList<OutPoint> outputs, CancellationToken cancel);
 
@@ -160,6 +163,9 @@ public interface IBitcoinNode
 
     /// <summary>Its coins in blocks that nothing in a block or in the mempool spends.</summary>
     Task<Sats> GetWatchedBalanceAsync(string watch, CancellationToken cancel);
+
+    /// <summary>These coins, as <see cref="ListUnspentAsync"/> lists the wallet's own.</summary>
+    Task<IReadOnlyList<Coin>> ListWatchedUnspentAsync(string watch, int confirmationsMin, CancellationToken cancel);
 
     /// <summary>What the node asks of a transaction to take it into its mempool now.</summary>
     Task<MempoolTerms> GetMempoolTermsAsync(CancellationToken cancel);

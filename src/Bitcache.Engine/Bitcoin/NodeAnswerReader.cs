@@ -137,6 +137,9 @@ internal static class NodeAnswerReader
         e.ToOutPoint(), e.Get("amount").ToSats(), e.Find("address")?.ToText(), e.Get("scriptPubKey").ToBytes(),
         e.Get("confirmations").ToInt(), e.Get("solvable").ToBool(), e.Get("safe").ToBool()));
 
+    public static ChainCoin? ChainCoin(JsonElement a) => a.ValueKind == JsonValueKind.Null ? null : new ChainCoin(
+        a.Get("value").ToSats(), a.Get("scriptPubKey").Get("hex").ToBytes(), a.Get("confirmations").ToInt(), a.Get("bestblock").ToBlockHash());
+
     public static WalletBalances Balances(JsonElement a)
     {
         var mine = a.Get("mine");

@@ -122,6 +122,10 @@ public sealed record MempoolTerms(FeeRate Least, FeeRate Increment);
 /// <summary><c>listunspent</c>: a coin of the wallet. Safe: confirmed, or unconfirmed change of our own.</summary>
 public sealed record Coin(OutPoint Output, Sats Amount, string? Address, byte[] Script, int Confirmations, bool Solvable, bool Safe);
 
+/// <summary><c>gettxout</c> without the mempool.</summary>
+/// <param name="BestBlock">The block at which it is there.</param>
+public sealed record ChainCoin(Sats Amount, byte[] Script, int Confirmations, BlockHash BestBlock);
+
 /// <summary><c>getbalances</c>: ours and confirmed (or own change), unconfirmed from others, coinbase not yet mature.</summary>
 public sealed record WalletBalances(Sats Trusted, Sats UntrustedPending, Sats Immature);
 

@@ -46,6 +46,11 @@ public sealed class ColdWallet(IBitcoinNode node, EngineSettings settings)
         }
     }
 
+    /// <summary>The declared coins one by one, those in blocks; none while they cannot be told.</summary>
+    /// <exception cref="NodeException">The node's.</exception>
+    public async Task<IReadOnlyList<Coin>> ListAsync(CancellationToken cancel) =>
+        (await AskAsync(cancel)) is { Trouble: null } && IsDeclared ? await node.ListWatchedUnspentAsync(_watch, 1, cancel) : [];
+
     /// <summary>Has the node watch what is declared, if it does not yet; says what is in the way.</summary>
     private async Task<string?> PrepareAsync(CancellationToken cancel)
     {

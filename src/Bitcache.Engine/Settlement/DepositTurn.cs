@@ -23,6 +23,9 @@ internal sealed class DepositTurn(
     /// <summary>A rescan that is under way begins anew: keys may have come to the wallet since. From any thread.</summary>
     public void RescanAnew() => Interlocked.Exchange(ref _isAnew, 1);
 
+    /// <inheritdoc cref="DepositWatcher.LookedAt"/>
+    public BlockHash? LookedAt => _deposits.LookedAt;
+
     /// <inheritdoc cref="DepositWatcher.LookAnew"/>
     public void LookAnew() => _deposits.LookAnew();
 

@@ -35,6 +35,9 @@ public sealed class DepositWatcher(
     private sealed record Sighting(
         OutPoint OutPoint, ByteString Script, Sats Amount, int Confirmations, BlockHash Block, uint Height, bool Coinbase, bool Forgotten = false);
 
+    /// <summary>The newest block of the last look that was over: everything in it and below it was seen.</summary>
+    public BlockHash? LookedAt { get; private set; }
+
     /// <summary>The node may be another one, or one that was restarted: the next look does not rest on what the last one saw.</summary>
     public void LookAnew() => _seen = null;
 
@@ -63,6 +66,7 @@ public sealed class DepositWatcher(
             cursor = new ChainCursor((uint)block.Height, block.Hash);
             await partitions.First.SubmitAsync(new MoveCursor(cursor.Height, cursor.Block));
             _seen = isWhole ? (best, cursor) : null;
+            LookedAt = best;
             return true;
         }
         return false;

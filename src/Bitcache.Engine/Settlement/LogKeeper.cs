@@ -79,9 +79,19 @@ public sealed class LogKeeper : IDisposable
     /// <summary>Makes one of the log's sizes behind the cuts of an epoch, which every partition has closed, one that is
     /// covered by a checkpoint. With one partition it is the size right after the epoch's cut.</summary>
     /// <returns>The size, the same whenever it is asked for, and the root there.</returns>
-    public async Task<(long Size, Hash256 Root)> CutAtAsync(long epoch)
+    public async Task<(long Size, Hash256 Root)> CutAtAsync(long epoch) =>
+        await CutAtAsync(await _partitions.QueryAllAsync(ledger => ledger.FindEpoch(epoch)!.Entries - 1));
+
+    /// <summary>The same behind the statement about an epoch, which an anchor is to cover.</summary>
+    public async Task<(long Size, Hash256 Root)> CutBehindAsync(Epoch epoch)
     {
-        var through = await _partitions.QueryAllAsync(ledger => ledger.FindEpoch(epoch)!.Entries - 1);
+        var through = await _partitions.QueryAllAsync(ledger => ledger.FindEpoch(epoch.Number)!.Entries - 1);
+        through[0] = epoch.Stated;
+        return await CutAtAsync(through);
+    }
+
+    private async Task<(long Size, Hash256 Root)> CutAtAsync(long[] through)
+    {
         var last = await LastCutAsync();
         if (last is null || last.Through.Zip(through).Any(pair => pair.First < pair.Second))
             await CutAsync([.. through.Select((entry, number) => Math.Max(entry, last?.Through[number] ?? 0))], last);

@@ -4,6 +4,7 @@
 
 using Bitcache.Core;
 using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Files;
 using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
 using Microsoft.Extensions.Logging;
@@ -39,6 +40,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     private readonly OutflowGate _outflow;
     private readonly Consolidation _consolidation;
     private readonly ColdWallet _cold;
+    private readonly EpochBooks _books;
     private readonly WalletAlarms _alarms;
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _turn = new(1);
@@ -52,8 +54,8 @@ public sealed class SettlementLoop : IAsyncDisposable
     private bool _isRescanning;
 
     public SettlementLoop(
-        PartitionSet partitions, LogKeeper log, IBitcoinNode node, NodeGate gate, AddressAllocator addresses, EngineSettings settings,
-        TimeProvider time, ILogger logger, FatalHandler fatal, NodeFailover? failover = null)
+        PartitionSet partitions, LogKeeper log, IBitcoinNode node, NodeGate gate, AddressAllocator addresses, ColdWallet cold,
+        EpochBooks books, EngineSettings settings, TimeProvider time, ILogger logger, FatalHandler fatal, NodeFailover? failover = null)
     {
         _failover = failover;
         (_partitions, _log, _node, _gate, _settings, _time, _logger, _fatal) = (partitions, log, node, gate, settings, time, logger, fatal);
@@ -64,7 +66,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         _reserves = new Reserves(partitions, node);
         _rates = new PayoutBuilder(node, settings);
         Fees = new WithdrawalFees(settings, time);
-        _cold = new ColdWallet(node, settings);
+        (_cold, _books) = (cold, books);
         _consolidation = new Consolidation(partitions, node, settings, logger);
         _outflow = new OutflowGate(partitions, settings.WithdrawalLimits);
         _alarms = new WalletAlarms(settings, logger);
@@ -78,6 +80,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     /// <summary>Which node is in use; null where there is but one.</summary>
     public NodesHealth? Nodes => _failover?.Health;
     public WalletsHealth Wallets => _alarms.Health;
+    public BooksHealth Books => _books.Health;
 
     /// <summary>What users are quoted for mining.</summary>
     public WithdrawalFees Fees { get; }
@@ -100,7 +103,8 @@ public sealed class SettlementLoop : IAsyncDisposable
         await _turn.WaitAsync(cancel);
         try
         {
-            return await CutEpochAsync(id);
+            await FollowAsync();
+            return await CutEpochAsync(id, await LookForCutAsync(cancel));
         }
         finally
         {
@@ -131,6 +135,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     {
         await _stop.CancelAsync();
         await _running;
+        await _books.DisposeAsync();
         if (_failover is not null) await _failover.DisposeAsync();
         _stop.Dispose();
         _turn.Dispose();
@@ -185,12 +190,13 @@ public sealed class SettlementLoop : IAsyncDisposable
         await _turn.WaitAsync(cancel);
         try
         {
-            await FollowEpochAsync(await LastEpochAsync());
-            if (await IsEpochDueAsync()) await CutEpochAsync(ClientIds.Next(_time));
+            await FollowAsync();
             await _log.AdvanceAsync();
             _health = _health with { LogTrouble = null };
             foreach (var payouts in Payouts) await payouts.KeepBooksAsync();
             await SettleAsync(cancel);
+            // Without the node nothing can be stated about it; the log goes on all the same.
+            if (await IsEpochDueAsync()) await CutEpochAsync(ClientIds.Next(_time), null);
         }
         finally
         {
@@ -242,6 +248,7 @@ public sealed class SettlementLoop : IAsyncDisposable
             await LookAtFundsAsync();
             if (_settings.WithdrawalFeeShare || _settings.FeeRatePatience > 0) Fees.Post(await _rates.FirstRateAsync(cancel));
             await _partitions.FollowStopAsync();
+            await CloseBooksAsync(cancel);
             if (!await _anchor.LookAsync(cancel))
             {
                 await OpenFamiliesAsync();
@@ -288,16 +295,43 @@ public sealed class SettlementLoop : IAsyncDisposable
 
     /// <summary>The first partition closes an epoch, and the others follow: each of them at the latest before it takes a
     /// credit that was sent after the cut.</summary>
-    private async Task<Answer> CutEpochAsync(OperationId id)
+    /// <param name="facts">What was found out about the chain for it; null if the node could not be asked.</param>
+    private async Task<Answer> CutEpochAsync(OperationId id, CutFacts? facts)
     {
         var next = await LastEpochAsync() + 1;
+        if (facts is null) _books.Forget(next);
         var answer = await _partitions.First.SubmitAsync(new EpochCut(id, next));
-        if (answer.Entry?.Command is EpochCut cut && cut.Epoch == next)
+        if (answer.Entry?.Command is EpochCut cut && cut.Epoch == next && !answer.IsRetry)
         {
             var size = (await CutLogAsync(next)).Size;
             _logger.EpochClosed(next, size);
+            await _books.OpenAsync(next, facts);
         }
         return answer;
+    }
+
+    /// <summary>Cuts an epoch that is due, now that ledger and chain tell of the same block, and goes on with the books of those
+    /// that were cut.</summary>
+    private async Task CloseBooksAsync(CancellationToken cancel)
+    {
+        if ((await IsEpochDueAsync() || await _books.IsMissingAsync()) && await _books.PrepareAsync(await LastEpochAsync() + 1, _deposits.LookedAt, cancel) is { } facts)
+            await CutEpochAsync(ClientIds.Next(_time), facts);
+        if (await _books.AdvanceAsync(cancel)) Wake();
+    }
+
+    /// <summary>The same for an epoch that is closed on demand: the ledger follows the chain first.</summary>
+    private async Task<CutFacts?> LookForCutAsync(CancellationToken cancel)
+    {
+        try
+        {
+            if (_health.Trouble is not null || (await _gate.CheckAsync((int)((await _partitions.First.QueryAsync(ledger => ledger.Cursor))?.Height ?? 0), cancel)) is not { IsOpen: true, Chain: { } chain }) return null;
+            return await _deposits.TakeAsync(chain.Blocks, cancel) is null ? await _books.PrepareAsync(await LastEpochAsync() + 1, _deposits.LookedAt, cancel) : null;
+        }
+        catch (Exception e) when (e is NodeException or CursorLostException or WalletMismatchException or NoSpaceException)
+        {
+            // The next turn finds it out, too, and says so.
+            return null;
+        }
     }
 
     /// <summary>Has every partition closed an epoch, and the log cut behind all their cuts.</summary>
@@ -306,6 +340,13 @@ public sealed class SettlementLoop : IAsyncDisposable
     {
         await FollowEpochAsync(epoch);
         return await _log.CutAtAsync(epoch);
+    }
+
+    /// <summary>Ends what a restart interrupted between two partitions.</summary>
+    private async Task FollowAsync()
+    {
+        await FollowEpochAsync(await LastEpochAsync());
+        await _books.ResumeAsync();
     }
 
     /// <summary>Has every partition close the epochs up to one that the first has closed. The process may have ended in between.</summary>
@@ -320,7 +361,7 @@ public sealed class SettlementLoop : IAsyncDisposable
 
     private Task<long> LastEpochAsync() => _partitions.First.QueryAsync(ledger => ledger.LastEpoch?.Number ?? 0);
 
-    /// <summary>The newest closed epoch is anchored once no anchor is unconfirmed; withdrawals leave with the anchor, or without
+    /// <summary>The newest epoch with a statement is anchored once no anchor is unconfirmed; withdrawals leave with the anchor, or without
     /// it while one is on its way and where they leave before the epoch closes.</summary>
     private async Task OpenFamiliesAsync()
     {
@@ -346,7 +387,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     /// <summary>What the next anchor commits to; null while there is nothing new, or one is not in a block yet.</summary>
     private async Task<AnchorTerms?> NextAnchorAsync()
     {
-        var (epoch, newest) = await _partitions.First.QueryAsync(ledger => (ledger.LastEpoch, ledger.NewestAnchor));
+        var (epoch, newest) = await _partitions.First.QueryAsync(ledger => (ledger.LastStatedEpoch, ledger.NewestAnchor));
         if (epoch is null) return null;
         if (newest is { State: FamilyState.Opened, Prepared: null } && newest.Anchor!.Epoch < epoch.Number)
         {
@@ -356,7 +397,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         }
         var mayAnchor = newest is null || newest.State is FamilyState.Confirmed or FamilyState.Final;
         if (!mayAnchor || (newest?.Anchor!.Epoch ?? 0) >= epoch.Number) return null;
-        var (size, root) = await CutLogAsync(epoch.Number);
+        var (size, root) = await _log.CutBehindAsync(epoch);
         return new AnchorTerms(epoch.Number, size, root);
     }
 

@@ -99,7 +99,8 @@ public sealed class SnapshotKeeper : IDisposable
             ledger.Release(_held);
             (_held, _job) = (null, null);
         }
-        if (_held is not null || !IsDue(ledger.NextSequence - _lastSequence)) return null;
+        // A snapshot between the cut of an epoch and its statement would leave the epoch without one if the process ended.
+        if (_held is not null || ledger.HasBalances || !IsDue(ledger.NextSequence - _lastSequence)) return null;
         (_lastSequence, _bytes, _isRequested) = (ledger.NextSequence, 0, false);
         return _held = ledger.Capture();
     }

@@ -1,6 +1,7 @@
 // Epochs: where the books are closed, and the Bitcoin transactions that fix them.
 
 using Bitcache.Core;
+using Bitcache.Core.Audit;
 using Bitcache.Engine;
 using Bitcache.Server.Keys;
 using Microsoft.AspNetCore.Http;
@@ -9,7 +10,18 @@ namespace Bitcache.Server.Api;
 
 /// <param name="TreeSize">The log's size behind the epoch's cut; absent while the log is not cut there.</param>
 /// <param name="Anchor">The transaction that covers the epoch; absent while none is signed.</param>
-public sealed record EpochReply(long Epoch, string Closed, long? TreeSize, AnchorReply? Anchor = null);
+/// <param name="Statement">What is owed and what there is; absent while the books are being closed, and for ever where they could
+/// not be: then an epoch with a statement follows.</param>
+public sealed record EpochReply(long Epoch, string Closed, long? TreeSize, AnchorReply? Anchor = null, StatementReply? Statement = null);
+
+/// <param name="Sequence">Of the entry that states it, in the first partition.</param>
+/// <param name="Block">The block at which all of it was true.</param>
+/// <param name="TotalMsat">All that is owed.</param>
+/// <param name="LiabilitiesRoot">Of the tree in which each wallet finds its balance.</param>
+/// <param name="WithdrawalsHash">SHA-256 of the list of withdrawals that were paid by that block and are not owed.</param>
+/// <param name="ReservesHash">SHA-256 of the list of coins.</param>
+public sealed record StatementReply(
+    long Sequence, string Block, long Height, long TotalMsat, string LiabilitiesRoot, string WithdrawalsHash, string ReservesHash);
 
 /// <param name="Epoch">The newest epoch that the same transaction covers.</param>
 /// <param name="State">broadcast, confirmed or final.</param>
@@ -63,8 +75,13 @@ internal static class EpochRoutes
     {
         var families = await call.Partitions.First.QueryAsync(ledger => closed.Select(c => ledger.FindAnchorOf(c.Epoch.Number)).ToArray());
         return [.. closed.Zip(families, (c, family) => new EpochReply(
-            c.Epoch.Number, c.Epoch.Closed.ToString(), c.TreeSize, family is null ? null : ToReply(family, family.Anchor!)))];
+            c.Epoch.Number, c.Epoch.Closed.ToString(), c.TreeSize, family is null ? null : ToReply(family, family.Anchor!),
+            c.Epoch.Statement is { } statement ? ToReply(c.Epoch.Stated, statement) : null))];
     }
+
+    private static StatementReply ToReply(long sequence, EpochStatement statement) => new(
+        sequence, statement.Block.ToString(), statement.Height, statement.Total.Value, statement.LiabilitiesRoot.ToString(),
+        statement.WithdrawalsHash.ToString(), statement.ReservesHash.ToString());
 
     private static AnchorReply ToReply(Family family, AnchorTerms anchor)
     {

@@ -60,6 +60,12 @@ public sealed record HealthDetailsReply(
     /// <summary>Who is about to take the anchor's output, in a sentence; absent while nobody is.</summary>
     public string? AnchorAlarm { get; init; }
 
+    /// <summary>The newest epoch about which it is stated what is owed and what there is; absent before the first.</summary>
+    public long? LastStatedEpoch { get; init; }
+
+    /// <summary>Why the books of an epoch cannot be closed now, in a sentence; absent when they can.</summary>
+    public string? BooksTrouble { get; init; }
+
     /// <summary>Families of which no transaction can confirm any more, the newest last.</summary>
     public IReadOnlyList<DeadFamilyReply> DeadFamilies { get; init; } = [];
 }
@@ -140,6 +146,8 @@ internal static class HealthRoutes
                 WithdrawalsAwaitingApproval = health.AwaitingWithdrawals,
                 SettlementStopped = health.SettlementStop is { } stop ? ToReply(stop) : null,
                 AnchorAlarm = health.AnchorAlarm,
+                LastStatedEpoch = health.Books.Stated is > 0 and var stated ? stated : null,
+                BooksTrouble = health.Books.Trouble,
                 DeadFamilies = [.. health.DeadFamilies.Select(d => new DeadFamilyReply(d.Partition, d.Family, ToReply(d.Cause)))],
             },
             ApiJson.Default.HealthDetailsReply);

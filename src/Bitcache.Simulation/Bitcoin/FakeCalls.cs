@@ -41,7 +41,7 @@ internal sealed class FakeCalls(FakeNode node)
         "signrawtransactionwithkey" => new JsonObject { ["hex"] = p[0].ToText(), ["complete"] = true },
         "sendrawtransaction" => Send(p[0].ToText()),
         "createpsbt" => FakePsbt.Write(FakeTransactions.Create(p[0].ToList(NodeJson.ToOutPoint), p[1].ToList(FakeWalletCalls.ToOutput))),
-        "gettxout" => Output(new OutPoint(p[0].ToTxid(), p[1].ToUInt())),
+        "gettxout" => Output(new OutPoint(p[0].ToTxid(), p[1].ToUInt()), p[2].ToBool()),
         "gettxspendingprevout" => new JsonArray([.. p[0].ToList(NodeJson.ToOutPoint).Select(Spender)]),
         "getmempoolinfo" => new JsonObject { ["mempoolminfee"] = ToJson(FakeMempool.RelayPerKvB), ["incrementalrelayfee"] = ToJson(FakeMempool.RelayPerKvB) },
         "getmempoolentry" => MempoolEntry(p[0].ToTxid()),
@@ -143,8 +143,16 @@ internal sealed class FakeCalls(FakeNode node)
     }
 
     /// <summary>With the mempool: what waits there makes outputs, and spends them.</summary>
-    private JsonObject? Output(OutPoint output) =>
-        node.Mempool.SpenderOf(output) is null && node.Mempool.FindOutput(output) is { } found ? ToJson(found, "value") : null;
+    private JsonObject? Output(OutPoint output, bool withMempool)
+    {
+        var coin = node.Chain.FindCoin(output);
+        if (withMempool && node.Mempool.SpenderOf(output) is not null) return null;
+        if ((withMempool ? node.Mempool.FindOutput(output) : coin?.Output) is not { } found) return null;
+        var json = ToJson(found, "value");
+        json["bestblock"] = node.Chain.Tip.Hash.ToString();
+        json["confirmations"] = coin is { } inChain ? node.Chain.Tip.Height + 1 - inChain.Height : 0;
+        return json;
+    }
 
     private JsonNode Spender(OutPoint output) =>
         node.Mempool.SpenderOf(output) is { } spender ? ToJson(output, ("spendingtxid", spender.ToString())) : ToJson(output);

@@ -195,16 +195,18 @@ internal sealed class FakeWalletCalls(FakeNode node)
         return true;
     }
 
-    private static JsonNode Coin(OwnCoin coin) => new JsonObject
+    private static JsonNode Coin(OwnCoin coin) => Coin(coin.OutPoint, coin.Output, coin.Confirmations, coin.Safe);
+
+    internal static JsonNode Coin(OutPoint outPoint, TransactionOutput output, int confirmations, bool safe) => new JsonObject
     {
-        ["txid"] = coin.OutPoint.Txid.ToString(),
-        ["vout"] = coin.OutPoint.Index,
-        ["address"] = FakeNode.AddressOf(new ByteString(coin.Output.Script)),
-        ["scriptPubKey"] = Convert.ToHexStringLower(coin.Output.Script),
-        ["amount"] = FakeCalls.ToJson(coin.Output.Value),
-        ["confirmations"] = coin.Confirmations,
+        ["txid"] = outPoint.Txid.ToString(),
+        ["vout"] = outPoint.Index,
+        ["address"] = FakeNode.AddressOf(new ByteString(output.Script)),
+        ["scriptPubKey"] = Convert.ToHexStringLower(output.Script),
+        ["amount"] = FakeCalls.ToJson(output.Value),
+        ["confirmations"] = confirmations,
         ["solvable"] = true,
-        ["safe"] = coin.Safe,
+        ["safe"] = safe,
     };
 
     private JsonObject Balances()

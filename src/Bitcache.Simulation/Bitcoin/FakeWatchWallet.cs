@@ -3,6 +3,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Bitcoin;
 
 namespace Bitcache.Simulation.Bitcoin;
@@ -19,7 +20,8 @@ internal sealed class FakeWatchWallet(FakeNode node, string name)
         "getwalletinfo" => new JsonObject { ["walletname"] = name, ["scanning"] = false, ["descriptors"] = true, ["private_keys_enabled"] = false },
         "listdescriptors" => new JsonObject { ["descriptors"] = new JsonArray([.. _scripts.Keys.Order(StringComparer.Ordinal).Select(d => (JsonNode)new JsonObject { ["desc"] = d })]) },
         "importdescriptors" => new JsonArray([.. p[0].ToList(Import)]),
-        "getbalance" => FakeCalls.ToJson(new Sats(_scripts.Values.Sum(script => Coins(script).Sum(c => c.Value)))),
+        "getbalance" => FakeCalls.ToJson(new Sats(_scripts.Values.Sum(script => Coins(script).Sum(c => c.Output.Value.Value)))),
+        "listunspent" => new JsonArray([.. _scripts.Values.SelectMany(Coins).Where(c => c.Confirmations >= p[0].ToInt()).Select(c => FakeWalletCalls.Coin(c.OutPoint, c.Output, c.Confirmations, safe: true))]),
         _ => throw new CallFailedException((RpcError)(-32601), "Method not found"),
     };
 
@@ -46,7 +48,7 @@ internal sealed class FakeWatchWallet(FakeNode node, string name)
     };
 
     /// <summary>In blocks, and spent neither there nor in the mempool.</summary>
-    private IEnumerable<Sats> Coins(byte[] script)
+    private IEnumerable<(OutPoint OutPoint, TransactionOutput Output, int Confirmations)> Coins(byte[] script)
     {
         for (var height = 0; node.Chain.At(height) is { } block; height++)
         {
@@ -57,7 +59,7 @@ internal sealed class FakeWatchWallet(FakeNode node, string name)
                     var output = new OutPoint(transaction.Txid, i);
                     if (!transaction.Outputs[(int)i].Script.AsSpan().SequenceEqual(script) || node.Chain.FindCoin(output) is not { } coin) continue;
                     var isMature = !coin.Coinbase || node.Chain.Tip.Height + 1 - coin.Height >= FakeWallet.CoinbaseConfirmations;
-                    if (isMature && node.Mempool.SpenderOf(output) is null) yield return coin.Output.Value;
+                    if (isMature && node.Mempool.SpenderOf(output) is null) yield return (output, coin.Output, node.Chain.Tip.Height + 1 - coin.Height);
                 }
             }
         }

@@ -90,6 +90,9 @@ internal sealed partial record Model(
         AnchorScript = genesis.AnchorScript,
     };
 
+    /// <summary>The newest epoch with a statement.</summary>
+    public long Stated { get; init; }
+
     public IEnumerable<WithdrawalKey> Queued => Withdrawals.Where(w => w.Value.State == WithdrawalState.Queued).OrderBy(w => w.Value.Order).Select(w => w.Key);
     public IEnumerable<WithdrawalKey> Due => Stopped ? [] : Queued.Where(k => Wallets[k.Wallet].Stopped is null);
 
@@ -143,6 +146,7 @@ internal sealed partial record Model(
             RaiseFloor c => c.Floor <= Floor ? (Outcome.Unchanged, this) : c.Floor > Now ? (null, this) : (Outcome.Accepted, Raise(c.Floor)),
             MarkRescan c => (c.Done ? c.FromHeight != Rescan : c.FromHeight >= Rescan)
                 ? (Outcome.Unchanged, this) : (Outcome.Accepted, this with { Rescan = c.Done ? null : c.FromHeight }),
+            StateEpoch c => c.Statement.Epoch <= Stated || c.Statement.Epoch > Epochs ? (null, this) : (Outcome.Accepted, this with { Stated = c.Statement.Epoch }),
             // What the operator's side writes down: it moves nothing.
             LogCut or MoveCursor or ConfirmClock => (Outcome.Accepted, this),
             _ => throw new ArgumentOutOfRangeException(nameof(command)),

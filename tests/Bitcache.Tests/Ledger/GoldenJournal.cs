@@ -202,6 +202,14 @@ public sealed class GoldenJournal
         settle d6 reversed id s4 key k1   Accepted
         """;
 
+    private const string Stated = """
+
+        state 1                           Accepted
+        epochcut 2                        Accepted
+        epochcut 3                        Accepted
+        state 3                           Accepted
+        """;
+
     private const string Addresses = """
         wallet a                          Accepted
         address a A                       Accepted
@@ -243,6 +251,7 @@ public sealed class GoldenJournal
         new(
             "ledger-v2-settled.golden", "eee82047eedf811b7ff720d738d4b16c776b4732d6c7e4e8fd8d6cfa9d5c0f33", EntryType.EpochCut,
             [EntryType.ClockConfirmed, EntryType.SuspenseAssigned, EntryType.FamilyDied, EntryType.ChildSigned, EntryType.FamilyArchived, EntryType.DepositSettled], Beginning + Settled),
+        new("ledger-v2-stated.golden", "30f79c660f515ce87c9fd7b9db11e5ee668f022f5d267652b1b42db5534e5d71", EntryType.EpochCut, [EntryType.ClockConfirmed, EntryType.EpochStated], Beginning + Stated),
         new("ledger-addresses.golden", "8aaac372a6fed84f60c945692a7e491ae85cbb9ec74f3824cf534e008553a0ec", EntryType.None, [EntryType.Genesis, EntryType.WalletCreated, EntryType.AddressAssigned, EntryType.AddressesAssigned, EntryType.RescanMarked], Addresses),
         new("ledger-v2-refused.golden", "debaa761e7c0243e521ddc423af1d4466df994e0f14a63234ebc67a52a16f577", EntryType.WalletCreated, [EntryType.AddressAssigned, EntryType.DepositChanged, EntryType.WithdrawalRequested, EntryType.WithdrawalRefused, EntryType.WithdrawalSettledInside, EntryType.FloorRaised], Refused),
     ];

@@ -9,6 +9,7 @@
 using System.Globalization;
 using System.Text;
 using Bitcache.Core;
+using Bitcache.Core.Audit;
 
 namespace Bitcache.Tests.Ledgers;
 
@@ -152,11 +153,15 @@ internal sealed class RuleTable
             "cursor" => (new MoveCursor((uint)Long(w[1]), Block(w[2])), Ledger.OperatorTenant),
             "logcut" => (new LogCut(Long(w[1]), [Long(w[2])]), Ledger.OperatorTenant),
             "epochcut" => (new EpochCut(id, Long(w[1])), Ledger.OperatorTenant),
+            "state" => (new StateEpoch(Statement(Long(w[1]))), Ledger.OperatorTenant),
             "floor" => (new RaiseFloor(new UnixTime(Book.Now.Milliseconds - Long(w[1]))), Ledger.OperatorTenant),
             "clock" => (new ConfirmClock(), Ledger.OperatorTenant),
             _ => throw new FormatException(string.Join(' ', w)),
         };
     }
+
+    internal static EpochStatement Statement(long epoch) =>
+        new(epoch, 10 * epoch, 100, Block("B100"), new Hash256(1, (UInt128)epoch), new Msat(1_000 * epoch), new Hash256(2, 3), new Hash256(4, 5));
 
     private static ByteString Reference(string[] w) => ByteString.FromUtf8(Option(w, "ref") ?? "");
 

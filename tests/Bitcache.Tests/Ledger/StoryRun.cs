@@ -186,7 +186,11 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
                 Do(new SignChild(number, of, _model.Families[(int)number - 1].Children.Count + 1, default, new Sats(o.Fee), ByteString.Empty, 5), Ledger.OperatorTenant);
                 break;
             case Op.Stop o when Family(o.Family) is { } number: Do(new StopSettlement(number, Spend), Ledger.OperatorTenant); break;
-            case Op.CutEpoch o: Do(new EpochCut(Id(1_000_000 + _sent.Count), _model.Epochs + o.Skip), Ledger.OperatorTenant); break;
+            case Op.CutEpoch o:
+                // There is a statement about the one before, or it comes too late.
+                if (_model.Epochs > 0) Do(new StateEpoch(RuleTable.Statement(_model.Epochs)), Ledger.OperatorTenant);
+                Do(new EpochCut(Id(1_000_000 + _sent.Count), _model.Epochs + o.Skip), Ledger.OperatorTenant);
+                break;
             case Op.RaiseFloor o: Do(new RaiseFloor(new UnixTime(_book.Now.Milliseconds - o.Back)), Ledger.OperatorTenant); break;
             case Op.Wait o: _book.Wait(o.Milliseconds); break;
             case Op.WaitForHold o when _model.Holds.Count > 0:

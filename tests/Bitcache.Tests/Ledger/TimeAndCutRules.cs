@@ -207,6 +207,71 @@ public sealed class TimeAndCutRules
     }
 
     [Fact]
+    public void An_epoch_that_was_closed_has_one_statement_and_none_about_an_earlier_one_follows()
+    {
+        var rules = RuleTable.Run("""
+            state 1          Impossible
+            epochcut 1       Accepted
+            epochcut 2       Accepted
+            epochcut 3       Accepted
+            state 4          Impossible
+            state 2          Accepted
+            state 2          Impossible
+            state 1          Impossible
+            state 3          Accepted
+            """);
+        var ledger = rules.Book.Ledger;
+        Assert.Equal([3L, 2L], ledger.Epochs(long.MaxValue, 9).Items.Where(e => e.Statement is not null).Select(e => e.Number));
+        Assert.Equal((3, ledger.NextSequence - 1), (ledger.LastStatedEpoch!.Number, ledger.LastStatedEpoch.Stated));
+        Assert.Equal(RuleTable.Statement(2), ledger.FindEpoch(2)!.Statement);
+        // The statement is the log's leaf, as it stands.
+        Assert.Equal(RuleTable.Statement(3), ((StateEpoch)Entry.ReadStatement(Entry.StatementOf(rules.Book.Records[^1])).Command).Statement);
+    }
+
+    [Fact]
+    public void Balances_of_an_epoch_are_those_at_its_cut_until_they_are_given_back()
+    {
+        var rules = RuleTable.Run("""
+            wallet a                 Accepted
+            wallet b                 Accepted
+            address a A              Accepted
+            output d of A 5000       Accepted
+            wait 600000
+            deposit d credited       Accepted
+            """);
+        var ledger = rules.Book.Ledger;
+        ledger.KeepsBalances = true;
+        rules.Continue("epochcut 1   Accepted");
+        var kept = ledger.FindBalances(1)!;
+        var before = Enumerable.Range(0, kept.WalletCount).Select(slot => kept[slot]).ToArray();
+        rules.Continue("""
+            pay a b 1000             Accepted
+            wallet c                 Accepted
+            withdraw b S1 400        Accepted
+            """);
+        Assert.Equal(before, Enumerable.Range(0, kept.WalletCount).Select(slot => kept[slot]));
+        Assert.Equal((5_000_000, 5_000_000), (before.Single(w => !w.Available.IsZero).Available.Value, kept.Totals.Available));
+        Assert.Same(kept, ledger.FindBalances(1));
+        ledger.Release(kept);
+        Assert.False(ledger.HasBalances);
+        Assert.Throws<LedgerInvariantException>(() => ledger.Release(kept));
+    }
+
+    [Fact]
+    public void More_epochs_than_are_kept_leave_no_balances_and_a_replay_keeps_those_of_the_newest()
+    {
+        var rules = RuleTable.Run("wallet a   Accepted");
+        rules.Book.Ledger.KeepsBalances = true;
+        for (var epoch = 1; epoch <= Limits.EpochsKeptMax + 2; epoch++) rules.Continue($"epochcut {epoch}   Accepted");
+        Assert.Equal(Enumerable.Range(1, Limits.EpochsKeptMax).Select(i => (long)i), rules.Book.Ledger.Balances.Select(b => b.Epoch));
+
+        var (replayed, scratch) = (new Ledger(0) { KeepsBalances = true }, new byte[Limits.RecordBytesMax]);
+        foreach (var record in rules.Book.Records) replayed.Replay(record, scratch);
+        Assert.Equal([Limits.EpochsKeptMax + 2L], replayed.Balances.Select(b => b.Epoch));
+        Assert.Equal(rules.Book.Ledger.StateHash(), replayed.StateHash());
+    }
+
+    [Fact]
     public void Epochs_are_read_a_page_at_a_time()
     {
         var rules = RuleTable.Run(string.Join('\n', Enumerable.Range(1, 7).Select(i => $"epochcut {i}  Accepted")));

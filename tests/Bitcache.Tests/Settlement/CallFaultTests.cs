@@ -12,7 +12,7 @@ public sealed class CallFaultTests(ITestOutputHelper output)
     private static readonly string[] Calls =
     [
         "decodepsbt", "estimatesmartfee", "getaddressinfo", "getbalances", "getblock", "getblockchaininfo", "getblockhash", "getblockheader",
-        "getmempoolinfo", "gettransaction", "gettxout", "gettxspendingprevout", "getwalletinfo", "listsinceblock", "loadwallet", "lockunspent", "psbtbumpfee",
+        "getmempoolinfo", "gettransaction", "gettxout", "gettxspendingprevout", "getwalletinfo", "listlockunspent", "listsinceblock", "listunspent", "loadwallet", "lockunspent", "psbtbumpfee",
         "sendrawtransaction", "walletcreatefundedpsbt", "walletprocesspsbt",
     ];
 
@@ -71,7 +71,8 @@ public sealed class CallFaultTests(ITestOutputHelper output)
 
     private static async Task TakeRoundAsync(LoopStage stage)
     {
-        // Built, signed and sent.
+        await stage.TurnAsync();
+        // Stated, built, signed and sent.
         await stage.CloseEpochAsync();
         await stage.TurnAsync();
         // Left out of a block: replaced.

@@ -1,4 +1,5 @@
 using Bitcache.Core;
+using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
 using Bitcache.Engine;
 using Bitcache.Engine.Bitcoin;
@@ -36,6 +37,7 @@ internal sealed class LoopStage : IAsyncDisposable
     private readonly LogKeeper _log;
     private readonly IBitcoinNode _seam;
     private readonly AddressAllocator _addresses;
+    private readonly EngineSettings _settings;
     private readonly WalletId _operator = ClientIds.NextWallet();
     // Each goes to a script of its own.
     private readonly Dictionary<WithdrawalKey, (ByteString Script, Sats Amount)> _withdrawals = [];
@@ -46,15 +48,18 @@ internal sealed class LoopStage : IAsyncDisposable
         var settings = Settings with { FeeTargetBlocks = feeTargetBlocks, WithdrawalLimits = limits ?? new() };
         World = world;
         _seam = new BitcoinRpcNode(nodes);
-        _partition = BegunLedger.Over(_journal, TimeProvider.System);
+        _partition = BegunLedger.Over(_journal, TimeProvider.System, new Ledger(0) { KeepsBalances = true });
         _partition.Start();
         Partitions = new PartitionSet([_partition]);
-        var (key, disk) = (CheckpointKey.Open(new LinuxFileSystem(), _keys.Path, BegunLedger.Origin, mayCreate: true), LogBook.NewDisk());
+        var (system, disk) = (new LinuxFileSystem(), LogBook.NewDisk());
+        var key = CheckpointKey.Open(system, _keys.Path, BegunLedger.Origin, mayCreate: true);
         _log = new LogKeeper(Partitions, key, SignedMark.Open(disk, "/data"), disk, LogBook.Folder);
         Failover = new NodeFailover(nodes, Partitions, settings, NullLogger.Instance);
         _addresses = new AddressAllocator(Partitions, _seam, settings, NullLogger.Instance);
+        (_settings, Epochs) = (settings, new EpochFolder(disk, "/data/epochs"));
+        var (cold, books) = (new ColdWallet(_seam, settings), NewBooks());
         Loop = new SettlementLoop(
-            Partitions, _log, _seam, new NodeGate(_seam, "regtest", BitcoinNetwork.Regtest.GenesisBlock()), _addresses, settings, TimeProvider.System, NullLogger.Instance,
+            Partitions, _log, _seam, new NodeGate(_seam, "regtest", BitcoinNetwork.Regtest.GenesisBlock()), _addresses, cold, books, settings, TimeProvider.System, NullLogger.Instance,
             (why, cause) => throw new InvalidOperationException(why, cause), Failover);
     }
 
@@ -63,6 +68,7 @@ internal sealed class LoopStage : IAsyncDisposable
     public PartitionSet Partitions { get; }
     public SettlementLoop Loop { get; }
     public NodeFailover Failover { get; }
+    public EpochFolder Epochs { get; }
     public WalletId Wallet { get; } = ClientIds.NextWallet();
     public int Withdrawals => _withdrawals.Count;
 
@@ -111,6 +117,22 @@ internal sealed class LoopStage : IAsyncDisposable
         var script = new ByteString(FakeNode.ScriptOf(World.NewStranger()));
         await DoAsync(new RequestWithdrawal(id, Wallet, script, amount, Max: false), tenant: 1);
         _withdrawals.Add(new WithdrawalKey(Wallet, id), (script, amount));
+    }
+
+    /// <summary>The books as another process would go on with them.</summary>
+    public EpochBooks NewBooks() => new(
+        Partitions, _seam, _log, new ColdWallet(_seam, _settings), LiabilityKey.Open(new LinuxFileSystem(), _keys.Path, mayCreate: true), Epochs, _settings,
+        TimeProvider.System, NullLogger.Instance);
+
+    /// <summary>The user pays the operator.</summary>
+    public Task PayOperatorAsync(Msat amount) => DoAsync(new Transfer(NewId(), Wallet, _operator, amount, 0, ByteString.Empty), tenant: 1);
+
+    /// <summary>Closes an epoch, about which something is stated in the turn that follows.</summary>
+    public async Task<EpochStatement> CloseAndTurnAsync()
+    {
+        await CloseEpochAsync();
+        await TurnAsync();
+        return (await AskAsync(ledger => ledger.LastEpoch!.Statement)) ?? throw new InvalidOperationException("nothing is stated");
     }
 
     public Task CloseEpochAsync() => Loop.CloseEpochAsync(NewId(), Cancel);

@@ -82,6 +82,39 @@ public sealed class PagedTableTests
         table.Release();
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Several_captures_keep_their_own_rows_whichever_is_given_back_first(int seed)
+    {
+        var random = new Random(seed);
+        var table = new PagedTable<long>();
+        var held = new List<(PagedRows<long> Rows, long[] Expected)>();
+        long bytes = 0;
+        for (var step = 0; step < 3_000; step++)
+        {
+            for (var i = 0; i < 4; i++)
+            {
+                if (table.Count < 2_000) table.Add(step);
+                table[random.Next(table.Count)]++;
+            }
+            if (held.Count < 3 && random.Next(20) == 0) held.Add((table.Capture(), [.. Enumerable.Range(0, table.Count).Select(i => table.Peek(i))]));
+            if (held.Count > 0 && random.Next(25) == 0)
+            {
+                var given = random.Next(held.Count);
+                Assert.Equal(held[given].Expected, Enumerable.Range(0, held[given].Rows.Count).Select(i => held[given].Rows[i]));
+                held.RemoveAt(given);
+                table.Release();
+            }
+            if (step == 1_500) bytes = table.Bytes;
+        }
+        Assert.InRange(table.Bytes, bytes, 8 * bytes);
+        foreach (var (rows, expected) in held) Assert.Equal(expected, Enumerable.Range(0, rows.Count).Select(i => rows[i]));
+        foreach (var _ in held) table.Release();
+        Assert.Throws<InvalidOperationException>(table.Release);
+    }
+
     [Fact]
     public void Pages_of_a_released_capture_are_used_again()
     {
