@@ -12,6 +12,8 @@ public sealed class PartitionSet : IAsyncDisposable
     private readonly LegCourier? _courier;
     // What is set in every partition is set by one at a time, or two could leave them different.
     private readonly SemaphoreSlim _settingEverywhere = new(1);
+    // Which partition decides about an output is asked and then done: another under the same id must not come in between.
+    private readonly SemaphoreSlim _deciding = new(1);
 
     /// <param name="partitions">In the order of their numbers.</param>
     /// <param name="courier">Carries credits between them; null if there is one.</param>
@@ -98,18 +100,35 @@ public sealed class PartitionSet : IAsyncDisposable
     public async Task<Answer> SubmitAsync(AssignSuspense command, uint tenant)
     {
         if (Count == 1) return await First.SubmitAsync(command, tenant);
-        var (source, home) = (await FindHolderAsync(command, command.OutPoint), HomeOf(command.Wallet));
-        if (source == home || await IsOperatorsAsync(command.Wallet)) return await source.SubmitAsync(command, tenant);
-        CheckLane(source, home);
-        var owner = (await home.OwnersAsync([command.Wallet]))[0];
-        return await source.SubmitAsync(command with { ExistsElsewhere = owner is not null }, tenant);
+        return await DecideAsync(command, command.OutPoint, async source =>
+        {
+            var home = HomeOf(command.Wallet);
+            if (source == home || await IsOperatorsAsync(command.Wallet)) return await source.SubmitAsync(command, tenant);
+            CheckLane(source, home);
+            var owner = (await home.OwnersAsync([command.Wallet]))[0];
+            return await source.SubmitAsync(command with { ExistsElsewhere = owner is not null }, tenant);
+        });
     }
 
     /// <summary>Says what became of a deposit that is frozen, in the partition that booked it.</summary>
-    public async Task<Answer> SubmitAsync(SettleDeposit command, uint tenant) =>
-        await (Count == 1 ? First : await FindHolderAsync(command, command.OutPoint)).SubmitAsync(command, tenant);
+    public Task<Answer> SubmitAsync(SettleDeposit command, uint tenant) =>
+        Count == 1 ? First.SubmitAsync(command, tenant) : DecideAsync(command, command.OutPoint, holder => holder.SubmitAsync(command, tenant));
 
-    /// <summary>The partition that decides a command of the operator's about an output; the first one if none knows the output.</summary>
+    /// <summary>Has the partition that booked an output decide a command of the operator's about it, one after the other.</summary>
+    private async Task<Answer> DecideAsync(ClientCommand command, OutPoint output, Func<Partition, Task<Answer>> submit)
+    {
+        await _deciding.WaitAsync();
+        try
+        {
+            return await submit(await FindHolderAsync(command, output));
+        }
+        finally
+        {
+            _deciding.Release();
+        }
+    }
+
+    /// <summary>The partition that decides; the first one if none knows the output.</summary>
     private async Task<Partition> FindHolderAsync(ClientCommand command, OutPoint output)
     {
         var views = await QueryAllAsync(ledger => (
@@ -191,6 +210,8 @@ public sealed class PartitionSet : IAsyncDisposable
         // Whoever has it has been answered, and gives it back.
         await _settingEverywhere.WaitAsync();
         _settingEverywhere.Dispose();
+        await _deciding.WaitAsync();
+        _deciding.Dispose();
     }
 
     /// <summary>Submits a command to every partition. What was interrupted between two of them, a retry completes.</summary>

@@ -106,6 +106,34 @@ public sealed class PartitionSetTests : IAsyncLifetime
         Assert.Equal([Outcome.InsufficientFunds, Outcome.InsufficientFunds], block.Results.ToArray().Select(result => result.Outcome));
     }
 
+    [Fact]
+    public async Task One_id_for_outputs_of_two_partitions_has_one_effect_whenever_they_are_asked_for()
+    {
+        OutPoint[] outputs = [new(default, 0), new(default, 1)];
+        foreach (var partition in Set.All)
+        {
+            var home = (await partition.SubmitAsync(new CreateWallet(NewId(), Tenant, ClientIds.NextWallet(partition.Number, Set.Count)), Tenant)).Owner!.Value.Id;
+            var script = new ByteString([0x51, (byte)partition.Number]);
+            await partition.SubmitAsync(new AssignAddress(NewId(), home, AddressPurpose.Deposit, script), Tenant);
+            foreach (var state in (DepositState[])[DepositState.Credited, DepositState.Frozen])
+                Assert.Equal(Outcome.Accepted, (await partition.SubmitAsync(new ChangeDeposit(outputs[partition.Number], state, false, script, new Sats(1), default, 1))).Outcome);
+        }
+        // Both have something to write, so that what is asked meanwhile is answered together.
+        var busy = Set.All.Select(partition =>
+        {
+            Journals[partition.Number].Close();
+            Journals[partition.Number].AppendBegun.Reset();
+            var writing = partition.SubmitAsync(new ConfirmClock());
+            Journals[partition.Number].AppendBegun.Wait(TestContext.Current.CancellationToken);
+            return writing;
+        }).ToArray();
+        var id = NewId();
+        var both = outputs.Select(output => Set.SubmitAsync(new SettleDeposit(id, output, Released: true, ByteString.Empty, ByteString.Empty), Ledger.OperatorTenant)).ToArray();
+        foreach (var journal in Journals) journal.Open();
+        await Task.WhenAll(busy);
+        Assert.Equal([Outcome.Accepted, Outcome.IdReused], (await Task.WhenAll(both)).Select(answer => answer.Outcome).Order());
+    }
+
     private static OperationId NewId() => ClientIds.Next(TimeProvider.System);
 
     private static SetFees Fees(long flat) => new(NewId(), Tenant, new FeeSchedule(new Msat(flat), 0, Msat.Zero));
