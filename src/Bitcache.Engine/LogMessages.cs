@@ -195,6 +195,9 @@ internal static partial class LogMessages
         "The limits on withdrawals hold back {Count} of {Amount}; {TooLarge} of them are larger than any limit will ever let through")]
     public static partial void WithdrawalsWithheld(this ILogger log, int count, Sats amount, int tooLarge);
 
+    [LoggerMessage(1325, LogLevel.Warning, "{Count} withdrawals are to addresses of the hot wallet itself, and do not leave: the money would be nobody's")]
+    public static partial void WithdrawalsToOurselves(this ILogger log, int count);
+
     [LoggerMessage(1322, LogLevel.Error, "Cold coins are not counted as reserves now: {Reason}")]
     public static partial void ColdCoinsUnknown(this ILogger log, string reason);
 

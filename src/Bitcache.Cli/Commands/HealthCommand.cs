@@ -58,6 +58,7 @@ internal static class HealthCommand
             ["withdrawals queued", Text(health.QueuedWithdrawals)],
             ["withdrawals awaiting approval", Text(health.WithdrawalsAwaitingApproval)],
             .. health.WithdrawalsWithheld > 0 ? [["withdrawals held back by limits", $"{Text(health.WithdrawalsWithheld)}, of which {Text(health.WithdrawalsTooLarge)} are too large for them"]] : (string[][])[],
+            .. health.WithdrawalsToOurselves > 0 ? [["withdrawals to our own change, which do not leave", Text(health.WithdrawalsToOurselves)]] : (string[][])[],
             ["last epoch", Text(health.LastEpoch)],
             ["epochs not anchored", Text(health.EpochsUnanchored)],
             ["reserves", health.ReservesMsat is { } reserves ? Session.Bits(reserves) : "not known yet"],

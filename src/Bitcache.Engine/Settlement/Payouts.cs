@@ -29,6 +29,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
     private readonly PayoutBuilder _builder = new(node, settings);
     private readonly SpendFinder _spends = new(node, settings.FinalityDepth, async transaction =>
         (await partitions.QueryAllAsync(ledger => ledger.FindLoss(transaction))).FirstOrDefault(loss => loss is not null));
+    private readonly OwnScripts _own = new(node, settings.Network);
     private readonly Dictionary<long, int> _turnsWithoutCoins = [];
     private readonly HashSet<long> _withoutCoins = [];
     // Replacements that were refused, and why: by family, each with the height at which it is not tried again.
@@ -44,15 +45,22 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
     /// <summary>Whether the node's wallet had too few confirmed coins for a family at the last turn.</summary>
     public bool LacksCoins { get; private set; }
 
+    /// <summary>Withdrawals that would pay the hot wallet itself, and therefore do not leave.</summary>
+    public int ToOurselves { get; private set; }
+
     /// <summary>Withdrawals that may leave now, oldest first: see <see cref="BatchPolicy"/>.</summary>
     /// <param name="rate">What mining costs, where it counts.</param>
     /// <param name="turns">Of the scripts to which something is on its way; null where nobody looked.</param>
-    public async Task<Withdrawal[]> FindDueAsync(FeeRate? rate = null, ScriptTurns? turns = null)
+    /// <param name="cancel">Ends the wait for the node.</param>
+    /// <exception cref="NodeException">The node's.</exception>
+    public async Task<Withdrawal[]> FindDueAsync(FeeRate? rate = null, ScriptTurns? turns = null, CancellationToken cancel = default)
     {
         var (due, closed) = await partition.QueryAsync(ledger => (ledger.DueWithdrawals(), ledger.LastEpoch?.Entries ?? 0));
+        var own = await _own.FindAsync(due.Select(w => w.Script), cancel);
+        ToOurselves = due.Count(w => own.Contains(w.Script));
         // The question has brought the time up to date.
         var now = partition.BatchTime;
-        return BatchPolicy.Leaving([.. due.Where(w => !(w.Deadline <= now))], new BatchMoment(closed, partition.IsClockTrusted ? now : null, rate), settings, turns);
+        return BatchPolicy.Leaving([.. due.Where(w => !(w.Deadline <= now) && !own.Contains(w.Script))], new BatchMoment(closed, partition.IsClockTrusted ? now : null, rate), settings, turns);
     }
 
     /// <summary>Binds what is due to new families: the anchor with the first withdrawals, the rest without.</summary>

@@ -251,7 +251,7 @@ public sealed class SettlementLoop : IAsyncDisposable
             await CloseBooksAsync(cancel);
             if (!await _anchor.LookAsync(cancel))
             {
-                await OpenFamiliesAsync();
+                await OpenFamiliesAsync(cancel);
                 if (!_health.ReservesShort) await _consolidation.OpenAsync(chain.Blocks, cancel);
             }
             foreach (var payouts in Payouts) await payouts.DriveAsync(chain.Blocks, mayPay: !_health.ReservesShort, cancel);
@@ -363,18 +363,19 @@ public sealed class SettlementLoop : IAsyncDisposable
 
     /// <summary>The newest epoch with a statement is anchored once no anchor is unconfirmed; withdrawals leave with the anchor, or without
     /// it while one is on its way and where they leave before the epoch closes.</summary>
-    private async Task OpenFamiliesAsync()
+    private async Task OpenFamiliesAsync(CancellationToken cancel)
     {
         var anchor = await NextAnchorAsync();
         var underWay = await _partitions.QueryAllAsync(ledger => ledger.LiveFamilies().Where(f => f.State != FamilyState.Confirmed)
             .SelectMany(f => f.Withdrawals).Select(k => ledger.FindWithdrawal(k)!).ToArray());
         var turns = new ScriptTurns(underWay.SelectMany(w => w));
-        var due = _health.ReservesShort ? [] : await Task.WhenAll(Payouts.Select(payouts => payouts.FindDueAsync(Fees.Rate, turns)));
+        var due = _health.ReservesShort ? [] : await Task.WhenAll(Payouts.Select(payouts => payouts.FindDueAsync(Fees.Rate, turns, cancel)));
         // What no limit lets through takes no turn from others.
         var leaving = await _outflow.ChooseAsync([.. due.SelectMany(w => w).OrderBy(w => w.Requested.Milliseconds).Where(w => !_outflow.MayEverLeave(w) || turns.Take(w))]);
         // While nothing may leave, nothing is due, and what limits hold back is not known anew.
         var mayLeave = !_health.ReservesShort && !await _partitions.First.QueryAsync(ledger => ledger.WithdrawalsStopped);
         if (mayLeave) _alarms.TellWithheld(_outflow.Withheld);
+        if (mayLeave) _alarms.TellToOurselves(Payouts.Sum(payouts => payouts.ToOurselves));
         for (var number = 0; number < Payouts.Count; number++)
         {
             await Payouts[number].OpenAsync(anchor, [.. leaving.Where(w => w.Key.Wallet.PartitionOf(Payouts.Count) == number)]);

@@ -14,6 +14,9 @@ namespace Bitcache.Engine.Settlement;
 /// <param name="MoveToCold">By how much the node's wallet is above its ceiling.</param>
 public sealed record WalletsHealth(bool OperatorFundsFalling, Withheld Withheld, Sats? Hot, ColdFound? Cold, bool HotTooLow, Sats MoveToCold)
 {
+    /// <summary>Withdrawals that would pay the hot wallet itself, and do not leave.</summary>
+    public int ToOurselves { get; init; }
+
     public static WalletsHealth Unknown { get; } = new(false, Withheld.None, null, null, false, Sats.Zero);
 }
 
@@ -54,5 +57,11 @@ public sealed class WalletAlarms(EngineSettings settings, ILogger log)
         var isNew = withheld.TooLarge > Health.Withheld.TooLarge || (withheld.Count > 0 && Health.Withheld.Count == 0);
         if (isNew) log.WithdrawalsWithheld(withheld.Count, withheld.Amount, withheld.TooLarge);
         Health = Health with { Withheld = withheld };
+    }
+
+    public void TellToOurselves(int count)
+    {
+        if (count > Health.ToOurselves) log.WithdrawalsToOurselves(count);
+        Health = Health with { ToOurselves = count };
     }
 }

@@ -29,7 +29,7 @@ public sealed record HealthDetailsReply(
     long EpochsUnanchored, long OperatorAvailableMsat, long? ReservesMsat, long LiabilitiesMsat, bool Conserved, long? LegsInFlight)
 {
     /// <summary>What still works and asks for the operator, of: operator_funds_falling, cold_coins_unknown,
-    /// hot_wallet_too_low, hot_wallet_above_ceiling, withdrawals_awaiting_approval, withdrawals_withheld.</summary>
+    /// hot_wallet_too_low, hot_wallet_above_ceiling, withdrawals_awaiting_approval, withdrawals_withheld, withdrawals_to_ourselves.</summary>
     public required IReadOnlyList<string> Warnings { get; init; }
 
     /// <summary>Of the reserves: coins of the node's wallet; absent before they were looked at.</summary>
@@ -47,6 +47,9 @@ public sealed record HealthDetailsReply(
     /// <summary>Withdrawals that the limits on what leaves hold back, and how many of them are too large to leave ever.</summary>
     public int WithdrawalsWithheld { get; init; }
     public int WithdrawalsTooLarge { get; init; }
+
+    /// <summary>Withdrawals to addresses of the hot wallet itself, which do not leave.</summary>
+    public int WithdrawalsToOurselves { get; init; }
 
     /// <summary>Withdrawals that wait for a second person's approval.</summary>
     public int WithdrawalsAwaitingApproval { get; init; }
@@ -143,6 +146,7 @@ internal static class HealthRoutes
                 MoveToColdSat = health.WalletsHealth.MoveToCold.Value is > 0 and var sat ? sat : null,
                 WithdrawalsWithheld = health.WalletsHealth.Withheld.Count,
                 WithdrawalsTooLarge = health.WalletsHealth.Withheld.TooLarge,
+                WithdrawalsToOurselves = health.WalletsHealth.ToOurselves,
                 WithdrawalsAwaitingApproval = health.AwaitingWithdrawals,
                 SettlementStopped = health.SettlementStop is { } stop ? ToReply(stop) : null,
                 AnchorAlarm = health.AnchorAlarm,
@@ -187,6 +191,7 @@ internal static class HealthRoutes
         if (wallets.MoveToCold > Sats.Zero) warnings.Add("hot_wallet_above_ceiling");
         if (health.AwaitingWithdrawals > 0) warnings.Add("withdrawals_awaiting_approval");
         if (wallets.Withheld.Count > 0) warnings.Add("withdrawals_withheld");
+        if (wallets.ToOurselves > 0) warnings.Add("withdrawals_to_ourselves");
         return warnings;
     }
 

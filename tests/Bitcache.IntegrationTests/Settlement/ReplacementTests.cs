@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Bitcache.Cli.Demo;
 using Bitcache.Core;
 using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Bitcoin;
@@ -94,6 +95,43 @@ public sealed class ReplacementTests(RegtestFixture regtest) : IClassFixture<Reg
         var waiting = Assert.Single((await harness.Engine.HealthAsync()).LiveFamilies).Waiting;
         Assert.Contains($"it pays {newest.Fee}; a replacement would pass the {new Sats(Cap)} held for it", waiting, StringComparison.Ordinal);
         await FinishAsync(harness, newest);
+    }
+
+    [Fact]
+    public async Task A_withdrawal_to_change_of_a_move_by_hand_keeps_no_other_from_being_replaced()
+    {
+        await using var harness = await EngineHarness.StartAsync(regtest.Node);
+        await harness.TopUpAsync(Fees);
+        var wallet = await harness.FundedWalletAsync(Deposit);
+        // The operator moves coins that nobody has by hand. Everybody can see where its change is.
+        await regtest.Node.PayAsync(await regtest.Node.Node.GetRawChangeAddressAsync(EngineHarness.Cancel), Deposit, EngineHarness.Cancel);
+        await harness.MineAsync(1);
+        var moved = await regtest.Node.Rpc.CallAsync(
+            RegtestNode.ServerWallet, "sendtoaddress",
+            [await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), "0.0001", "", "", false, true, null, "unset", false, "2"], NodeJson.ToTxid, EngineHarness.Cancel);
+        await harness.MineAsync(1);
+        Assert.True(BitcoinTransaction.TryParse((await regtest.Node.Node.GetTransactionAsync(moved, EngineHarness.Cancel))!.Raw, out var move));
+        var change = new List<string>();
+        foreach (var output in move.Outputs)
+        {
+            var address = BitcoinAddress.FromScript(output.Script, BitcoinNetwork.Regtest)!;
+            if ((await regtest.Node.Node.GetAddressInfoAsync(address, EngineHarness.Cancel)).IsMine) change.Add(address);
+        }
+        var toUs = await harness.WithdrawAsync(wallet, Assert.Single(change), Amount);
+        await harness.WithdrawAsync(wallet, await regtest.Node.NewMinerAddressAsync(EngineHarness.Cancel), Amount);
+        await harness.CloseEpochAsync();
+
+        await harness.MineEmptyAsync(EngineHarness.Target);
+        var family = await harness.FamilyAsync(1);
+        Assert.Equal((2, 1), (family.Attempts.Count, family.Withdrawals.Count));
+        await FinishAsync(harness, family.Attempts[1]);
+        Assert.Equal(WithdrawalState.Queued, (await harness.Partition.QueryAsync(ledger => ledger.FindWithdrawal(toUs)))!.State);
+        Assert.Equal(1, (await harness.Engine.HealthAsync()).WalletsHealth.ToOurselves);
+        // Its owner takes it back, as any that waits.
+        Assert.Equal(Outcome.Accepted, (await harness.Partitions.SubmitAsync(new CancelWithdrawal(toUs.Id, wallet), tenant: 1)).Outcome);
+        await harness.TurnAsync();
+        Assert.Equal(0, (await harness.Engine.HealthAsync()).WalletsHealth.ToOurselves);
+        Assert.Equal((Deposit - Amount).ToMsat(), (await harness.WalletAsync(wallet)).Available);
     }
 
     [Theory]

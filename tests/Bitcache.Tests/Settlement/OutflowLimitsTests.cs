@@ -95,12 +95,12 @@ public sealed class OutflowLimitsTests
         for (var hour = 0; hour < 3; hour++)
         {
             scene.Withdraw();
-            scene.Run(scene.Payouts.OpenAsync(null, scene.Run(scene.Payouts.FindDueAsync())));
+            scene.Run(scene.Payouts.OpenAsync(null, scene.Run(scene.Payouts.FindDueAsync(cancel: TestContext.Current.CancellationToken))));
             scene.Pass(TimeSpan.FromHours(1));
         }
         // One that is not an hour old is counted still.
         scene.Withdraw();
-        scene.Run(scene.Payouts.OpenAsync(null, scene.Run(scene.Payouts.FindDueAsync())));
+        scene.Run(scene.Payouts.OpenAsync(null, scene.Run(scene.Payouts.FindDueAsync(cancel: TestContext.Current.CancellationToken))));
         scene.Pass(TimeSpan.FromMinutes(59));
         scene.Turn();
         Assert.Equal(1, Sent());

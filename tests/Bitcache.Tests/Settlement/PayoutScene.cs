@@ -57,6 +57,8 @@ internal sealed class PayoutScene : IDisposable
     }
 
     public FakeNode Node { get; }
+    /// <summary>How many calls the node has answered.</summary>
+    public int Calls => _fake.Calls;
     public IBitcoinNode Seam { get; set; }
     public PayoutTurn LastTurn => _turn!;
     public Payouts Payouts => new(_ledger.Set, _ledger.Set.First, Seam, _settings, NullLogger.Instance);
@@ -97,9 +99,10 @@ internal sealed class PayoutScene : IDisposable
     }
 
     /// <summary>Asks for a withdrawal to a stranger.</summary>
-    public ByteString Request(Sats amount)
+    public ByteString Request(Sats amount) => Request(amount, new ByteString(FakeNode.ScriptOf(Node.NewStranger())));
+
+    public ByteString Request(Sats amount, ByteString script)
     {
-        var script = new ByteString(FakeNode.ScriptOf(Node.NewStranger()));
         _ledger.Do(new RequestWithdrawal(_ledger.NewId(), _wallet, script, amount, Max: false), tenant: 1);
         return script;
     }
