@@ -195,6 +195,9 @@ internal static partial class LogMessages
         "The limits on withdrawals hold back {Count} of {Amount}; {TooLarge} of them are larger than any limit will ever let through")]
     public static partial void WithdrawalsWithheld(this ILogger log, int count, Sats amount, int tooLarge);
 
+    [LoggerMessage(1326, LogLevel.Warning, "Coin {Coin} of the hot wallet is not segwit, and no transaction of ours may spend it: move it by hand to an address of the hot wallet")]
+    public static partial void CoinUnusable(this ILogger log, OutPoint coin);
+
     [LoggerMessage(1325, LogLevel.Warning, "{Count} withdrawals are to addresses of the hot wallet itself, and do not leave: the money would be nobody's")]
     public static partial void WithdrawalsToOurselves(this ILogger log, int count);
 

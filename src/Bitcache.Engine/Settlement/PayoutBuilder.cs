@@ -31,6 +31,9 @@ public sealed record BuildResult(SignAttempt? Attempt, BuildRefusal Refusal, str
     /// <summary>How many bytes of payments were too many; null where that is not known.</summary>
     public int? Excess { get; init; }
 
+    /// <summary>Coins that no transaction of ours may spend.</summary>
+    public IReadOnlyList<OutPoint> Unusable { get; init; } = [];
+
     public static BuildResult Refuse(BuildRefusal refusal, string detail, int? excess = null) => new(null, refusal, detail) { Excess = excess };
 }
 
@@ -245,8 +248,9 @@ public sealed partial class PayoutBuilder(IBitcoinNode node, EngineSettings sett
             // By its script, too: the anchor may be in a block that came since its family was looked at.
             if (input.Spent is { } anchored && order.AnchorScript.Span.SequenceEqual(anchored.Script) && input.Output != order.PreviousAnchor?.OutPoint)
                 return NotAsAsked($"input {input.Output} is an anchor's output that this must not spend");
-            if (input.Spent is null || !WitnessProgram.IsScript(input.Spent.Script)) return NotAsAsked($"input {input.Output} is not segwit");
         }
+        var notSegwit = psbt.Inputs.Where(i => i.Spent is null || !WitnessProgram.IsScript(i.Spent.Script)).Select(i => i.Output).ToArray();
+        if (notSegwit.Length > 0) return NotAsAsked($"input {notSegwit[0]} is not segwit") with { Unusable = notSegwit };
         // It is booked as it is said here. The amounts that are spent the signatures commit to.
         var left = psbt.Inputs.Sum(i => i.Spent!.Amount.Value) - psbt.Outputs.Sum(o => o.Amount.Value);
         if (left != fee.Value) return NotAsAsked($"the transaction leaves {left} sat to its miner, and the node says {fee}");

@@ -34,6 +34,8 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
     private readonly HashSet<long> _withoutCoins = [];
     // Replacements that were refused, and why: by family, each with the height at which it is not tried again.
     private readonly Dictionary<long, (int Height, string Why)> _notReplaced = [];
+    // Coins of the node's wallet that it is not to use for our transactions: it was, and they were refused for it.
+    private readonly HashSet<OutPoint> _unusable = [];
     private readonly FamilyRoom _room = new(settings.WithdrawalLimits.TransactionSat);
 
     /// <summary>Why something is waiting, by family number; for health. Replaced at every tick.</summary>
@@ -161,6 +163,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         var (live, tip) = await EverywhereAsync();
         var keep = InputsOf(live.Where(f => f.State is FamilyState.Opened or FamilyState.Signed || f.Children.Count > 0));
         if (tip is not null) keep.Add(tip.Value.OutPoint);
+        keep.UnionWith(_unusable);
         await node.UnlockAllAsync(cancel);
         foreach (var outPoint in keep)
         {
@@ -171,8 +174,15 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
             catch (NodeException e) when (e.Failure == NodeFailure.Rejected && e.Code == RpcError.InvalidParameter)
             {
                 // Spent already, by the family itself as a rule: nothing else can fund from it either.
+                _unusable.Remove(outPoint);
             }
         }
+    }
+
+    /// <summary>The next build is without these coins: the operator must move them.</summary>
+    private void Avoid(IReadOnlyList<OutPoint> coins)
+    {
+        foreach (var coin in coins.Where(_unusable.Add)) log.CoinUnusable(coin);
     }
 
     /// <summary>One step of a live family; says what it waits for if it waits.</summary>
@@ -233,6 +243,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         if (result.Prepared is { } unsigned) return await HandOutAsync(unsigned);
         // What was locked for this build is free again at the next one.
         log.BuildRefused(family.Number, result.Refusal, result.Detail);
+        Avoid(result.Unusable);
         await SplitAsync(order, result);
         return result.Detail;
     }
@@ -370,7 +381,11 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
             await LockCoinsAsync(cancel);
             var result = await _builder.ReplaceAsync(await ToOrderAsync(family, height), rate, cancel);
             if (result.Prepared is { } unsigned) return (null, await HandOutAsync(unsigned), false);
-            if (result.Attempt is null) return (null, $"not replaced: {result.Detail}", false);
+            if (result.Attempt is null)
+            {
+                Avoid(result.Unusable);
+                return (null, $"not replaced: {result.Detail}", false);
+            }
             var answer = await partition.SubmitAsync(result.Attempt);
             return answer.Outcome == Outcome.Accepted ? (result.Attempt, "", false) : (null, $"not replaced now: {answer.Outcome}", false);
         }
