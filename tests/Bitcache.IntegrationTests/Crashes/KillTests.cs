@@ -15,6 +15,7 @@ public sealed class KillTests(RegtestFixture regtest) : IClassFixture<RegtestFix
     {
         await using var server = new ServerProcess(regtest.Node);
         using var clients = new PayingClients(server);
+        using var log = new PublishedLog(server);
         await server.StartAsync();
         await clients.PrepareAsync(server, Funds);
         for (var round = 0; round < Rounds; round++)
@@ -25,7 +26,9 @@ public sealed class KillTests(RegtestFixture regtest) : IClassFixture<RegtestFix
             await paying;
             await server.StartAsync();
             await clients.CheckAsync(server);
+            await log.FollowAsync(server);
         }
+        Assert.True(log.Size > 100, $"the published log has {log.Size} entries");
         Assert.True(clients.Acknowledged > 100, $"only {clients.Acknowledged} payments were acknowledged");
     }
 }
