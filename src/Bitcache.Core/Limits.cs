@@ -189,6 +189,11 @@ public static class Limits
     /// <summary>Fingerprints of public keys in the genesis entry.</summary>
     public const int KeysMax = 32;
 
+    /// <summary>Keys that one log's checkpoints are signed with, one after the other: each takes 144 bytes of the state for ever.</summary>
+    public const int KeyRotationsMax = 1_000;
+    /// <summary>The note in which one such key names the next: purpose, origin and key, and a signature with the origin again.</summary>
+    public const int KeyRotationNoteBytesMax = 1 << 10;
+
     /// <summary>Segments without an id filter that one look-up of an old id may read, the one being written included.</summary>
     public const int SegmentsScannedMax = 4;
     /// <summary>Ids of the segment being written that look-ups remember, in about 60 bytes each; those behind are read again.</summary>

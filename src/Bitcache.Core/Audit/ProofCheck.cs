@@ -27,13 +27,15 @@ internal sealed class ProofCheck(VerifierKey key, Pins? pins)
 
     /// <summary>The operator signed a log that holds a statement.</summary>
     /// <param name="leaf">The statement's leaf hash.</param>
-    /// <param name="file">The <c>.tlog-proof</c>.</param>
-    public bool CheckLog(Hash256 leaf, ReadOnlySpan<byte> file)
+    /// <param name="files">Those that the statement came with.</param>
+    public bool CheckLog(Hash256 leaf, ReceiptFiles files)
     {
         _leaf = leaf;
-        if (!TryDecode(file, out var text) || !TlogProof.TryParse(text, out var proof))
+        if (!TryDecode(files.Proof.Span, out var text) || !TlogProof.TryParse(text, out var proof))
             return Failed("the proof is not written as c2sp.org/tlog-proof@v1 without extra data");
-        if (!Checkpoint.TryVerify(proof.Checkpoint, key, out _checkpoint, out var refusal)) return Failed(refusal);
+        if (!KeyRotation.TryFollow(files.Rotations, key, out var keys, out var refusal)) return Failed(refusal);
+        if (keys.Count > 1) Passed($"the log's key was rotated {keys.Count - 1} times, each time by the word of the key before");
+        if (!Checkpoint.TryVerify(proof.Checkpoint, keys, out _checkpoint, out refusal)) return Failed(refusal);
         Passed($"the log '{_checkpoint.Origin}' signed that its {_checkpoint.Size} leaves have the root {_checkpoint.Root}");
         Index = proof.Index;
         if (!MerkleProof.VerifyInclusion(Index, _checkpoint.Size, _leaf, proof.Path, _checkpoint.Root))

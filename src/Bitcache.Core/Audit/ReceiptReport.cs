@@ -31,6 +31,9 @@ public sealed record ReceiptFiles(ReadOnlyMemory<byte> Leaf, ReadOnlyMemory<byte
 {
     public ReadOnlyMemory<byte>? Timestamp { get; init; }
     public HeaderAtHeight? Block { get; init; }
+
+    /// <summary>The notes in which each of the log's keys named the next (<see cref="KeyRotation"/>); empty if there are none.</summary>
+    public string Rotations { get; init; } = "";
 }
 
 /// <summary>The verdict and the steps that led to it, in order; the last one failed if the verdict is Invalid.

@@ -24,7 +24,7 @@ public static class ReceiptVerifier
         {
             var hash = Sha256.Of(leaf);
             check.Passed($"the receipt file holds a statement of {leaf.Length - 1} bytes; its leaf hash is {hash}");
-            if (check.CheckLog(hash, files.Proof.Span))
+            if (check.CheckLog(hash, files))
             {
                 verdict = ReceiptVerdict.LoggedOnly;
                 if (files.Timestamp is not { } timestamp) check.NotChecked("no timestamp (.ots) was given: that the log is fixed in a Bitcoin block rests on the operator's word");

@@ -37,6 +37,15 @@ public sealed class VerifierKey
         return new VerifierKey(name, Ed25519.PublicKey(seed));
     }
 
+    /// <summary>The verifier key of a public key.</summary>
+    /// <param name="publicKey">32 bytes.</param>
+    public static VerifierKey FromPublicKey(string name, ReadOnlySpan<byte> publicKey)
+    {
+        if (!IsName(name)) throw new ArgumentException($"'{name}' cannot name a log", nameof(name));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(publicKey.Length, Ed25519.PublicKeyBytes, nameof(publicKey));
+        return new VerifierKey(name, publicKey.ToArray());
+    }
+
     public static bool TryParse(string text, [NotNullWhen(true)] out VerifierKey? key)
     {
         key = null;

@@ -286,6 +286,7 @@ public sealed partial record Entry(
             EntryType.LegsAcknowledged => AcknowledgeLegs.Read(ref reader),
             EntryType.OperatorFundsMoved => MoveOperatorFunds.Read(ref reader),
             EntryType.SuspenseAssigned => AssignSuspense.Read(ref reader),
+            EntryType.KeyRotated => RotateKey.Read(ref reader),
             EntryType.DepositSettled => SettleDeposit.Read(ref reader, ref rest, leafOnly),
             EntryType.None => throw new FormatException("an entry without a type"),
         };

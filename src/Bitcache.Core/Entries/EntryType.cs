@@ -76,5 +76,7 @@ public enum EntryType : byte
     DepositSettled = 55,
     /// <summary>The books of an epoch were closed: what is owed and what there is, at a block.</summary>
     EpochStated = 56,
+    /// <summary>Another key signs the log's checkpoints from here on.</summary>
+    KeyRotated = 57,
 }
 #pragma warning restore CA1027

@@ -8,7 +8,8 @@ public sealed partial class Ledger
     {
         public IStateRows View(bool hold) => new HeadRow(
             ledger.Genesis, ledger.Begun, ledger.LastLogCut, ledger.NextSequence, ledger.Time, ledger.Floor, ledger.LastContentSequence,
-            ledger.Totals, [.. ledger._cursors], ledger._cursor, ledger.Rescan, ledger.WithdrawalsStopped);
+            ledger.Totals, [.. ledger._cursors], ledger._cursor, ledger.Rescan, ledger.WithdrawalsStopped,
+            [.. ledger._rotations], ledger.LastKeyRotation);
 
         public void Release()
         {
@@ -28,10 +29,11 @@ public sealed partial class Ledger
             ReadTotals(ref row);
             for (var left = row.Items(row.U16(), CursorBytes, Limits.CursorRingMax); left > 0; left--) ledger._cursors.Enqueue(ReadCursor(ref row));
             var marks = row.U8();
-            if ((marks & ~(HasCursor | HasRescan | AreStopped)) != 0) throw new FormatException("a head with unknown marks");
+            if ((marks & ~(HasCursor | HasRescan | AreStopped | HasRotations)) != 0) throw new FormatException("a head with unknown marks");
             ledger._cursor = (marks & HasCursor) != 0 ? ReadCursor(ref row) : null;
             ledger.Rescan = (marks & HasRescan) != 0 ? row.U32() : null;
             ledger.WithdrawalsStopped = (marks & AreStopped) != 0;
+            if ((marks & HasRotations) != 0) ReadRotations(ref row);
             reader.End(row);
         }
 
@@ -51,6 +53,12 @@ public sealed partial class Ledger
             totals.FromPartitions = row.I64();
         }
 
+        private void ReadRotations(ref ByteReader row)
+        {
+            ledger.LastKeyRotation = row.I64();
+            for (var left = row.Items(row.U16(), RotateKey.BodyBytes, Limits.KeyRotationsMax); left > 0; left--) ledger._rotations.Add(RotateKey.Read(ref row));
+        }
+
         private static ChainCursor ReadCursor(ref ByteReader row) => new(row.U32(), new BlockHash(row.Hash()));
     }
 
@@ -58,11 +66,13 @@ public sealed partial class Ledger
     private const byte HasCursor = 1;
     private const byte HasRescan = 2;
     private const byte AreStopped = 4;
+    private const byte HasRotations = 8;
     private const int CursorBytes = sizeof(uint) + Hash256.Bytes;
 
     private sealed record HeadRow(
         Genesis? Genesis, UnixTime Begun, LogCut? LastLogCut, long NextSequence, UnixTime Time, UnixTime Floor, long LastContentSequence,
-        Totals Totals, ChainCursor[] Cursors, ChainCursor? Cursor, uint? Rescan, bool WithdrawalsStopped) : IStateRows
+        Totals Totals, ChainCursor[] Cursors, ChainCursor? Cursor, uint? Rescan, bool WithdrawalsStopped, RotateKey[] Rotations,
+        long? LastKeyRotation) : IStateRows
     {
         public void Write(StateWriter writer)
         {
@@ -82,9 +92,16 @@ public sealed partial class Ledger
                 Totals.Deposited, Totals.ToppedUp, Totals.Reversed, Totals.Withdrawn, Totals.MiningFees, Totals.FromPartitions]) row.I64(total);
             row.U16(Cursors.Length);
             foreach (var cursor in Cursors) WriteCursor(ref row, cursor);
-            row.U8((byte)((Cursor is null ? 0 : HasCursor) | (Rescan is null ? 0 : HasRescan) | (WithdrawalsStopped ? AreStopped : 0)));
+            row.U8((byte)((Cursor is null ? 0 : HasCursor) | (Rescan is null ? 0 : HasRescan) | (WithdrawalsStopped ? AreStopped : 0)
+                | (Rotations.Length == 0 ? 0 : HasRotations)));
             if (Cursor is not null) WriteCursor(ref row, Cursor);
             if (Rescan is { } rescan) row.U32(rescan);
+            if (LastKeyRotation is { } last)
+            {
+                row.I64(last);
+                row.U16(Rotations.Length);
+                foreach (var rotation in Rotations) rotation.WriteBody(ref row);
+            }
             writer.End(row);
         }
 

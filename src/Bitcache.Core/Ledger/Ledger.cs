@@ -62,7 +62,7 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
         Assert(context.Time >= Time, "time does not run backwards");
         Assert(Genesis is not null || command is Bitcache.Core.Genesis, "the first entry is the genesis entry");
         Assert(
-            command is ClientCommand and not (EpochCut or SetFees or MoveOperatorFunds or StopWithdrawals or DecideWithdrawal or AssignSuspense or SettleDeposit) || context.Tenant == OperatorTenant, "the chain, the clock and the cuts are the operator's");
+            command is ClientCommand and not (EpochCut or SetFees or MoveOperatorFunds or StopWithdrawals or DecideWithdrawal or AssignSuspense or SettleDeposit or RotateKey) || context.Tenant == OperatorTenant, "the chain, the clock and the cuts are the operator's");
         if (command is PaymentCommand payment) return Apply(payment.ToPayment(), context, record).ToApplyResult();
         if (command is ClientCommand { IsNamed: true } named
             && Identify(named, context) is { Outcome: not Outcome.Accepted } known) return known;
@@ -107,6 +107,7 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
             MoveOperatorFunds c => ApplyMoveOperatorFunds(c, context, record),
             Split c => ApplySplit(c, context, record),
             ExpireHold c => ApplyExpireHold(c, context, record),
+            RotateKey c => ApplyRotateKey(c, context, record),
             _ => throw new ArgumentException($"unknown command {command.GetType().Name}", nameof(command)),
         };
     }

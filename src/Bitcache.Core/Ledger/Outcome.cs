@@ -98,6 +98,8 @@ public enum Outcome : ushort
     FrozenNotFound = 62,
     /// <summary>A deposit that was never credited cannot be released.</summary>
     DepositNotCredited = 63,
+    /// <summary>The log had as many checkpoint keys as one may have.</summary>
+    TooManyKeys = 65,
 }
 
 /// <param name="Sequence">Of the entry, or the first that it covers.</param>

@@ -27,10 +27,11 @@ internal sealed class Book
     private readonly Checks _checks;
     private ulong _salts;
 
-    public Book(Checks checks = Checks.StateHash)
+    /// <param name="genesis">Another beginning than <see cref="GenesisCommand"/>.</param>
+    public Book(Checks checks = Checks.StateHash, Genesis? genesis = null)
     {
         _checks = checks;
-        Assert.Equal(Outcome.Accepted, Apply(GenesisCommand, Ledger.OperatorTenant).Outcome);
+        Assert.Equal(Outcome.Accepted, Apply(genesis ?? GenesisCommand, Ledger.OperatorTenant).Outcome);
     }
 
     public static Genesis GenesisCommand => new(

@@ -24,7 +24,7 @@ public static class BalanceVerifier
     {
         var verdict = ReceiptVerdict.Invalid;
         if (TryReadPath(files, check, out var proof, out var path) && CheckOwner(check, path, owner)
-            && check.CheckLog(Rfc6962.LeafHash(path.Entry), files.Proof.Span) && CheckPlace(check, path.Statement))
+            && check.CheckLog(Rfc6962.LeafHash(path.Entry), files) && CheckPlace(check, path.Statement))
             verdict = check.CheckTimestamp(proof, path.Steps, files.Block);
         return check.Report(verdict, path?.Entry ?? []) with { Balance = verdict == ReceiptVerdict.Invalid ? null : path?.Balance };
     }
