@@ -68,8 +68,11 @@ public sealed class LedgerEngine : IAsyncDisposable
     /// <summary>The newest signed checkpoint (a signed note).</summary>
     public string Checkpoint => _log.Checkpoint;
 
-    /// <summary>The key that checkpoints are verified with.</summary>
-    public VerifierKey Verifier => _key.Verifier;
+    /// <inheritdoc cref="LogKeeper.Verifier"/>
+    public VerifierKey Verifier => _log.Verifier;
+
+    /// <inheritdoc cref="LogKeeper.KeyRotations"/>
+    public string KeyRotations => _log.KeyRotations;
 
     /// <summary>Opens the data folder, recovers the ledger, and begins to work. A new ledger needs the node once,
     /// for the script that its anchors will pay.</summary>
@@ -104,7 +107,7 @@ public sealed class LedgerEngine : IAsyncDisposable
             var mark = SignedMark.Open(files, keys);
             recovered = Recover(settings, files, mark, logger);
             var genesis = recovered[0].Ledger.Genesis;
-            var key = CheckpointKey.Open(files, keys, settings.Origin, mayCreate: genesis is null);
+            var key = CheckpointKey.Open(files, keys, settings.Origin, mayCreate: genesis is null, recovered[0].Ledger.KeyRotations);
             // Ledgers of before have no fingerprint of this one, and make it when they first need it.
             var liabilities = LiabilityKey.Open(files, keys, mayCreate: genesis is null || genesis.Keys.All(k => k.Purpose != KeyPurpose.Liabilities));
             if (genesis is not null) CheckIdentity(settings, genesis, key, liabilities);
@@ -172,6 +175,9 @@ public sealed class LedgerEngine : IAsyncDisposable
     /// <summary>Closes the epoch now; the same id closes one epoch. The entry's command is an <see cref="EpochCut"/>.</summary>
     public Task<Answer> CloseEpochAsync(OperationId id, CancellationToken cancel) => _settlement.CloseEpochAsync(id, cancel);
 
+    /// <inheritdoc cref="LogKeeper.RotateKeyAsync"/>
+    public Task<Answer> RotateCheckpointKeyAsync(OperationId id, CancellationToken cancel) => _settlement.RotateCheckpointKeyAsync(id, cancel);
+
     /// <summary>Looks at the chain and does what is due now, without waiting for the next turn.</summary>
     public Task SettleAsync(CancellationToken cancel) => _settlement.TakeTurnAsync(cancel);
 
@@ -228,7 +234,7 @@ public sealed class LedgerEngine : IAsyncDisposable
     public ValueTask<Pins> PinsAsync() => _pins.GetAsync();
 
     private Task<Pins> AskPinsAsync() => Partitions.First.QueryAsync(ledger => new Pins(
-        _key.Verifier, ledger.Genesis!.AnchorScript.Span.ToArray(), AnchorChain.First(ledger.FirstConfirmedAnchor), Network));
+        _key.First, ledger.Genesis!.AnchorScript.Span.ToArray(), AnchorChain.First(ledger.FirstConfirmedAnchor), Network));
 
     /// <summary>How everything was at most a second ago: what anybody may ask at any rate.</summary>
     public ValueTask<EngineHealth> RecentHealthAsync() => _health.GetAsync();

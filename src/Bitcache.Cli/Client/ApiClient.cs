@@ -64,6 +64,9 @@ public sealed partial class ApiClient(ApiConnection connection) : IDisposable
     public Task<Reply<StopReply>> StopWithdrawalsAsync(OperationId id, bool stopped, CancellationToken cancel) => connection.PostAsync(
         stopped ? "/v1/operator/withdrawals:stop" : "/v1/operator/withdrawals:resume", new IdRequest(id.ToString()), Json.IdRequest, Json.StopReply, cancel);
 
+    public Task<Reply<KeyRotationReply>> RotateCheckpointKeyAsync(OperationId id, CancellationToken cancel) => connection.PostAsync(
+        "/v1/operator/checkpoint-key:rotate", new IdRequest(id.ToString()), Json.IdRequest, Json.KeyRotationReply, cancel);
+
     public Task<Reply<ApprovalsReply>> GetApprovalsAsync(CancellationToken cancel) =>
         connection.GetAsync("/v1/operator/approvals", Json.ApprovalsReply, cancel);
 
@@ -123,6 +126,9 @@ public sealed partial class ApiClient(ApiConnection connection) : IDisposable
 
     /// <summary>What the server publishes of its log, at a path such as <c>checkpoint</c> or <c>tile/0/000</c>.</summary>
     public Task<byte[]> GetPublishedAsync(string path, CancellationToken cancel) => connection.GetBytesAsync("/" + path, cancel);
+
+    /// <summary>The notes in which each of the log's keys named the next; empty if the first one signs.</summary>
+    public Task<string> GetRotationsAsync(CancellationToken cancel) => connection.GetTextAsync("/rotations", cancel);
 
     public void Dispose() => connection.Dispose();
 }

@@ -41,6 +41,7 @@ namespace Bitcache.Cli.Client;
 [JsonSerializable(typeof(SignedRequest))]
 [JsonSerializable(typeof(SignedReply))]
 [JsonSerializable(typeof(StopReply))]
+[JsonSerializable(typeof(KeyRotationReply))]
 [JsonSerializable(typeof(ApprovalsReply))]
 [JsonSerializable(typeof(EpochReply))]
 [JsonSerializable(typeof(Page<EpochReply>))]

@@ -6,7 +6,7 @@ internal static class OperatorCommands
 {
     public static Command Create()
     {
-        var command = new Command("operator", "The operator's own affairs.") { CreateTopUpAddress(), CreateShow(), CreateConfirmClock(), SigningCommands.CreateList(), SigningCommands.CreateHandBack() };
+        var command = new Command("operator", "The operator's own affairs.") { CreateTopUpAddress(), CreateShow(), CreateConfirmClock(), CreateRotateKey(), SigningCommands.CreateList(), SigningCommands.CreateHandBack() };
         foreach (var brake in BrakeCommands.All()) command.Add(brake);
         return command;
     }
@@ -29,6 +29,16 @@ internal static class OperatorCommands
             session.Show(
                 await session.Client.ConfirmClockAsync(session.Cancel),
                 (clock, output) => output.WriteLine($"the ledger's time goes on from {clock.Time}")));
+
+    private static Command CreateRotateKey()
+    {
+        var id = Inputs.Id();
+        return ClientCommand.Create(
+            "rotate-checkpoint-key", "Have another key sign the log's checkpoints from now on: back it up at once, the one before is gone.", [id], async session =>
+                session.Show(
+                    await session.Client.RotateCheckpointKeyAsync(session.ChooseId(id), session.Cancel),
+                    (rotated, output) => output.WriteLine($"checkpoints are signed with {rotated.Vkey} from entry {rotated.Sequence} on; {rotated.OldVkey} signed that")));
+    }
 
     internal static void Write(OperatorReply reply, TextWriter output)
     {

@@ -20,7 +20,7 @@ internal static class ReceiptCommand
                     ? await session.Client.GetReceiptAsync(session.Get(wallet), session.Get(id), number, session.Cancel)
                     : await session.Client.GetReceiptAsync(session.Get(wallet), session.Get(id), session.Cancel);
                 var pins = await session.Client.GetPinsAsync(session.Cancel);
-                var leaf = ReceiptFolder.Write(session.Get(folder)!.FullName, Name(session.Get(id), session.Get(part)), receipt.Value, pins);
+                var leaf = ReceiptFolder.Write(session.Get(folder)!.FullName, Name(session.Get(id), session.Get(part)), receipt.Value, pins, await session.Client.GetRotationsAsync(session.Cancel));
                 session.Show(receipt, (r, output) =>
                 {
                     output.WriteLine(leaf);

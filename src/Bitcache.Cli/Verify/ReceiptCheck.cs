@@ -1,6 +1,7 @@
 // Verifies a receipt, a balance or the statement of an epoch from its files, without the server: what `bitcache verify` and the
 // demo do.
 
+using System.Text;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
 
@@ -40,6 +41,10 @@ internal static class ReceiptCheck
         if (File.Exists(timestamp)) files = files with { Timestamp = Read(timestamp, Limits.TimestampFileBytesMax) };
         else if (isBalance) throw new CommandFailedException($"there is no {timestamp}: a balance's way to the published total stands in it, once the epoch is anchored");
         else if (trusted.Header is not null) throw new CommandFailedException($"a header was given, but there is no {timestamp} that leads to its block");
+
+        // The notes prove themselves: it does not matter where they come from.
+        var rotations = ReceiptFolder.RotationsBeside(leaf);
+        if (File.Exists(rotations)) files = files with { Rotations = Encoding.UTF8.GetString(Read(rotations, Limits.KeyRotationsMax * Limits.KeyRotationNoteBytesMax)) };
 
         // Only a well-formed timestamp names a height to ask for; the verifier says what is wrong with another.
         if (trusted.Header is { } source && OpenTimestamps.TryParse(files.Timestamp!.Value.Span, out var proof, out _))

@@ -1,4 +1,5 @@
-// A receipt as files: x.leaf with x.leaf.tlog-proof and, once anchored, x.leaf.ots beside it, and pins.json.
+// A receipt as files: x.leaf with x.leaf.tlog-proof and, once anchored, x.leaf.ots beside it, and pins.json; and, where
+// the log has another key than the pinned one by now, rotations.
 
 using Bitcache.Core.Audit;
 using Bitcache.Server.Api;
@@ -8,22 +9,26 @@ namespace Bitcache.Cli.Verify;
 internal static class ReceiptFolder
 {
     public const string PinsName = "pins.json";
+    public const string RotationsName = "rotations";
 
     public static string ProofOf(string leaf) => leaf + ".tlog-proof";
     public static string TimestampOf(string leaf) => leaf + ".ots";
+    public static string RotationsBeside(string leaf) => Path.Combine(Path.GetDirectoryName(Path.GetFullPath(leaf))!, RotationsName);
     public static string PinsBeside(string leaf) => Path.Combine(Path.GetDirectoryName(Path.GetFullPath(leaf))!, PinsName);
 
     /// <summary>Writes the files of a receipt; the result is the path of its leaf.</summary>
     /// <param name="name">What its files are called, without an ending.</param>
     /// <param name="pins">The pins as the server shows them. Those in the folder already must agree with them.</param>
+    /// <param name="rotations">The notes that lead from the pinned key to the one that signs now; empty if that is the pinned one.</param>
     /// <exception cref="CommandFailedException">The server shows other pins than before, or the folder cannot be written.</exception>
-    public static string Write(string folder, string name, ReceiptReply receipt, string pins)
+    public static string Write(string folder, string name, ReceiptReply receipt, string pins, string rotations = "")
     {
         try
         {
             Directory.CreateDirectory(folder);
             var leaf = Path.Combine(folder, name + ".leaf");
             WritePins(Path.Combine(folder, PinsName), pins);
+            if (rotations.Length > 0) File.WriteAllText(Path.Combine(folder, RotationsName), rotations);
             File.WriteAllBytes(leaf, Convert.FromBase64String(receipt.Leaf));
             File.WriteAllBytes(ProofOf(leaf), Convert.FromBase64String(receipt.TlogProof));
             if (receipt.OpenTimestamps is { } timestamp) File.WriteAllBytes(TimestampOf(leaf), Convert.FromBase64String(timestamp));

@@ -41,6 +41,7 @@ internal static class StatementText
         AssignSuspense a => $"{Amounts.Format(entry.Released, MoneyUnit.Sat)} of output {a.OutPoint} went from suspense to {a.Wallet}, id {a.Id}",
         SettleDeposit s => $"the operator {(s.Released ? "released" : "reversed")} deposit {s.OutPoint}, {Amounts.Format(entry.Released, MoneyUnit.Sat)} of a wallet's, id {s.Id}",
         StateEpoch { Statement: var e } => $"epoch {e.Epoch} was closed at block {e.Height} {e.Block}: {Amounts.Format(e.Total, MoneyUnit.Sat)} are owed under root {e.LiabilitiesRoot}",
+        RotateKey r => $"checkpoints are signed with the key {r.NewKey} from here on, says the key {r.OldKey}",
         CreateWallet c => $"wallet {c.Wallet} was made, id {c.Id}",
         AssignAddress a => $"script {Convert.ToHexStringLower(a.Script.Span)} belongs to {a.Wallet}, id {a.Id}",
         AssignAddresses a => $"{a.Addresses.Count} scripts belong to {a.Wallet}, id {a.Id}: {string.Join(", ", a.Addresses.Select(d => Convert.ToHexStringLower(d.Script.Span)))}",

@@ -30,6 +30,7 @@ public sealed class LogExport(LogSource source, ExportFolder open, ExportFolder?
     public const string CheckpointFile = "checkpoint";
     public const string VerifierKeyFile = "vkey";
     public const string PinsFile = "pins.json";
+    public const string RotationsFile = "rotations";
 
     /// <summary>Brings the folders up to the newest checkpoint.</summary>
     /// <exception cref="ExportContradictionException">Something does not fit: the checkpoints in the folders stay as they are.</exception>
@@ -38,21 +39,24 @@ public sealed class LogExport(LogSource source, ExportFolder open, ExportFolder?
     {
         var pins = await ReadPinsAsync(cancel);
         var note = Encoding.UTF8.GetString(await source(CheckpointFile, cancel));
-        if (!Checkpoint.TryVerify(note, pins.Key, out var checkpoint, out var refusal)) throw new ExportContradictionException(refusal);
+        var (rotations, keys) = await ReadRotationsAsync(pins.Key, cancel);
+        if (!Checkpoint.TryVerify(note, keys, out var checkpoint, out var refusal)) throw new ExportContradictionException(refusal);
 
-        var before = ReadCheckpoint(open, pins.Key, checkpoint);
+        var before = ReadCheckpoint(open, keys, checkpoint);
         var tiles = await WriteTilesAsync(before?.Size ?? 0, checkpoint.Size, cancel);
         var log = Verify(before?.Size ?? 0, checkpoint);
         CheckGrowth(log, open, before);
         var bundles = 0;
         if (auditors is not null)
         {
-            var covered = ReadCheckpoint(auditors, pins.Key, checkpoint);
+            var covered = ReadCheckpoint(auditors, keys, checkpoint);
             CheckGrowth(log, auditors, covered);
             bundles = await WriteBundlesAsync(auditors, covered?.Size ?? 0, log, note, cancel);
         }
         DeletePartial(open, LogTile.Between(before?.Size ?? 0, checkpoint.Size));
-        open.Write(VerifierKeyFile, Encoding.UTF8.GetBytes($"{pins.Key}\n"));
+        if (rotations.Length > 0) open.Write(RotationsFile, Encoding.UTF8.GetBytes(rotations));
+        var signer = keys.Last(key => Checkpoint.TryVerify(note, key, out _, out _));
+        open.Write(VerifierKeyFile, Encoding.UTF8.GetBytes($"{signer}\n"));
         open.Write(PinsFile, Encoding.UTF8.GetBytes(pins.Write()));
         Finish(open, note);
         return new LogExportReport(before?.Size ?? 0, checkpoint.Size, tiles, bundles);
@@ -67,11 +71,22 @@ public sealed class LogExport(LogSource source, ExportFolder open, ExportFolder?
         return kept.IsFollowedBy(pins, out var contradiction) ? pins : throw new ExportContradictionException($"{PinsFile} in {open}: {contradiction}");
     }
 
+    /// <summary>The keys from the pinned one to the one that signs now, and the notes that name them; those in the folder must be
+    /// the first of them. They are asked for after the checkpoint, so that the key which signed it is among them.</summary>
+    private async Task<(string Notes, IReadOnlyList<VerifierKey> Keys)> ReadRotationsAsync(VerifierKey first, CancellationToken cancel)
+    {
+        var notes = Encoding.UTF8.GetString(await source(RotationsFile, cancel));
+        if (!KeyRotation.TryFollow(notes, first, out var keys, out var refusal)) throw new ExportContradictionException(refusal);
+        if (open.Read(RotationsFile) is { } kept && !notes.StartsWith(Encoding.UTF8.GetString(kept), StringComparison.Ordinal))
+            throw new ExportContradictionException($"the log's key is said to have gone another way than {RotationsFile} in {open} says: keep both, for each key names one that follows it");
+        return (notes, keys);
+    }
+
     /// <summary>The checkpoint of a folder, which must be one of the same log at an earlier time; null if there is none.</summary>
-    private static Checkpoint? ReadCheckpoint(ExportFolder folder, VerifierKey key, Checkpoint newest)
+    private static Checkpoint? ReadCheckpoint(ExportFolder folder, IReadOnlyList<VerifierKey> keys, Checkpoint newest)
     {
         if (folder.Read(CheckpointFile) is not { } note) return null;
-        if (!Checkpoint.TryVerify(Encoding.UTF8.GetString(note), key, out var kept, out var refusal))
+        if (!Checkpoint.TryVerify(Encoding.UTF8.GetString(note), keys, out var kept, out var refusal))
             throw new ExportContradictionException($"{CheckpointFile} in {folder}: {refusal}");
         if (kept.Size == newest.Size && kept.Root != newest.Root)
             throw new ExportContradictionException($"two roots are signed for {kept.Size} entries, by the newest checkpoint and by that in {folder}: keep both, for a log has one history");

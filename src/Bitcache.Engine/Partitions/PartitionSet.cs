@@ -74,7 +74,7 @@ public sealed class PartitionSet : IAsyncDisposable
         var home = HomeOf(command.Owner);
         return command switch
         {
-            CreateWallet or EpochCut or SetFees or StopWithdrawals or AssignSuspense or SettleDeposit => throw new ArgumentException($"{command.GetType().Name} belongs to no wallet", nameof(command)),
+            CreateWallet or EpochCut or SetFees or StopWithdrawals or AssignSuspense or SettleDeposit or RotateKey => throw new ArgumentException($"{command.GetType().Name} belongs to no wallet", nameof(command)),
             Split split => await home.SubmitAsync(split with { PayeesElsewhereExist = await ExistAsync(split, home.Number) }, tenant),
             // The operator has an account in each partition, and all of them are its wallet. Limits bind payments, which leave from
             // the first alone.

@@ -25,7 +25,8 @@ public sealed class LogKeeper : IDisposable
 
     private readonly PartitionSet _partitions;
     private readonly LogOrder _order;
-    private readonly CheckpointKey _key;
+    // Changed by a rotation alone, between two signatures.
+    private volatile CheckpointKey _key;
     private readonly SignedMark _mark;
     private readonly IFileSystem _files;
     private readonly string _folder;
@@ -34,6 +35,7 @@ public sealed class LogKeeper : IDisposable
     private FileHashStore? _hashes;
     private MerkleLog? _log;
     private volatile SignedCheckpoint? _checkpoint;
+    private volatile string _rotations = "";
 
     private sealed record SignedCheckpoint(long Size, string Note);
 
@@ -46,6 +48,12 @@ public sealed class LogKeeper : IDisposable
     /// <summary>The newest signed checkpoint, as its note; empty before the first.</summary>
     public string Checkpoint => _checkpoint?.Note ?? "";
 
+    /// <summary>The key that signs checkpoints now.</summary>
+    public VerifierKey Verifier => _key.Verifier;
+
+    /// <summary>The notes in which each checkpoint key named the next (<see cref="KeyRotation"/>); empty if the first one signs.</summary>
+    public string KeyRotations => _rotations;
+
     /// <summary>How many statements the newest checkpoint covers.</summary>
     public long CheckpointSize => _checkpoint?.Size ?? 0;
 
@@ -57,7 +65,10 @@ public sealed class LogKeeper : IDisposable
         CheckReaches(cut);
         lock (_lock) _order.Follow(cut);
         With(log => log.Size);
-        if (cut is not null) await SignAsync(cut);
+        await ReadRotationsAsync();
+        if (cut is null) return;
+        await SignAsync(cut);
+        if (_checkpoint is null) await AdvanceAsync();
     }
 
     /// <summary>Cuts the log at what is durable now, if there is anything new in it.</summary>
@@ -102,6 +113,25 @@ public sealed class LogKeeper : IDisposable
             HashUpTo(log, size);
             return (size, log.Root(size));
         });
+    }
+
+    /// <summary>Has another key sign from now on. The same id draws one key, whatever is retried. The entry that names it is signed by
+    /// the key before it; every checkpoint that covers the entry is signed by the new key, and no other is.</summary>
+    /// <exception cref="IOException">The next key could not be written: nothing was changed. Or the files could not change their
+    /// names, which the next start or rotation makes up for.</exception>
+    public async Task<Answer> RotateKeyAsync(OperationId id)
+    {
+        var next = _key.DrawNext();
+        var rotation = KeyRotation.Sign(_key.Seed, next.Verifier);
+        var answer = await _partitions.First.SubmitAsync(new RotateKey(
+            id, new ByteString(rotation.Old.PublicKey), new ByteString(rotation.New.PublicKey), new ByteString(rotation.Signature)));
+        if (answer.Outcome != Outcome.Accepted || answer.IsRetry) return answer;
+        // After this point the ledger names the new key, whatever becomes of the files.
+        _key = next;
+        next.TakePlace();
+        await ReadRotationsAsync();
+        await AdvanceAsync();
+        return answer;
     }
 
     /// <summary>Where a statement stands in the log; null while no cut covers it.</summary>
@@ -245,8 +275,11 @@ public sealed class LogKeeper : IDisposable
         await SignAsync(cut);
     }
 
+    /// <summary>Not where the key was rotated behind the cut: whoever follows the log learns of a key from the entries that it
+    /// signs. The next cut covers the rotation.</summary>
     private async Task SignAsync(LogCut cut)
     {
+        if (await _partitions.First.QueryAsync(ledger => ledger.LastKeyRotation) is { } rotation && rotation > cut.Through[0]) return;
         await HashAsync(LogOrder.SizeOf(cut));
         Sign(cut);
     }
@@ -270,6 +303,9 @@ public sealed class LogKeeper : IDisposable
         _order.ReadStatements(bundle.First, bundle.Width, statement => EntryBundle.Add(bytes, statement));
         return bytes.WrittenSpan.ToArray();
     }
+
+    private async Task ReadRotationsAsync() =>
+        _rotations = string.Concat(await _partitions.First.QueryAsync(ledger => ledger.KeyRotations.Select(rotation => rotation.Note).ToArray()));
 
     private Hash256[] ReadLeaves(long first, int count) => _order.ReadLeaves(first, count);
 

@@ -113,6 +113,20 @@ public sealed class SettlementLoop : IAsyncDisposable
         }
     }
 
+    /// <inheritdoc cref="LogKeeper.RotateKeyAsync"/>
+    public async Task<Answer> RotateCheckpointKeyAsync(OperationId id, CancellationToken cancel)
+    {
+        await _turn.WaitAsync(cancel);
+        try
+        {
+            return await _log.RotateKeyAsync(id);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
     /// <summary>What waits to be signed elsewhere.</summary>
     public Task<IReadOnlyList<SigningRequest>> ListSigningAsync() => _signing.ListAsync();
 

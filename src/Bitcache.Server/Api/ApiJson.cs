@@ -48,6 +48,7 @@ namespace Bitcache.Server.Api;
 [JsonSerializable(typeof(SignedRequest))]
 [JsonSerializable(typeof(SignedReply))]
 [JsonSerializable(typeof(StopReply))]
+[JsonSerializable(typeof(KeyRotationReply))]
 [JsonSerializable(typeof(ApprovalsReply))]
 [JsonSerializable(typeof(EpochReply))]
 [JsonSerializable(typeof(Page<EpochReply>))]

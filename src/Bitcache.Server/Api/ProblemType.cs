@@ -103,6 +103,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType FrozenNotFound = new("frozen_not_found", 404, "No such deposit is frozen: the chain or the operator has decided, or there is none.");
     public static readonly ProblemType DepositNotCredited = new("deposit_not_credited", 409, "The deposit was never credited: only the chain can bring that about.");
     public static readonly ProblemType ReceiptNotReady = new("receipt_not_ready", 409, "No signed checkpoint covers this entry yet.", 1);
+    public static readonly ProblemType TooManyKeys = new("too_many_keys", 409, "The log had 1,000 checkpoint keys, and more it cannot have.");
     public static readonly ProblemType ClockBehind = new("clock_behind", 409, "The server's clock is more than a minute behind the ledger's time, which never runs backwards.");
     public static readonly ProblemType NothingToProve = new("transfer_refused", 409, "The transfer was refused: there is no receipt for it.");
 
@@ -159,6 +160,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         Outcome.HoldExceeded => HoldExceeded,
         Outcome.RefundExceeds => RefundExceeds,
         Outcome.TooManyHolds => TooManyHolds,
+        Outcome.TooManyKeys => TooManyKeys,
         Outcome.TooManyWithdrawals => TooManyWithdrawals,
         Outcome.TooManyAddresses => TooManyAddresses,
         // The node gave an address twice; the next one is another.

@@ -28,11 +28,13 @@ public sealed class LogPeerTests(RegtestFixture regtest) : IClassFixture<Regtest
         using var clients = new PayingClients(server);
         await server.StartAsync();
         await clients.PrepareAsync(server, new Sats(100_000));
+        var vkey = Path.Combine(_folder.FullName, "pinned");
+        await File.WriteAllTextAsync(vkey, await clients.GetTextAsync(server, "vkey"), Cancel);
         var early = await PayAsync(server, clients);
+        await RunAsync("operator", "rotate-checkpoint-key", "--url", server.Url.ToString(), "--key", server.OperatorKey);
         var late = await PayAsync(server, clients);
         await RunAsync("export", "--out", Export, "--url", server.Url.ToString());
 
-        var vkey = Path.Combine(Export, "vkey");
         var published = (await peer.AskAsync(server.Url.ToString().TrimEnd('/'), vkey, early, late)).Size;
         Assert.InRange(published, 2 * Payments, 3 * Payments);
         Assert.InRange((await peer.AskAsync(Export, vkey, early, late)).Size, 2 * Payments, published);
@@ -56,9 +58,9 @@ public sealed class LogPeerTests(RegtestFixture regtest) : IClassFixture<Regtest
         Assert.Equal(0, (await peer.AskAsync(Export, vkey, early, late)).ExitCode);
     }
 
-    /// <summary>What is in the two folders, but for the pins, which are ours, and the lock.</summary>
-    private bool IsRead(string file) =>
-        (file.StartsWith(Export, StringComparison.Ordinal) || file.StartsWith(Receipts, StringComparison.Ordinal)) && Path.GetFileName(file) is not (".lock" or "pins.json");
+    /// <summary>The pinned key and what is in the two folders, but for the pins, which are ours, and what the peer finds by itself.</summary>
+    private bool IsRead(string file) => Path.GetFileName(file) == "pinned" || (Path.GetFileName(file) is not (".lock" or "pins.json" or "vkey")
+        && (file.StartsWith(Export, StringComparison.Ordinal) || file == Path.Combine(Receipts, Path.GetFileName(file)) && Path.GetFileName(file) != "rotations"));
 
     /// <summary>Pays, and fetches the receipt of the last payment.</summary>
     private async Task<string> PayAsync(ServerProcess server, PayingClients clients)

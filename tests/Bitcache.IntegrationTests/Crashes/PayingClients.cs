@@ -73,6 +73,9 @@ internal sealed class PayingClients : IDisposable
     public async Task<HttpResponseMessage> SendAsync(ServerProcess server, string id, long amount) => await _http.PostAsJsonAsync(
         new Uri(server.Url, "/v1/transfers"), new { id, payer = Payer, payee = Payee, amountMsat = amount }, ServerProcess.Cancel);
 
+    /// <summary>What the server says to anybody.</summary>
+    public Task<string> GetTextAsync(ServerProcess server, string path) => _http.GetStringAsync(new Uri(server.Url, path), ServerProcess.Cancel);
+
     public static string NewId() => ClientIds.Next(TimeProvider.System).ToString();
 
     private async Task<string> CreateWalletAsync(ServerProcess server) =>

@@ -65,6 +65,53 @@ public sealed class LogApiTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Receipts_of_before_and_after_a_rotation_of_the_key_lead_to_the_pinned_one()
+    {
+        var wallets = new List<string>();
+        for (var partition = 0; partition < 3; partition++) wallets.Add(await _api.NewWalletInAsync(partition, _api.Shop, 100));
+        var pins = (await AskAsync("/pins.json")).Text;
+        var pinned = (await AskAsync("/vkey")).Text;
+        Assert.Equal("", (await AskAsync("/rotations")).Text);
+        var places = new List<(int Partition, long Sequence)>();
+        var receipts = new List<ReceiptFiles>();
+        string[] ids = [ApiFixture.NewId(), ApiFixture.NewId()];
+        foreach (var id in ids)
+        {
+            places.AddRange(await PayAsync(1, wallets));
+            await _api.Engine.SettleAsync(Cancel);
+            receipts.Add(await ReceiptAsync(places[^1]));
+            var rotated = await _api.PostAsync(_api.Admin, "/v1/operator/checkpoint-key:rotate", $$"""{"id":"{{id}}"}""");
+            Assert.Equal((201, (await AskAsync("/vkey")).Text), (rotated.Status, rotated.String("vkey") + "\n"));
+            Assert.EndsWith(rotated.String("note"), (await AskAsync("/rotations")).Text, StringComparison.Ordinal);
+            // The checkpoint that covers it is there when it is answered.
+            await CheckpointAsync();
+        }
+        var again = await _api.PostAsync(_api.Admin, "/v1/operator/checkpoint-key:rotate", $$"""{"id":"{{ids[0]}}"}""");
+        Assert.Equal((200, pinned), (again.Status, again.String("oldVkey") + "\n"));
+        // The same after a restart, whose log has several partitions.
+        var (rotations, vkey) = ((await AskAsync("/rotations")).Text, (await AskAsync("/vkey")).Text);
+        await _api.RestartAsync();
+        Assert.Equal((pins, rotations, vkey), ((await AskAsync("/pins.json")).Text, (await AskAsync("/rotations")).Text, (await AskAsync("/vkey")).Text));
+        await CheckpointAsync();
+        receipts.Add(await ReceiptAsync(places[0]));
+
+        Assert.True(Pins.TryParse(pins, out var trusted, out _));
+        foreach (var (number, receipt) in receipts.Index())
+        {
+            Assert.Equal(number == 0 ? ReceiptVerdict.LoggedOnly : ReceiptVerdict.Invalid, ReceiptVerifier.Verify(receipt, trusted).Verdict);
+            Assert.Equal(ReceiptVerdict.LoggedOnly, ReceiptVerifier.Verify(receipt with { Rotations = rotations }, trusted).Verdict);
+            var altered = ReceiptVerifier.Verify(receipt with { Rotations = rotations.Replace("v1", "v2", StringComparison.Ordinal) }, trusted);
+            Assert.Equal(ReceiptVerdict.Invalid, altered.Verdict);
+        }
+
+        async Task<ReceiptFiles> ReceiptAsync((int Partition, long Sequence) place)
+        {
+            var receipt = await _api.Engine.FindReceiptAsync(place.Partition, place.Sequence);
+            return new ReceiptFiles(receipt!.Leaf, System.Text.Encoding.UTF8.GetBytes(receipt.TlogProof));
+        }
+    }
+
+    [Fact]
     public async Task What_is_published_says_what_it_is_and_how_long_it_stays()
     {
         var wallets = new List<string>();

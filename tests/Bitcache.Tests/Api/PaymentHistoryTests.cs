@@ -95,7 +95,7 @@ public sealed class PaymentHistoryTests(ApiFixture api)
         for (var i = 0; i < 4; i++)
         {
             var receipt = (await api.Engine.FindReceiptAsync(0, entry.Sequence + i))!;
-            var report = ReceiptVerifier.Verify(new ReceiptFiles(receipt.Leaf, System.Text.Encoding.UTF8.GetBytes(receipt.TlogProof)), pins!);
+            var report = ReceiptVerifier.Verify(new ReceiptFiles(receipt.Leaf, System.Text.Encoding.UTF8.GetBytes(receipt.TlogProof)) { Rotations = api.Engine.KeyRotations }, pins!);
             Assert.Equal(ReceiptVerdict.LoggedOnly, report.Verdict);
             var shown = Entry.ReadStatement(report.Entry.Span);
             Assert.Equal(entry.Sequence + i, shown.Sequence);

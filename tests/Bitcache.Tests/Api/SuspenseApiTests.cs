@@ -44,7 +44,7 @@ public sealed class SuspenseApiTests(ApiFixture api)
         var receipt = await api.GetAsync(api.Admin, ReceiptPath(output));
         Assert.True(receipt.Status == 200, receipt.Text);
         Assert.True(Pins.TryParse((await api.GetAsync(api.Shop, "/v1/pins")).Text, out var pins, out _));
-        var report = ReceiptVerifier.Verify(new ReceiptFiles(Convert.FromBase64String(receipt.String("leaf")), Convert.FromBase64String(receipt.String("tlogProof"))), pins);
+        var report = ReceiptVerifier.Verify(new ReceiptFiles(Convert.FromBase64String(receipt.String("leaf")), Convert.FromBase64String(receipt.String("tlogProof"))) { Rotations = api.Engine.KeyRotations }, pins);
         Assert.True(report.Verdict == ReceiptVerdict.LoggedOnly, string.Join('\n', report.Steps));
         var entry = Entry.ReadStatement(report.Entry.Span);
         Assert.Equal((assigned.Long("sequence"), to, new Msat(300_000)), (entry.Sequence, ((AssignSuspense)entry.Command).Wallet.ToString(), entry.Released));

@@ -33,13 +33,16 @@ public sealed class ExportCommandTests(ApiFixture api) : IDisposable
     {
         await PayAsync();
         Assert.Equal(ExitCode.Done, (await ExportAsync(key: null)).ExitCode);
+        var rotated = await CommandLineRun.OfAsync("operator", "rotate-checkpoint-key", "--url", api.Address.ToString(), "--key", api.Admin);
+        Assert.Equal((ExitCode.Done, true), (rotated.ExitCode, rotated.Output.StartsWith($"checkpoints are signed with {api.Engine.Verifier} from entry ", StringComparison.Ordinal)));
         await PayAsync();
         var run = await ExportAsync(api.Auditor, "--auditor", Auditors);
         Assert.True(run.ExitCode == ExitCode.Done, run.Error);
 
         Assert.True(Pins.TryParse(await ReadAsync(Open, "pins.json"), out var pins, out var refusal), refusal);
-        Assert.Equal($"{pins.Key}\n", await ReadAsync(Open, "vkey"));
-        Assert.True(Checkpoint.TryVerify(await ReadAsync(Open, "checkpoint"), pins.Key, out var checkpoint, out refusal), refusal);
+        Assert.True(KeyRotation.TryFollow(await ReadAsync(Open, "rotations"), pins.Key, out var keys, out refusal), refusal);
+        Assert.Equal($"{keys[^1]}\n", await ReadAsync(Open, "vkey"));
+        Assert.True(Checkpoint.TryVerify(await ReadAsync(Open, "checkpoint"), keys[^1], out var checkpoint, out refusal), refusal);
         Assert.StartsWith($"{checkpoint.Size} entries, ", run.Output, StringComparison.Ordinal);
         var log = PublishedTiles.Open(tile => File.ReadAllBytes(Path.Combine(Open, tile.ToString())), checkpoint.Size)!;
         Assert.Equal(checkpoint.Root, log.Root());

@@ -4,7 +4,9 @@ using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Export;
 using Bitcache.Engine.Files;
+using Bitcache.Engine.Partitions;
 using Bitcache.Engine.Settlement;
+using Bitcache.Tests.Partitions;
 using Bitcache.Tests.Settlement;
 
 namespace Bitcache.Tests.Export;
@@ -19,12 +21,14 @@ public sealed class LogExportTests : IAsyncLifetime
     private readonly SimDisk _logDisk = LogBook.NewDisk();
     private LogBook _book = null!;
     private LogKeeper _keeper = null!;
+    private byte[] _pinnedSeed = [];
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
     {
         _book = await LogBook.CreateAsync(300);
+        _pinnedSeed = _book.OpenKey(new LinuxFileSystem()).Seed.ToArray();
         _keeper = _book.Keeper(_logDisk);
         await _keeper.ResumeAsync();
         await _keeper.AdvanceAsync();
@@ -51,6 +55,7 @@ public sealed class LogExportTests : IAsyncLifetime
     {
         LogExport.CheckpointFile => Encoding.UTF8.GetBytes(_keeper.Checkpoint),
         LogExport.PinsFile => Encoding.UTF8.GetBytes(Pins().Write()),
+        LogExport.RotationsFile => Encoding.UTF8.GetBytes(_keeper.KeyRotations),
         _ when LogTile.TryParse(path, out var tile) => _keeper.FindTile(tile)!,
         _ => throw new FileNotFoundException(path),
     };
@@ -115,7 +120,7 @@ public sealed class LogExportTests : IAsyncLifetime
         await ExportAsync(disk, publish: path => { written.Add(path); return Publish(path); });
         Assert.Equal(_keeper.CheckpointSize, Check(disk));
         var partial = LogTile.Between(first.Size, _keeper.CheckpointSize).First(tile => tile.Level == 0);
-        Assert.Equal(["pins.json", "checkpoint", partial.ToString(), partial.Bundle.ToString()], written);
+        Assert.Equal(["pins.json", "checkpoint", "rotations", partial.ToString(), partial.Bundle.ToString()], written);
         // Whoever reads the log at the earlier checkpoint still finds its tiles.
         Assert.Contains($"{Public}/tile/0/001.p/{first.Size - 256}", disk.Image().Keys);
 
@@ -190,6 +195,35 @@ public sealed class LogExportTests : IAsyncLifetime
             Assert.Equal(_keeper.CheckpointSize, Check(disk));
             Assert.DoesNotContain(disk.Image().Keys, path => path.Contains("001.p", StringComparison.Ordinal) || path.EndsWith(".new", StringComparison.Ordinal));
         }
+    }
+
+    [Fact]
+    public async Task A_key_that_was_rotated_is_followed_from_the_one_that_was_published()
+    {
+        var disk = NewDisk();
+        await ExportAsync(disk);
+        var pinned = _book.Verifier;
+        Assert.Equal($"{pinned}\n", Encoding.UTF8.GetString(disk[$"{Public}/vkey"]));
+        Assert.DoesNotContain($"{Public}/rotations", disk.Image().Keys);
+        for (var round = 0; round < 2; round++)
+        {
+            await _keeper.RotateKeyAsync(ClientIds.Next(TimeProvider.System));
+            await GrowAsync(50);
+            await ExportAsync(disk, publish: path => path == "pins.json" ? Encoding.UTF8.GetBytes((Pins() with { Key = pinned }).Write()) : Publish(path));
+            Assert.Equal($"{_keeper.Verifier}\n", Encoding.UTF8.GetString(disk[$"{Public}/vkey"]));
+            Assert.True(KeyRotation.TryFollow(Encoding.UTF8.GetString(disk[$"{Public}/rotations"]), pinned, out var keys, out var refusal), refusal);
+            Assert.True(Checkpoint.TryVerify(Encoding.UTF8.GetString(disk[$"{Public}/checkpoint"]), keys[^1], out _, out refusal), refusal);
+        }
+        // Another way of the key is one too many, also where each step of it is signed.
+        var other = KeyRotation.Sign(_pinnedSeed, VerifierKey.FromSeed(BegunLedger.Origin, new byte[32]));
+        var refused = await Assert.ThrowsAsync<ExportContradictionException>(() => ExportAsync(disk, publish: path => path switch
+        {
+            "pins.json" => Encoding.UTF8.GetBytes((Pins() with { Key = pinned }).Write()),
+            "rotations" => Encoding.UTF8.GetBytes(other.Note),
+            "checkpoint" => Encoding.UTF8.GetBytes(new Checkpoint(BegunLedger.Origin, _keeper.CheckpointSize, default).Sign(new byte[32])),
+            _ => Publish(path),
+        }));
+        Assert.Contains("another way", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]

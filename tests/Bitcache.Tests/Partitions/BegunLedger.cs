@@ -22,14 +22,15 @@ internal static class BegunLedger
         fatal ?? ((why, cause) => throw new InvalidOperationException(why, cause)), bounds: bounds);
 
     /// <summary>Makes the first entries. The payer is the operator's wallet, and has so much; the payee is the operator's, too.</summary>
+    /// <param name="keys">What the genesis entry says of the ledger's keys.</param>
     /// <param name="settle">Has an entry become durable, where the partition has no threads that do.</param>
     public static async Task<(WalletId Payer, WalletId Payee)> BeginAsync(
-        Partition partition, TimeProvider time, long sat, Func<Task<Answer>, Task<Answer>>? settle = null)
+        Partition partition, TimeProvider time, long sat, Func<Task<Answer>, Task<Answer>>? settle = null, IReadOnlyList<KeyFingerprint>? keys = null)
     {
         var (payer, payee) = (ClientIds.NextWallet(), ClientIds.NextWallet());
         Command[] first =
         [
-            new Genesis(Origin, 3, 1, payer, new ByteString([0x51]), []),
+            new Genesis(Origin, 3, 1, payer, new ByteString([0x51]), keys ?? []),
             new CreateWallet(ClientIds.Next(time), Ledger.OperatorTenant, payee),
             new AssignAddress(ClientIds.Next(time), payer, AddressPurpose.OperatorTopUp, Script),
             new ChangeDeposit(default, DepositState.Credited, false, Script, new Sats(sat), default, 1),

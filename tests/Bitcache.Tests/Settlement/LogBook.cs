@@ -33,7 +33,19 @@ internal sealed class LogBook : IAsyncDisposable
 
     public VerifierKey Verifier => Key.Verifier;
     public IReadOnlyList<WalletId> Wallets => [_payer, _payee];
-    private CheckpointKey Key => CheckpointKey.Open(new LinuxFileSystem(), _keys.Path, BegunLedger.Origin, mayCreate: true);
+    private CheckpointKey Key => OpenKey(new LinuxFileSystem());
+
+    /// <summary>The folder of the keys.</summary>
+    public string KeysPath => _keys.Path;
+
+    /// <summary>The checkpoint key as a start finds it.</summary>
+    public CheckpointKey OpenKey(IFileSystem files) => CheckpointKey.Open(files, _keys.Path, BegunLedger.Origin, mayCreate: true, Rotations);
+
+    /// <summary>Those of the ledger, as they were when they were read last.</summary>
+    public IReadOnlyList<KeyRotation> Rotations { get; private set; } = [];
+
+    /// <summary>What a start learns of the ledger's keys.</summary>
+    public async Task ReadRotationsAsync() => Rotations = await _partition.QueryAsync(ledger => ledger.KeyRotations);
 
     /// <summary>Signs what the log's owner would have to sign for it.</summary>
     public string Sign(Checkpoint checkpoint) => checkpoint.Sign(Key.Seed);
@@ -49,7 +61,7 @@ internal sealed class LogBook : IAsyncDisposable
     public static async Task<LogBook> CreateAsync(int payments)
     {
         var book = new LogBook(new GatedJournal(), new Ledger(0), null);
-        (book._payer, book._payee) = await BegunLedger.BeginAsync(book._partition, TimeProvider.System, sat: 100_000);
+        (book._payer, book._payee) = await BegunLedger.BeginAsync(book._partition, TimeProvider.System, sat: 100_000, keys: [book.Key.Fingerprint]);
         await book.PayAsync(payments);
         return book;
     }
@@ -86,11 +98,9 @@ internal sealed class LogBook : IAsyncDisposable
     }
 
     /// <summary>A keeper that has not been started.</summary>
-    public LogKeeper Keeper(IFileSystem disk)
-    {
-        var files = new LinuxFileSystem();
-        return new LogKeeper(new PartitionSet([_partition]), Key, SignedMark.Open(files, _keys.Path), disk, Folder);
-    }
+    /// <param name="key">Whose file operations are watched; null for a key like any other.</param>
+    public LogKeeper Keeper(IFileSystem disk, CheckpointKey? key = null) =>
+        new(new PartitionSet([_partition]), key ?? Key, SignedMark.Open(new LinuxFileSystem(), _keys.Path), disk, Folder);
 
     /// <summary>Starts a keeper, lets it sign what there is, and checks it.</summary>
     public async Task SignAsync(IFileSystem disk)

@@ -3,12 +3,13 @@
 //
 //	logpeer PREFIX VKEYFILE [RECEIPT.leaf ...]
 //
-// PREFIX is a folder or an http address. Beside each receipt lies its .tlog-proof. The answer is the size of the log.
+// PREFIX is a folder or an http address. VKEYFILE holds the pinned key: the one that signs now is found. Beside each receipt lies its .tlog-proof. The answer is the size of the log.
 package main
 
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -56,17 +57,46 @@ func (l log) ReadTiles(tiles []tlog.Tile) (data [][]byte, err error) {
 	return data, nil
 }
 
-// open reads a checkpoint: a note of three lines that the key signed.
-func open(text []byte, key note.Verifier) (tlog.Tree, error) {
-	var tree tlog.Tree
+// follow leads from the pinned key to the one that signs now: each key, in a note of its own, names the next.
+func (l log) follow(key note.Verifier) (note.Verifier, error) {
+	text, err := l.fetch("rotations")
+	if errors.Is(err, os.ErrNotExist) {
+		return key, nil
+	}
+	for lines := strings.SplitAfter(string(text), "\n"); err == nil && len(lines) > 5; lines = lines[5:] {
+		var signed *note.Note
+		if signed, err = openNote([]byte(strings.Join(lines[:5], "")), key); err != nil {
+			return nil, err
+		}
+		said := strings.Split(signed.Text, "\n")
+		if len(said) != 4 || said[0] != "bitcache/checkpoint-key/v1" || said[1] != key.Name() {
+			return nil, fmt.Errorf("a note names no key")
+		}
+		key, err = note.NewVerifier(said[2])
+	}
+	return key, err
+}
+
+// openNote is stricter than note.Open: one signature has one spelling.
+func openNote(text []byte, key note.Verifier) (*note.Note, error) {
 	signed, err := note.Open(text, note.VerifierList(key))
 	if err != nil {
-		return tree, err
+		return nil, err
 	}
 	for _, signature := range signed.Sigs {
 		if _, err := base64.StdEncoding.Strict().DecodeString(signature.Base64); err != nil {
-			return tree, err
+			return nil, err
 		}
+	}
+	return signed, nil
+}
+
+// open reads a checkpoint: a note of three lines that the key signed.
+func open(text []byte, key note.Verifier) (tlog.Tree, error) {
+	var tree tlog.Tree
+	signed, err := openNote(text, key)
+	if err != nil {
+		return tree, err
 	}
 	lines := strings.Split(signed.Text, "\n")
 	if len(lines) != 4 || lines[0] != key.Name() || lines[3] != "" {
@@ -149,7 +179,7 @@ func min(a, b int) int {
 
 // checkReceipt verifies that a record is in the log: by the proof that came with it, and by the tiles; and that the log
 // has only grown since.
-func checkReceipt(path string, key note.Verifier, newest tlog.Tree, reader tlog.HashReader) error {
+func checkReceipt(path string, keys []note.Verifier, newest tlog.Tree, reader tlog.HashReader) error {
 	leaf, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -179,7 +209,12 @@ func checkReceipt(path string, key note.Verifier, newest tlog.Tree, reader tlog.
 		}
 		proof = append(proof, hash)
 	}
-	tree, err := open(checkpoint, key)
+	var tree tlog.Tree
+	for _, key := range keys {
+		if tree, err = open(checkpoint, key); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -209,11 +244,15 @@ func run(prefix, vkeyFile string, receipts []string) (int64, error) {
 		return 0, err
 	}
 	published := log(prefix)
+	newest, err := published.follow(key)
+	if err != nil {
+		return 0, err
+	}
 	text, err := published.fetch("checkpoint")
 	if err != nil {
 		return 0, err
 	}
-	tree, err := open(text, key)
+	tree, err := open(text, newest)
 	if err != nil {
 		return 0, err
 	}
@@ -222,7 +261,7 @@ func run(prefix, vkeyFile string, receipts []string) (int64, error) {
 	}
 	reader := tlog.TileHashReader(tree, published)
 	for _, receipt := range receipts {
-		if err := checkReceipt(receipt, key, tree, reader); err != nil {
+		if err := checkReceipt(receipt, []note.Verifier{key, newest}, tree, reader); err != nil {
 			return 0, fmt.Errorf("%s: %w", receipt, err)
 		}
 	}
