@@ -75,9 +75,10 @@ internal static class VerifyCommand
         if (parsed.GetValue(Vkey) is { } text && VerifierKey.TryParse(text, out var key))
             return (new Trusted(key, null, Source(parsed, null)), null);
         var named = parsed.GetValue(PinsFile)?.FullName;
-        var pins = ReadPins(named ?? ReceiptFolder.PinsBeside(leaf));
+        var from = named ?? ReceiptFolder.PinsBeside(leaf);
+        var pins = ReadPins(from);
         return (
-            new Trusted(pins.Key, pins, Source(parsed, pins.Network)),
+            new Trusted(pins.Key, pins, Source(parsed, pins.Network)) { Rotations = ReceiptCheck.ReadRotations(from) ?? "" },
             named is null ? $"the pins are those beside the file: compare them with the ones that you wrote down ({pins.Key})" : null);
     }
 

@@ -14,6 +14,9 @@ internal sealed record Trusted(VerifierKey Key, Pins? Pins, HeaderSource? Header
 {
     /// <summary>Of a balance: whose it must be; null to leave that unchecked.</summary>
     public BalanceOwner? Owner { get; init; }
+
+    /// <summary>How the log's key is followed, where that is not found beside the proof; empty if it was not rotated.</summary>
+    public string Rotations { get; init; } = "";
 }
 
 /// <summary>What a file is a proof of.</summary>
@@ -42,9 +45,7 @@ internal static class ReceiptCheck
         else if (isBalance) throw new CommandFailedException($"there is no {timestamp}: a balance's way to the published total stands in it, once the epoch is anchored");
         else if (trusted.Header is not null) throw new CommandFailedException($"a header was given, but there is no {timestamp} that leads to its block");
 
-        // The notes prove themselves: it does not matter where they come from.
-        var rotations = ReceiptFolder.RotationsBeside(leaf);
-        if (File.Exists(rotations)) files = files with { Rotations = Encoding.UTF8.GetString(Read(rotations, Limits.KeyRotationsMax * Limits.KeyRotationNoteBytesMax)) };
+        files = files with { Rotations = ReadRotations(leaf) ?? trusted.Rotations };
 
         // Only a well-formed timestamp names a height to ask for; the verifier says what is wrong with another.
         if (trusted.Header is { } source && OpenTimestamps.TryParse(files.Timestamp!.Value.Span, out var proof, out _))
@@ -55,6 +56,15 @@ internal static class ReceiptCheck
         return EpochStatement.TryReadEntry(report.Entry.Span, out var statement) && !isBalance
             ? await WithFilesAsync(result with { Kind = ProofKind.Epoch }, leaf, statement, cancel)
             : result;
+    }
+
+    /// <summary>The notes that lead from the pinned key to a newer one, beside a file; null if there are none. They prove
+    /// themselves: it does not matter where they come from.</summary>
+    /// <exception cref="CommandFailedException">They cannot be read.</exception>
+    public static string? ReadRotations(string file)
+    {
+        var path = ReceiptFolder.RotationsBeside(file);
+        return File.Exists(path) ? Encoding.UTF8.GetString(Read(path, Limits.KeyRotationsMax * Limits.KeyRotationNoteBytesMax)) : null;
     }
 
     private static ReceiptReport CheckBalance(ReceiptFiles files, Trusted trusted) => trusted.Pins is null

@@ -62,6 +62,27 @@ public sealed class ExportCommandTests(ApiFixture api) : IDisposable
     }
 
     [Fact]
+    public async Task A_receipt_of_after_a_rotation_is_verified_with_the_notes_beside_it_or_beside_the_pins()
+    {
+        await PayAsync();
+        Assert.Equal(ExitCode.Done, (await CommandLineRun.OfAsync("operator", "rotate-checkpoint-key", "--url", api.Address.ToString(), "--key", api.Admin)).ExitCode);
+        var (payer, payee, id) = (await api.NewWalletAsync(api.Shop, 1), await api.NewWalletAsync(api.Shop), ApiFixture.NewId());
+        Assert.Equal(201, (await api.TransferAsync(api.Shop, id, payer, payee, 1)).Status);
+        await api.Engine.SettleAsync(TestContext.Current.CancellationToken);
+        var receipts = _folder.File("receipts");
+        var fetched = await CommandLineRun.OfAsync("receipt", id, "--wallet", payer, "--out", receipts, "--url", api.Address.ToString(), "--key", api.Shop);
+        var leaf = fetched.Output.Split('\n')[0];
+        var verified = await CommandLineRun.OfAsync("verify", leaf);
+        Assert.True(verified.ExitCode == ExitCode.Done, verified.Output);
+        Assert.Contains("each time by the word of the key before", verified.Output, StringComparison.Ordinal);
+
+        File.Delete(Path.Combine(receipts, "rotations"));
+        Assert.Contains("is not signed by the key of 'ledger.test/log'", (await CommandLineRun.OfAsync("verify", leaf)).Output, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Done, (await ExportAsync(key: null)).ExitCode);
+        Assert.Equal(ExitCode.Done, (await CommandLineRun.OfAsync("verify", leaf, "--pins", Path.Combine(Open, "pins.json"))).ExitCode);
+    }
+
+    [Fact]
     public async Task What_cannot_be_exported_says_why()
     {
         await PayAsync();
