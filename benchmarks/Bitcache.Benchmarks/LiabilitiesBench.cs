@@ -3,9 +3,11 @@
 
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
+using Bitcache.Engine;
 
 namespace Bitcache.Benchmarks;
 
@@ -18,6 +20,8 @@ internal static class LiabilitiesBench
 
     public static BenchResult Run(LiabilitiesBenchOptions options)
     {
+        // Large tables have the pages that they have in a server.
+        RuntimeHelpers.RunModuleConstructor(typeof(LedgerEngine).Module.ModuleHandle);
         using var folder = new ScratchFolder(options.Folder);
         var path = folder.Inside("liabilities.csv");
         var (seconds, trees, files, checks) = (new List<double>(), new List<double>(), new List<double>(), new List<double>());

@@ -130,7 +130,7 @@ public static class Limits
     public const int ReceiptBytesMax = 1 + StatementBytesMax;
     public const int PinsBytesMax = 4_096;
 
-    /// <summary>Leaves of the tree of liabilities: thirty million wallets. Each takes 52 bytes while the tree is there.</summary>
+    /// <summary>Leaves of the tree of liabilities: thirty million wallets. Each takes 58 bytes while the tree is there.</summary>
     public const int LiabilityLeavesMax = 1 << 26;
     /// <summary>Rows of it above the leaves.</summary>
     public const int LiabilityRowsMax = 26;

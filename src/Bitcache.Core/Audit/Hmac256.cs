@@ -1,4 +1,4 @@
-// HMAC-SHA256 (RFC 2104) with keys of 32 bytes, in two halves, so that the halves of many can be hashed together.
+// HMAC-SHA256 (RFC 2104) with keys of 32 bytes, and its parts.
 
 namespace Bitcache.Core.Audit;
 
@@ -24,10 +24,13 @@ internal static class Hmac256
     /// <summary>The block before the message.</summary>
     public static void WriteInnerKey(Hash256 key, Span<byte> block) => WriteKey(key, InnerPad, block);
 
+    /// <summary>The block before the inner hash.</summary>
+    public static void WriteOuterKey(Hash256 key, Span<byte> block) => WriteKey(key, OuterPad, block);
+
     /// <summary>The block before the inner hash, and that: what the code is the hash of.</summary>
     public static void WriteOuter(Hash256 key, Hash256 inner, Span<byte> bytes)
     {
-        WriteKey(key, OuterPad, bytes);
+        WriteOuterKey(key, bytes);
         inner.Write(bytes[BlockBytes..]);
     }
 

@@ -49,6 +49,9 @@ internal sealed class Sha256Lanes
     // Block after block, word after word; of each word one lane after the other. Each as its bytes lie in the message.
     private readonly uint[] _words = new uint[BlocksMax * BlockWords * Count];
     private readonly int[] _blocks = new int[Count];
+    // What each lane begins with, word after word, where that is not the standard's beginning.
+    private readonly uint[] _states = new uint[HashWords * Count];
+    private bool _continue;
 
     private Sha256Lanes()
     {
@@ -68,22 +71,31 @@ internal sealed class Sha256Lanes
     /// <summary>Gathers one byte and what follows it, together at most <see cref="MessageBytesMax"/> long.</summary>
     public void Add(byte first, ReadOnlySpan<byte> rest)
     {
-        var length = 1 + rest.Length;
-        var blocks = (length + PaddingBytesMin + BlockBytes - 1) / BlockBytes;
         Span<byte> padded = stackalloc byte[BlocksMax * BlockBytes];
-        padded = padded[..(blocks * BlockBytes)];
         padded[0] = first;
         rest.CopyTo(padded[1..]);
-        padded[length..].Clear();
-        padded[length] = 0x80;
-        BinaryPrimitives.WriteUInt64BigEndian(padded[^sizeof(ulong)..], 8 * (ulong)length);
-        ref var word = ref _words[Gathered];
-        foreach (var bytes in MemoryMarshal.Cast<byte, uint>(padded))
-        {
-            word = bytes;
-            word = ref Unsafe.Add(ref word, Count);
-        }
-        _blocks[Gathered++] = blocks;
+        Gather(Pad(padded, 1 + rest.Length, 0));
+    }
+
+    /// <summary>Gathers a block that is the beginning of a message: its hash is the state behind it, for
+    /// <see cref="AddBehind"/>.</summary>
+    public void AddBlock(ReadOnlySpan<byte> block) => Gather(block[..BlockBytes]);
+
+    /// <summary>Gathers what is behind the first block of a message. Then all that is gathered must be such.</summary>
+    /// <param name="state">Behind that block.</param>
+    public void AddBehind(in Hash256 state, ReadOnlySpan<byte> rest)
+    {
+        Span<byte> padded = stackalloc byte[BlocksMax * BlockBytes];
+        rest.CopyTo(padded);
+        _continue = true;
+        WriteState(0, state.High);
+        WriteState(HashWords / 2, state.Low);
+        Gather(Pad(padded, rest.Length, BlockBytes));
+    }
+
+    private void WriteState(int word, UInt128 half)
+    {
+        for (var shift = 96; shift >= 0; shift -= 32) _states[(word++ * Count) + Gathered] = unchecked((uint)(half >> shift));
     }
 
     /// <summary>Hashes what was gathered, in its order, and begins anew.</summary>
@@ -91,7 +103,7 @@ internal sealed class Sha256Lanes
     public void Finish(Span<Hash256> hashes)
     {
         Span<Vector512<uint>> state = stackalloc Vector512<uint>[HashWords];
-        for (var i = 0; i < HashWords; i++) state[i] = Vector512.Create(Start[i]);
+        for (var i = 0; i < HashWords; i++) state[i] = _continue ? Vector512.Create(_states.AsSpan(i * Count, Count)) : Vector512.Create(Start[i]);
         var blocks = _blocks.AsSpan(0, Gathered);
         for (var block = 1; block <= BlocksMax && blocks.ContainsAnyInRange(block, BlocksMax); block++)
         {
@@ -103,13 +115,37 @@ internal sealed class Sha256Lanes
             }
         }
         Gathered = 0;
+        _continue = false;
+    }
+
+    /// <summary>Ends a message (FIPS 180-4, 5.1.1).</summary>
+    /// <param name="before">Bytes of it that are hashed already.</param>
+    private static ReadOnlySpan<byte> Pad(Span<byte> message, int length, int before)
+    {
+        var padded = message[..((length + PaddingBytesMin + BlockBytes - 1) / BlockBytes * BlockBytes)];
+        padded[length..].Clear();
+        padded[length] = 0x80;
+        BinaryPrimitives.WriteUInt64BigEndian(padded[^sizeof(ulong)..], 8 * (ulong)(before + length));
+        return padded;
+    }
+
+    private void Gather(ReadOnlySpan<byte> blocks)
+    {
+        ref var word = ref _words[Gathered];
+        foreach (var bytes in MemoryMarshal.Cast<byte, uint>(blocks))
+        {
+            word = bytes;
+            word = ref Unsafe.Add(ref word, Count);
+        }
+        _blocks[Gathered++] = blocks.Length / BlockBytes;
     }
 
     private static Hash256 Read(ReadOnlySpan<uint> state, int lane)
     {
-        Span<byte> hash = stackalloc byte[Hash256.Bytes];
-        for (var i = 0; i < HashWords; i++) BinaryPrimitives.WriteUInt32BigEndian(hash[(i * sizeof(uint))..], state[(i * Count) + lane]);
-        return Hash256.Read(hash);
+        return new Hash256(new UInt128(Two(state, 0, lane), Two(state, 2, lane)), new UInt128(Two(state, 4, lane), Two(state, 6, lane)));
+
+        static ulong Two(ReadOnlySpan<uint> state, int word, int lane) =>
+            ((ulong)state[(word * Count) + lane] << 32) | state[((word + 1) * Count) + lane];
     }
 
     /// <summary>FIPS 180-4, 6.2.2.</summary>

@@ -15,9 +15,9 @@ public sealed record BalanceProof(Hash256 Nonce, Msat Value, int Position, IRead
     /// <summary>The bytes of the file.</summary>
     public byte[] ToFile()
     {
-        Span<byte> inner = stackalloc byte[Hmac256.BlockBytes + LeafBatch.MessageBytes];
+        Span<byte> inner = stackalloc byte[Hmac256.BlockBytes + LiabilityLeaf.MessageBytes];
         Hmac256.WriteInnerKey(Nonce, inner);
-        LeafBatch.WriteMessage(Value.Value, Position, inner[Hmac256.BlockBytes..]);
+        LiabilityLeaf.WriteMessage(Value.Value, Position, inner[Hmac256.BlockBytes..]);
         var file = new byte[FileBytes];
         Hmac256.WriteOuter(Nonce, Sha256.Of(inner), file);
         return file;

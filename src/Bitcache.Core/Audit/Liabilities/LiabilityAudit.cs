@@ -6,7 +6,7 @@ namespace Bitcache.Core.Audit;
 
 /// <summary>Reads <c>allocation.csv</c> as it arrives, and checks with it that the published tree is what follows from the wallets'
 /// keys: every leaf is one wallet's chunk, every chunk a leaf, and a wallet's chunks are its balance. Takes the tree's leaves (40
-/// bytes each, and a bit), and 40 bytes a wallet beside its key.</summary>
+/// bytes each, and a bit), and 100 bytes a wallet beside its key.</summary>
 public sealed class LiabilityAudit : FieldReader
 {
     private const int WordBits = 64;
@@ -15,12 +15,12 @@ public sealed class LiabilityAudit : FieldReader
 
     private readonly PublishedLiabilities _published;
     private readonly LiabilityKeys _keys;
-    private readonly Hash256[] _nonces;
+    private readonly HmacKey[] _nonces;
     private readonly ulong[] _accountNumbers;
     private readonly LiabilityAccounts _balances = new();
     private readonly ulong[] _taken;
-    private readonly LeafBatch _leaves = new();
-    private readonly (int Wallet, long Value, int Position)[] _gathered = new (int, long, int)[LeafBatch.Count];
+    private readonly HmacBatch _leaves = new();
+    private readonly (int Wallet, long Value, int Position)[] _gathered = new (int, long, int)[HmacBatch.Count];
     private int _gatheredLeaves;
     private int _takenLeaves;
     private int _wallets;
@@ -46,14 +46,16 @@ public sealed class LiabilityAudit : FieldReader
     {
         (_published, _keys) = (published, keys);
         _taken = new ulong[(published.Leaves + WordBits - 1) / WordBits];
-        (_nonces, _accountNumbers) = (new Hash256[keys.Count], new ulong[keys.Count]);
+        (_nonces, _accountNumbers) = (new HmacKey[keys.Count], new ulong[keys.Count]);
         var batch = new Sha256Batch();
+        Span<Hash256> nonces = stackalloc Hash256[Sha256Batch.Count];
         for (var first = 0; first < keys.Count; first += Sha256Batch.Count)
         {
             var (start, count) = (first, Math.Min(Sha256Batch.Count, keys.Count - first));
             var numbers = _accountNumbers.AsSpan(start, count);
             LiabilitySeed.AccountNumbers(keys.Wallets.Slice(start, count), numbers, batch);
-            LiabilitySeed.Nonces(keys.Keys.Slice(start, count), published.Height, numbers, _nonces.AsSpan(start, count), batch);
+            LiabilitySeed.Nonces(keys.Keys.Slice(start, count), published.Height, numbers, nonces, batch);
+            _leaves.Prepare(nonces[..count], _nonces.AsSpan(start, count));
         }
     }
 

@@ -56,21 +56,15 @@ public sealed class LiabilitySeed
 
     /// <summary>The keys of many wallets.</summary>
     /// <param name="wallets">As many as a batch takes at most.</param>
-    internal void AccountKeys(ReadOnlySpan<WalletId> wallets, Span<Hash256> keys, Sha256Batch batch)
+    internal void AccountKeys(ReadOnlySpan<WalletId> wallets, Span<Hash256> keys, HmacBatch batch)
     {
-        Span<byte> inner = stackalloc byte[Hmac256.BlockBytes + AccountLabel.Length + WalletId.Bytes];
-        Hmac256.WriteInnerKey(_key, inner);
+        Span<HmacKey> own = stackalloc HmacKey[1];
+        batch.Prepare([_key], own);
+        Span<byte> message = stackalloc byte[AccountLabel.Length + WalletId.Bytes];
         foreach (var wallet in wallets)
         {
-            WriteAccountMessage(wallet, inner[Hmac256.BlockBytes..]);
-            batch.Add(inner);
-        }
-        batch.Finish().CopyTo(keys);
-        Span<byte> outer = stackalloc byte[Hmac256.OuterBytes];
-        for (var i = 0; i < wallets.Length; i++)
-        {
-            Hmac256.WriteOuter(_key, keys[i], outer);
-            batch.Add(outer);
+            WriteAccountMessage(wallet, message);
+            batch.Add(own[0], message);
         }
         batch.Finish().CopyTo(keys);
     }

@@ -1,7 +1,7 @@
 namespace Bitcache.Core.Audit;
 
 /// <summary>What is owed at the close of an epoch, as a tree in which each wallet can find its balance, and nobody else's. Takes
-/// about 52 bytes a leaf, which are two to four of each wallet, and 24 a wallet. Belongs to one thread.</summary>
+/// about 58 bytes a leaf, which are two to four of each wallet, and 28 a wallet. Belongs to one thread.</summary>
 public sealed class LiabilityTree
 {
     internal const string AllocationHeader = "wallet,account_no,value,chunks\n";
@@ -71,11 +71,11 @@ public sealed class LiabilityTree
     {
         var rows = new RowWriter(sink);
         rows.Text(KeysHeader);
-        var batch = new Sha256Batch();
-        Span<Hash256> keys = stackalloc Hash256[Sha256Batch.Count];
-        for (var first = 0; first < _accounts.Count; first += Sha256Batch.Count)
+        var batch = new HmacBatch();
+        Span<Hash256> keys = stackalloc Hash256[HmacBatch.Count];
+        for (var first = 0; first < _accounts.Count; first += HmacBatch.Count)
         {
-            var wallets = _accounts.Wallets[first..Math.Min(first + Sha256Batch.Count, _accounts.Count)];
+            var wallets = _accounts.Wallets[first..Math.Min(first + HmacBatch.Count, _accounts.Count)];
             _seed.AccountKeys(wallets, keys, batch);
             for (var i = 0; i < wallets.Length; i++)
             {
@@ -107,23 +107,25 @@ public sealed class LiabilityTree
     private Hash256[] HashLeaves()
     {
         var hashes = TableMemory.AllocateAnyContent<Hash256>(_plan.Values.Length);
-        var (batch, leaves) = (new Sha256Batch(), new LeafBatch());
+        var (batch, codes, leaves) = (new Sha256Batch(), new HmacBatch(), new HmacBatch());
         Span<Hash256> nonces = stackalloc Hash256[Sha256Batch.Count];
         Span<ulong> numbers = stackalloc ulong[Sha256Batch.Count];
-        Span<int> gathered = stackalloc int[LeafBatch.Count];
+        Span<HmacKey> keys = stackalloc HmacKey[HmacBatch.Count];
+        Span<int> gathered = stackalloc int[HmacBatch.Count];
         var count = 0;
-        for (var first = 0; first < _accounts.Count; first += Sha256Batch.Count)
+        for (var first = 0; first < _accounts.Count; first += HmacBatch.Count)
         {
-            var wallets = _accounts.Wallets[first..Math.Min(first + Sha256Batch.Count, _accounts.Count)];
+            var wallets = _accounts.Wallets[first..Math.Min(first + HmacBatch.Count, _accounts.Count)];
             var own = nonces[..wallets.Length];
-            _seed.AccountKeys(wallets, own, batch);
+            _seed.AccountKeys(wallets, own, codes);
             LiabilitySeed.AccountNumbers(wallets, numbers, batch);
             LiabilitySeed.Nonces(own, Height, numbers, own, batch);
+            codes.Prepare(own, keys);
             for (var i = 0; i < wallets.Length; i++)
             {
                 foreach (var position in _plan.PositionsOf(first + i))
                 {
-                    leaves.Add(own[i], _plan.Values[position], position);
+                    leaves.Add(keys[i], _plan.Values[position], position);
                     gathered[count++] = position;
                     if (leaves.IsFull) count = Scatter(leaves.Finish(), gathered, hashes);
                 }

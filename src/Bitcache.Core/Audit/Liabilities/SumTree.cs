@@ -29,11 +29,11 @@ public readonly record struct SumNode(Hash256 Hash, Msat Sum)
     }
 }
 
-/// <summary>A whole sum tree over 2^k leaves. Of its rows the leaves and each third above them are kept; the others are hashed
-/// again when they are asked for, which is fast, and saves two fifths of the memory.</summary>
+/// <summary>A whole sum tree over 2^k leaves. Of its rows the leaves and each second one above them are kept; the others are
+/// hashed again when they are asked for, which is fast, and saves a third of the memory.</summary>
 internal sealed class SumTree
 {
-    private const int KeptEvery = 3;
+    private const int KeptEvery = 2;
     private const int BlockNodes = 1 << 10;
 
     private readonly Sha256Batch _batch = new();

@@ -14,13 +14,11 @@ public sealed class LiabilityFilesReadTests
         {
             var tree = SampleBalances.Tree(balances);
             var files = Files(tree, out _);
-            var tested = 0;
-            foreach (var wallet in balances.Keys.Append(WalletId.Suspense))
+            foreach (var wallet in balances.Keys.Take(60).Concat(balances.Keys.TakeLast(10)).Append(WalletId.Suspense))
             {
                 var expected = tree.ProofsOf(wallet);
                 var chunks = files.ChunksOf(wallet);
                 Assert.Equal(expected.Select(p => new BalanceChunk(p.Position, p.Value)), chunks);
-                if (expected.Count == 0 || tested++ > 50) continue;
                 foreach (var (proof, chunk) in expected.Zip(chunks).Take(4))
                 {
                     var read = files.Prove(chunk, proof.Nonce);
