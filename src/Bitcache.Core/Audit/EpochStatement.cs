@@ -24,8 +24,6 @@ public sealed record EpochStatement(
     /// <summary>Where the root of the liabilities stands in that.</summary>
     internal const int RootInEntry = Entry.StatementHeaderBytes + 4 + (3 * sizeof(long)) + Hash256.Bytes;
 
-    private const byte EntryTypeNumber = 56;
-
     private static ReadOnlySpan<byte> Magic => "BEC1"u8;
 
     public void Write(Span<byte> bytes)
@@ -66,7 +64,7 @@ public sealed record EpochStatement(
     public static bool TryReadEntry(ReadOnlySpan<byte> entry, [NotNullWhen(true)] out EpochStatement? statement)
     {
         statement = null;
-        return entry.Length == EntryBytes && entry[0] == Entry.StatementVersion && entry[1] == EntryTypeNumber
+        return entry.Length == EntryBytes && entry[0] == Entry.StatementVersion && entry[1] == (byte)EntryType.EpochStated
             && TryRead(entry.Slice(Entry.StatementHeaderBytes, Bytes), out statement);
     }
 }
