@@ -13,8 +13,6 @@ internal static class StatementText
 
     public static string Describe(ReadOnlySpan<byte> statement)
     {
-        if (EpochStatement.TryReadEntry(statement, out var close))
-            return $"epoch {close.Epoch} was closed: {Bits(close.Total)} owed, as of block {close.Height}, {close.Block}";
         try
         {
             var entry = Entry.ReadStatement(statement);
@@ -40,7 +38,7 @@ internal static class StatementText
         OpenFamily { Anchor: null, Withdrawals.Count: 0 } f => $"transaction family {f.Family} was opened to make one coin of many",
         AssignSuspense a => $"{Amounts.Format(entry.Released, MoneyUnit.Sat)} of output {a.OutPoint} went from suspense to {a.Wallet}, id {a.Id}",
         SettleDeposit s => $"the operator {(s.Released ? "released" : "reversed")} deposit {s.OutPoint}, {Amounts.Format(entry.Released, MoneyUnit.Sat)} of a wallet's, id {s.Id}",
-        StateEpoch { Statement: var e } => $"epoch {e.Epoch} was closed at block {e.Height} {e.Block}: {Amounts.Format(e.Total, MoneyUnit.Sat)} are owed under root {e.LiabilitiesRoot}",
+        StateEpoch { Statement: var e } => $"epoch {e.Epoch} was closed at block {e.Height} {e.Block}: {Bits(e.Total)} are owed under root {e.LiabilitiesRoot}",
         RotateKey r => $"checkpoints are signed with the key {r.NewKey} from here on, says the key {r.OldKey}",
         CreateWallet c => $"wallet {c.Wallet} was made, id {c.Id}",
         AssignAddress a => $"script {Convert.ToHexStringLower(a.Script.Span)} belongs to {a.Wallet}, id {a.Id}",

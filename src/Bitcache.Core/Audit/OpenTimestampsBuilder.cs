@@ -89,6 +89,15 @@ public sealed class OpenTimestampsBuilder
         return this;
     }
 
+    /// <summary>Goes on as another timestamp does that begins with this message.</summary>
+    /// <exception cref="ArgumentException">It begins with another one.</exception>
+    public OpenTimestampsBuilder Continue(OpenTimestamps proof)
+    {
+        if (!_message.AsSpan().SequenceEqual(proof.Digest.ToArray())) throw new ArgumentException("the timestamp begins with another message", nameof(proof));
+        foreach (var step in proof.Steps) Add(step.Operation, step.Argument);
+        return this;
+    }
+
     /// <summary>Ends the file: the message is the Merkle root of the block at this height.</summary>
     public byte[] ToBytes(int height)
     {

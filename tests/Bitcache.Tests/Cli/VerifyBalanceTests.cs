@@ -125,7 +125,8 @@ public sealed class VerifyBalanceTests : IDisposable
         var run = await VerifyAsync("close", Header);
 
         Assert.Equal(0, run.ExitCode);
-        Assert.StartsWith("epoch 3 was closed: 1.0778 Bits owed, as of block 840000, ", run.Output, StringComparison.Ordinal);
+        Assert.StartsWith("entry 77 of 2025-06-15T15:06:40.000Z: epoch 3 was closed at block 840000 ", run.Output, StringComparison.Ordinal);
+        Assert.Contains($"1.0778 Bits are owed under root {Sample.Tree.Root}", run.Output, StringComparison.Ordinal);
         Assert.Contains("ok           liabilities.csv has 8 leaves", run.Output, StringComparison.Ordinal);
         Assert.Contains("ok           withdrawals.csv is the file", run.Output, StringComparison.Ordinal);
         Assert.Contains("ok           reserves.json is the file", run.Output, StringComparison.Ordinal);

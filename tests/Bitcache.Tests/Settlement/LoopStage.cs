@@ -124,6 +124,14 @@ internal sealed class LoopStage : IAsyncDisposable
         Partitions, _seam, _log, new ColdWallet(_seam, _settings), LiabilityKey.Open(new LinuxFileSystem(), _keys.Path, mayCreate: true), Epochs, _settings,
         TimeProvider.System, NullLogger.Instance);
 
+    public Receipts Receipts => new(Partitions, _log, BegunLedger.Origin);
+
+    /// <summary>What an auditor knows of the log.</summary>
+    public VerifierKey LogKey => CheckpointKey.Open(new LinuxFileSystem(), _keys.Path, BegunLedger.Origin, mayCreate: false).Verifier;
+
+    /// <summary>What the operator gives to a wallet's owner, once.</summary>
+    public Hash256 AccountKey(WalletId wallet) => LiabilityKey.Open(new LinuxFileSystem(), _keys.Path, mayCreate: false).Seed.AccountKey(wallet);
+
     /// <summary>The user pays the operator.</summary>
     public Task PayOperatorAsync(Msat amount) => DoAsync(new Transfer(NewId(), Wallet, _operator, amount, 0, ByteString.Empty), tenant: 1);
 

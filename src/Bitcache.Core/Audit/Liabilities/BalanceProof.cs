@@ -1,5 +1,3 @@
-using Bitcache.Core.Bitcoin;
-
 namespace Bitcache.Core.Audit;
 
 /// <summary>A chunk of a wallet's balance in the tree of an epoch, and its way to the root. The file of it,
@@ -42,15 +40,17 @@ public sealed record BalanceProof(Hash256 Nonce, Msat Value, int Position, IRead
     /// accepted as what its proofs show.</summary>
     public static bool TryReadFile(ReadOnlySpan<byte> file, out Hash256 nonce, out Hash256 inner) => Hmac256.TryReadOuter(file, out nonce, out inner);
 
-    /// <summary>Builds the <c>.ots</c> of the file: through the tree, the entry that closed the epoch, the log, the anchor record and
-    /// the transaction to the block.</summary>
-    /// <param name="entry">The log's statement at the close of the epoch.</param>
-    /// <param name="index">Its leaf.</param>
-    /// <param name="path">From there to the anchored root.</param>
-    /// <exception cref="ArgumentException">The parts do not belong together, or the transaction is too long.</exception>
-    public byte[] ToTimestamp(ReadOnlySpan<byte> entry, long index, IReadOnlyList<Hash256> path, AnchorRecord record,
-        BitcoinTransaction transaction, BlockProof block, int height) =>
-        new OpenTimestampsBuilder(Leaf.Hash).Balance(this, entry).LogPath(index, record.TreeSize, path).Anchor(record, transaction, block).ToBytes(height);
+    /// <summary>Builds the <c>.ots</c> of the file: up the tree and through the entry that closed the epoch, and on as that entry's
+    /// own timestamp goes.</summary>
+    /// <param name="close">The receipt of that entry, <c>close.leaf</c>.</param>
+    /// <param name="timestamp">Its <c>.ots</c>.</param>
+    /// <exception cref="ArgumentException">They do not belong together, or not to this balance.</exception>
+    public byte[] ToTimestamp(ReadOnlySpan<byte> close, ReadOnlySpan<byte> timestamp)
+    {
+        if (!OpenTimestamps.TryParse(timestamp, out var proof, out var refusal)) throw new ArgumentException(refusal, nameof(timestamp));
+        if (close.IsEmpty || close[0] != Rfc6962.LeafPrefix || proof.Digest != Sha256.Of(close)) throw new ArgumentException("the timestamp is not that of the statement", nameof(close));
+        return new OpenTimestampsBuilder(Leaf.Hash).Balance(this, close[1..]).Continue(proof).ToBytes(proof.Height);
+    }
 
     /// <summary>Whether the node on the way is a right child, in a row above the leaves.</summary>
     internal bool IsRight(int row) => (Position >> row & 1) == 1;

@@ -160,6 +160,10 @@ public sealed class BalanceVerifierTests
         Refused(new SampleBalance { Proving = p => p with { Value = new Msat(p.Value.Value + 1) } });
         Refused(new SampleBalance { Proving = p => p with { Position = p.Position ^ 1 } });
         Refused(new SampleBalance { Proving = p => p with { Siblings = [.. p.Siblings.Skip(1)] } });
+        Assert.Throws<ArgumentException>(() => Sample.Proof.ToTimestamp(Sample.Close.Leaf, Sample.Timestamp));
+        Assert.Throws<ArgumentException>(() => Sample.Proof.ToTimestamp(Sample.Entry, Sample.Close.Timestamp));
+        Assert.Throws<ArgumentException>(() => Sample.Proof.ToTimestamp([], Sample.Close.Timestamp));
+        Assert.Throws<ArgumentException>(() => Sample.Proof.ToTimestamp(Sample.Close.Leaf, []));
         Assert.Throws<ArgumentException>(() => new OpenTimestampsBuilder(Sample.Proof.Leaf.Hash).Balance(Sample.Proof, Sample.Entry.AsSpan(1)));
         Assert.Throws<ArgumentException>(() => new OpenTimestampsBuilder(default).Balance(Sample.Proof, Sample.Entry));
 

@@ -31,7 +31,7 @@ internal sealed class SampleBalance
 
     public byte[] Entry => Close.Leaf[1..];
     public BalanceOwner Owner => new(Wallet, SampleBalances.Seed.AccountKey(Wallet));
-    public byte[] Timestamp => Proof.ToTimestamp(Entry, Close.Index, Close.AnchoredPath, Close.Record, Close.Transaction, Close.Block, Close.Height);
+    public byte[] Timestamp => Proof.ToTimestamp(Close.Leaf, Close.Timestamp);
 
     public ReceiptFiles Files => FilesWith(Timestamp);
 
