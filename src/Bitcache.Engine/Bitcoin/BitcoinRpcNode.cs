@@ -105,7 +105,7 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
     // As the list since a block, with change, and without what left the chain.
     public Task<IReadOnlyList<Txid>?> ListTransactionsSinceAsync(BlockHash block, CancellationToken cancel) =>
         NullIfUnknown(WalletAsync(
-            "listsinceblock", [block.ToString(), 1, false, false, true], NodeAnswerReader.ListedTransactions, cancel));
+            "listsinceblock", [block.ToString(), 1, false, false, true], NodeAnswerReader.ListedTransactions, cancel, Limits.NodeListBytesMax));
 
     public Task<WalletTransaction?> GetTransactionAsync(Txid txid, CancellationToken cancel) =>
         NullIfUnknown(WalletAsync("gettransaction", [txid.ToString()], a => AboutWhatWasAsked(NodeAnswerReader.WalletTransaction(a), t => t.Txid == txid), cancel));

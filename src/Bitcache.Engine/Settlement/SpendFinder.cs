@@ -51,11 +51,24 @@ public sealed class SpendFinder(IBitcoinNode node, int finalityDepth, Func<Txid,
         if (await node.IsUnspentAsync(output, cancel)) return null;
         // What spends a coin of the wallet the wallet knows, whoever made it.
         if (await node.GetBlockHashAsync(Math.Max(0, height - finalityDepth), cancel) is not { } since) return null;
-        foreach (var txid in await node.ListTransactionsSinceAsync(since, cancel) ?? [])
+        foreach (var txid in await ListSinceAsync(since, cancel))
         {
             if (await LookAtAsync(txid, output, cancel) is { } found) return found;
         }
         return null;
+    }
+
+    private async Task<IReadOnlyList<Txid>> ListSinceAsync(BlockHash block, CancellationToken cancel)
+    {
+        try
+        {
+            return await node.ListTransactionsSinceAsync(block, cancel) ?? [];
+        }
+        catch (NodeException e) when (e.IsAnswerTooLong)
+        {
+            // Whoever pays us makes it so long. Of what is not found nothing follows, and it holds up nothing else.
+            return [];
+        }
     }
 
     private async Task<FinalSpend?> FindLossAsync(

@@ -106,6 +106,7 @@ public sealed class NodeAnswerTests : IAsyncLifetime
         var times = (Limits.NodeAnswerBytesMax / entry.Length) + 1;
         _server.Answer($$"""{"transactions":[{{string.Join(',', Enumerable.Repeat(entry, times))}}],"removed":[],"lastblock":"{{Hash}}"}""");
         Assert.Equal(3 * times, (await _node.ListSinceBlockAsync(null, 12, Cancel))!.Entries.Count);
+        Assert.NotEmpty((await _node.ListTransactionsSinceAsync(default, Cancel))!);
         var tooLong = await Assert.ThrowsAsync<NodeException>(() => _node.GetBalancesAsync(Cancel));
         Assert.Equal((NodeFailure.Unknown, true), (tooLong.Failure, tooLong.IsAnswerTooLong));
     }

@@ -42,6 +42,31 @@ public sealed class FamilyFateTests
     }
 
     [Fact]
+    public void Of_a_spend_that_the_node_has_too_much_to_tell_about_nothing_follows_and_nothing_else_waits_for_it()
+    {
+        using var scene = new PayoutScene();
+        scene.Withdraw();
+        scene.Turn();
+        var attempt = scene.Newest(1);
+        scene.MineOnly(PayoutScene.Final, scene.Steal(attempt.Inputs[0].Spent));
+        // A wallet that never heard of the attempt knows no conflict of it, and its list is all there is to go by.
+        scene.Node.Wallet.Forget(attempt.Txid);
+        var (node, lists) = (scene.Seam, 0);
+        scene.Seam = StoppedCall.Of(node, nameof(IBitcoinNode.ListTransactionsSinceAsync), _ =>
+        {
+            lists++;
+            return Task.FromException<IReadOnlyList<Txid>?>(new NodeException(NodeFailure.Unknown, "too long") { IsAnswerTooLong = true });
+        });
+        scene.Turn();
+        Assert.True(lists > 0);
+        Assert.Equal(FamilyState.Signed, scene.Family(1).State);
+        Assert.Contains("is spent in the chain", scene.Waiting(1), StringComparison.Ordinal);
+        scene.Seam = node;
+        scene.Turn();
+        Assert.Equal(FamilyState.Dead, scene.Family(1).State);
+    }
+
+    [Fact]
     public void What_is_built_on_a_dead_anchor_dies_with_it_though_the_wallet_knows_neither()
     {
         using var scene = new PayoutScene();
