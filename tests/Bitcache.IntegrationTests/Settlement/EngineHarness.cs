@@ -37,6 +37,7 @@ internal sealed class EngineHarness : IAsyncDisposable
     /// <summary>Where blocks are mined and payments are made.</summary>
     public RegtestNode Node { get; set; }
     public LedgerEngine Engine => _engine ?? throw new InvalidOperationException("the engine is closed");
+    public string DataFolder => _folder.FullName;
     public PartitionSet Partitions => Engine.Partitions;
     public Partition Partition => Partitions.First;
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
