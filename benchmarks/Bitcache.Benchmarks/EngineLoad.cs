@@ -34,8 +34,26 @@ internal sealed class EngineLoad
         _accepted = 0;
     }
 
-    public Task RunAsync(Func<bool> goesOn) =>
-        Task.WhenAll(_senders.Select(sender => Task.Run(() => SendAsync(goesOn, sender))));
+    /// <param name="rate">Payments a second; null for as many as there can be. Who is late makes up for it.</param>
+    public Task RunAsync(Func<bool> goesOn, double? rate = null)
+    {
+        var pace = rate is { } wanted ? new Pace(wanted) : null;
+        return Task.WhenAll(_senders.Select(sender => Task.Run(() => SendAsync(goesOn, sender, pace))));
+    }
+
+    /// <summary>When the next block is due, whoever sends it.</summary>
+    private sealed class Pace(double rate)
+    {
+        private readonly long _begun = Stopwatch.GetTimestamp();
+        private long _payments;
+
+        public async Task WaitAsync(int payments)
+        {
+            var due = TimeSpan.FromSeconds((Interlocked.Add(ref _payments, payments) - payments) / rate);
+            var ahead = due - Stopwatch.GetElapsedTime(_begun);
+            if (ahead > TimeSpan.Zero) await Task.Delay(ahead);
+        }
+    }
 
     /// <summary>From a block's submission to its answer, in milliseconds; steps of a twentieth.</summary>
     public double Percentile(double part)
@@ -48,10 +66,11 @@ internal sealed class EngineLoad
         return double.PositiveInfinity;
     }
 
-    private async Task SendAsync(Func<bool> goesOn, Sender sender)
+    private async Task SendAsync(Func<bool> goesOn, Sender sender, Pace? pace)
     {
         while (goesOn())
         {
+            if (pace is not null) await pace.WaitAsync(sender.BlockPayments);
             Encode(sender.Request, sender.Mix);
             Decode(sender.Request, sender.Block);
             var sent = Stopwatch.GetTimestamp();

@@ -113,6 +113,18 @@ snapshot.SetAction(async (parsed, _) =>
     result.Print(parsed.GetValue(json));
 });
 
+var seal = new Command("seal", "Leaves a second hashed into the log on one core; and what that leaves of payments at half of full speed")
+{
+    wallets, window, blockPayments, blocks,
+};
+seal.SetAction(async (parsed, _) =>
+{
+    var result = await SealBench.RunAsync(new SealBenchOptions(
+        parsed.GetValue(wallets), parsed.GetValue(window), parsed.GetValue(blockPayments), parsed.GetValue(blocks),
+        TimeSpan.FromSeconds(parsed.GetValue(seconds)), parsed.GetValue(runs), parsed.GetValue(folder)!));
+    result.Print(parsed.GetValue(json));
+});
+
 var deposits = new Option<int>("--deposits") { Description = "Deposits in one block", DefaultValueFactory = _ => 3_000 };
 var outputs = new Option<int>("--outputs") { Description = "Deposits that one transaction makes", DefaultValueFactory = _ => 1 };
 var addresses = new Option<int>("--addresses") { Description = "Addresses that are asked for, 1,000 at once; 0 for no such run", DefaultValueFactory = _ => 100_000 };
@@ -140,7 +152,7 @@ liabilities.SetAction((parsed, _) =>
 
 var root = new RootCommand("Bitcache benchmarks. Figures are of this machine, beside floors and peers measured in the same run.")
 {
-    json, runs, seconds, folder, engine, http, peers, recovery, history, snapshot, bitcoin, liabilities, micro, EmptyEndpoint.Create(),
+    json, runs, seconds, folder, engine, http, peers, recovery, history, snapshot, seal, bitcoin, liabilities, micro, EmptyEndpoint.Create(),
 };
 using var signals = new StopSignals();
 // Signals are ours: the library would end a benchmark before it has removed what it started.
