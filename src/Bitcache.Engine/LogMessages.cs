@@ -1,6 +1,7 @@
 // Every message that the engine logs, in one place: what an operator may read, and at which level.
 
 using Bitcache.Core;
+using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Bitcoin;
 using Bitcache.Engine.Settlement;
@@ -83,6 +84,9 @@ internal static partial class LogMessages
 
     [LoggerMessage(1002, LogLevel.Information, "Ledger {Origin} on {Network} begins: genesis entry written, anchor script {Script}")]
     public static partial void LedgerBegun(this ILogger log, string origin, BitcoinNetwork network, ByteString script);
+
+    [LoggerMessage(1004, LogLevel.Information, "Checkpoints are signed with the key {Verifier} from now on: back it up")]
+    public static partial void CheckpointKeyRotated(this ILogger log, VerifierKey verifier);
 
     [LoggerMessage(1003, LogLevel.Information,
         "Recovered partition {Partition}: {Entries} entries and {Wallets} wallets up to {Time} in {Milliseconds} ms; every balance adds up")]

@@ -179,9 +179,9 @@ public sealed class LogKeeper : IDisposable
     {
         // Hashed ahead of the checkpoint is not signed yet.
         if (!tile.IsIn(CheckpointSize)) return null;
+        if (tile.IsBundle) return ReadBundle(tile);
         lock (_lock)
         {
-            if (tile.IsBundle) return ReadBundle(tile);
             if (_log is null || _log.Size < CheckpointSize) throw new PartitionUnavailableException(Unavailable.Busy);
             try
             {
@@ -300,7 +300,10 @@ public sealed class LogKeeper : IDisposable
     private byte[] ReadBundle(LogTile bundle)
     {
         var bytes = new ArrayBufferWriter<byte>();
-        _order.ReadStatements(bundle.First, bundle.Width, statement => EntryBundle.Add(bytes, statement));
+        IReadOnlyList<LogRun> runs;
+        lock (_lock) runs = _order.Find(bundle.First, bundle.Width);
+        // Old segments may lie on a slow disk: nobody else waits for it.
+        foreach (var run in runs) run.Read(statement => EntryBundle.Add(bytes, statement));
         return bytes.WrittenSpan.ToArray();
     }
 

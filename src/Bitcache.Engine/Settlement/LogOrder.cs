@@ -22,6 +22,26 @@ namespace Bitcache.Engine.Settlement;
 /// <summary>Is given the statements of the log; the bytes are good during the call only.</summary>
 internal delegate void StatementReader(ReadOnlySpan<byte> statement);
 
+/// <summary>Statements that follow one another in the log and in the journal of one partition.</summary>
+internal readonly record struct LogRun(Partition Partition, long First, long Count)
+{
+    /// <summary>Reads them, on the caller's thread: of a split some may be elsewhere in the log.</summary>
+    public void Read(StatementReader reader)
+    {
+        var (first, end) = (First, First + Count);
+        Partition.ReadRecords(First, Count, record =>
+        {
+            if (Entry.CountOf(record) == 1)
+            {
+                reader(Entry.StatementOf(record));
+                return;
+            }
+            var (sequence, sequences) = Entry.SequencesOf(record);
+            for (var at = Math.Max(first, sequence); at < Math.Min(end, sequence + sequences); at++) reader(Entry.StatementOf(record, at));
+        });
+    }
+}
+
 /// <summary>Where each statement stands in the log. Owned by <see cref="LogKeeper"/>, under its lock.</summary>
 internal sealed class LogOrder : IDisposable
 {
@@ -102,19 +122,15 @@ internal sealed class LogOrder : IDisposable
     public Hash256[] ReadLeaves(long first, int count)
     {
         var leaves = new LeafHasher(count);
-        ReadStatements(first, count, leaves.Add);
+        foreach (var run in Find(first, count)) run.Read(leaves.Add);
         return leaves.Finish();
     }
 
-    /// <summary>Reads statements of the log in its order; they must be covered by the cuts that are listed.</summary>
-    public void ReadStatements(long first, int count, StatementReader reader)
+    /// <summary>Where statements of the log stand, in its order; they must be covered by the cuts that are listed.</summary>
+    public IReadOnlyList<LogRun> Find(long first, int count)
     {
-        if (IsOnePartition)
-        {
-            ReadStatements(_partitions.First, first, count, reader);
-            return;
-        }
-        var left = count;
+        if (IsOnePartition) return [new LogRun(_partitions.First, first, count)];
+        var (runs, left) = (new List<LogRun>(), count);
         for (var (before, cut, number) = Around(row => row.Size > first); ; (before, cut, number) = (cut, Read(number + 1), number + 1))
         {
             for (var partition = 0; partition < _partitions.Count; partition++)
@@ -123,10 +139,10 @@ internal sealed class LogOrder : IDisposable
                 var from = Math.Max(first, start);
                 var end = Math.Min(first + count, start + cut.Through[partition] - before.Through[partition]);
                 if (from >= end) continue;
-                ReadStatements(_partitions[partition], before.Through[partition] + 1 + from - start, end - from, reader);
+                runs.Add(new LogRun(_partitions[partition], before.Through[partition] + 1 + from - start, end - from));
                 left -= (int)(end - from);
             }
-            if (left == 0) return;
+            if (left == 0) return runs;
         }
     }
 
@@ -204,18 +220,4 @@ internal sealed class LogOrder : IDisposable
     private void Clear() => (_rows, _last) = (0, Nothing);
 
     private static uint Checksum(ReadOnlySpan<byte> row) => Crc32C.Compute(row[..^sizeof(uint)]);
-
-    /// <summary>The statements of records, as far as they are wanted: of a split some may be in the log already.</summary>
-    private static void ReadStatements(Partition partition, long first, long count, StatementReader reader) =>
-        partition.ReadRecords(first, count, record =>
-        {
-            if (Entry.CountOf(record) == 1)
-            {
-                reader(Entry.StatementOf(record));
-                return;
-            }
-            var (sequence, sequences) = Entry.SequencesOf(record);
-            for (var at = Math.Max(first, sequence); at < Math.Min(first + count, sequence + sequences); at++)
-                reader(Entry.StatementOf(record, at));
-        });
 }

@@ -119,7 +119,9 @@ public sealed class SettlementLoop : IAsyncDisposable
         await _turn.WaitAsync(cancel);
         try
         {
-            return await _log.RotateKeyAsync(id);
+            var answer = await _log.RotateKeyAsync(id);
+            if (answer is { Outcome: Outcome.Accepted, IsRetry: false }) _logger.CheckpointKeyRotated(_log.Verifier);
+            return answer;
         }
         finally
         {
