@@ -70,17 +70,20 @@ public sealed partial class Payouts
     /// <returns>Whether that is certain, which child is final (0 for none), and what it waits for otherwise.</returns>
     private async Task<(bool Settled, int Child, string Words)> FollowChildAsync(Family family, int height, CancellationToken cancel)
     {
-        var deepestConflict = 0;
+        var (deepestConflict, isKnown) = (0, false);
         foreach (var child in family.Children)
         {
-            var confirmations = (await node.GetTransactionAsync(child.Txid, cancel))?.Confirmations ?? 0;
+            var seen = await node.GetTransactionAsync(child.Txid, cancel);
+            var confirmations = seen?.Confirmations ?? 0;
+            isKnown |= seen is not null;
             if (confirmations >= settings.FinalityDepth) return (true, child.Number, "");
             if (confirmations >= 1) return (false, 0, $"its child {child.Txid} has {confirmations} of {settings.FinalityDepth} confirmations");
             deepestConflict = Math.Min(deepestConflict, confirmations);
         }
         var newest = family.Children[^1];
         var change = AnchorChain.Parse(newest.Transaction).Inputs[0].Spent;
-        if (deepestConflict <= -settings.FinalityDepth
+        // A wallet that knows none of them, an older copy as a rule, knows no conflict of them either.
+        if ((deepestConflict <= -settings.FinalityDepth || !isKnown)
             && await _spends.FindAsync(change, [], (int)newest.Height, cancel) is { } found && found.Depth >= settings.FinalityDepth
             && family.Children.All(c => c.Txid != found.Spend.Spender))
         {
