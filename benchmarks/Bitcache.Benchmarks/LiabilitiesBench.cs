@@ -76,7 +76,7 @@ internal static class LiabilitiesBench
 
     private static void Write(string path, Action<ByteSink> write)
     {
-        using var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: PieceBytes);
+        using var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0);
         write(piece => file.Write(piece));
     }
 

@@ -2,7 +2,7 @@ namespace Bitcache.Core.Audit;
 
 /// <summary>A chunk of a wallet's balance in the tree of an epoch, and its way to the root. The file of it,
 /// <c>WALLET-CHUNK.leaf</c>, is <c>(n xor 5c.., 64 bytes) || inner hash</c>, whose SHA-256 is the leaf: what HMAC hashes last. Who
-/// has it can find all chunks of this wallet in this epoch, and of no other.</summary>
+/// has it can find all chunks of this wallet in this epoch, and in no other that is told by another block.</summary>
 /// <param name="Nonce">n, which opens the wallet's leaves of this epoch.</param>
 /// <param name="Position">The leaf's.</param>
 /// <param name="Siblings">Beside each node on the way, from the leaf's on.</param>

@@ -37,7 +37,8 @@ public sealed class LiabilitySeed
         return AccountNumber(Sha256.Of(id));
     }
 
-    /// <summary>n_u,e = SHA-256(ak_u || le64(height) || le64(account number)): opens the wallet's leaves of one epoch.</summary>
+    /// <summary>n_u,e = SHA-256(ak_u || le64(height) || le64(account number)): opens the wallet's leaves of one epoch, and of others
+    /// only if they are told by the same block.</summary>
     /// <param name="height">Of the epoch's block.</param>
     public static Hash256 Nonce(Hash256 accountKey, uint height, ulong accountNumber)
     {
