@@ -132,7 +132,7 @@ public sealed class EpochBooks : IAsyncDisposable
             {
                 if (await _proofs.FindAsync(books.Facts.Coins, books.Facts.Block.Height, cancel) is not { } coins) return true;
                 var operatorWallet = await _partitions.First.QueryAsync(ledger => ledger.OperatorWallet.Id);
-                books.Building = Task.Run(() => Build(books, coins, operatorWallet), CancellationToken.None);
+                books.Building = Task.Run(() => BuildAndLetGo(books, coins, operatorWallet), CancellationToken.None);
             }
             await ((Task)books.Building).WaitAsync(Patience, _time, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (!books.Building.IsCompleted) return false;
@@ -146,6 +146,15 @@ public sealed class EpochBooks : IAsyncDisposable
             if (_time.GetElapsedTime(books.Since) > OpenMax) return await GiveUpAsync(books, e.Message);
             return false;
         }
+    }
+
+    /// <summary>A tree of millions of wallets is a gigabyte for some seconds. Left to itself the collector lets several of them pile
+    /// up; told so it finds them in the background.</summary>
+    private Built BuildAndLetGo(OpenBooks books, IReadOnlyList<ReserveCoin> coins, WalletId operatorWallet)
+    {
+        var built = Build(books, coins, operatorWallet);
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: false);
+        return built;
     }
 
     /// <summary>What a tree is built of does not change: the same epoch gives the same files, whenever it is built.</summary>
