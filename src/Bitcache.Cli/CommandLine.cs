@@ -99,6 +99,7 @@ internal static class CommandLine
         WithdrawCommands.CreateCancel(),
         EpochCommands.Create(),
         ReceiptCommand.Create(),
+        BalanceProofCommand.Create(),
         VerifyCommand.Create(),
         ExportCommand.Create(),
         KeyCommands.Create(),

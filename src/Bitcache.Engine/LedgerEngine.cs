@@ -65,6 +65,9 @@ public sealed class LedgerEngine : IAsyncDisposable
     /// <summary>The snapshot that the recovery of each partition began with; null if it read the whole journal.</summary>
     public required IReadOnlyList<JournalStart?> RecoveredFrom { get; init; }
 
+    /// <summary>What is published of epochs.</summary>
+    public required EpochPublication Epochs { get; init; }
+
     /// <summary>The newest signed checkpoint (a signed note).</summary>
     public string Checkpoint => _log.Checkpoint;
 
@@ -120,14 +123,15 @@ public sealed class LedgerEngine : IAsyncDisposable
             var failover = nodes is { All.Count: > 1 } ? new NodeFailover(nodes, partitions, settings, logger) : null;
             var addresses = new AddressAllocator(partitions, node, settings, logger);
             var cold = new ColdWallet(node, settings);
-            var books = new EpochBooks(
-                partitions, node, log, cold, liabilities, new EpochFolder(files, Path.Combine(settings.DataFolder, "epochs")), settings, time, logger);
+            var epochs = new EpochFolder(files, Path.Combine(settings.DataFolder, "epochs"));
+            var books = new EpochBooks(partitions, node, log, cold, liabilities, epochs, settings, time, logger);
             var settlement = new SettlementLoop(partitions, log, node, gate, addresses, cold, books, settings, time, logger, fatal, failover);
             settlement.Start();
             return new LedgerEngine(settings, folder, partitions, key, log, settlement, addresses, node, Listen(nodes, settlement, logger), time)
             {
                 Recovery = [.. recovered.Select(r => r.Journal.Recovery)],
                 RecoveredFrom = [.. recovered.Select(r => r.Start)],
+                Epochs = new EpochPublication(partitions, new Receipts(partitions, log, key.Origin), epochs, liabilities, key.Origin, time),
             };
         }
         catch
@@ -274,6 +278,7 @@ public sealed class LedgerEngine : IAsyncDisposable
     {
         foreach (var announcements in _announcements) await announcements.DisposeAsync();
         await _settlement.DisposeAsync();
+        Epochs.Dispose();
         await _addresses.DisposeAsync();
         await Partitions.DisposeAsync();
         _log.Dispose();

@@ -130,6 +130,15 @@ public sealed partial class ApiClient(ApiConnection connection) : IDisposable
     /// <summary>The notes in which each of the log's keys named the next; empty if the first one signs.</summary>
     public Task<string> GetRotationsAsync(CancellationToken cancel) => connection.GetTextAsync("/rotations", cancel);
 
+    public Task<Reply<LiabilityKeyReply>> GetLiabilityKeyAsync(WalletId wallet, CancellationToken cancel) =>
+        connection.GetAsync($"/v1/wallets/{wallet}/liability-key", ClientJson.Default.LiabilityKeyReply, cancel);
+
+    public Task<Reply<BalanceProofReply>> GetBalanceProofAsync(WalletId wallet, long epoch, CancellationToken cancel) => connection.GetAsync(
+        string.Create(CultureInfo.InvariantCulture, $"/v1/wallets/{wallet}/balances/{epoch}"), ClientJson.Default.BalanceProofReply, cancel);
+
+    /// <summary>A published file, however long; null if there is none.</summary>
+    public Task<Stream?> FindPublishedAsync(string path, CancellationToken cancel) => connection.FindStreamAsync("/" + path, cancel);
+
     public void Dispose() => connection.Dispose();
 }
 

@@ -1,6 +1,7 @@
 // HTTP to a Bitcache server: one request and its answer, sent again under the same id for as long as its outcome is
 // open. That is safe by the server's rule for ids, and it is the only way to learn what became of a lost answer.
 
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
@@ -36,6 +37,33 @@ public sealed class ApiConnection : IDisposable
     public Uri Server { get; }
 
     public Task<byte[]> GetBytesAsync(string path, CancellationToken cancel) => SendAsync(HttpMethod.Get, path, null, cancel);
+
+    /// <summary>A file as it arrives, however long it is; null if there is none. A server that makes it first may take a while.</summary>
+    public async Task<Stream?> FindStreamAsync(string path, CancellationToken cancel)
+    {
+        for (var begun = _time.GetTimestamp(); ;)
+        {
+            try
+            {
+                var response = await _http.GetAsync(new Uri(path, UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, cancel);
+                if (response.IsSuccessStatusCode) return await response.Content.ReadAsStreamAsync(cancel);
+                using (response)
+                {
+                    return response.StatusCode == HttpStatusCode.NotFound
+                        ? null
+                        : throw new ApiProblemException(ReadProblem(response, await response.Content.ReadAsStringAsync(cancel)));
+                }
+            }
+            catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
+            {
+                if (_time.GetElapsedTime(begun) > _patience) throw new AnswerLostException($"no answer within {AttemptTimeout.TotalSeconds:0} s", e);
+            }
+            catch (HttpRequestException e)
+            {
+                throw new ServerUnreachableException(Server, e);
+            }
+        }
+    }
 
     public async Task<string> GetTextAsync(string path, CancellationToken cancel) =>
         Encoding.UTF8.GetString(await GetBytesAsync(path, cancel));

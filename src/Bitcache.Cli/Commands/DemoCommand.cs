@@ -24,6 +24,12 @@ internal static class DemoCommand
         DefaultValueFactory = _ => 100_000,
     };
 
+    private static readonly Option<DirectoryInfo> Out = new("--out")
+    {
+        Description = "A new folder that keeps what the demo proved: export (for everybody), auditor, receipts, balances, headers.json.",
+        HelpName = "folder",
+    };
+
     public static Command Create()
     {
         var command = new Command(
@@ -31,8 +37,12 @@ internal static class DemoCommand
             "Show everything on a private Bitcoin network: deposit, payments, withdrawal, anchor, receipts, kill -9 and restart. "
             + "Exit code 0 only if every check holds.")
         {
-            Once, Payments,
+            Once, Payments, Out,
         };
+        Out.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<DirectoryInfo>() is { } folder && folder.Exists && folder.EnumerateFileSystemInfos().Any()) result.AddError($"--out: {folder.FullName} is not empty");
+        });
         Payments.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() is < 3 or > PaymentsMax) result.AddError($"--payments must lie between 3 and {PaymentsMax}");
@@ -56,7 +66,7 @@ internal static class DemoCommand
             {
                 screen.Say($"scratch folder {stage.Folder}");
                 screen.Say($"node {stage.Node.Endpoint}, server {stage.Url}");
-                var run = new DemoRun(stage, screen, parsed.GetValue(Payments), stop);
+                var run = new DemoRun(stage, screen, parsed.GetValue(Payments), parsed.GetValue(Out)?.FullName ?? Path.Combine(stage.Folder, "out"), stop);
                 report = await run.RunAsync(watch);
                 if (!once)
                 {

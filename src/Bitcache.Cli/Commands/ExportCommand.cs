@@ -26,8 +26,9 @@ internal static class ExportCommand
                     using var everybodys = new ExportFolder(files, session.Get(open)!.FullName, isPublic: true);
                     using var authorised = session.Get(auditors) is { } folder ? new ExportFolder(files, folder.FullName, isPublic: false) : null;
                     var report = await new LogExport(session.Client.GetPublishedAsync, everybodys, authorised).RunAsync(session.Cancel);
+                    var epochs = await new EpochExport(session.Client.FindPublishedAsync, everybodys, authorised).RunAsync(session.Cancel);
                     session.Output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                        $"{report.Size} entries, {report.Size - report.Before} of them new: {report.Tiles} tiles and {report.Bundles} bundles written"));
+                        $"{report.Size} entries, {report.Size - report.Before} of them new: {report.Tiles} tiles and {report.Bundles} bundles written; {epochs.Epochs} epochs, {epochs.Files} files written"));
                 }
                 catch (Exception e) when (e is ExportContradictionException or IOException or UnauthorizedAccessException)
                 {

@@ -2,17 +2,21 @@
 
 using System.Diagnostics;
 using System.Globalization;
+using Bitcache.Cli.Commands;
 using Bitcache.Cli.Verify;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Export;
+using Bitcache.Engine.Files;
 using Bitcache.Engine.Partitions;
 using Bitcache.Server.Api;
 
 namespace Bitcache.Cli.Demo;
 
-internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, CancellationToken cancel)
+/// <param name="output">The folder that keeps what is proven.</param>
+internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, string output, CancellationToken cancel)
 {
     private const int WalletsCount = 1_000;
     private const int Connections = 96;
@@ -41,17 +45,17 @@ internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, 
         var before = await _books.CheckAsync(stage, cancel);
         screen.Holds("every balance is what this demo counted, and the sums equal what came from Bitcoin");
 
-        var leaves = await FetchReceiptsAsync();
+        var (leaves, balance) = (await FetchReceiptsAsync(), await ExportAsync(anchor.Epoch));
         await stage.KillServerAsync();
-        screen.Title("receipts after kill -9 of the server");
-        var verified = await VerifyAsync(leaves);
+        screen.Title("receipts and a balance after kill -9 of the server");
+        var (verified, chunks) = (await VerifyAsync(leaves, null), await VerifyAsync(balance.Leaves, balance.Owner));
         screen.Title("the server again");
         await stage.StartServerAsync(cancel);
         var after = await _books.CheckAsync(stage, cancel);
         DemoCheck.That(before.Count == after.Count && before.All(w => after[w.Key] == w.Value), "a balance changed by kill -9 and restart");
         screen.Holds($"it is back, and all {after.Count} wallets have the same balances");
         return new DemoReport(
-            deposit.ToString(), Deposit.ToMsat().Value, _transfers.Count, withdrawal, anchor.Txid, anchor.Block!, verified,
+            deposit.ToString(), Deposit.ToMsat().Value, _transfers.Count, withdrawal, anchor.Txid, anchor.Block!, verified, chunks,
             RestartedEqual: true, Conserved: true, Math.Round(watch.Elapsed.TotalSeconds, 1));
     }
 
@@ -165,22 +169,58 @@ internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, 
         {
             var receipt = (await stage.User.GetReceiptAsync(transfer.Payer, transfer.Id, cancel)).Value;
             DemoCheck.That(receipt.OpenTimestamps is not null, $"the receipt of {transfer.Id} is not anchored");
-            leaves.Add(ReceiptFolder.Write(Path.Combine(stage.Folder, "receipts"), transfer.Id.ToString(), receipt, pins));
+            leaves.Add(ReceiptFolder.Write(Path.Combine(output, "receipts"), transfer.Id.ToString(), receipt, pins));
         }
-        screen.Say($"fetched to {Path.Combine(stage.Folder, "receipts")}");
+        screen.Say($"fetched to {Path.Combine(output, "receipts")}");
         return leaves;
+    }
+
+    /// <summary>What the epoch's statement owes a wallet, and all that is published; with the headers that prove the blocks.</summary>
+    private async Task<(IReadOnlyList<string> Leaves, BalanceOwner Owner)> ExportAsync(long epoch)
+    {
+        screen.Title("what the epoch owes, and what covers it");
+        var statement = (await stage.Operator.GetEpochAsync(epoch, cancel)).Value.Statement!;
+        var wallet = _wallets[1];
+        var balance = (await stage.User.GetBalanceProofAsync(wallet, epoch, cancel)).Value;
+        var key = (await stage.User.GetLiabilityKeyAsync(wallet, cancel)).Value;
+        var leaves = ReceiptFolder.Write(Path.Combine(output, "balances"), wallet, balance, await stage.User.GetPinsAsync(cancel));
+        var files = new LinuxFileSystem();
+        using (var everybodys = new ExportFolder(files, Path.Combine(output, "export"), isPublic: true))
+        using (var auditors = new ExportFolder(files, Path.Combine(output, "auditor"), isPublic: false))
+        {
+            var log = await new LogExport(stage.Operator.GetPublishedAsync, everybodys, auditors).RunAsync(cancel);
+            var epochs = await new EpochExport(stage.Operator.FindPublishedAsync, everybodys, auditors).RunAsync(cancel);
+            screen.Holds($"epoch {epoch} owes {Session.Bits(statement.TotalMsat)} at block {statement.Height}, and its coins are listed with their proofs");
+            screen.Say($"{log.Size:N0} entries in {log.Tiles} tiles, and {epochs.Files} files of {epochs.Epochs} epoch exported to {output}");
+        }
+        await WriteHeadersAsync();
+        return (leaves, new BalanceOwner(wallet, Hash256.TryParse(key.Key, out var secret) ? secret : throw new DemoFailedException($"the wallet's key is {key.Key}")));
+    }
+
+    private async Task WriteHeadersAsync()
+    {
+        var headers = new SortedDictionary<int, string>();
+        var chain = await stage.Node.Node.GetBlockchainInfoAsync(cancel);
+        for (var height = 0; height <= chain.Blocks; height++)
+        {
+            var hash = await stage.Node.Node.GetBlockHashAsync(height, cancel);
+            headers[height] = Convert.ToHexStringLower((await stage.Node.Node.GetBlockHeaderAsync(hash!.Value, cancel))!);
+        }
+        await File.WriteAllTextAsync(
+            Path.Combine(output, "headers.json"),
+            "{" + string.Join(",", headers.Select(h => string.Create(CultureInfo.InvariantCulture, $"\"{h.Key}\":\"{h.Value}\""))) + "}\n", cancel);
     }
 
     /// <summary>The server is gone: files, pins and a node are enough.</summary>
     /// <returns>How many receipts hold.</returns>
-    private async Task<int> VerifyAsync(IReadOnlyList<string> leaves)
+    private async Task<int> VerifyAsync(IReadOnlyList<string> leaves, BalanceOwner? owner)
     {
         var verified = 0;
         DemoCheck.That(Pins.TryParse(await File.ReadAllTextAsync(ReceiptFolder.PinsBeside(leaves[0]), cancel), out var pins, out var refusal), refusal);
         var header = HeaderSources.FromNode(stage.Node.Endpoint, stage.Node.Credentials, BitcoinNetwork.Regtest);
         foreach (var leaf in leaves)
         {
-            var receipt = await ReceiptCheck.RunAsync(leaf, new Trusted(pins!.Key, pins, header), cancel);
+            var receipt = await ReceiptCheck.RunAsync(leaf, new Trusted(pins!.Key, pins, header) { Owner = owner }, cancel);
             DemoCheck.That(
                 receipt is { Holds: true, Verdict: ReceiptVerdict.AnchoredInBlock },
                 $"{leaf} does not hold: {receipt.Steps[^1].Text}");

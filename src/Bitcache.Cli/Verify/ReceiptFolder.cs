@@ -1,6 +1,7 @@
 // A receipt as files: x.leaf with x.leaf.tlog-proof and, once anchored, x.leaf.ots beside it, and pins.json; and, where
 // the log has another key than the pinned one by now, rotations.
 
+using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Server.Api;
 
@@ -26,18 +27,41 @@ internal static class ReceiptFolder
         try
         {
             Directory.CreateDirectory(folder);
-            var leaf = Path.Combine(folder, name + ".leaf");
             WritePins(Path.Combine(folder, PinsName), pins);
             if (rotations.Length > 0) File.WriteAllText(Path.Combine(folder, RotationsName), rotations);
-            File.WriteAllBytes(leaf, Convert.FromBase64String(receipt.Leaf));
-            File.WriteAllBytes(ProofOf(leaf), Convert.FromBase64String(receipt.TlogProof));
-            if (receipt.OpenTimestamps is { } timestamp) File.WriteAllBytes(TimestampOf(leaf), Convert.FromBase64String(timestamp));
-            return leaf;
+            return Write(folder, name, receipt.Leaf, receipt.TlogProof, receipt.OpenTimestamps);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
         {
             throw new CommandFailedException($"the receipt cannot be written to {folder}: {e.Message}");
         }
+    }
+
+    /// <summary>Writes the files of a balance, <c>WALLET-CHUNK.leaf</c> and what proves it for each chunk; the results are the paths of
+    /// the leaves.</summary>
+    /// <exception cref="CommandFailedException">The server shows other pins than before, or the folder cannot be written.</exception>
+    public static IReadOnlyList<string> Write(string folder, WalletId wallet, BalanceProofReply balance, string pins, string rotations = "")
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+            WritePins(Path.Combine(folder, PinsName), pins);
+            if (rotations.Length > 0) File.WriteAllText(Path.Combine(folder, RotationsName), rotations);
+            return [.. balance.Chunks.Select((chunk, i) => Write(folder, $"{wallet}-{i}", chunk.Leaf, balance.TlogProof, chunk.OpenTimestamps))];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
+        {
+            throw new CommandFailedException($"the balance cannot be written to {folder}: {e.Message}");
+        }
+    }
+
+    private static string Write(string folder, string name, string content, string proof, string? timestamp)
+    {
+        var leaf = Path.Combine(folder, name + ".leaf");
+        File.WriteAllBytes(leaf, Convert.FromBase64String(content));
+        File.WriteAllBytes(ProofOf(leaf), Convert.FromBase64String(proof));
+        if (timestamp is not null) File.WriteAllBytes(TimestampOf(leaf), Convert.FromBase64String(timestamp));
+        return leaf;
     }
 
     private static void WritePins(string path, string text)

@@ -2,6 +2,8 @@
 // is durable after Sync and not before: whoever writes files that belong together syncs them, and then writes the one
 // that says so.
 
+using System.Security.Cryptography;
+using Bitcache.Core;
 using Bitcache.Engine.Files;
 
 namespace Bitcache.Engine.Export;
@@ -10,6 +12,7 @@ namespace Bitcache.Engine.Export;
 public sealed class ExportFolder : IDisposable
 {
     private const string UnfinishedExtension = ".new";
+    private const int StreamBufferBytes = 1 << 20;
     private const string LockName = ".lock";
     private readonly IFileSystem _files;
     private readonly string _root;
@@ -63,6 +66,48 @@ public sealed class ExportFolder : IDisposable
         Share(unfinished);
         _files.Replace(unfinished, full);
         _unsynced.Add(folder);
+    }
+
+    /// <summary>The same from a stream.</summary>
+    /// <returns>SHA-256 of what was written.</returns>
+    public async Task<Hash256> WriteAsync(string path, Stream stream, CancellationToken cancel)
+    {
+        var full = FullPath(path);
+        var folder = Path.GetDirectoryName(full)!;
+        MakeFolder(folder);
+        var unfinished = full + UnfinishedExtension;
+        _files.Delete(unfinished);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using (var file = _files.Create(unfinished))
+        {
+            var (buffer, end) = (new byte[StreamBufferBytes], 0L);
+            while (await stream.ReadAsync(buffer, cancel) is var read and > 0)
+            {
+                file.Write(end, buffer.AsSpan(0, read));
+                hash.AppendData(buffer, 0, read);
+                end += read;
+            }
+            file.SyncData();
+        }
+        Share(unfinished);
+        _files.Replace(unfinished, full);
+        _unsynced.Add(folder);
+        return Hash256.Read(hash.GetHashAndReset());
+    }
+
+    /// <summary>Whether a file is there.</summary>
+    public bool Has(string path)
+    {
+        var full = FullPath(path);
+        return _files.FolderExists(Path.GetDirectoryName(full)!) && _files.List(Path.GetDirectoryName(full)!).Contains(Path.GetFileName(full));
+    }
+
+    /// <summary>Removes a file, if it is there.</summary>
+    public void Delete(string path)
+    {
+        if (!Has(path)) return;
+        _files.Delete(FullPath(path));
+        _unsynced.Add(Path.GetDirectoryName(FullPath(path))!);
     }
 
     /// <summary>Removes a folder and the files in it, if it is there.</summary>

@@ -163,11 +163,12 @@ public sealed class EpochBooks : IAsyncDisposable
         var (epoch, block) = (books.Epoch, books.Facts.Block);
         var withdrawals = WithdrawalsFile.Write(books.Facts.Paid.Select(p => new PaidWithdrawal(p.Output, p.Amount, p.Script)));
         var reserves = new ReservesFile(epoch, block.Height, block.Block, _settings.Origin, coins).Write();
-        var tree = LiabilityTree.Build(_seed, epoch, block.Height, EpochLiabilities.Collect(_partitions, books.Balances, books.Facts, operatorWallet));
+        var accounts = EpochLiabilities.Collect(_partitions, books.Balances, books.Facts, operatorWallet);
+        _folder.Write(epoch, EpochFolder.BalancesName, accounts.Write);
         _stop.Token.ThrowIfCancellationRequested();
-        _folder.Write(epoch, EpochFolder.LiabilitiesName, tree.WriteCsv);
+        var tree = LiabilityTree.Build(_seed, epoch, block.Height, accounts);
         _stop.Token.ThrowIfCancellationRequested();
-        _folder.Write(epoch, EpochFolder.AllocationName, tree.WriteAllocation);
+        _folder.WriteLargeFiles(epoch, tree);
         _folder.Write(epoch, WithdrawalsFile.Name, withdrawals);
         _folder.Write(epoch, ReservesFile.Name, reserves);
         return new Built(tree.Root, tree.Total, HashOf(withdrawals), HashOf(reserves));

@@ -27,9 +27,12 @@ public sealed class Receipts(PartitionSet partitions, LogKeeper log, string orig
             leaf, proof.Write(), Timestamp(index, statement, path, anchor, transaction), anchor.Confirmation!.Height, transaction.Txid);
     }
 
-    private BitcoinTransaction TransactionOf(Family anchor) => anchor.Archived == 0
-        ? AnchorChain.ConfirmedTransaction(anchor)
-        : AnchorChain.Parse(((ArchiveFamily)partitions.First.ReadEntry(anchor.Archived).Command).Transaction);
+    /// <summary>The transaction of an anchor that is in a block, as it was sent.</summary>
+    internal ByteString RawTransactionOf(Family anchor) => anchor.Archived == 0
+        ? anchor.Attempts[anchor.Confirmation!.Attempt - 1].Transaction
+        : ((ArchiveFamily)partitions.First.ReadEntry(anchor.Archived).Command).Transaction;
+
+    private BitcoinTransaction TransactionOf(Family anchor) => AnchorChain.Parse(RawTransactionOf(anchor));
 
     private byte[] Timestamp(long index, byte[] statement, IReadOnlyList<Hash256> path, Family anchor, BitcoinTransaction transaction)
     {

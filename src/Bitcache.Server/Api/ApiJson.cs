@@ -35,6 +35,8 @@ namespace Bitcache.Server.Api;
 [JsonSerializable(typeof(FeesReply))]
 [JsonSerializable(typeof(Page<FeesReply>))]
 [JsonSerializable(typeof(ReceiptReply))]
+[JsonSerializable(typeof(LiabilityKeyReply))]
+[JsonSerializable(typeof(BalanceProofReply))]
 [JsonSerializable(typeof(Page<HistoryReply>))]
 [JsonSerializable(typeof(AddressesRequest))]
 [JsonSerializable(typeof(AddressReply))]

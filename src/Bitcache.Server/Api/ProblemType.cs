@@ -54,6 +54,8 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType WithdrawalNotFound = new("withdrawal_not_found", 404, "This wallet asked for no withdrawal under this id.");
     public static readonly ProblemType EpochNotFound = new("epoch_not_found", 404, "This epoch is not closed yet.");
     public static readonly ProblemType TileNotFound = new("tile_not_found", 404, "There is no such tile or bundle: this is none of their paths, or the newest checkpoint does not cover it.");
+    public static readonly ProblemType EpochNotStated = new("epoch_not_stated", 404, "Nothing is stated about this epoch: it is not closed, its books are being closed, or they could not be.");
+    public static readonly ProblemType EpochFileNotFound = new("epoch_file_not_found", 404, "There is no such file: nothing is stated about the epoch, it is none of the published names, or it comes later, as what its anchor gives does.");
     public static readonly ProblemType SigningNotFound = new("signing_not_found", 404, "No transaction with this txid waits for its signer.");
     public static readonly ProblemType MethodNotAllowed = new("method_not_allowed", 405, "The path exists, but not for this method.");
     public static readonly ProblemType RequestTimeout = new("request_timeout", 408, "The request took too long to arrive.", 1);

@@ -131,6 +131,16 @@ internal sealed class LoopStage : IAsyncDisposable
 
     /// <summary>What the operator gives to a wallet's owner, once.</summary>
     public Hash256 AccountKey(WalletId wallet) => LiabilityKey.Open(new LinuxFileSystem(), _keys.Path, mayCreate: false).Seed.AccountKey(wallet);
+    /// <summary>What is published of epochs, with nothing remembered.</summary>
+    public EpochPublication NewPublication() => new(
+        Partitions, Receipts, Epochs, LiabilityKey.Open(new LinuxFileSystem(), _keys.Path, mayCreate: true), BegunLedger.Origin,
+        TimeProvider.System);
+
+    /// <summary>Everybody who has a wallet.</summary>
+    public Task<WalletId[]> WalletsAsync() => Task.FromResult<WalletId[]>([Wallet, _operator]);
+
+    /// <summary>Has a checkpoint cover what was stated last.</summary>
+    public Task LogAdvancesAsync() => _log.AdvanceAsync();
 
     /// <summary>The user pays the operator.</summary>
     public Task PayOperatorAsync(Msat amount) => DoAsync(new Transfer(NewId(), Wallet, _operator, amount, 0, ByteString.Empty), tenant: 1);

@@ -1,9 +1,14 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Bitcache.Core.Audit;
 
 /// <summary>What is owed to each wallet at the close of an epoch. Added in any order; a wallet that is added several times, as the
 /// operator's is that has an account in each partition, is owed the sum.</summary>
 public sealed class LiabilityAccounts
 {
+    private const int RowBytes = 16 + sizeof(long);
+    private const int RowsAtOnce = 1 << 12;
+
     private WalletId[] _wallets;
     private long[] _values;
 
@@ -30,6 +35,42 @@ public sealed class LiabilityAccounts
         }
         (_wallets[Count], _values[Count]) = (wallet, value.Value);
         Count++;
+    }
+
+    /// <summary>Writes what was added, from which <see cref="TryRead"/> makes the same: in the order of their ids, the wallet's 16
+    /// bytes and u64be msat of each.</summary>
+    public void Write(ByteSink sink)
+    {
+        Sort();
+        var rows = new byte[RowBytes * RowsAtOnce];
+        for (var first = 0; first < Count; first += RowsAtOnce)
+        {
+            var writer = new ByteWriter(rows);
+            for (var i = first; i < Math.Min(first + RowsAtOnce, Count); i++)
+            {
+                writer.Wallet(_wallets[i]);
+                writer.I64(_values[i]);
+            }
+            sink(rows.AsSpan(0, writer.Position));
+        }
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote, and nothing else.</summary>
+    public static bool TryRead(ReadOnlySpan<byte> bytes, [NotNullWhen(true)] out LiabilityAccounts? accounts)
+    {
+        accounts = null;
+        if (bytes.Length % RowBytes != 0) return false;
+        var read = new LiabilityAccounts(bytes.Length / RowBytes);
+        var reader = new ByteReader(bytes);
+        for (var i = 0; i < bytes.Length / RowBytes; i++)
+        {
+            var (wallet, value) = (reader.Wallet(), reader.I64());
+            if ((wallet.IsReserved && wallet != WalletId.Suspense) || value is < 1 or > Limits.SupplyMsatMax) return false;
+            if (i > 0 && wallet.CompareTo(read._wallets[i - 1]) <= 0) return false;
+            read.Add(wallet, new Msat(value));
+        }
+        accounts = read;
+        return true;
     }
 
     /// <summary>Brings wallets into the order of their ids, each once.</summary>

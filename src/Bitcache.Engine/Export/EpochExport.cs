@@ -1,0 +1,127 @@
+// The files of epochs as audit tools look for them: `epochs/<n>/` in the public folder, and what tells who has how much in the
+// auditors'. An epoch whose anchor is final never changes again, and is not fetched twice.
+
+using System.Globalization;
+using System.Text.Json;
+using Bitcache.Core;
+using Bitcache.Core.Audit;
+using Bitcache.Engine.Settlement;
+
+namespace Bitcache.Engine.Export;
+
+/// <summary>Gets what the server publishes at a path; null if there is nothing.</summary>
+public delegate Task<Stream?> FileSource(string path, CancellationToken cancel);
+
+/// <param name="Epochs">With a statement.</param>
+/// <param name="Files">That were written.</param>
+public sealed record EpochExportReport(int Epochs, int Files);
+
+/// <param name="open">Everybody's folder.</param>
+/// <param name="auditors">The auditors' folder; null to write none.</param>
+public sealed class EpochExport(FileSource source, ExportFolder open, ExportFolder? auditors)
+{
+    private const string Folder = "epochs";
+    private const string Final = "final";
+
+    private sealed record Indexed(long Epoch, string State);
+
+    /// <summary>Brings the folders up to the newest epoch.</summary>
+    /// <exception cref="ExportContradictionException">What is published is not what was stated. What was there stays.</exception>
+    /// <exception cref="IOException">The disk failed or is full; the next run goes on.</exception>
+    public async Task<EpochExportReport> RunAsync(CancellationToken cancel)
+    {
+        var index = await ReadAsync($"{Folder}/{EpochPublication.IndexName}", cancel) ?? throw new ExportContradictionException("the server has no list of epochs");
+        var before = open.Read($"{Folder}/{EpochPublication.IndexName}") is { } known ? Parse(known).Where(e => e.State == Final).Select(e => e.Epoch).ToHashSet() : [];
+        var (epochs, files) = (Parse(index), 0);
+        foreach (var epoch in epochs)
+        {
+            if (!before.Contains(epoch.Epoch)) files += await WritePublicAsync(epoch.Epoch, cancel);
+            if (auditors is not null) files += await WriteForAuditorsAsync(auditors, epoch.Epoch, cancel);
+        }
+        open.Sync();
+        auditors?.Sync();
+        // What the list says is final is there.
+        open.Write($"{Folder}/{EpochPublication.IndexName}", index);
+        open.Sync();
+        return new EpochExportReport(epochs.Count, files);
+    }
+
+    private async Task<int> WritePublicAsync(long epoch, CancellationToken cancel)
+    {
+        if (await ReadAsync(PathOf(epoch, EpochPublication.CloseName), cancel) is not { } close) return 0;
+        if (StatementIn(close) is not { } statement || statement.Epoch != epoch) throw new ExportContradictionException($"{PathOf(epoch, EpochPublication.CloseName)} is not the statement about epoch {epoch}");
+        var written = 0;
+        foreach (var name in EpochPublication.PublicNames)
+        {
+            var path = PathOf(epoch, name);
+            // It is what it was when it was verified.
+            if (name == EpochFolder.LiabilitiesName && open.Has(path)) continue;
+            await using var stream = await source(path, cancel);
+            if (stream is null)
+            {
+                // Of an anchor that left the chain.
+                open.Delete(path);
+                continue;
+            }
+            var hash = await open.WriteAsync(path, stream, cancel);
+            var stated = name == WithdrawalsFile.Name ? statement.WithdrawalsHash : name == ReservesFile.Name ? statement.ReservesHash : hash;
+            if (hash != stated)
+            {
+                open.Delete(path);
+                throw new ExportContradictionException($"{path} is not the file that was stated about epoch {epoch}");
+            }
+            written++;
+        }
+        return written;
+    }
+
+    private async Task<int> WriteForAuditorsAsync(ExportFolder folder, long epoch, CancellationToken cancel)
+    {
+        var written = 0;
+        foreach (var path in EpochPublication.AuditorNames.Select(name => PathOf(epoch, name)).Where(path => !folder.Has(path)))
+        {
+            await using var stream = await source(path, cancel) ?? throw new ExportContradictionException($"the server has no {path}");
+            await folder.WriteAsync(path, stream, cancel);
+            written++;
+        }
+        return written;
+    }
+
+    /// <summary>The statement in a leaf's file; null if it is none.</summary>
+    private static EpochStatement? StatementIn(byte[] leaf)
+    {
+        if (leaf.Length != 1 + EpochStatement.EntryBytes || leaf[0] != Rfc6962.LeafPrefix) return null;
+        try
+        {
+            return (Entry.ReadStatement(leaf.AsSpan(1)).Command as StateEpoch)?.Statement;
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+    }
+
+    private static List<Indexed> Parse(byte[] index)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(index);
+            return [.. json.RootElement.GetProperty("epochs").EnumerateArray().Select(e => new Indexed(e.GetProperty("epoch").GetInt64(), e.GetProperty("state").GetString()!))];
+        }
+        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            throw new ExportContradictionException($"the list of epochs cannot be read: {e.Message}");
+        }
+    }
+
+    private async Task<byte[]?> ReadAsync(string path, CancellationToken cancel)
+    {
+        await using var stream = await source(path, cancel);
+        if (stream is null) return null;
+        using var bytes = new MemoryStream();
+        await stream.CopyToAsync(bytes, cancel);
+        return bytes.ToArray();
+    }
+
+    private static string PathOf(long epoch, string name) => string.Create(CultureInfo.InvariantCulture, $"{Folder}/{epoch}/{name}");
+}
