@@ -101,6 +101,7 @@ internal static class CommandLine
         ReceiptCommand.Create(),
         BalanceProofCommand.Create(),
         VerifyCommand.Create(),
+        AuditCommand.Create(),
         ExportCommand.Create(),
         KeyCommands.Create(),
         FeeCommands.Create(),

@@ -1,0 +1,42 @@
+using Bitcache.Core.Audit;
+
+namespace Bitcache.Cli.Audit;
+
+/// <summary>An export on a disk.</summary>
+internal sealed class DiskFolder(string root) : IAuditFolder
+{
+    private const int PieceBytes = 1 << 20;
+
+    private readonly byte[] _piece = new byte[PieceBytes];
+
+    public byte[]? Read(string path, int bytesMax)
+    {
+        var file = new FileInfo(Path.Combine(root, path));
+        try
+        {
+            if (!file.Exists) return null;
+            if (file.Length > bytesMax) throw new CommandFailedException($"{file.FullName} has more than {bytesMax} bytes: it is no part of an export");
+            return File.ReadAllBytes(file.FullName);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandFailedException($"{file.FullName} cannot be read: {e.Message}");
+        }
+    }
+
+    public bool Read(string path, ByteSink pieces)
+    {
+        var name = Path.Combine(root, path);
+        try
+        {
+            if (!File.Exists(name)) return false;
+            using var file = File.OpenRead(name);
+            while (file.Read(_piece) is var count and > 0) pieces(_piece.AsSpan(0, count));
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandFailedException($"{name} cannot be read: {e.Message}");
+        }
+    }
+}

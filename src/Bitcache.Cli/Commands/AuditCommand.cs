@@ -1,0 +1,123 @@
+// `bitcache audit`: the auditor's own program. All checks are the core's; here are the files, the web and the node.
+
+using System.CommandLine;
+using Bitcache.Cli.Audit;
+using Bitcache.Cli.Verify;
+using Bitcache.Core;
+using Bitcache.Core.Audit;
+
+namespace Bitcache.Cli.Commands;
+
+internal static class AuditCommand
+{
+    private static readonly Argument<string> Published = new("folder") { Description = "The public folder of an export, or the address where it is published." };
+
+    private static readonly Option<FileInfo> PinsFile = new("--pins")
+    {
+        Description = "The log's pins, as you wrote them down; without it those that are published are taken.",
+        HelpName = "file",
+    };
+
+    private static readonly Option<FileInfo> StateFile = new("--state")
+    {
+        Description = "What the last audit kept, and where this one keeps what it saw: the next one looks only at what is new.",
+        HelpName = "file",
+    };
+
+    private static readonly Option<DirectoryInfo> Receipts = new("--receipts") { Description = "A folder of receipts that are held: their checkpoints must be those of this log.", HelpName = "folder" };
+    private static readonly Option<Uri> Node = Inputs.Url("--node", "The RPC address of a node that you trust; with --cookie.");
+    private static readonly Option<FileInfo> Cookie = new("--cookie") { Description = "That node's .cookie file.", HelpName = "file" };
+    private static readonly Option<bool> AsJson = new("--json") { Description = "Print the report as one JSON object." };
+
+    public static Command Create()
+    {
+        var command = new Command("audit", "Hold what an operator publishes against itself, the chain and what was promised. Exit code 0 only if all that was given holds.")
+        {
+            Published, PinsFile, StateFile, Receipts, Node, Cookie, AsJson,
+        };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(Node) is null != result.GetResult(Cookie) is null) result.AddError("--node and --cookie go together.");
+        });
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancel)
+    {
+        var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
+        var where = parsed.GetRequiredValue(Published);
+        using var web = Inputs.TryReadUrl(where, out var url) ? new WebFolder(url, cancel) : null;
+        if (web is null && !Directory.Exists(where)) throw new CommandFailedException($"there is no folder {where}");
+        using var node = parsed.GetValue(Node) is { } address ? await NodeChainView.OpenAsync(address, parsed.GetValue(Cookie)!.FullName, cancel) : null;
+        var state = parsed.GetValue(StateFile)?.FullName;
+        var shows = !Console.IsErrorRedirected && error == Console.Error;
+        var progress = shows ? AuditOutput.ProgressTo(error, TimeProvider.System) : null;
+        var inputs = new AuditInputs((IAuditFolder?)web ?? new DiskFolder(where))
+        {
+            Pins = parsed.GetValue(PinsFile) is { } pins ? ReadPins(pins.FullName) : null,
+            State = state is not null && File.Exists(state) ? ReadState(state) : null,
+            Chain = node,
+            Receipts = parsed.GetValue(Receipts) is { } receipts ? ReadReceipts(receipts.FullName) : [],
+            Progress = (what, done, all) =>
+            {
+                cancel.ThrowIfCancellationRequested();
+                progress?.Invoke(what, done, all);
+            },
+        };
+        var report = await Task.Run(() => LedgerAuditor.Run(inputs), cancel);
+        if (shows) AuditOutput.ClearProgress(error);
+        if (state is not null && report.Next is { } next) WriteState(state, next);
+        if (parsed.GetValue(AsJson)) output.WriteLine(AuditOutput.ToJson(report));
+        else AuditOutput.Write(report, output);
+        return report.Holds ? ExitCode.Done : ExitCode.Failed;
+    }
+
+    private static Pins ReadPins(string path) => Pins.TryParse(System.Text.Encoding.UTF8.GetString(Read(path, Limits.PinsBytesMax)), out var pins, out var refusal)
+        ? pins
+        : throw new CommandFailedException($"{path} cannot be used: {refusal}");
+
+    private static AuditState ReadState(string path) => AuditState.TryParse(Read(path, int.MaxValue), out var state, out var refusal)
+        ? state
+        : throw new CommandFailedException($"{path} cannot be used: {refusal}");
+
+    /// <summary>The old state stays until the new one is whole.</summary>
+    private static void WriteState(string path, AuditState state)
+    {
+        try
+        {
+            File.WriteAllBytes(path + ".new", state.Write());
+            File.Move(path + ".new", path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandFailedException($"the state of this audit cannot be kept: {e.Message}");
+        }
+    }
+
+    private static IEnumerable<HeldReceipt> ReadReceipts(string folder)
+    {
+        if (!Directory.Exists(folder)) throw new CommandFailedException($"there is no folder {folder}");
+        foreach (var leaf in Directory.EnumerateFiles(folder, "*.leaf").Order(StringComparer.Ordinal))
+        {
+            var timestamp = ReceiptFolder.TimestampOf(leaf);
+            yield return new HeldReceipt(leaf, new ReceiptFiles(Read(leaf, Limits.ReceiptBytesMax), Read(ReceiptFolder.ProofOf(leaf), Limits.LogProofBytesMax))
+            {
+                Timestamp = File.Exists(timestamp) ? Read(timestamp, Limits.TimestampFileBytesMax) : (ReadOnlyMemory<byte>?)null,
+            });
+        }
+    }
+
+    private static byte[] Read(string path, int bytesMax)
+    {
+        try
+        {
+            if (new FileInfo(path).Length > bytesMax) throw new CommandFailedException($"{path} has more than {bytesMax} bytes");
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandFailedException($"{path} cannot be read: {e.Message}");
+        }
+    }
+}

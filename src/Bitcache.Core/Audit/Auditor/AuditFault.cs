@@ -1,0 +1,82 @@
+using System.Text.Json;
+
+namespace Bitcache.Core.Audit;
+
+/// <summary>What an audit can find. In words that stay as they are (<see cref="AuditFinding.Code"/>): scripts look for them.</summary>
+public enum AuditFault
+{
+    /// <summary>A file that the audit needs is not there.</summary>
+    FileMissing,
+    /// <summary>A file is not written as its format says.</summary>
+    FileMalformed,
+
+    /// <summary>Other pins are shown than were written down.</summary>
+    PinsChanged,
+    /// <summary>The checkpoint is not signed by the log's key.</summary>
+    CheckpointUnsigned,
+    /// <summary>Two roots are signed for one size.</summary>
+    TwoCheckpoints,
+    /// <summary>The log is smaller than it was.</summary>
+    LogShrunk,
+    /// <summary>The log had another root when it was as large as it was before.</summary>
+    LogRewritten,
+    /// <summary>A tile does not lead to the signed root.</summary>
+    TileWrong,
+
+    /// <summary>What was stated about an epoch is not in the log.</summary>
+    CloseNotInLog,
+    /// <summary>What was stated about an epoch contradicts what was stated before, or its own place.</summary>
+    CloseOutOfOrder,
+    /// <summary>Another statement about an epoch is shown than at the last audit.</summary>
+    EpochRewritten,
+    /// <summary>An epoch that was published is not any more.</summary>
+    EpochWithheld,
+    /// <summary>The tree of liabilities has another root, total or height than was stated.</summary>
+    LiabilitiesNotStated,
+    /// <summary>The list of withdrawals is not the one that was stated.</summary>
+    WithdrawalsNotStated,
+    /// <summary>The list of reserves is not the one that was stated.</summary>
+    ReservesNotStated,
+    /// <summary>A coin was not made as it is listed.</summary>
+    ReserveFalse,
+    /// <summary>A coin is younger than the block by which the epoch was closed.</summary>
+    ReserveTooYoung,
+    /// <summary>The coins are worth less than is owed.</summary>
+    ReservesShort,
+    /// <summary>A coin was spent by the block of the epoch.</summary>
+    ReserveSpent,
+
+    /// <summary>An anchor is not a transaction of this log: its record, its commitment or its outputs.</summary>
+    AnchorFalse,
+    /// <summary>The root that was anchored is not the log's.</summary>
+    AnchorOfAnotherLog,
+    /// <summary>The first anchor is not the pinned one.</summary>
+    SecondFirstAnchor,
+    /// <summary>Two different records were anchored for one epoch.</summary>
+    SecondAnchor,
+    /// <summary>An anchor does not spend the output of the one before it.</summary>
+    AnchorChainBroken,
+    /// <summary>An anchor's block shows no work, or does not hold it.</summary>
+    AnchorNotInBlock,
+    /// <summary>A timestamp does not lead from what was stated to an anchor of the chain.</summary>
+    TimestampFalse,
+    /// <summary>The output of an anchor was spent by something else than the next anchor.</summary>
+    AnchorOutputSpent,
+    /// <summary>A block is not in the best chain.</summary>
+    BlockNotInChain,
+
+    /// <summary>A receipt that is held is not of this log.</summary>
+    ReceiptContradicts,
+    /// <summary>A receipt that is held does not hold in itself.</summary>
+    ReceiptFalse,
+}
+
+/// <summary>The first thing that does not hold, and what shows it.</summary>
+/// <param name="Code">Stable: an <see cref="AuditFault"/> in kebab case or, of a tree of liabilities, <c>liabilities-</c> and a
+/// <see cref="LiabilityFault"/>.</param>
+/// <param name="Evidence">Files to keep, or bytes that were published.</param>
+public sealed record AuditFinding(string Code, string Text, IReadOnlyList<string> Evidence)
+{
+    public static string CodeOf(AuditFault fault) => JsonNamingPolicy.KebabCaseLower.ConvertName(fault.ToString());
+    public static string CodeOf(LiabilityFault fault) => "liabilities-" + JsonNamingPolicy.KebabCaseLower.ConvertName(fault.ToString());
+}

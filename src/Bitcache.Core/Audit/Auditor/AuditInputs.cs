@@ -1,0 +1,55 @@
+// What an audit is given. The core reads no files and asks no node: whoever runs it brings both along.
+
+using Bitcache.Core.Bitcoin;
+
+namespace Bitcache.Core.Audit;
+
+/// <summary>A folder as it was published, on a disk or behind a web server. Paths have '/' between their parts.</summary>
+public interface IAuditFolder
+{
+    /// <summary>A file of at most so many bytes; null if it is not there.</summary>
+    byte[]? Read(string path, int bytesMax);
+
+    /// <summary>Hands on a file of any length, piece by piece; false if it is not there.</summary>
+    bool Read(string path, ByteSink pieces);
+}
+
+/// <summary>The best chain as a node that the auditor trusts knows it. Of one moment: whoever implements it asks about one tip.</summary>
+public interface IChainView
+{
+    uint TipHeight { get; }
+
+    /// <summary>The block at a height of the best chain; null above its tip.</summary>
+    BlockHash? BlockAt(uint height);
+
+    /// <summary>The block itself.</summary>
+    BitcoinBlock ReadBlock(BlockHash block);
+
+    /// <summary>An output that is unspent at the tip, whatever waits in the mempool; null if there is none.</summary>
+    TransactionOutput? FindUnspent(OutPoint output);
+}
+
+/// <summary>A receipt that somebody holds.</summary>
+/// <param name="Name">Of its leaf, for people.</param>
+public sealed record HeldReceipt(string Name, ReceiptFiles Files);
+
+/// <summary>Tells how far an audit is.</summary>
+/// <param name="what">What is being looked at.</param>
+/// <param name="done">How much of it.</param>
+/// <param name="all">How much there is.</param>
+public delegate void AuditProgress(string what, long done, long all);
+
+/// <summary>Everything that an audit may be given.</summary>
+/// <param name="Published">What everybody gets.</param>
+public sealed record AuditInputs(IAuditFolder Published)
+{
+    /// <summary>The pins that the auditor wrote down; null to take those that are published.</summary>
+    public Pins? Pins { get; init; }
+
+    /// <summary>What the last audit kept; null at the first.</summary>
+    public AuditState? State { get; init; }
+
+    public IChainView? Chain { get; init; }
+    public IEnumerable<HeldReceipt> Receipts { get; init; } = [];
+    public AuditProgress Progress { get; init; } = static (_, _, _) => { };
+}

@@ -1,0 +1,43 @@
+namespace Bitcache.Core.Audit;
+
+/// <summary>What an audit came to.</summary>
+/// <param name="Steps">In the order in which they were taken; the last one is what failed, if anything did.</param>
+/// <param name="Finding">What does not hold; null if all of it holds.</param>
+/// <param name="Next">To be kept for the next audit; null if something does not hold.</param>
+public sealed record AuditReport(IReadOnlyList<ReceiptStep> Steps, AuditFinding? Finding, AuditState? Next)
+{
+    public bool Holds => Finding is null;
+}
+
+/// <summary>Steps as they are taken. Nothing is looked at behind the first that fails.</summary>
+internal sealed class AuditSteps
+{
+    private readonly List<ReceiptStep> _steps = [];
+
+    public IReadOnlyList<ReceiptStep> All => _steps;
+    public AuditFinding? Finding { get; private set; }
+
+    public bool Passed(string text)
+    {
+        _steps.Add(new ReceiptStep(StepOutcome.Passed, text));
+        return true;
+    }
+
+    /// <summary>What would decide it stands in the text.</summary>
+    public bool NotChecked(string text)
+    {
+        _steps.Add(new ReceiptStep(StepOutcome.NotChecked, text));
+        return true;
+    }
+
+    public bool Failed(AuditFault fault, string text, params IReadOnlyList<string> evidence) => Failed(AuditFinding.CodeOf(fault), text, evidence);
+
+    public bool Failed(LiabilityFinding finding, string path) => Failed(AuditFinding.CodeOf(finding.Fault), $"{path}: {finding.Text}", [path]);
+
+    private bool Failed(string code, string text, IReadOnlyList<string> evidence)
+    {
+        _steps.Add(new ReceiptStep(StepOutcome.Failed, text));
+        Finding = new AuditFinding(code, text, evidence);
+        return false;
+    }
+}

@@ -1,0 +1,72 @@
+using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace Bitcache.Core.Audit;
+
+/// <summary>What an auditor knows of an epoch whose files were found good.</summary>
+/// <param name="Leaf">The hash of what was stated.</param>
+/// <param name="Record">What was anchored for it, in whole; null where another epoch's anchor covers it, or none yet.</param>
+public sealed record AuditedEpoch(long Epoch, Hash256 Leaf, AnchorRecord? Record);
+
+/// <summary>What an audit keeps, so that the next one looks only at what is new, and finds it if anything old is told otherwise.</summary>
+/// <param name="Note">The checkpoint as it was signed: evidence, if another one is shown.</param>
+public sealed record AuditState(Pins Pins, string Note, IReadOnlyList<AuditedEpoch> Epochs)
+{
+    private static readonly JsonWriterOptions Written = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 4 };
+
+    public byte[] Write()
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(buffer, Written))
+        {
+            json.WriteStartObject();
+            json.WriteString("pins", Pins.Write());
+            json.WriteString("checkpoint", Note);
+            json.WriteStartArray("epochs");
+            foreach (var epoch in Epochs)
+            {
+                json.WriteStartObject();
+                json.WriteNumber("epoch", epoch.Epoch);
+                json.WriteString("leaf", epoch.Leaf.ToString());
+                json.WriteString("anchor_record", epoch.Record is { } record ? Convert.ToHexStringLower(record.ToArray()) : null);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+        buffer.Write("\n"u8);
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote; otherwise says what is wrong.</summary>
+    public static bool TryParse(byte[] file, [NotNullWhen(true)] out AuditState? state, out string refusal)
+    {
+        state = null;
+        try
+        {
+            using var json = JsonDocument.Parse(file, Strict);
+            var root = json.RootElement;
+            if (!Bitcache.Core.Audit.Pins.TryParse(Text(root, "pins"), out var pins, out refusal)) return false;
+            state = new AuditState(pins, Text(root, "checkpoint"), [.. root.GetProperty("epochs").EnumerateArray().Select(Read)]);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
+        {
+            refusal = $"the saved state cannot be read: {e.Message}";
+        }
+        return state is not null;
+    }
+
+    private static AuditedEpoch Read(JsonElement epoch)
+    {
+        if (!Hash256.TryParse(Text(epoch, "leaf"), out var leaf)) throw new FormatException("a leaf that is no hash");
+        AnchorRecord? record = null;
+        if (epoch.GetProperty("anchor_record").GetString() is { } hex && !AnchorRecord.TryRead(Convert.FromHexString(hex), out record))
+            throw new FormatException("a record that is none");
+        return new AuditedEpoch(epoch.GetProperty("epoch").GetInt64(), leaf, record);
+    }
+
+    private static string Text(JsonElement of, string name) => of.GetProperty(name).GetString() ?? throw new FormatException($"{name} is null");
+}

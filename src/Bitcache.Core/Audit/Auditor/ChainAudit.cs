@@ -1,0 +1,93 @@
+// What only a node can tell: which blocks are in the best chain, and what was spent when.
+
+using Bitcache.Core.Bitcoin;
+
+namespace Bitcache.Core.Audit;
+
+internal sealed class ChainAudit(AuditInputs inputs, IChainView chain, Pins pins, AuditSteps steps)
+{
+    /// <summary>Anchors and reserves are in the best chain, and nobody else has spent what only the next anchor may.</summary>
+    public bool Check(IReadOnlyList<CheckedEpoch> epochs, IReadOnlyList<CheckedAnchor> anchors) =>
+        CheckAnchors(anchors) && CheckBlocks(epochs) && CheckNewestAnchor(anchors, waits: epochs.Count > 0 && (anchors.Count == 0 || anchors[^1].Record.Epoch < epochs[^1].Statement.Epoch))
+        && CheckReserves(epochs);
+
+    private bool CheckAnchors(IReadOnlyList<CheckedAnchor> anchors)
+    {
+        foreach (var anchor in anchors)
+        {
+            if (chain.BlockAt(anchor.Height) == anchor.Header.Hash) continue;
+            return steps.Failed(
+                AuditFault.BlockNotInChain, $"the anchor of epoch {anchor.Record.Epoch} is said to be in block {anchor.Header.Hash} at height {anchor.Height}, but the best chain has {Name(chain.BlockAt(anchor.Height))} there",
+                AuditPaths.Of(anchor.Record.Epoch, AuditPaths.Header));
+        }
+        return anchors.Count == 0 || steps.Passed($"the blocks of {anchors.Count} anchors are in the node's best chain");
+    }
+
+    private bool CheckBlocks(IReadOnlyList<CheckedEpoch> epochs)
+    {
+        foreach (var epoch in epochs)
+        {
+            var statement = epoch.Statement;
+            if (chain.BlockAt(statement.Height) == statement.Block) continue;
+            return steps.Failed(
+                AuditFault.BlockNotInChain, $"epoch {statement.Epoch} was closed by block {statement.Block} at height {statement.Height}, but the best chain has {Name(chain.BlockAt(statement.Height))} there",
+                AuditPaths.Of(statement.Epoch, AuditPaths.Close));
+        }
+        return true;
+    }
+
+    /// <summary>The next anchor may be in a block already and not be published yet; then the next audit finds it, or finds that
+    /// the chain of anchors is broken.</summary>
+    private bool CheckNewestAnchor(IReadOnlyList<CheckedAnchor> anchors, bool waits)
+    {
+        if (anchors.Count == 0) return true;
+        var newest = anchors[^1];
+        if (chain.FindUnspent(newest.Output) is not null) return steps.Passed($"the output of the newest anchor, {newest.Output}, is unspent at block {chain.TipHeight}");
+        var spender = Find(newest.Height, newest.Output);
+        if (spender is not null && waits && pins.CountAnchorOutputs(spender) == 1 && AnchorRecord.TryFindCommitment(spender, out _) && spender.Inputs[0].Spent == newest.Output)
+            return steps.NotChecked($"transaction {spender.Txid} spends the output of the newest anchor and looks like the next one, which is not published yet: audit again");
+        return steps.Failed(
+            AuditFault.AnchorOutputSpent, $"the output of the newest anchor, {newest.Output}, was spent by {(spender is null ? "a transaction in no block that the node shows" : $"transaction {spender.Txid}")}, which is no anchor that is shown: a second history, or the end of this one",
+            AuditPaths.Of(newest.Record.Epoch, AuditPaths.Anchor));
+    }
+
+    private BitcoinTransaction? Find(uint from, OutPoint spent)
+    {
+        for (var height = from; height <= chain.TipHeight; height++)
+        {
+            inputs.Progress("blocks", height, chain.TipHeight);
+            if (chain.BlockAt(height) is { } block && chain.ReadBlock(block).Transactions.FirstOrDefault(t => t.Inputs.Any(i => i.Spent == spent)) is { } spender) return spender;
+        }
+        return null;
+    }
+
+    /// <summary>Coins of the newest epoch that was looked at. What is unspent now was so then; what is not must have been spent
+    /// by a later block.</summary>
+    private bool CheckReserves(IReadOnlyList<CheckedEpoch> epochs)
+    {
+        if (epochs.LastOrDefault(e => e.Reserves is not null) is not { Reserves: { } reserves }) return true;
+        var path = AuditPaths.Of(reserves.Epoch, ReservesFile.Name);
+        var later = new Dictionary<OutPoint, ReserveCoin>();
+        foreach (var coin in reserves.Coins)
+        {
+            if (BlockHeader.TryParse(coin.Header.Span, out var header) && chain.BlockAt(coin.Height) != header.Hash)
+                return steps.Failed(AuditFault.BlockNotInChain, $"coin {coin.Output} of epoch {reserves.Epoch} is said to be of block {header.Hash} at height {coin.Height}, which is not in the best chain", path);
+            if (chain.FindUnspent(coin.Output) is null) later.Add(coin.Output, coin);
+        }
+        var spentSince = later.Count;
+        for (var height = reserves.Height + 1; later.Count > 0 && height <= chain.TipHeight; height++)
+        {
+            inputs.Progress("blocks", height, chain.TipHeight);
+            if (chain.BlockAt(height) is not { } block) break;
+            foreach (var input in chain.ReadBlock(block).Transactions.SelectMany(t => t.Inputs)) later.Remove(input.Spent);
+        }
+        if (later.Count > 0)
+        {
+            var coin = later.Values.First();
+            return steps.Failed(AuditFault.ReserveSpent, $"coin {coin.Output} of {coin.Amount.Value} sat is listed for epoch {reserves.Epoch}, but was spent by its block {reserves.Height} already: no later block spends it, and it is not there now", path);
+        }
+        return steps.Passed($"the {reserves.Coins.Count} coins of epoch {reserves.Epoch} were unspent at block {reserves.Height}; {spentSince} of them were spent since");
+    }
+
+    private static string Name(BlockHash? block) => block?.ToString() ?? "no block";
+}

@@ -1,0 +1,138 @@
+// What was stated at the close of an epoch: that it is in the log, and that the files are those that it tells of.
+
+using System.Diagnostics.CodeAnalysis;
+using System.Text;
+
+namespace Bitcache.Core.Audit;
+
+/// <summary>An epoch's statement, in the log.</summary>
+/// <param name="Leaf">Its leaf hash.</param>
+/// <param name="Index">Its place in the log.</param>
+/// <param name="Reserves">Null where the files were looked at by an earlier audit.</param>
+internal sealed record CheckedEpoch(EpochStatement Statement, Hash256 Leaf, long Index, ReservesFile? Reserves, IReadOnlyList<PaidWithdrawal> Withdrawals);
+
+internal sealed class EpochAudit(AuditInputs inputs, Pins pins, MerkleLog log, AuditSteps steps)
+{
+    private CheckedEpoch? _last;
+
+    /// <summary>Checks one epoch; they come in the order of their numbers.</summary>
+    /// <param name="known">What an earlier audit found; null to look at the files.</param>
+    public bool Check(long number, AuditedEpoch? known, [NotNullWhen(true)] out CheckedEpoch? epoch)
+    {
+        epoch = null;
+        if (!CheckClose(number, known, out var statement, out var leaf, out var index)) return false;
+        if (known is not null)
+        {
+            epoch = new CheckedEpoch(statement, leaf, index, null, []);
+        }
+        else
+        {
+            if (!CheckLiabilities(statement) || !CheckWithdrawals(statement, out var withdrawals) || !CheckReserves(statement, out var reserves)) return false;
+            epoch = new CheckedEpoch(statement, leaf, index, reserves, withdrawals);
+        }
+        _last = epoch;
+        return true;
+    }
+
+    private bool CheckClose(long number, AuditedEpoch? known, [NotNullWhen(true)] out EpochStatement? statement, out Hash256 leaf, out long index)
+    {
+        (statement, leaf, index) = (null, default, 0);
+        var path = AuditPaths.Of(number, AuditPaths.Close);
+        if (!TryRead(path, Limits.ReceiptBytesMax, out var close)) return false;
+        leaf = Sha256.Of(close);
+        if (close.Length == 0 || close[0] != Rfc6962.LeafPrefix || !EpochStatement.TryReadEntry(close.AsSpan(1), out statement))
+            return steps.Failed(AuditFault.FileMalformed, $"{path} is not a byte 00 and a statement about an epoch", path);
+        if (known is not null && known.Leaf != leaf)
+            return steps.Failed(AuditFault.EpochRewritten, $"{path} has the hash {leaf}, and had {known.Leaf} at the last audit: what was stated about epoch {number} was rewritten", path);
+        if (!CheckProof(number, leaf, out index)) return false;
+        if (statement.Epoch != number) return steps.Failed(AuditFault.CloseOutOfOrder, $"{path} is about epoch {statement.Epoch}", path);
+        if (statement.CutSize > index) return steps.Failed(AuditFault.CloseOutOfOrder, $"epoch {number} was stated by entry {index}, but its cut is behind that, at {statement.CutSize} entries", path);
+        if (_last is not { } last || (last.Index < index && last.Statement.CutSize < statement.CutSize && last.Statement.Epoch < number)) return true;
+        return steps.Failed(AuditFault.CloseOutOfOrder, $"epoch {number} was cut at {statement.CutSize} entries and stated by entry {index}; epoch {last.Statement.Epoch} before it at {last.Statement.CutSize} and by {last.Index}", path);
+    }
+
+    /// <summary>The proof shows the place, and the tiles have the leaf there.</summary>
+    private bool CheckProof(long number, Hash256 leaf, out long index)
+    {
+        index = 0;
+        var path = AuditPaths.Of(number, AuditPaths.Proof);
+        if (!TryRead(path, Limits.LogProofBytesMax, out var file)) return false;
+        if (!TlogProof.TryParse(Encoding.UTF8.GetString(file), out var proof)) return steps.Failed(AuditFault.FileMalformed, $"{path} is not written as c2sp.org/tlog-proof@v1", path);
+        index = proof.Index;
+        if (!Checkpoint.TryVerify(proof.Checkpoint, pins.Key, out var checkpoint, out var refusal)) return steps.Failed(AuditFault.CheckpointUnsigned, $"{path}: {refusal}", path);
+        if (!MerkleProof.VerifyInclusion(index, checkpoint.Size, leaf, proof.Path, checkpoint.Root))
+            return steps.Failed(AuditFault.CloseNotInLog, $"{path} does not show that epoch {number} was stated by entry {index}", path);
+        if (checkpoint.Size <= log.Size && log.Root(checkpoint.Size) != checkpoint.Root)
+            return steps.Failed(AuditFault.TwoCheckpoints, $"{path} has another signed root for {checkpoint.Size} entries than the log: a second history of the log", path, AuditPaths.Checkpoint);
+        if (index < log.Size && log.Tile(TileOf(index))[(int)(index % LogTile.WidthMax)] == leaf) return true;
+        return steps.Failed(AuditFault.CloseNotInLog, $"the log has another leaf at {index} than the statement about epoch {number}", path, AuditPaths.Close);
+    }
+
+    private LogTile TileOf(long index)
+    {
+        var number = index / LogTile.WidthMax;
+        return new LogTile(0, number, (int)Math.Min(LogTile.WidthMax, log.Size - (number * LogTile.WidthMax)));
+    }
+
+    private bool CheckLiabilities(EpochStatement statement)
+    {
+        var path = AuditPaths.Of(statement.Epoch, AuditPaths.Liabilities);
+        inputs.Progress("epoch", statement.Epoch, statement.Epoch);
+        if (!TryReadLiabilities(inputs.Published, path, out var tree, out var fault))
+            return fault is null ? Missing(path) : steps.Failed(fault, path);
+        if (tree.Root.Hash != statement.LiabilitiesRoot || tree.Root.Sum != statement.Total || tree.Height != statement.Height)
+            return steps.Failed(AuditFault.LiabilitiesNotStated, $"{path} comes to {tree.Root.Sum} under the root {tree.Root.Hash} at height {tree.Height}; stated were {statement.Total} under {statement.LiabilitiesRoot} at {statement.Height}", path, AuditPaths.Of(statement.Epoch, AuditPaths.Close));
+        return steps.Passed($"epoch {statement.Epoch}: all sums and hashes over {tree.Leaves} leaves were computed anew and come to {Bits(statement.Total)}, as was stated in the log");
+    }
+
+    /// <summary>Null without a fault where there is no file.</summary>
+    internal static bool TryReadLiabilities(IAuditFolder folder, string path, [NotNullWhen(true)] out PublishedLiabilities? tree, out LiabilityFinding? fault)
+    {
+        var reader = new LiabilityCsvReader();
+        (tree, fault) = (null, null);
+        if (!folder.Read(path, bytes => reader.Add(bytes))) return false;
+        tree = reader.Finish();
+        fault = reader.Finding;
+        return tree is not null;
+    }
+
+    private bool CheckWithdrawals(EpochStatement statement, [NotNullWhen(true)] out IReadOnlyList<PaidWithdrawal>? withdrawals)
+    {
+        withdrawals = null;
+        var path = AuditPaths.Of(statement.Epoch, WithdrawalsFile.Name);
+        if (!TryRead(path, int.MaxValue, out var file)) return false;
+        if (Sha256.Of(file) != statement.WithdrawalsHash) return steps.Failed(AuditFault.WithdrawalsNotStated, $"{path} is not the file whose hash was stated, {statement.WithdrawalsHash}", path);
+        if (!WithdrawalsFile.TryParse(file, out withdrawals, out var refusal)) return steps.Failed(AuditFault.FileMalformed, $"{path}: {refusal}", path);
+        return steps.Passed($"epoch {statement.Epoch}: {withdrawals.Count} withdrawals that a block had paid are left out of that");
+    }
+
+    private bool CheckReserves(EpochStatement statement, [NotNullWhen(true)] out ReservesFile? reserves)
+    {
+        reserves = null;
+        var path = AuditPaths.Of(statement.Epoch, ReservesFile.Name);
+        if (!TryRead(path, int.MaxValue, out var file)) return false;
+        if (Sha256.Of(file) != statement.ReservesHash) return steps.Failed(AuditFault.ReservesNotStated, $"{path} is not the file whose hash was stated, {statement.ReservesHash}", path);
+        if (!ReservesFile.TryParse(file, pins.Origin, out reserves, out var refusal)) return steps.Failed(AuditFault.FileMalformed, $"{path}: {refusal}", path);
+        if (reserves.Epoch != statement.Epoch || reserves.Height != statement.Height || reserves.Block != statement.Block)
+            return steps.Failed(AuditFault.ReservesNotStated, $"{path} is about epoch {reserves.Epoch} at block {reserves.Height} {reserves.Block}; stated was block {statement.Height} {statement.Block}", path);
+        foreach (var coin in reserves.Coins)
+        {
+            if (coin.Check(pins.Network) is { Length: > 0 } wrong) return steps.Failed(AuditFault.ReserveFalse, $"epoch {statement.Epoch}: {wrong}", path);
+            if (coin.Height > statement.Height) return steps.Failed(AuditFault.ReserveTooYoung, $"epoch {statement.Epoch}: coin {coin.Output} is of block {coin.Height}, and the epoch was closed by block {statement.Height}", path);
+        }
+        var sats = Amounts.Format(reserves.Total.ToMsat(), MoneyUnit.Sat);
+        return reserves.Total.ToMsat() < statement.Total
+            ? steps.Failed(AuditFault.ReservesShort, $"epoch {statement.Epoch}: the {reserves.Coins.Count} coins are worth {sats}, and {Amounts.Format(statement.Total, MoneyUnit.Sat)} are owed", path)
+            : steps.Passed($"epoch {statement.Epoch}: {reserves.Coins.Count} coins of {sats} cover it; each was made in the block that is given");
+    }
+
+    private bool TryRead(string path, int bytesMax, [NotNullWhen(true)] out byte[]? file)
+    {
+        file = inputs.Published.Read(path, bytesMax);
+        return file is not null || Missing(path);
+    }
+
+    private bool Missing(string path) => steps.Failed(AuditFault.FileMissing, $"{path} is not published", path);
+
+    private static string Bits(Msat amount) => Amounts.Format(amount, MoneyUnit.Bits);
+}

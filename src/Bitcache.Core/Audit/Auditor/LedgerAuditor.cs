@@ -1,0 +1,92 @@
+// An audit from the first check to the last. Nothing is believed but the pins, SHA-256, Ed25519, work, and what the auditor's own
+// node says; the first contradiction ends it and is named.
+
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace Bitcache.Core.Audit;
+
+public static class LedgerAuditor
+{
+    /// <summary>Audits what is published, and whatever else is given.</summary>
+    public static AuditReport Run(AuditInputs inputs)
+    {
+        var steps = new AuditSteps();
+        return Check(inputs, steps, out var next) ? new AuditReport(steps.All, null, next) : new AuditReport(steps.All, steps.Finding, null);
+    }
+
+    private static bool Check(AuditInputs inputs, AuditSteps steps, [NotNullWhen(true)] out AuditState? next)
+    {
+        next = null;
+        if (!CheckPins(inputs, steps, out var pins)) return false;
+        var logs = new LogAudit(inputs, pins, steps);
+        if (!logs.Check(out var log) || !ReadIndex(inputs, steps, out var numbers)) return false;
+
+        var known = inputs.State?.Epochs.ToDictionary(e => e.Epoch) ?? [];
+        if (known.Keys.FirstOrDefault(epoch => !numbers.Contains(epoch)) is var gone and > 0)
+            return steps.Failed(AuditFault.EpochWithheld, $"epoch {gone} was published at the last audit, and is not now", AuditPaths.Index);
+        var audit = new EpochAudit(inputs, pins, log, steps);
+        var epochs = new List<CheckedEpoch>();
+        foreach (var number in numbers)
+        {
+            if (!audit.Check(number, known.GetValueOrDefault(number), out var epoch)) return false;
+            epochs.Add(epoch);
+        }
+        if (known.Count > 0) steps.Passed($"what was stated about {known.Count} epochs is what it was at the last audit");
+        var anchors = new AnchorAudit(inputs, pins, log, steps);
+        if (!anchors.Check(epochs, inputs.State)) return false;
+        if (!new ReceiptAudit(inputs, pins, log, anchors, steps).Check()) return false;
+        if (inputs.Chain is { } chain)
+        {
+            if (!new ChainAudit(inputs, chain, pins, steps).Check(epochs, anchors.Chain)) return false;
+        }
+        else
+        {
+            steps.NotChecked("that these blocks are in the best chain and the coins were unspent: give a node that you trust (--node)");
+        }
+        next = new AuditState(pins, logs.Note, [.. epochs.Select(e => new AuditedEpoch(e.Statement.Epoch, e.Leaf, anchors.RecordOf(e.Statement.Epoch)))]);
+        return true;
+    }
+
+    /// <summary>What was written down holds for ever; what is shown may add the first anchor.</summary>
+    private static bool CheckPins(AuditInputs inputs, AuditSteps steps, [NotNullWhen(true)] out Pins? pins)
+    {
+        pins = null;
+        if (inputs.Published.Read(AuditPaths.Pins, Limits.PinsBytesMax) is not { } file) return steps.Failed(AuditFault.FileMissing, $"{AuditPaths.Pins} is not published");
+        if (!Pins.TryParse(Encoding.UTF8.GetString(file), out var shown, out var refusal)) return steps.Failed(AuditFault.FileMalformed, $"{AuditPaths.Pins}: {refusal}", AuditPaths.Pins);
+        foreach (var kept in new[] { inputs.Pins, inputs.State?.Pins })
+        {
+            if (kept is null || kept.IsFollowedBy(shown, out var contradiction)) continue;
+            var isAnchor = (kept with { FirstAnchor = shown.FirstAnchor }).Write() == shown.Write();
+            return steps.Failed(isAnchor ? AuditFault.SecondFirstAnchor : AuditFault.PinsChanged, contradiction, AuditPaths.Pins, kept.Write());
+        }
+        pins = shown;
+        return inputs.Pins is not null || inputs.State is not null
+            ? steps.Passed($"the pins are those that were written down: {pins.Key}")
+            : steps.NotChecked($"the pins are those that are published: compare them with what you wrote down ({pins.Key})");
+    }
+
+    /// <summary>The epochs that are published, in order.</summary>
+    private static bool ReadIndex(AuditInputs inputs, AuditSteps steps, [NotNullWhen(true)] out List<long>? numbers)
+    {
+        numbers = null;
+        if (inputs.Published.Read(AuditPaths.Index, int.MaxValue) is not { } file) return steps.Failed(AuditFault.FileMissing, $"{AuditPaths.Index} is not published");
+        try
+        {
+            using var json = JsonDocument.Parse(file);
+            var read = json.RootElement.GetProperty("epochs").EnumerateArray().Select(e => e.GetProperty("epoch").GetInt64()).ToList();
+            for (var i = 1; i < read.Count; i++)
+            {
+                if (read[i] <= read[i - 1]) return steps.Failed(AuditFault.CloseOutOfOrder, string.Create(CultureInfo.InvariantCulture, $"{AuditPaths.Index} has epoch {read[i]} behind epoch {read[i - 1]}"), AuditPaths.Index);
+            }
+            numbers = read;
+            return numbers.Count > 0 || steps.NotChecked("balances and reserves: no epoch has been stated yet");
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
+        {
+            return steps.Failed(AuditFault.FileMalformed, $"{AuditPaths.Index} cannot be read: {e.Message}", AuditPaths.Index);
+        }
+    }
+}

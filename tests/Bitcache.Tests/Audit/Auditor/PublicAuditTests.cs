@@ -1,0 +1,252 @@
+// What an audit finds in what everybody is shown. The operator owns all keys and has rebuilt everything behind each lie.
+
+using Bitcache.Core;
+using Bitcache.Core.Audit;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Simulation.Bitcoin;
+
+namespace Bitcache.Tests.Audit.Auditor;
+
+[Trait("suite", "core")]
+public sealed class PublicAuditTests
+{
+    private static readonly Lazy<SampleOperator> Once = new(() => SampleOperator.Run());
+    private static SampleOperator Honest => Once.Value;
+    private static Pins Pins => SampleOperator.Pins(Honest.Epochs[0].Anchor!.Txid);
+
+    [Fact]
+    public void Everything_that_an_honest_operator_publishes_holds()
+    {
+        var report = Audit(SampleExport.Of(Honest), receipts: [SampleExport.Receipt(Honest, 20, 150), SampleExport.Receipt(Honest, 130, 300, Honest.Epochs[1])]);
+        Assert.True(report.Holds, report.Finding?.Text);
+        Assert.Equal(3, report.Next!.Epochs.Count);
+        Assert.All(report.Next.Epochs, epoch => Assert.NotNull(epoch.Record));
+    }
+
+    [Fact]
+    public void The_next_audit_looks_only_at_what_is_new()
+    {
+        var first = Audit(SampleExport.Of(SampleOperator.Run(epochs: 2)), chain: false);
+        Assert.True(AuditState.TryParse(first.Next!.Write(), out var state, out var refusal), refusal);
+        var now = SampleExport.Of(Honest);
+        foreach (var old in now.Open.Files.Keys.Where(path => path.StartsWith("epochs/1/", StringComparison.Ordinal) && path.EndsWith(".csv", StringComparison.Ordinal)).ToArray()) now.Open.Files.Remove(old);
+        var second = Audit(now, state: state);
+        Assert.True(second.Holds, second.Finding?.Text);
+        Assert.Equal(second.Next!.Write(), Audit(SampleExport.Of(Honest)).Next!.Write());
+    }
+
+    [Fact]
+    public void An_entry_that_was_altered_or_left_out_since_the_last_audit_is_found()
+    {
+        var state = Audit(SampleExport.Of(SampleOperator.Run(epochs: 2)), chain: false).Next;
+        Expect(AuditFault.LogRewritten, SampleExport.Of(SampleOperator.Run(Altered(150))), state);
+        Expect(AuditFault.LogRewritten, SampleExport.Of(SampleOperator.Run(new SampleLies { Entry = entry => SequenceOf(entry) == 150 ? null : entry })), state);
+    }
+
+    [Fact]
+    public void Two_checkpoints_for_one_size_are_found()
+    {
+        var state = Audit(SampleExport.Of(Honest)).Next;
+        var finding = Expect(AuditFault.TwoCheckpoints, SampleExport.Of(SampleOperator.Run(Altered(150))), state);
+        Assert.Equal(2, finding.Evidence.Count(e => e.Contains(SampleOperator.Origin, StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void A_log_that_shrank_is_found()
+    {
+        var state = Audit(SampleExport.Of(Honest)).Next;
+        Expect(AuditFault.LogShrunk, SampleExport.Of(SampleOperator.Run(epochs: 2)), state);
+    }
+
+    [Fact]
+    public void A_tile_that_is_not_the_signed_one_is_found_and_one_that_is_missing_is_named()
+    {
+        var export = SampleExport.Of(Honest);
+        export.Open["tile/0/000"] = [.. export.Open["tile/0/000"]];
+        export.Open["tile/0/000"][77] ^= 1;
+        Expect(AuditFault.TileWrong, export);
+        export.Open.Files.Remove("tile/0/000");
+        Assert.Contains("tile/0/000", Expect(AuditFault.FileMissing, export).Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_chunk_below_zero_is_found()
+    {
+        var by = SampleOperator.Run(new SampleLies { Tree = (_, epoch, height, balances) => Unbalanced(epoch, height, balances, -5_000) });
+        Expect(LiabilityFault.Negative, SampleExport.Of(by));
+    }
+
+    [Fact]
+    public void A_sum_that_wraps_around_is_found()
+    {
+        var by = SampleOperator.Run(new SampleLies { Tree = (_, epoch, height, balances) => Unbalanced(epoch, height, balances, long.MinValue + 7) });
+        Expect(LiabilityFault.Overflow, SampleExport.Of(by));
+    }
+
+    [Fact]
+    public void A_coin_of_more_than_it_was_made_with_is_found()
+    {
+        var by = SampleOperator.Run(new SampleLies { Reserves = (_, epoch, coins) => epoch < 2 ? coins : [coins[0] with { Amount = new Sats(coins[0].Amount.Value * 2) }, .. coins.Skip(1)] });
+        Expect(AuditFault.ReserveFalse, SampleExport.Of(by));
+    }
+
+    [Fact]
+    public void Coins_that_are_worth_less_than_is_owed_are_found()
+    {
+        var by = SampleOperator.Run(new SampleLies { Reserves = (_, epoch, coins) => epoch < 2 ? coins : [.. coins.Skip(1)] });
+        Expect(AuditFault.ReservesShort, SampleExport.Of(by));
+    }
+
+    [Fact]
+    public void A_coin_that_was_spent_before_the_epochs_block_is_found_by_the_node()
+    {
+        // What the second epoch's anchor spent is listed for the third.
+        var by = SampleOperator.Run(new SampleLies
+        {
+            Reserves = (self, epoch, coins) => epoch < 3 ? coins
+                : [.. coins.Append(self.ToReserve(self.Epochs[1].Anchor!.Inputs[1].Spent)).Order(Comparer<ReserveCoin>.Create((a, b) => ReservesFile.Compare(a.Output, b.Output)))],
+        });
+        Assert.True(Audit(SampleExport.Of(by), pins: null, chain: false).Holds);
+        Expect(AuditFault.ReserveSpent, SampleExport.Of(by), by: by);
+    }
+
+    [Fact]
+    public void A_second_first_anchor_is_found()
+    {
+        var by = SampleOperator.Run(Altered(110));
+        Assert.True(Audit(SampleExport.Of(by), pins: null, by: by).Holds);
+        Expect(AuditFault.SecondFirstAnchor, SampleExport.Of(by), by: by);
+        // Whoever shows the pinned anchor in the pins must show it in the chain, too.
+        var export = SampleExport.Of(by);
+        export.Open[AuditPaths.Pins] = SampleExport.Of(Honest).Open[AuditPaths.Pins];
+        Expect(AuditFault.SecondFirstAnchor, export, by: by);
+    }
+
+    [Fact]
+    public void An_anchor_that_does_not_spend_the_one_before_it_is_found()
+    {
+        var by = SampleOperator.Run(new SampleLies { AnchorSpends = (self, epoch) => epoch == 3 ? self.SpareCoin : null });
+        Expect(AuditFault.AnchorChainBroken, SampleExport.Of(by), by: by);
+    }
+
+    [Fact]
+    public void A_second_anchor_for_one_epoch_is_found_by_whoever_holds_a_receipt_under_the_other()
+    {
+        var other = SampleOperator.Run(Altered(160), epochs: 2);
+        var receipt = SampleExport.Receipt(other, 20, 100, other.Epochs[1]);
+        var finding = Expect(AuditFault.SecondAnchor, SampleExport.Of(Honest), receipts: [receipt]);
+        Assert.Contains("epoch 2", finding.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_newest_anchors_output_spent_by_anything_else_is_found_by_the_node()
+    {
+        var by = SampleOperator.Run();
+        var spent = new OutPoint(by.Epochs[2].Anchor!.Txid, 1);
+        by.Mine(FakeTransactions.Create([spent], [new TransactionOutput(new Sats(500), SampleOperator.Script("elsewhere").Span.ToArray())]));
+        Expect(AuditFault.AnchorOutputSpent, SampleExport.Of(by), by: by);
+    }
+
+    [Fact]
+    public void What_was_stated_about_an_old_epoch_cannot_be_rewritten_under_the_anchors_that_are_in_the_chain()
+    {
+        var (shown, real) = (SampleExport.Of(SampleOperator.Run(Altered(150))), SampleExport.Of(Honest));
+        foreach (var path in real.Open.Files.Keys.Where(p => p.Contains("anchor.", StringComparison.Ordinal) || p.EndsWith(".hex", StringComparison.Ordinal) || p.EndsWith(".ots", StringComparison.Ordinal)))
+            shown.Open[path] = real.Open[path];
+        Expect(AuditFault.AnchorOfAnotherLog, shown);
+    }
+
+    [Fact]
+    public void An_anchor_in_a_block_that_left_the_chain_is_found_by_the_node()
+    {
+        var by = SampleOperator.Run();
+        var export = SampleExport.Of(by);
+        by.Chain.Invalidate(by.Epochs[1].Block!);
+        by.Chain.Activate();
+        Expect(AuditFault.BlockNotInChain, export, by: by);
+    }
+
+    [Fact]
+    public void A_receipt_whose_checkpoint_is_of_another_history_is_found()
+    {
+        var other = SampleOperator.Run(Altered(150));
+        var receipt = SampleExport.Receipt(other, 20, 300);
+        var finding = Expect(AuditFault.ReceiptContradicts, SampleExport.Of(Honest), receipts: [receipt]);
+        Assert.Contains(receipt.Name, finding.Evidence);
+    }
+
+    [Fact]
+    public void An_epoch_that_was_published_before_may_not_vanish()
+    {
+        var state = Audit(SampleExport.Of(Honest)).Next;
+        Expect(AuditFault.EpochWithheld, SampleExport.Of(Honest, epochs: 2), state);
+    }
+
+    [Fact]
+    public void Every_public_file_is_needed_and_every_byte_of_it_is_held_against_something()
+    {
+        var export = SampleExport.Of(Honest);
+        foreach (var path in export.Open.Files.Keys.Order(StringComparer.Ordinal))
+        {
+            var changed = new SampleExport(export.Open.Copy(), export.Auditors);
+            changed.Open.Files.Remove(path);
+            Assert.False(Audit(changed).Holds, $"without {path}");
+            foreach (var at in new[] { 0, export.Open[path].Length / 2, export.Open[path].Length - 1 })
+            {
+                changed.Open[path] = [.. export.Open[path]];
+                changed.Open[path][at] ^= 1;
+                // The list of epochs only says where to look.
+                Assert.True(!Audit(changed).Holds || path == AuditPaths.Index, $"byte {at} of {path}");
+            }
+        }
+    }
+
+    private static SampleLies Altered(long sequence) => new()
+    {
+        Entry = entry =>
+        {
+            // The last byte is of the salt: nothing but the leaf is another.
+            if (SequenceOf(entry) == sequence) entry[^1] ^= 1;
+            return entry;
+        },
+    };
+
+    private static long SequenceOf(byte[] entry) => Entry.ReadStatement(entry).Sequence;
+
+    /// <summary>A tree of four leaves, one of which takes something from the total.</summary>
+    private static SampleTree Unbalanced(long epoch, uint height, Dictionary<WalletId, long> balances, long less)
+    {
+        if (epoch < 2) return SampleTree.Honest(SampleOperator.Seed, epoch, height, balances);
+        SampleChunk[] chunks =
+        [
+            new(SampleOperator.Alice, balances.Values.Sum(), 0), new(SampleOperator.Bob, less, 1),
+            new(SampleOperator.Carol, less == -5_000 ? 1 : unchecked(0 - less), 2), new(SampleOperator.Operator, 1, 3),
+        ];
+        return SampleTree.Of(SampleOperator.Seed, height, chunks, balances);
+    }
+
+    private static AuditFinding Expect(AuditFault fault, SampleExport export, AuditState? state = null, IReadOnlyList<HeldReceipt>? receipts = null, SampleOperator? by = null) =>
+        Expect(AuditFinding.CodeOf(fault), Audit(export, state, receipts, by: by));
+
+    private static AuditFinding Expect(LiabilityFault fault, SampleExport export) => Expect(AuditFinding.CodeOf(fault), Audit(export, chain: false));
+
+    private static AuditFinding Expect(string code, AuditReport report)
+    {
+        Assert.Equal((code, report.Steps[^1].Outcome), (report.Finding?.Code, StepOutcome.Failed));
+        Assert.Null(report.Next);
+        return report.Finding!;
+    }
+
+    private static AuditReport Audit(SampleExport export, AuditState? state = null, IReadOnlyList<HeldReceipt>? receipts = null, bool chain = true, SampleOperator? by = null) =>
+        Audit(export, Pins, state, receipts, chain, by);
+
+    private static AuditReport Audit(
+        SampleExport export, Pins? pins, AuditState? state = null, IReadOnlyList<HeldReceipt>? receipts = null, bool chain = true, SampleOperator? by = null) =>
+        LedgerAuditor.Run(new AuditInputs(export.Open)
+        {
+            Pins = pins,
+            State = state,
+            Receipts = receipts ?? [],
+            Chain = chain ? new SampleChainView((by ?? Honest).Chain) : null,
+        });
+}

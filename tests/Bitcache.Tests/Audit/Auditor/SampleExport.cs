@@ -1,0 +1,83 @@
+// What an operator publishes, as the export lays it out.
+
+using System.Text;
+using Bitcache.Core;
+using Bitcache.Core.Audit;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Simulation.Bitcoin;
+
+namespace Bitcache.Tests.Audit.Auditor;
+
+internal sealed record SampleExport(MemoryFolder Open, MemoryFolder Auditors)
+{
+    /// <summary>Exports what there is, signed at its size.</summary>
+    /// <param name="epochs">How many epochs are published.</param>
+    public static SampleExport Of(SampleOperator by, int? epochs = null)
+    {
+        var (open, auditors, log) = (new MemoryFolder(), new MemoryFolder(), by.Log);
+        open[AuditPaths.Checkpoint] = Encoding.UTF8.GetBytes(Note(by));
+        open[AuditPaths.Pins] = Encoding.UTF8.GetBytes(SampleOperator.Pins(by.Epochs[0].Anchor!.Txid).Write());
+        foreach (var tile in LogTile.Between(0, log.Size))
+        {
+            open[tile.ToString()] = HashTile.Write(log.Tile(tile));
+            if (tile.Level == 0) auditors[tile.Bundle.ToString()] = Bundle(by.Entries.Skip((int)tile.First).Take(tile.Width));
+        }
+        var published = by.Epochs.Take(epochs ?? by.Epochs.Count).ToArray();
+        open[AuditPaths.Index] = Encoding.ASCII.GetBytes($$"""{"epochs":[{{string.Join(',', published.Select(e => $$"""{"epoch":{{e.Statement.Epoch}},"anchor":{{e.Statement.Epoch}},"state":"final"}"""))}}]}""" + "\n");
+        foreach (var epoch in published) Write(by, epoch, open, auditors);
+        return new SampleExport(open, auditors);
+    }
+
+    /// <summary>The receipt of an entry, as it was given out when the log had a size.</summary>
+    public static HeldReceipt Receipt(SampleOperator by, int index, long size, SampleEpoch? anchoredBy = null) => new($"receipt-{index}.leaf", new ReceiptFiles(
+        LeafOf(by.Entries[index]), Encoding.UTF8.GetBytes(new TlogProof(index, by.Log.InclusionProof(index, size), Note(by, size)).Write()))
+    {
+        Timestamp = anchoredBy is null ? (ReadOnlyMemory<byte>?)null : Timestamp(by, index, anchoredBy),
+    });
+
+    private static void Write(SampleOperator by, SampleEpoch epoch, MemoryFolder open, MemoryFolder auditors)
+    {
+        string Path(string name) => AuditPaths.Of(epoch.Statement.Epoch, name);
+        open[Path(AuditPaths.Close)] = LeafOf(by.Entries[epoch.Index]);
+        open[Path(AuditPaths.Proof)] = Encoding.UTF8.GetBytes(new TlogProof(epoch.Index, by.Log.InclusionProof(epoch.Index, by.Log.Size), Note(by)).Write());
+        open[Path(AuditPaths.Liabilities)] = Encoding.ASCII.GetBytes(epoch.Tree.Csv);
+        open[Path(WithdrawalsFile.Name)] = epoch.Withdrawals;
+        open[Path(ReservesFile.Name)] = epoch.Reserves;
+        auditors[Path(AuditPaths.Allocation)] = Encoding.ASCII.GetBytes(epoch.Tree.Allocation);
+        auditors[Path(AuditPaths.Keys)] = Encoding.ASCII.GetBytes(epoch.Tree.Keys);
+        if (epoch.Anchor is null) return;
+        open[Path(AuditPaths.Timestamp)] = Timestamp(by, epoch.Index, epoch);
+        open[Path(AuditPaths.Anchor)] = Encoding.ASCII.GetBytes(Convert.ToHexStringLower(FakeTransactions.Sign(epoch.Anchor)) + "\n");
+        open[Path(AuditPaths.Record)] = epoch.Record!.ToArray();
+        open[Path(AuditPaths.Header)] = Encoding.ASCII.GetBytes(Convert.ToHexStringLower(epoch.Block!.Bytes) + "\n");
+    }
+
+    private static byte[] Timestamp(SampleOperator by, int index, SampleEpoch anchor) => OpenTimestamps.Build(
+        Rfc6962.LeafHash(by.Entries[index]), index, by.Log.InclusionProof(index, anchor.Record!.TreeSize), anchor.Record, anchor.Anchor!,
+        BlockProof.Build([.. anchor.Block!.Transactions.Select(t => t.Txid)], anchor.Anchor!.Txid), anchor.Block.Height);
+
+    public static string Note(SampleOperator by, long? size = null) =>
+        new Checkpoint(SampleOperator.Origin, size ?? by.Log.Size, by.Log.Root(size ?? by.Log.Size)).Sign(SampleOperator.KeySeed);
+
+    private static byte[] LeafOf(byte[] entry) => [0, .. entry];
+
+    private static byte[] Bundle(IEnumerable<byte[]> entries)
+    {
+        var buffer = new System.Buffers.ArrayBufferWriter<byte>();
+        foreach (var entry in entries) EntryBundle.Add(buffer, entry);
+        return buffer.WrittenSpan.ToArray();
+    }
+}
+
+/// <summary>The simulated network as an auditor's node shows it.</summary>
+internal sealed class SampleChainView(FakeChain chain) : IChainView
+{
+    public uint TipHeight => (uint)chain.Tip.Height;
+
+    public BlockHash? BlockAt(uint height) => chain.At((int)height)?.Hash;
+
+    public BitcoinBlock ReadBlock(BlockHash block) =>
+        BitcoinBlock.TryParse(chain.Find(block)!.ToBytes(), out var whole) && whole.IsWhole ? whole : throw new InvalidOperationException($"block {block} is none");
+
+    public TransactionOutput? FindUnspent(OutPoint output) => chain.FindCoin(output)?.Output;
+}
