@@ -24,6 +24,7 @@ internal static class AuditCommand
         HelpName = "file",
     };
 
+    private static readonly Option<DirectoryInfo> Entries = new("--entries") { Description = "The auditors' folder: every entry is replayed, and every balance recomputed.", HelpName = "folder" };
     private static readonly Option<DirectoryInfo> Receipts = new("--receipts") { Description = "A folder of receipts that are held: their checkpoints must be those of this log.", HelpName = "folder" };
     private static readonly Option<Uri> Node = Inputs.Url("--node", "The RPC address of a node that you trust; with --cookie.");
     private static readonly Option<FileInfo> Cookie = new("--cookie") { Description = "That node's .cookie file.", HelpName = "file" };
@@ -33,7 +34,7 @@ internal static class AuditCommand
     {
         var command = new Command("audit", "Hold what an operator publishes against itself, the chain and what was promised. Exit code 0 only if all that was given holds.")
         {
-            Published, PinsFile, StateFile, Receipts, Node, Cookie, AsJson,
+            Published, PinsFile, StateFile, Entries, Receipts, Node, Cookie, AsJson,
         };
         command.Validators.Add(result =>
         {
@@ -57,6 +58,7 @@ internal static class AuditCommand
         {
             Pins = parsed.GetValue(PinsFile) is { } pins ? ReadPins(pins.FullName) : null,
             State = state is not null && File.Exists(state) ? ReadState(state) : null,
+            Entries = parsed.GetValue(Entries) is { } entries ? new DiskFolder(entries.FullName) : null,
             Chain = node,
             Receipts = parsed.GetValue(Receipts) is { } receipts ? ReadReceipts(receipts.FullName) : [],
             Progress = (what, done, all) =>

@@ -29,7 +29,7 @@ public enum AuditFault
     CloseOutOfOrder,
     /// <summary>Another statement about an epoch is shown than at the last audit.</summary>
     EpochRewritten,
-    /// <summary>An epoch that was published is not any more.</summary>
+    /// <summary>The log has a statement about an epoch that is not published.</summary>
     EpochWithheld,
     /// <summary>The tree of liabilities has another root, total or height than was stated.</summary>
     LiabilitiesNotStated,
@@ -64,6 +64,25 @@ public enum AuditFault
     AnchorOutputSpent,
     /// <summary>A block is not in the best chain.</summary>
     BlockNotInChain,
+
+    /// <summary>An entry is not what its leaf is the hash of.</summary>
+    EntryAltered,
+    /// <summary>An entry cannot be read.</summary>
+    EntryMalformed,
+    /// <summary>A partition's entries do not follow one another.</summary>
+    EntryMissing,
+    /// <summary>An entry moves what is not there, or ends what was not begun.</summary>
+    EntryImpossible,
+    /// <summary>What is inside is not what came from Bitcoin.</summary>
+    NotConserved,
+    /// <summary>The operator's own balance in the tree is not what follows from the entries and the fees of mining.</summary>
+    OperatorBalanceWrong,
+    /// <summary>A withdrawal is listed that the entries do not know.</summary>
+    WithdrawalUnknown,
+    /// <summary>A deposit is not in its block.</summary>
+    DepositFalse,
+    /// <summary>A transaction that is booked as final is not in its block.</summary>
+    WithdrawalFalse,
 
     /// <summary>A receipt that is held is not of this log.</summary>
     ReceiptContradicts,

@@ -49,6 +49,9 @@ public sealed record AuditInputs(IAuditFolder Published)
     /// <summary>What the last audit kept; null at the first.</summary>
     public AuditState? State { get; init; }
 
+    /// <summary>The auditors' folder, with the entries.</summary>
+    public IAuditFolder? Entries { get; init; }
+
     public IChainView? Chain { get; init; }
     public IEnumerable<HeldReceipt> Receipts { get; init; } = [];
     public AuditProgress Progress { get; init; } = static (_, _, _) => { };

@@ -21,7 +21,8 @@ internal sealed class EpochAudit(AuditInputs inputs, Pins pins, MerkleLog log, A
     {
         epoch = null;
         if (!CheckClose(number, known, out var statement, out var leaf, out var index)) return false;
-        if (known is not null)
+        // With the entries every epoch is looked at again: its balances follow from all that was before.
+        if (known is not null && inputs.Entries is null)
         {
             epoch = new CheckedEpoch(statement, leaf, index, null, []);
         }

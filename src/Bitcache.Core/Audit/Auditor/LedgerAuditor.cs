@@ -38,9 +38,13 @@ public static class LedgerAuditor
         var anchors = new AnchorAudit(inputs, pins, log, steps);
         if (!anchors.Check(epochs, inputs.State)) return false;
         if (!new ReceiptAudit(inputs, pins, log, anchors, steps).Check()) return false;
+        var entries = inputs.Entries is { } folder ? new EntriesAudit(inputs, folder, pins, log, epochs, steps) : null;
+        if (entries?.Check() == false) return false;
+        if (entries is null) steps.NotChecked("that these balances follow from what happened: give the auditors' folder (--entries); each user can check its own balance");
         if (inputs.Chain is { } chain)
         {
             if (!new ChainAudit(inputs, chain, pins, steps).Check(epochs, anchors.Chain)) return false;
+            if (entries is not null && !new BookedAudit(inputs, chain, steps).Check(entries.Deposits, entries.Booked)) return false;
         }
         else
         {

@@ -70,6 +70,9 @@ public sealed class LiabilityAudit : FieldReader
         return CheckAccountNumbers();
     }
 
+    /// <summary>What a wallet has in the tree.</summary>
+    internal long ValueOf(WalletId wallet) => _balances.Find(wallet) is var at and >= 0 ? _balances.Values[at] : 0;
+
     /// <summary>Holds what the wallets have in the tree against what they are owed by the ledger.</summary>
     /// <param name="owed">Recomputed from the entries.</param>
     public bool Compare(LiabilityAccounts owed)

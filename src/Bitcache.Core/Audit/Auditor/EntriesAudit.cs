@@ -1,0 +1,106 @@
+// With the entries themselves: that each is what its leaf is the hash of, that the balances which follow from them are those in
+// the published trees, and what of Bitcoin they speak of.
+
+using System.Globalization;
+
+namespace Bitcache.Core.Audit;
+
+internal sealed class EntriesAudit
+{
+    private const long ProgressEvery = 1 << 6;
+
+    private readonly AuditInputs _inputs;
+    private readonly IAuditFolder _entries;
+    private readonly MerkleLog _log;
+    private readonly AuditSteps _steps;
+    private readonly Dictionary<long, CheckedEpoch> _published;
+    private readonly Dictionary<long, CutBalances> _cuts = [];
+    private readonly StatementReplay _replay;
+    private readonly BalanceAudit _balances;
+
+    public EntriesAudit(AuditInputs inputs, IAuditFolder entries, Pins pins, MerkleLog log, IReadOnlyList<CheckedEpoch> epochs, AuditSteps steps)
+    {
+        (_inputs, _entries, _log, _steps) = (inputs, entries, log, steps);
+        _published = epochs.ToDictionary(e => e.Statement.Epoch);
+        _balances = new BalanceAudit(inputs, entries, steps);
+        _replay = new StatementReplay(pins)
+        {
+            WhenCut = Keep,
+            WhenStated = CheckStated,
+            WhenFinal = (family, paid) => Booked.Add(new BookedPayment(family.Confirmed!, family.Transactions.FindLast(t => t.Attempt == family.Confirmed!.Attempt && t.Child == 0)!.Txid, paid)),
+        };
+    }
+
+    /// <summary>Withdrawals that the entries book as paid for good.</summary>
+    public List<BookedPayment> Booked { get; } = [];
+
+    public IReadOnlyDictionary<OutPoint, ReplayDeposit> Deposits => _replay.Deposits;
+
+    /// <summary>Replays the whole log.</summary>
+    public bool Check()
+    {
+        foreach (var tile in LogTile.Between(0, _log.Size).TakeWhile(tile => tile.Level == 0))
+        {
+            if (tile.Number % ProgressEvery == 0) _inputs.Progress("entries", tile.First, _log.Size);
+            if (!CheckBundle(tile)) return false;
+        }
+        return _steps.Passed(string.Create(CultureInfo.InvariantCulture, $"{_log.Size} entries are those that the log was made of; replayed, nothing moves that was not there, and what is inside is what came from Bitcoin"));
+    }
+
+    private bool CheckBundle(LogTile tile)
+    {
+        var path = tile.Bundle.ToString();
+        if (_entries.Read(path, EntryBundle.BytesMax) is not { } bytes) return _steps.Failed(AuditFault.FileMissing, $"{path} is not in the auditors' folder", path);
+        if (!EntryBundle.TryRead(bytes, tile.Width, out var entries)) return _steps.Failed(AuditFault.FileMalformed, $"{path} does not hold {tile.Width} entries", path);
+        var hasher = new LeafHasher(tile.Width);
+        foreach (var entry in entries) hasher.Add(entry.Span);
+        var same = hasher.Finish().AsSpan().CommonPrefixLength(_log.Tile(tile));
+        if (same < tile.Width) return _steps.Failed(AuditFault.EntryAltered, $"entry {tile.First + same} in {path} is not the one that the log has there", path, tile.ToString());
+        for (var i = 0; i < entries.Count; i++)
+        {
+            if (!Apply(tile.First + i, entries[i].Span, path)) return false;
+        }
+        return true;
+    }
+
+    /// <summary>What an entry is found to be, the replay says by its exception: it is deep inside then.</summary>
+    private bool Apply(long index, ReadOnlySpan<byte> entry, string path)
+    {
+        try
+        {
+            return _replay.Apply(index, entry);
+        }
+        catch (ImpossibleEntryException e)
+        {
+            return _steps.Failed(e.Fault, $"entry {index}: {e.Message}", path);
+        }
+        catch (OverflowException)
+        {
+            return _steps.Failed(AuditFault.EntryImpossible, $"entry {index}: it comes to an amount that is none", path);
+        }
+        catch (Exception e) when (e is FormatException or ArgumentException)
+        {
+            return _steps.Failed(AuditFault.EntryMalformed, $"entry {index} cannot be read: {e.Message}", path);
+        }
+    }
+
+    /// <summary>Until something is stated about it; of most epochs that is soon.</summary>
+    private void Keep(CutBalances cut)
+    {
+        _cuts.Add(cut.Epoch, cut);
+        if (_cuts.Count > Limits.EpochsKeptMax) _cuts.Remove(_cuts.Keys.Min());
+    }
+
+    private bool CheckStated(EpochStatement statement, long index)
+    {
+        var path = AuditPaths.Of(statement.Epoch, AuditPaths.Close);
+        if (!_published.TryGetValue(statement.Epoch, out var epoch)) return _steps.Failed(AuditFault.EpochWithheld, $"entry {index} states what is owed at epoch {statement.Epoch}, which is not published", path);
+        if (epoch.Index != index) return _steps.Failed(AuditFault.EpochRewritten, $"epoch {statement.Epoch} is stated by entry {index} and by entry {epoch.Index}, which is published", path);
+        if (!_cuts.TryGetValue(statement.Epoch, out var cut)) return _steps.NotChecked($"epoch {statement.Epoch}: its balances, too many epochs were cut before it was stated");
+        foreach (var older in _cuts.Keys.Where(number => number <= statement.Epoch).ToArray()) _cuts.Remove(older);
+        // Of several partitions the cut of the log that covers all of their cuts is some entries behind the last.
+        if (cut.Partitions == 1 ? statement.CutSize != cut.LastCut + 1 : statement.CutSize <= cut.LastCut)
+            return _steps.Failed(AuditFault.CloseOutOfOrder, $"epoch {statement.Epoch} is said to be cut at {statement.CutSize} entries, and its cut is entry {cut.LastCut}", path);
+        return _balances.Check(epoch, cut);
+    }
+}

@@ -1,0 +1,146 @@
+// The ledger as it follows from the statements in its log, which is all that an auditor has: no links, no balances, nobody's
+// limits. Whether a payment should have been refused cannot be seen here; that nothing moved which was not there can.
+//
+// A partition's entries come in their order. Of several partitions one may have cut an epoch that another has not: its entries
+// wait until all have, so that balances at a cut are those of one moment.
+
+namespace Bitcache.Core.Audit;
+
+internal sealed partial class StatementReplay(Pins pins)
+{
+    private readonly ReplayAccounts _accounts = new();
+    private long[] _next = [0];
+    private long[] _epochs = [0];
+    private long _complete;
+    private Queue<(long Index, byte[] Statement)> _ahead = new();
+    private long _lastCut;
+
+    /// <summary>Takes what everybody had right behind a cut of all partitions.</summary>
+    public Action<CutBalances> WhenCut { get; set; } = static _ => { };
+
+    /// <summary>Takes what was stated about an epoch, and the entry's place in the log.</summary>
+    public Func<EpochStatement, long, bool> WhenStated { get; set; } = static (_, _) => true;
+
+    /// <summary>Applies the next entry of the log.</summary>
+    /// <exception cref="FormatException">It is no statement.</exception>
+    /// <exception cref="ImpossibleEntryException">It cannot follow the entries before it.</exception>
+    /// <returns>False where <see cref="WhenStated"/> ends it.</returns>
+    public bool Apply(long index, ReadOnlySpan<byte> statement)
+    {
+        if (statement.Length < Entry.StatementHeaderBytes + Entry.SaltBytes) throw new FormatException("a statement that is too short");
+        var head = new ByteReader(statement);
+        head.Take(2);
+        var (partition, sequence) = (head.U16(), head.I64());
+        if (index == 0) Begin(Entry.ReadStatement(statement));
+        if (partition >= _next.Length) throw new FormatException($"an entry of partition {partition}, of which there are {_next.Length}");
+        if (sequence != _next[partition]) throw new ImpossibleEntryException($"it has sequence {sequence} in partition {partition}, where {_next[partition]} follows: entries are missing", AuditFault.EntryMissing);
+        _next[partition]++;
+        return Process(index, statement, partition);
+    }
+
+    private bool Process(long index, ReadOnlySpan<byte> statement, int partition)
+    {
+        if (_epochs[partition] > _complete)
+        {
+            _ahead.Enqueue((index, statement.ToArray()));
+            return true;
+        }
+        if (statement[1] == (byte)EntryType.Transfer)
+        {
+            ApplyTransfer(statement, partition);
+            return true;
+        }
+        var entry = Entry.ReadStatement(statement);
+        if (entry.Command is StateEpoch state) return WhenStated(state.Statement, index);
+        if (entry.Command is not EpochCut cut)
+        {
+            Apply(entry);
+            return true;
+        }
+        if (cut.Epoch != _epochs[partition] + 1) throw new ImpossibleEntryException($"it cuts epoch {cut.Epoch} behind epoch {_epochs[partition]}");
+        _epochs[partition]++;
+        _lastCut = Math.Max(_lastCut, index);
+        return Array.Exists(_epochs, epoch => epoch == _complete) || CompleteEpoch();
+    }
+
+    private bool CompleteEpoch()
+    {
+        _complete++;
+        WhenCut(TakeBalances());
+        var waiting = _ahead;
+        _ahead = new Queue<(long, byte[])>();
+        foreach (var (index, statement) in waiting)
+        {
+            if (!Process(index, statement, new ByteReader(statement.AsSpan(2)).U16())) return false;
+        }
+        return true;
+    }
+
+    private void Begin(Entry entry)
+    {
+        if (entry.Command is not Genesis genesis) throw new ImpossibleEntryException("the first entry is not the genesis entry");
+        if (genesis.Origin != pins.Origin || genesis.Network != (byte)pins.Network || !genesis.AnchorScript.Span.SequenceEqual(pins.AnchorScript))
+            throw new ImpossibleEntryException($"the ledger began as '{genesis.Origin}' with another network, name or anchor script than the pins have");
+        (_next, _epochs) = (new long[genesis.Partitions], new long[genesis.Partitions]);
+        _accounts.Begin(genesis.Operator, genesis.Partitions);
+    }
+
+    /// <summary>A plain transfer, which nearly every entry is, is read without making objects.</summary>
+    private void ApplyTransfer(ReadOnlySpan<byte> statement, int partition)
+    {
+        var body = new ByteReader(statement[Entry.StatementHeaderBytes..^Entry.SaltBytes]);
+        body.Id();
+        var (payer, payee, amount) = (body.Wallet(), body.Wallet(), body.Msat());
+        body.U32();
+        body.Take(body.U8());
+        body.End();
+        if (statement[0] != Entry.StatementVersion) throw new FormatException("a statement of an unknown version");
+        Debit(payer, partition, amount);
+        Pay(payee, partition, amount);
+    }
+
+    private void Apply(Entry e)
+    {
+        var p = e.Partition;
+        switch (e.Type)
+        {
+            case EntryType.Genesis when e.Sequence > 0:
+                throw new ImpossibleEntryException("a ledger begins once");
+            case EntryType.WalletCreated:
+                _accounts.Create(((CreateWallet)e.Command).Wallet);
+                break;
+            case EntryType.TransferUpTo or EntryType.TransferCharged or EntryType.PaymentRefunded:
+                var payment = (PaymentCommand)e.Command;
+                Debit(payment.Payer, p, payment.Amount + e.Fee);
+                Pay(payment.Payee, p, payment.Amount);
+                Credit(_accounts.Operator, p, e.Fee);
+                break;
+            case EntryType.SplitPaid:
+                var split = (Split)e.Command;
+                Debit(split.Payer, p, split.Parts[0].Amount + e.Fee);
+                Pay(split.Parts[0].Payee, p, split.Parts[0].Amount);
+                Credit(_accounts.Operator, p, e.Fee);
+                break;
+            case EntryType.HoldPlaced or EntryType.HoldCaptured or EntryType.HoldReleased or EntryType.HoldExpired:
+                ApplyHold(e);
+                break;
+            case EntryType.LegReceived:
+                var credit = ((ReceiveLeg)e.Command).Leg.Credit;
+                _accounts.Find(credit.Payee, p).InFlight -= credit.Amount.Value;
+                Credit(credit.Payee, p, credit.Amount);
+                break;
+            case EntryType.OperatorFundsMoved:
+                var move = (MoveOperatorFunds)e.Command;
+                Debit(_accounts.Operator, p, move.Amount);
+                if (move.Destination >= _accounts.Partitions) throw new ImpossibleEntryException($"it sends to partition {move.Destination}, which is none");
+                _accounts.Find(_accounts.Operator, move.Destination).InFlight += move.Amount.Value;
+                break;
+            case EntryType.AddressAssigned or EntryType.AddressesAssigned or EntryType.DepositChanged or EntryType.DepositSettled or EntryType.SuspenseAssigned:
+                ApplyDeposit(e);
+                break;
+            default:
+                ApplyWithdrawal(e);
+                break;
+        }
+    }
+}

@@ -1,0 +1,141 @@
+// What an audit finds with the entries: lies that are consistent in everything that is published.
+
+using System.Buffers.Binary;
+using Bitcache.Core;
+using Bitcache.Core.Audit;
+
+namespace Bitcache.Tests.Audit.Auditor;
+
+[Trait("suite", "core")]
+public sealed class EntriesAuditTests
+{
+    private const int AmountInTransfer = Entry.StatementHeaderBytes + (3 * 16);
+
+    [Fact]
+    public void The_balances_of_an_honest_operator_follow_from_its_entries_and_its_entries_from_the_chain()
+    {
+        var by = SampleOperator.Run();
+        var report = Audit(by, SampleExport.Of(by));
+        Assert.True(report.Holds, report.Finding?.Text);
+        Assert.Equal(3, report.Steps.Count(step => step.Text.Contains("follow from the entries", StringComparison.Ordinal)));
+        Assert.Contains(report.Steps, step => step.Text.StartsWith("3 deposits and 3 transactions", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void An_entry_in_the_auditors_folder_that_is_not_the_logs_is_found()
+    {
+        var by = SampleOperator.Run();
+        var export = SampleExport.Of(by);
+        var (bundle, _) = export.Auditors.Files.First(file => file.Key.StartsWith("tile/entries/", StringComparison.Ordinal));
+        export.Auditors[bundle] = [.. export.Auditors[bundle]];
+        export.Auditors[bundle][100] ^= 1;
+        Expect(AuditFault.EntryAltered, Audit(by, export));
+        export.Auditors.Files.Remove(bundle);
+        Expect(AuditFault.FileMissing, Audit(by, export));
+    }
+
+    [Fact]
+    public void An_entry_that_was_dropped_before_the_log_was_hashed_is_found() =>
+        Expect(AuditFault.EntryMissing, Lie(new SampleLies { Entry = entry => Entry.ReadStatement(entry).Sequence == 150 ? null : entry }));
+
+    [Fact]
+    public void A_payment_of_another_amount_than_the_balances_say_is_found() =>
+        Expect(LiabilityFault.BalanceWrong, Lie(OtherAmount(5)));
+
+    [Fact]
+    public void A_payment_of_what_is_not_there_is_found() =>
+        Expect(AuditFault.EntryImpossible, Lie(OtherAmount(1_000_000_000)));
+
+    [Fact]
+    public void A_wallet_that_was_left_out_of_the_tree_is_found() => Expect(LiabilityFault.WalletLeftOut, Lie(new SampleLies
+    {
+        Tree = (_, epoch, height, balances) => SampleTree.Honest(SampleOperator.Seed, epoch, height, balances.Where(b => epoch < 2 || b.Key != SampleOperator.Carol)),
+    }));
+
+    [Fact]
+    public void A_balance_that_is_less_in_the_tree_is_found() => Expect(LiabilityFault.BalanceWrong, Lie(new SampleLies
+    {
+        Tree = (_, epoch, height, balances) => SampleTree.Honest(
+            SampleOperator.Seed, epoch, height, balances.Select(b => KeyValuePair.Create(b.Key, epoch == 2 && b.Key == SampleOperator.Bob ? b.Value - 1 : b.Value))),
+    }));
+
+    [Fact]
+    public void A_balance_of_the_operators_that_no_mining_fee_explains_is_found() => Expect(AuditFault.OperatorBalanceWrong, Lie(new SampleLies
+    {
+        Tree = (_, epoch, height, balances) => SampleTree.Honest(
+            SampleOperator.Seed, epoch, height, balances.Select(b => KeyValuePair.Create(b.Key, epoch == 3 && b.Key == SampleOperator.Operator ? b.Value - 3_000 : b.Value))),
+    }));
+
+    [Fact]
+    public void One_leaf_that_is_shown_to_two_users_is_found() => Expect(LiabilityFault.LeafShared, Lie(new SampleLies
+    {
+        Tree = (_, epoch, height, balances) =>
+        {
+            if (epoch < 2) return SampleTree.Honest(SampleOperator.Seed, epoch, height, balances);
+            SampleChunk[] chunks =
+            [
+                new(SampleOperator.Alice, balances[SampleOperator.Alice], 0), new(SampleOperator.Bob, balances[SampleOperator.Bob], 1),
+                new(SampleOperator.Carol, balances[SampleOperator.Carol], 1), new(SampleOperator.Operator, balances[SampleOperator.Operator] - 1, 2),
+                new(SampleOperator.Operator, 1, 3),
+            ];
+            return SampleTree.Of(SampleOperator.Seed, height, chunks, balances);
+        },
+    }));
+
+    [Fact]
+    public void An_epoch_that_is_in_the_log_and_not_published_is_found()
+    {
+        var by = SampleOperator.Run();
+        Expect(AuditFault.EpochWithheld, Audit(by, SampleExport.Of(by, epochs: 2)));
+    }
+
+    [Fact]
+    public void A_deposit_that_is_booked_with_less_than_the_chain_has_is_found_by_the_node()
+    {
+        const long Stolen = 50_000;
+        var by = SampleOperator.Run(new SampleLies
+        {
+            Entry = entry =>
+            {
+                if (Entry.ReadStatement(entry).Command is not ChangeDeposit { Amount.Value: 200_000 } deposit) return entry;
+                var amount = Entry.StatementHeaderBytes + 32 + 4 + 1 + 1 + 1 + deposit.Script.Length;
+                BinaryPrimitives.WriteInt64BigEndian(entry.AsSpan(amount), deposit.Amount.Value - Stolen);
+                return entry;
+            },
+            Tree = (_, epoch, height, balances) => SampleTree.Honest(
+                SampleOperator.Seed, epoch, height, balances.Select(b => KeyValuePair.Create(b.Key, b.Key == SampleOperator.Alice ? b.Value - (Stolen * 1_000) : b.Value))),
+        });
+        Assert.True(Audit(by, SampleExport.Of(by), chain: false).Holds);
+        Expect(AuditFault.DepositFalse, Audit(by, SampleExport.Of(by)));
+    }
+
+    private static SampleLies OtherAmount(long more) => new()
+    {
+        Entry = entry =>
+        {
+            if (Entry.ReadStatement(entry).Sequence != 150) return entry;
+            var amount = entry.AsSpan(AmountInTransfer);
+            BinaryPrimitives.WriteInt64BigEndian(amount, BinaryPrimitives.ReadInt64BigEndian(amount) + more);
+            return entry;
+        },
+    };
+
+    /// <summary>Everything that is published is consistent, and the entries show the lie.</summary>
+    private static AuditReport Lie(SampleLies lies)
+    {
+        var by = SampleOperator.Run(lies);
+        var open = LedgerAuditor.Run(new AuditInputs(SampleExport.Of(by).Open) { Chain = new SampleChainView(by.Chain) });
+        Assert.True(open.Holds, open.Finding?.Text);
+        return Audit(by, SampleExport.Of(by));
+    }
+
+    private static AuditReport Audit(SampleOperator by, SampleExport export, bool chain = true) => LedgerAuditor.Run(new AuditInputs(export.Open)
+    {
+        Pins = SampleOperator.Pins(by.Epochs[0].Anchor!.Txid),
+        Entries = export.Auditors,
+        Chain = chain ? new SampleChainView(by.Chain) : null,
+    });
+
+    private static void Expect(AuditFault fault, AuditReport report) => Assert.Equal(AuditFinding.CodeOf(fault), report.Finding?.Code);
+    private static void Expect(LiabilityFault fault, AuditReport report) => Assert.Equal(AuditFinding.CodeOf(fault), report.Finding?.Code);
+}

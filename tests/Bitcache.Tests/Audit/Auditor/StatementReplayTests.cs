@@ -1,0 +1,51 @@
+using Bitcache.Core;
+using Bitcache.Core.Audit;
+using Bitcache.Core.Bitcoin;
+using Bitcache.Tests.Ledgers;
+using LedgerState = Bitcache.Core.Ledger;
+
+namespace Bitcache.Tests.Audit.Auditor;
+
+[Trait("suite", "core")]
+public sealed class StatementReplayTests
+{
+    private static readonly Pins Pins = new(VerifierKey.FromSeed("bitcache.example/test", SampleOperator.KeySeed), Book.AnchorScript.Span.ToArray(), null, BitcoinNetwork.Regtest);
+
+    [Fact]
+    public void Of_any_journal_the_statements_alone_give_the_balances_of_the_ledger() =>
+        Property.Holds(Op.Stories, Op.Shrink, story => Check(StoryRun.Journal(story).Records), runs: 40, 20, 100);
+
+    private static void Check(IReadOnlyList<byte[]> records)
+    {
+        var (ledger, scratch, index) = (new LedgerState(0) { KeepsBalances = true }, new byte[Limits.RecordBytesMax], 0L);
+        CutBalances? cut = null;
+        var replay = new StatementReplay(Pins) { WhenCut = balances => cut = balances };
+        void Feed(byte[] record)
+        {
+            for (var i = 0; i < Entry.CountOf(record); i++) Assert.True(replay.Apply(index, Entry.StatementOf(record, index++)));
+            if (cut is not null) Compare(ledger, cut);
+            cut = null;
+        }
+        foreach (var record in records)
+        {
+            ledger.Replay(record, scratch);
+            Feed(record);
+        }
+        var last = ledger.Apply(new EpochCut(default, (ledger.LastEpoch?.Number ?? 0) + 1), new ApplyContext(ledger.Time, LedgerState.OperatorTenant, 1, ClockTrusted: true, IsReplay: true), scratch);
+        Feed(scratch.AsSpan(0, last.BytesWritten).ToArray());
+    }
+
+    private static void Compare(LedgerState ledger, CutBalances cut)
+    {
+        var kept = ledger.FindBalances(cut.Epoch)!;
+        var expected = new Dictionary<WalletId, long>();
+        for (var i = 0; i < kept.WalletCount; i++)
+        {
+            if ((kept[i].Available + kept[i].Held + kept[i].Frozen).Value is > 0 and var value) expected.Add(kept[i].Id, value);
+        }
+        var found = cut.Balances.ToDictionary(b => b.Wallet, b => b.Value);
+        if (cut.Operators > 0) found.Add(cut.Operator, cut.Operators);
+        Assert.Equal(expected, found);
+        Assert.Equal(kept.Totals.Suspense, cut.Suspense);
+    }
+}
