@@ -90,7 +90,7 @@ public sealed class GoldenPartitions
         for (var at = first; at < first + count; at++) yield return Entry.Read(record, at);
     }
 
-    private static byte[] Read(int partition) => File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Golden", NameOf(partition)));
+    internal static byte[] Read(int partition) => File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Golden", NameOf(partition)));
 
     private static string NameOf(int partition) => $"ledger-v3-p{partition}.golden";
 }
