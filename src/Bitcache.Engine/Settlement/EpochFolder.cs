@@ -2,7 +2,6 @@
 // list of coins can be made again from the journal; that one is durable before the cut, since nobody can ask a node later
 // what was unspent at a block.
 
-using System.Buffers.Binary;
 using System.Globalization;
 using Bitcache.Core.Audit;
 using Bitcache.Engine.Files;
@@ -15,10 +14,8 @@ public sealed class EpochFolder(IFileSystem files, string folder)
     public const string AllocationName = "allocation.csv";
     public const string KeysName = "keys.csv";
     public const string ReservesProofName = "reserves.psbt";
-    /// <summary>Where some of the rows of the liabilities begin: u64be each.</summary>
-    public const string RowsName = "liabilities.rows";
-    /// <summary>How far apart these are.</summary>
-    public const int RowsOfIndex = 1_024;
+    /// <summary>Where lines of the liabilities begin (<see cref="LineIndex"/>); written last of the large files.</summary>
+    public const string LinesName = "liabilities.lines";
     /// <summary>What the large files are made of.</summary>
     public const string BalancesName = "balances";
     /// <summary>What was true of the chain at the cut: for nobody outside.</summary>
@@ -79,22 +76,22 @@ public sealed class EpochFolder(IFileSystem files, string folder)
     /// <summary>Gives up the large files of an epoch. They can be made again.</summary>
     public void DropLargeFiles(long epoch)
     {
-        foreach (var name in (string[])[RowsName, LiabilitiesName, AllocationName, KeysName]) Delete(epoch, name);
+        foreach (var name in (string[])[LinesName, LiabilitiesName, AllocationName, KeysName]) Delete(epoch, name);
     }
 
     /// <summary>Makes the large files of an epoch.</summary>
     /// <exception cref="NoSpaceException">There is no room.</exception>
     public void WriteLargeFiles(long epoch, LiabilityTree tree)
     {
-        var index = new RowIndex();
+        var index = new LineIndex();
         Write(epoch, LiabilitiesName, sink => tree.WriteCsv(piece =>
         {
-            index.Take(piece);
+            index.Add(piece);
             sink(piece);
         }));
         Write(epoch, AllocationName, tree.WriteAllocation);
         Write(epoch, KeysName, tree.WriteKeys);
-        Write(epoch, RowsName, index.ToArray());
+        Write(epoch, LinesName, index.ToArray());
     }
 
     /// <summary>A file to read.</summary>
@@ -109,28 +106,4 @@ public sealed class EpochFolder(IFileSystem files, string folder)
     }
 
     private string FolderOf(long epoch) => Path.Combine(folder, epoch.ToString(CultureInfo.InvariantCulture));
-
-    /// <summary>Finds where rows begin; the first line is none.</summary>
-    private sealed class RowIndex
-    {
-        private readonly List<long> _offsets = [];
-        private long _lines = -1;
-        private long _end;
-
-        public void Take(ReadOnlySpan<byte> piece)
-        {
-            for (var rest = piece; rest.IndexOf((byte)'\n') is var at and >= 0; rest = rest[(at + 1)..])
-            {
-                if (++_lines % RowsOfIndex == 0) _offsets.Add(_end + piece.Length - rest.Length + at + 1);
-            }
-            _end += piece.Length;
-        }
-
-        public byte[] ToArray()
-        {
-            var bytes = new byte[_offsets.Count * sizeof(long)];
-            for (var i = 0; i < _offsets.Count; i++) BinaryPrimitives.WriteInt64BigEndian(bytes.AsSpan(i * sizeof(long)), _offsets[i]);
-            return bytes;
-        }
-    }
 }

@@ -102,11 +102,13 @@ public sealed class EpochPublication : IDisposable
     {
         if (await _partitions.First.QueryAsync(ledger => ledger.FindEpoch(number)) is not { Statement: { } statement } epoch) return null;
         if (await _receipts.FindAsync(0, epoch.Stated) is not { } close) return null;
-        // The row index is written last.
-        await RestoreAsync(statement, EpochFolder.RowsName);
-        using var finder = new BalanceFinder(_folder, number);
+        await RestoreAsync(statement, EpochFolder.LinesName);
+        if (!LineIndex.TryRead(_folder.Read(number, EpochFolder.LinesName), out var lines)) throw new IOException($"{_folder.PathOf(number, EpochFolder.LinesName)} is damaged: delete it");
+        using var csv = _folder.Open(number, EpochFolder.LiabilitiesName);
+        using var allocation = _folder.Open(number, EpochFolder.AllocationName);
+        var files = new LiabilityFiles(csv.Read, lines, allocation.Read, allocation.Length);
         var nonce = LiabilitySeed.Nonce(_seed.AccountKey(wallet), statement.Height, LiabilitySeed.AccountNumber(wallet));
-        return new StatedBalance(statement, close.TlogProof, [.. finder.Find(wallet, nonce).Select(proof => new StatedChunk(
+        return new StatedBalance(statement, close.TlogProof, [.. files.ChunksOf(wallet).Select(chunk => files.Prove(chunk, nonce)).Select(proof => new StatedChunk(
             proof.Value, proof.ToFile(), close.OpenTimestamps is { } timestamp ? proof.ToTimestamp(close.Leaf, timestamp) : null))]);
     }
 
@@ -123,7 +125,10 @@ public sealed class EpochPublication : IDisposable
         await _restoring.WaitAsync();
         try
         {
-            if (!_folder.Has(statement.Epoch, name)) await Task.Run(() => Restore(statement));
+            if (_folder.Has(statement.Epoch, name)) return path;
+            await Task.Run(() => Restore(statement));
+            // See EpochBooks: trees must not pile up.
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: false);
             return path;
         }
         finally

@@ -93,7 +93,7 @@ public sealed class EpochPublicationTests : IAsyncLifetime
     public async Task The_files_of_an_older_epoch_are_made_again_byte_for_byte()
     {
         var first = await _stage.CloseAndTurnAsync();
-        string[] large = [EpochFolder.LiabilitiesName, EpochFolder.AllocationName, EpochFolder.KeysName, EpochFolder.RowsName];
+        string[] large = [EpochFolder.LiabilitiesName, EpochFolder.AllocationName, EpochFolder.KeysName, EpochFolder.LinesName];
         var before = large.Select(name => _stage.Epochs.Read(1, name)!).ToArray();
         for (var i = 0; i < EpochFolder.LargeFilesKept; i++)
         {
