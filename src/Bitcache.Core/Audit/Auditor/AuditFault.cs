@@ -12,6 +12,10 @@ public enum AuditFault
 
     /// <summary>Other pins are shown than were written down.</summary>
     PinsChanged,
+    /// <summary>A key that took the place of another was not named by it.</summary>
+    KeyRotationFalse,
+    /// <summary>Other keys followed the pinned one than at the last audit, or than the entries say.</summary>
+    KeysChanged,
     /// <summary>The checkpoint is not signed by the log's key.</summary>
     CheckpointUnsigned,
     /// <summary>Two roots are signed for one size.</summary>

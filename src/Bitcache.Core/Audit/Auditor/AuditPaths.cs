@@ -7,6 +7,7 @@ internal static class AuditPaths
 {
     public const string Checkpoint = "checkpoint";
     public const string Pins = "pins.json";
+    public const string Rotations = "rotations";
     public const string Index = "epochs/index.json";
     public const string Close = "close.leaf";
     public const string Proof = Close + ".tlog-proof";

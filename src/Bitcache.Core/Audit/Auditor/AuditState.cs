@@ -11,8 +11,9 @@ namespace Bitcache.Core.Audit;
 public sealed record AuditedEpoch(long Epoch, Hash256 Leaf, AnchorRecord? Record);
 
 /// <summary>What an audit keeps, so that the next one looks only at what is new, and finds it if anything old is told otherwise.</summary>
+/// <param name="Rotations">The notes by which each key named the next; empty if there was none.</param>
 /// <param name="Note">The checkpoint as it was signed: evidence, if another one is shown.</param>
-public sealed record AuditState(Pins Pins, string Note, IReadOnlyList<AuditedEpoch> Epochs)
+public sealed record AuditState(Pins Pins, string Rotations, string Note, IReadOnlyList<AuditedEpoch> Epochs)
 {
     private static readonly JsonWriterOptions Written = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 4 };
@@ -24,6 +25,7 @@ public sealed record AuditState(Pins Pins, string Note, IReadOnlyList<AuditedEpo
         {
             json.WriteStartObject();
             json.WriteString("pins", Pins.Write());
+            json.WriteString("rotations", Rotations);
             json.WriteString("checkpoint", Note);
             json.WriteStartArray("epochs");
             foreach (var epoch in Epochs)
@@ -50,7 +52,7 @@ public sealed record AuditState(Pins Pins, string Note, IReadOnlyList<AuditedEpo
             using var json = JsonDocument.Parse(file, Strict);
             var root = json.RootElement;
             if (!Bitcache.Core.Audit.Pins.TryParse(Text(root, "pins"), out var pins, out refusal)) return false;
-            state = new AuditState(pins, Text(root, "checkpoint"), [.. root.GetProperty("epochs").EnumerateArray().Select(Read)]);
+            state = new AuditState(pins, Text(root, "rotations"), Text(root, "checkpoint"), [.. root.GetProperty("epochs").EnumerateArray().Select(Read)]);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
         {

@@ -13,14 +13,15 @@ internal sealed class EntriesAudit
     private readonly IAuditFolder _entries;
     private readonly MerkleLog _log;
     private readonly AuditSteps _steps;
+    private readonly IReadOnlyList<VerifierKey> _keys;
     private readonly Dictionary<long, CheckedEpoch> _published;
     private readonly Dictionary<long, CutBalances> _cuts = [];
     private readonly StatementReplay _replay;
     private readonly BalanceAudit _balances;
 
-    public EntriesAudit(AuditInputs inputs, IAuditFolder entries, Pins pins, MerkleLog log, IReadOnlyList<CheckedEpoch> epochs, AuditSteps steps)
+    public EntriesAudit(AuditInputs inputs, IAuditFolder entries, Pins pins, IReadOnlyList<VerifierKey> keys, MerkleLog log, IReadOnlyList<CheckedEpoch> epochs, AuditSteps steps)
     {
-        (_inputs, _entries, _log, _steps) = (inputs, entries, log, steps);
+        (_inputs, _entries, _keys, _log, _steps) = (inputs, entries, keys, log, steps);
         _published = epochs.ToDictionary(e => e.Statement.Epoch);
         _balances = new BalanceAudit(inputs, entries, steps);
         _replay = new StatementReplay(pins)
@@ -44,7 +45,19 @@ internal sealed class EntriesAudit
             if (tile.Number % ProgressEvery == 0) _inputs.Progress("entries", tile.First, _log.Size);
             if (!CheckBundle(tile)) return false;
         }
-        return _steps.Passed(string.Create(CultureInfo.InvariantCulture, $"{_log.Size} entries are those that the log was made of; replayed, nothing moves that was not there, and what is inside is what came from Bitcoin"));
+        return CheckKeys() && _steps.Passed(string.Create(CultureInfo.InvariantCulture, $"{_log.Size} entries are those that the log was made of; replayed, nothing moves that was not there, and what is inside is what came from Bitcoin"));
+    }
+
+    /// <summary>The newest rotations that are published may not be in the log yet.</summary>
+    private bool CheckKeys()
+    {
+        var named = _replay.Keys;
+        for (var i = 0; i < named.Count; i++)
+        {
+            if (i + 1 < _keys.Count && named[i].Span.SequenceEqual(_keys[i + 1].PublicKey)) continue;
+            return _steps.Failed(AuditFault.KeysChanged, $"the entries name key {Convert.ToHexStringLower(named[i].Span)} as number {i + 2} of the log, and {AuditPaths.Rotations} does not", AuditPaths.Rotations);
+        }
+        return true;
     }
 
     private bool CheckBundle(LogTile tile)

@@ -11,7 +11,7 @@ namespace Bitcache.Core.Audit;
 /// <param name="Reserves">Null where the files were looked at by an earlier audit.</param>
 internal sealed record CheckedEpoch(EpochStatement Statement, Hash256 Leaf, long Index, ReservesFile? Reserves, IReadOnlyList<PaidWithdrawal> Withdrawals);
 
-internal sealed class EpochAudit(AuditInputs inputs, Pins pins, MerkleLog log, AuditSteps steps)
+internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<VerifierKey> keys, MerkleLog log, AuditSteps steps)
 {
     private CheckedEpoch? _last;
 
@@ -60,7 +60,7 @@ internal sealed class EpochAudit(AuditInputs inputs, Pins pins, MerkleLog log, A
         if (!TryRead(path, Limits.LogProofBytesMax, out var file)) return false;
         if (!TlogProof.TryParse(Encoding.UTF8.GetString(file), out var proof)) return steps.Failed(AuditFault.FileMalformed, $"{path} is not written as c2sp.org/tlog-proof@v1", path);
         index = proof.Index;
-        if (!Checkpoint.TryVerify(proof.Checkpoint, pins.Key, out var checkpoint, out var refusal)) return steps.Failed(AuditFault.CheckpointUnsigned, $"{path}: {refusal}", path);
+        if (!Checkpoint.TryVerify(proof.Checkpoint, keys, out var checkpoint, out var refusal)) return steps.Failed(AuditFault.CheckpointUnsigned, $"{path}: {refusal}", path);
         if (!MerkleProof.VerifyInclusion(index, checkpoint.Size, leaf, proof.Path, checkpoint.Root))
             return steps.Failed(AuditFault.CloseNotInLog, $"{path} does not show that epoch {number} was stated by entry {index}", path);
         if (checkpoint.Size <= log.Size && log.Root(checkpoint.Size) != checkpoint.Root)

@@ -20,14 +20,14 @@ public static class LedgerAuditor
     private static bool Check(AuditInputs inputs, AuditSteps steps, [NotNullWhen(true)] out AuditState? next)
     {
         next = null;
-        if (!CheckPins(inputs, steps, out var pins)) return false;
-        var logs = new LogAudit(inputs, pins, steps);
+        if (!CheckPins(inputs, steps, out var pins) || !CheckKeys(inputs, pins, steps, out var keys, out var rotations)) return false;
+        var logs = new LogAudit(inputs, pins, keys, steps);
         if (!logs.Check(out var log) || !ReadIndex(inputs, steps, out var numbers)) return false;
 
         var known = inputs.State?.Epochs.ToDictionary(e => e.Epoch) ?? [];
         if (known.Keys.FirstOrDefault(epoch => !numbers.Contains(epoch)) is var gone and > 0)
             return steps.Failed(AuditFault.EpochWithheld, $"epoch {gone} was published at the last audit, and is not now", AuditPaths.Index);
-        var audit = new EpochAudit(inputs, pins, log, steps);
+        var audit = new EpochAudit(inputs, pins, keys, log, steps);
         var epochs = new List<CheckedEpoch>();
         foreach (var number in numbers)
         {
@@ -37,8 +37,8 @@ public static class LedgerAuditor
         if (known.Count > 0) steps.Passed($"what was stated about {known.Count} epochs is what it was at the last audit");
         var anchors = new AnchorAudit(inputs, pins, log, steps);
         if (!anchors.Check(epochs, inputs.State)) return false;
-        if (!new ReceiptAudit(inputs, pins, log, anchors, steps).Check()) return false;
-        var entries = inputs.Entries is { } folder ? new EntriesAudit(inputs, folder, pins, log, epochs, steps) : null;
+        if (!new ReceiptAudit(inputs, pins, keys, log, anchors, steps).Check()) return false;
+        var entries = inputs.Entries is { } folder ? new EntriesAudit(inputs, folder, pins, keys, log, epochs, steps) : null;
         if (entries?.Check() == false) return false;
         if (entries is null) steps.NotChecked("that these balances follow from what happened: give the auditors' folder (--entries); each user can check its own balance");
         if (inputs.Chain is { } chain)
@@ -50,7 +50,7 @@ public static class LedgerAuditor
         {
             steps.NotChecked("that these blocks are in the best chain and the coins were unspent: give a node that you trust (--node)");
         }
-        next = new AuditState(pins, logs.Note, [.. epochs.Select(e => new AuditedEpoch(e.Statement.Epoch, e.Leaf, anchors.RecordOf(e.Statement.Epoch)))]);
+        next = new AuditState(pins, rotations, logs.Note, [.. epochs.Select(e => new AuditedEpoch(e.Statement.Epoch, e.Leaf, anchors.RecordOf(e.Statement.Epoch)))]);
         return true;
     }
 
@@ -70,6 +70,17 @@ public static class LedgerAuditor
         return inputs.Pins is not null || inputs.State is not null
             ? steps.Passed($"the pins are those that were written down: {pins.Key}")
             : steps.NotChecked($"the pins are those that are published: compare them with what you wrote down ({pins.Key})");
+    }
+
+    /// <summary>Each key named the next, from the pinned one on; what was said so stays.</summary>
+    private static bool CheckKeys(AuditInputs inputs, Pins pins, AuditSteps steps, [NotNullWhen(true)] out IReadOnlyList<VerifierKey>? keys, out string rotations)
+    {
+        var file = inputs.Published.Read(AuditPaths.Rotations, Limits.KeyRotationsMax * Limits.KeyRotationNoteBytesMax);
+        rotations = file is null ? "" : Encoding.UTF8.GetString(file);
+        if (!KeyRotation.TryFollow(rotations, pins.Key, out keys, out var refusal)) return steps.Failed(AuditFault.KeyRotationFalse, refusal, AuditPaths.Rotations);
+        if (inputs.State is { } state && !rotations.StartsWith(state.Rotations, StringComparison.Ordinal))
+            return steps.Failed(AuditFault.KeysChanged, "the log's key is said to have gone another way than at the last audit: each key names one that follows it", state.Rotations, rotations);
+        return keys.Count == 1 || steps.Passed($"the log's key was rotated {keys.Count - 1} times, each time by the word of the key before; it is {keys[^1]} now");
     }
 
     /// <summary>The epochs that are published, in order.</summary>

@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Bitcache.Core.Audit;
 
-internal sealed class LogAudit(AuditInputs inputs, Pins pins, AuditSteps steps)
+internal sealed class LogAudit(AuditInputs inputs, Pins pins, IReadOnlyList<VerifierKey> keys, AuditSteps steps)
 {
     private const long ProgressEvery = 1 << 10;
     private string? _missing;
@@ -18,10 +18,10 @@ internal sealed class LogAudit(AuditInputs inputs, Pins pins, AuditSteps steps)
         log = null;
         if (inputs.Published.Read(AuditPaths.Checkpoint, Limits.LogProofBytesMax) is not { } file) return steps.Failed(AuditFault.FileMissing, "no checkpoint is published");
         Note = Encoding.UTF8.GetString(file);
-        if (!Checkpoint.TryVerify(Note, pins.Key, out var now, out var refusal)) return steps.Failed(AuditFault.CheckpointUnsigned, refusal, Note);
+        if (!Checkpoint.TryVerify(Note, keys, out var now, out var refusal)) return steps.Failed(AuditFault.CheckpointUnsigned, refusal, Note);
         steps.Passed($"the checkpoint is signed by the key of '{pins.Origin}': {now.Size} entries under the root {now.Root}");
         Checkpoint? before = null;
-        if (inputs.State is { } state && !Checkpoint.TryVerify(state.Note, pins.Key, out before, out refusal))
+        if (inputs.State is { } state && !Checkpoint.TryVerify(state.Note, keys, out before, out refusal))
             return steps.Failed(AuditFault.FileMalformed, $"the saved state: {refusal}");
         return CheckBefore(now, before) && CheckTiles(now, before, out log) && CheckGrowth(log, before);
     }

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Bitcache.Core.Audit;
 
-internal sealed class ReceiptAudit(AuditInputs inputs, Pins pins, MerkleLog log, AnchorAudit anchors, AuditSteps steps)
+internal sealed class ReceiptAudit(AuditInputs inputs, Pins pins, IReadOnlyList<VerifierKey> keys, MerkleLog log, AnchorAudit anchors, AuditSteps steps)
 {
     public bool Check()
     {
@@ -21,7 +21,7 @@ internal sealed class ReceiptAudit(AuditInputs inputs, Pins pins, MerkleLog log,
     {
         var (files, name) = (held.Files, held.Name);
         if (!TlogProof.TryParse(Encoding.UTF8.GetString(files.Proof.Span), out var proof)) return False(held, "its proof is not written as c2sp.org/tlog-proof@v1");
-        if (!Checkpoint.TryVerify(proof.Checkpoint, pins.Key, out var checkpoint, out var refusal)) return False(held, refusal);
+        if (!Checkpoint.TryVerify(proof.Checkpoint, keys, out var checkpoint, out var refusal)) return False(held, refusal);
         var leaf = Sha256.Of(files.Leaf.Span);
         if (!MerkleProof.VerifyInclusion(proof.Index, checkpoint.Size, leaf, proof.Path, checkpoint.Root)) return False(held, "it is not under the root that its checkpoint signs");
         if (checkpoint.Size > log.Size)

@@ -21,6 +21,9 @@ internal sealed partial class StatementReplay(Pins pins)
     /// <summary>Takes what was stated about an epoch, and the entry's place in the log.</summary>
     public Func<EpochStatement, long, bool> WhenStated { get; set; } = static (_, _) => true;
 
+    /// <summary>Keys of the log that entries name, each in place of the one before.</summary>
+    public List<ByteString> Keys { get; } = [];
+
     /// <summary>Applies the next entry of the log.</summary>
     /// <exception cref="FormatException">It is no statement.</exception>
     /// <exception cref="ImpossibleEntryException">It cannot follow the entries before it.</exception>
@@ -106,6 +109,9 @@ internal sealed partial class StatementReplay(Pins pins)
         {
             case EntryType.Genesis when e.Sequence > 0:
                 throw new ImpossibleEntryException("a ledger begins once");
+            case EntryType.KeyRotated:
+                Keys.Add(((RotateKey)e.Command).NewKey);
+                break;
             case EntryType.WalletCreated:
                 _accounts.Create(((CreateWallet)e.Command).Wallet);
                 break;

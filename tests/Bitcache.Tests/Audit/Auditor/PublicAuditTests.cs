@@ -1,5 +1,6 @@
 // What an audit finds in what everybody is shown. The operator owns all keys and has rebuilt everything behind each lie.
 
+using System.Security.Cryptography;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
@@ -180,6 +181,21 @@ public sealed class PublicAuditTests
     {
         var state = Audit(SampleExport.Of(Honest)).Next;
         Expect(AuditFault.EpochWithheld, SampleExport.Of(Honest, epochs: 2), state);
+    }
+
+    [Fact]
+    public void A_key_that_the_pinned_one_named_signs_for_it_and_no_other()
+    {
+        var (seed, stranger) = (SHA256.HashData("the next key"u8), SHA256.HashData("a stranger's"u8));
+        var next = VerifierKey.FromSeed(SampleOperator.Origin, seed);
+        var rotated = SampleExport.Of(Honest, rotation: (KeyRotation.Sign(SampleOperator.KeySeed, next), seed));
+        var state = Audit(rotated).Next;
+        Assert.True(AuditState.TryParse(state!.Write(), out var read, out _));
+        Assert.True(Audit(rotated, read).Holds);
+        Expect(AuditFault.KeysChanged, SampleExport.Of(Honest), read);
+        Expect(AuditFault.KeyRotationFalse, SampleExport.Of(Honest, rotation: (KeyRotation.Sign(stranger, next), seed)));
+        rotated.Open.Files.Remove(AuditPaths.Rotations);
+        Expect(AuditFault.CheckpointUnsigned, rotated);
     }
 
     [Fact]

@@ -12,10 +12,16 @@ internal sealed record SampleExport(MemoryFolder Open, MemoryFolder Auditors)
 {
     /// <summary>Exports what there is, signed at its size.</summary>
     /// <param name="epochs">How many epochs are published.</param>
-    public static SampleExport Of(SampleOperator by, int? epochs = null)
+    /// <param name="rotation">By which another key signs the checkpoint, and that key's seed.</param>
+    public static SampleExport Of(SampleOperator by, int? epochs = null, (KeyRotation Note, byte[] Seed)? rotation = null)
     {
         var (open, auditors, log) = (new MemoryFolder(), new MemoryFolder(), by.Log);
         open[AuditPaths.Checkpoint] = Encoding.UTF8.GetBytes(Note(by));
+        if (rotation is { } key)
+        {
+            open[AuditPaths.Checkpoint] = Encoding.UTF8.GetBytes(new Checkpoint(SampleOperator.Origin, log.Size, log.Root()).Sign(key.Seed));
+            open[AuditPaths.Rotations] = Encoding.UTF8.GetBytes(key.Note.Note);
+        }
         open[AuditPaths.Pins] = Encoding.UTF8.GetBytes(SampleOperator.Pins(by.Epochs[0].Anchor!.Txid).Write());
         foreach (var tile in LogTile.Between(0, log.Size))
         {
