@@ -2,6 +2,7 @@
 
 using System.Diagnostics;
 using System.Globalization;
+using Bitcache.Cli.Audit;
 using Bitcache.Cli.Commands;
 using Bitcache.Cli.Verify;
 using Bitcache.Core;
@@ -49,6 +50,8 @@ internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, 
         await stage.KillServerAsync();
         screen.Title("receipts and a balance after kill -9 of the server");
         var (verified, chunks) = (await VerifyAsync(leaves, null), await VerifyAsync(balance.Leaves, balance.Owner));
+        screen.Title("an audit of what was exported, against the node");
+        await AuditAsync();
         screen.Title("the server again");
         await stage.StartServerAsync(cancel);
         var after = await _books.CheckAsync(stage, cancel);
@@ -195,6 +198,25 @@ internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, 
         }
         await WriteHeadersAsync();
         return (leaves, new BalanceOwner(wallet, Hash256.TryParse(key.Key, out var secret) ? secret : throw new DemoFailedException($"the wallet's key is {key.Key}")));
+    }
+
+    /// <summary>What an auditor does with the folders: everything is computed again, and the node is asked what is in its chain.</summary>
+    private async Task AuditAsync()
+    {
+        using var chain = await NodeChainView.OpenAsync(stage.Node.Endpoint, stage.Node.CookieFile, cancel);
+        var report = await Task.Run(
+            () => LedgerAuditor.Run(new AuditInputs(new DiskFolder(Path.Combine(output, "export")))
+            {
+                Entries = new DiskFolder(Path.Combine(output, "auditor")),
+                Chain = chain,
+            }),
+            cancel);
+        DemoCheck.That(report.Holds, $"the audit finds {report.Finding?.Code}: {report.Finding?.Text}");
+        foreach (var step in report.Steps)
+        {
+            if (step.Outcome == StepOutcome.Passed) screen.Holds(step.Text);
+            else screen.Say($"not checked: {step.Text}");
+        }
     }
 
     private async Task WriteHeadersAsync()

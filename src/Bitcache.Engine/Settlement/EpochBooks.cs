@@ -46,6 +46,8 @@ public sealed class EpochBooks : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private IReadOnlyList<ListedCoin> _listed = [];
     private bool _isResumed;
+    // At this block the newest statement's was in the chain.
+    private BlockHash? _stoodAt;
 
     private sealed record OpenBooks(long Epoch, IReadOnlyList<EpochBalances> Balances, CutFacts Facts, long Since)
     {
@@ -81,13 +83,20 @@ public sealed class EpochBooks : IAsyncDisposable
         Tell(null, stated?.Number ?? 0);
     }
 
-    /// <summary>Whether the newest epoch will stay without a statement, and another one should follow it.</summary>
-    public async Task<bool> IsMissingAsync()
+    /// <summary>Whether the newest epoch will stay without a statement, or its block left the chain, and another one should follow
+    /// it. The node is asked once a block.</summary>
+    /// <param name="best">The newest block that was looked at.</param>
+    /// <param name="cancel">Ends the question.</param>
+    public async Task<bool> IsMissingAsync(BlockHash? best, CancellationToken cancel)
     {
         var first = _partitions.First;
         var last = await first.QueryAsync(ledger => ledger.LastEpoch);
-        return last is { Statement: null } && _open.All(o => o.Epoch != last.Number)
-            && first.BatchTime.Milliseconds - last.Closed.Milliseconds >= (long)AgainAfter.TotalMilliseconds;
+        if (last is null || _open.Count > 0 || first.BatchTime.Milliseconds - last.Closed.Milliseconds < (long)AgainAfter.TotalMilliseconds) return false;
+        if (last.Statement is not { } statement) return true;
+        if (_stoodAt == best) return false;
+        if (await _node.GetBlockHashAsync((int)statement.Height, cancel) != statement.Block) return true;
+        _stoodAt = best;
+        return false;
     }
 
     /// <summary>Finds out and keeps what only now can be asked about the block by which an epoch is about to be closed.</summary>

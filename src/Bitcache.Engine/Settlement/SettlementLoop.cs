@@ -330,7 +330,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     /// that were cut.</summary>
     private async Task CloseBooksAsync(CancellationToken cancel)
     {
-        if ((await IsEpochDueAsync() || await _books.IsMissingAsync()) && await _books.PrepareAsync(await LastEpochAsync() + 1, _deposits.LookedAt, cancel) is { } facts)
+        if ((await IsEpochDueAsync() || await _books.IsMissingAsync(_deposits.LookedAt, cancel)) && await _books.PrepareAsync(await LastEpochAsync() + 1, _deposits.LookedAt, cancel) is { } facts)
             await CutEpochAsync(ClientIds.Next(_time), facts);
         if (await _books.AdvanceAsync(cancel)) Wake();
     }

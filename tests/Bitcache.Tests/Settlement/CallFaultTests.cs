@@ -5,7 +5,7 @@ namespace Bitcache.Tests.Settlement;
 
 /// <summary>Every call that settlement makes fails once, in each way that a call can fail. In a round money comes in and goes
 /// out, through a replacement, a reorganisation and a node that was down; each round another call fails.</summary>
-[Trait("suite", "core")]
+[Trait("suite", "node")]
 public sealed class CallFaultTests(ITestOutputHelper output)
 {
     /// <summary>What a round asks of the node, among other things. A call that is added to settlement belongs here, and into a round.</summary>

@@ -1,7 +1,7 @@
 namespace Bitcache.Tests.Settlement;
 
 /// <summary>F13 and F14 for deposits: every fault of a node, reorganisations of any depth with and without double spends.</summary>
-[Trait("suite", "faults")]
+[Trait("suite", "node")]
 public sealed class DepositScheduleTests(ITestOutputHelper output)
 {
     [Fact]

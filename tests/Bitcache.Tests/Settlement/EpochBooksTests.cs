@@ -112,6 +112,28 @@ public sealed class EpochBooksTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_block_that_leaves_the_chain_after_its_statement_is_a_reason_for_another_epoch()
+    {
+        var first = await _stage.CloseAndTurnAsync();
+        await using var books = _stage.NewBooks();
+        Assert.False(await books.IsMissingAsync(_world.Chain.Tip.Hash, TestContext.Current.CancellationToken));
+        _world.Invalidate(_world.Chain.Tip);
+        _world.Mine();
+        _world.Mine();
+        await _stage.TurnAsync();
+        // Not at once: a minute of the ledger's time lies between two of them.
+        Assert.False(await books.IsMissingAsync(_world.Chain.Tip.Hash, TestContext.Current.CancellationToken));
+        _stage.Time.Pass(TimeSpan.FromMinutes(1));
+        await _stage.AskAsync(ledger => ledger.NextSequence);
+        Assert.True(await books.IsMissingAsync(_world.Chain.Tip.Hash, TestContext.Current.CancellationToken));
+        await _stage.TurnAsync();
+        var second = await StatedAsync(2);
+        Assert.NotEqual(first.Block, second.Statement.Block);
+        Assert.Equal(_world.Chain.Tip.Hash, second.Statement.Block);
+        Assert.Equal(second.Statement.Total, Check(second.Statement).Total.ToMsat());
+    }
+
+    [Fact]
     public async Task Without_the_node_an_epoch_is_closed_and_nothing_is_stated_about_it()
     {
         _fake.IsDown = true;

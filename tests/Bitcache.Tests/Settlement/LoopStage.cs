@@ -31,6 +31,9 @@ internal sealed class LoopStage : IAsyncDisposable
         FallbackFeeRate = 2,
     };
 
+    /// <summary>The system's, and further as a test wants it.</summary>
+    public TwoClocks Time { get; } = new();
+
     private readonly GatedJournal _journal = new();
     private readonly TemporaryFolder _keys = new();
     private readonly Partition _partition;
@@ -48,7 +51,7 @@ internal sealed class LoopStage : IAsyncDisposable
         var settings = Settings with { FeeTargetBlocks = feeTargetBlocks, WithdrawalLimits = limits ?? new() };
         World = world;
         _seam = new BitcoinRpcNode(nodes);
-        _partition = BegunLedger.Over(_journal, TimeProvider.System, new Ledger(0) { KeepsBalances = true });
+        _partition = BegunLedger.Over(_journal, Time, new Ledger(0) { KeepsBalances = true });
         _partition.Start();
         Partitions = new PartitionSet([_partition]);
         var (system, disk) = (new LinuxFileSystem(), LogBook.NewDisk());
@@ -59,7 +62,7 @@ internal sealed class LoopStage : IAsyncDisposable
         (_settings, Epochs) = (settings, new EpochFolder(disk, "/data/epochs"));
         var (cold, books) = (new ColdWallet(_seam, settings), NewBooks());
         Loop = new SettlementLoop(
-            Partitions, _log, _seam, new NodeGate(_seam, "regtest", BitcoinNetwork.Regtest.GenesisBlock()), _addresses, cold, books, settings, TimeProvider.System, NullLogger.Instance,
+            Partitions, _log, _seam, new NodeGate(_seam, "regtest", BitcoinNetwork.Regtest.GenesisBlock()), _addresses, cold, books, settings, Time, NullLogger.Instance,
             (why, cause) => throw new InvalidOperationException(why, cause), Failover);
     }
 
@@ -89,7 +92,7 @@ internal sealed class LoopStage : IAsyncDisposable
     {
         var stage = new LoopStage(world, nodes, feeTargetBlocks, limits);
         await stage.DoAsync(new Genesis(BegunLedger.Origin, (byte)BitcoinNetwork.Regtest, 1, stage._operator, world.Wallet.NewScript(change: false), []));
-        await stage.DoAsync(new CreateWallet(NewId(), 1, stage.Wallet), tenant: 1);
+        await stage.DoAsync(new CreateWallet(stage.NewId(), 1, stage.Wallet), tenant: 1);
         await stage._log.ResumeAsync();
         for (var i = 0; i < 10; i++) await stage.PayInAsync(stage._operator, AddressPurpose.OperatorTopUp, Ledger.OperatorTenant);
         for (var i = 0; i < 3; i++) await stage.DepositAsync();
@@ -122,7 +125,7 @@ internal sealed class LoopStage : IAsyncDisposable
     /// <summary>The books as another process would go on with them.</summary>
     public EpochBooks NewBooks() => new(
         Partitions, _seam, _log, new ColdWallet(_seam, _settings), LiabilityKey.Open(new LinuxFileSystem(), _keys.Path, mayCreate: true), Epochs, _settings,
-        TimeProvider.System, NullLogger.Instance);
+        Time, NullLogger.Instance);
 
     public Receipts Receipts => new(Partitions, _log, BegunLedger.Origin);
 
@@ -134,7 +137,7 @@ internal sealed class LoopStage : IAsyncDisposable
     /// <summary>What is published of epochs, with nothing remembered.</summary>
     public EpochPublication NewPublication() => new(
         Partitions, Receipts, Epochs, LiabilityKey.Open(new LinuxFileSystem(), _keys.Path, mayCreate: true), BegunLedger.Origin,
-        TimeProvider.System);
+        Time);
 
     /// <summary>Everybody who has a wallet.</summary>
     public Task<WalletId[]> WalletsAsync() => Task.FromResult<WalletId[]>([Wallet, _operator]);
@@ -201,7 +204,7 @@ internal sealed class LoopStage : IAsyncDisposable
     private IEnumerable<ByteString> PaidByTheChain() => World.Wallet.Known
         .Where(k => World.Wallet.Confirmations(k) > 0).SelectMany(k => k.Transaction.Outputs).Select(o => new ByteString(o.Script));
 
-    private static OperationId NewId() => ClientIds.Next(TimeProvider.System);
+    private OperationId NewId() => ClientIds.Next(Time);
 
     public async ValueTask DisposeAsync()
     {

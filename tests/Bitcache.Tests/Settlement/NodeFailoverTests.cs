@@ -186,7 +186,7 @@ public sealed class NodeFailoverTests : IAsyncLifetime
         var height = _world.Chain.Tip.Height;
         var other = Follow(NewNode(isOfOtherChain: false), height, await GivenAsync());
         var far = new AssignAddress(
-            ClientIds.Next(TimeProvider.System), _stage.Wallet, AddressPurpose.Deposit, other.Wallet.Keys.ScriptOf(change: false, Index), new AddressOrigin(Index, (uint)height));
+            ClientIds.Next(_stage.Time), _stage.Wallet, AddressPurpose.Deposit, other.Wallet.Keys.ScriptOf(change: false, Index), new AddressOrigin(Index, (uint)height));
         Assert.Equal(Outcome.Accepted, (await _stage.Partitions.First.SubmitAsync(far, tenant: 1)).Outcome);
         using var fake = new FakeBitcoind(other);
         using var rpc = fake.Connect();

@@ -4,7 +4,7 @@ namespace Bitcache.Tests.Settlement;
 
 /// <summary>F13 and F14 for withdrawals and anchors: every fault of a node, reorganisations, evictions, lost locks, older copies
 /// of the wallet, a thief with its keys, and the process ending at any of its steps.</summary>
-[Trait("suite", "faults")]
+[Trait("suite", "node")]
 public sealed class PayoutScheduleTests(ITestOutputHelper output)
 {
     [Fact]

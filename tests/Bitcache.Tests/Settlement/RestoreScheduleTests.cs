@@ -3,7 +3,7 @@ using Bitcache.Tests.Simulation;
 namespace Bitcache.Tests.Settlement;
 
 /// <summary>Addresses and their deposits with a wallet that is restored from old backups.</summary>
-[Trait("suite", "faults")]
+[Trait("suite", "node")]
 public sealed class RestoreScheduleTests(ITestOutputHelper output)
 {
     private static readonly int SeedsInAll = Environment.GetEnvironmentVariable("BITCACHE_FULL") == "1" ? 20_000 : 300;
