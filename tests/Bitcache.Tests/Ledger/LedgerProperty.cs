@@ -6,7 +6,7 @@ using Bitcache.Core;
 
 namespace Bitcache.Tests.Ledgers;
 
-[Trait("suite", "faults")]
+[Trait("suite", "core")]
 public sealed class LedgerProperty
 {
     private const int OpsMin = 20;
