@@ -23,12 +23,13 @@ public sealed partial class DemoTests
         using var json = JsonDocument.Parse(output.TrimEnd().Split('\n')[^1]);
         var report = json.RootElement;
         Assert.Equal(
-            ["depositTxid", "creditedMsat", "transfers", "withdrawalTxid", "anchorTxid", "blockHash", "receiptsVerified", "restartedEqual", "conserved", "seconds"],
+            ["depositTxid", "creditedMsat", "transfers", "withdrawalTxid", "anchorTxid", "blockHash", "receiptsVerified", "balanceChunksVerified", "restartedEqual", "conserved", "seconds"],
             report.EnumerateObject().Select(m => m.Name));
         foreach (var hash in (string[])["depositTxid", "withdrawalTxid", "anchorTxid", "blockHash"]) Assert.Matches(Hash(), report.GetProperty(hash).GetString());
         Assert.Equal(50_000_000_000, report.GetProperty("creditedMsat").GetInt64());
         Assert.Equal(300, report.GetProperty("transfers").GetInt32());
         Assert.Equal(3, report.GetProperty("receiptsVerified").GetInt32());
+        Assert.InRange(report.GetProperty("balanceChunksVerified").GetInt32(), 1, 100);
         Assert.True(report.GetProperty("restartedEqual").GetBoolean());
         Assert.True(report.GetProperty("conserved").GetBoolean());
         Assert.InRange(report.GetProperty("seconds").GetDouble(), 0.1, 600);

@@ -139,6 +139,21 @@ public sealed class ReplacementTests(RegtestFixture regtest) : IClassFixture<Reg
         await harness.TurnAsync();
         Assert.Equal(0, (await harness.Engine.HealthAsync()).WalletsHealth.ToOurselves);
         Assert.Equal((Deposit - Amount).ToMsat(), (await harness.WalletAsync(wallet)).Available);
+        await SweepAsync(move.Txid);
+    }
+
+    /// <summary>The next ledger of this wallet would meet the coin that is no good as well.</summary>
+    private async Task SweepAsync(Txid made)
+    {
+        var node = regtest.Node;
+        await node.Node.UnlockAllAsync(EngineHarness.Cancel);
+        var left = (await node.Node.ListUnspentAsync(1, EngineHarness.Cancel)).Where(c => c.Output.Txid == made).ToArray();
+        if (left.Length == 0) return;
+        var inputs = new JsonArray([.. left.Select(c => (JsonNode)new JsonObject { ["txid"] = c.Output.Txid.ToString(), ["vout"] = c.Output.Index })]);
+        await node.Rpc.CallAsync(
+            RegtestNode.ServerWallet, "sendall",
+            [new JsonArray(await node.NewMinerAddressAsync(EngineHarness.Cancel)), null, "unset", "2", new JsonObject { ["inputs"] = inputs }], a => a.ValueKind, EngineHarness.Cancel);
+        await node.MineAsync(1, EngineHarness.Cancel);
     }
 
     [Theory]
