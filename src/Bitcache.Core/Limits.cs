@@ -161,6 +161,14 @@ public static class Limits
     /// <summary>No chain is higher for the next nineteen hundred years: a number above this is no height.</summary>
     public const int BlockHeightMax = 100_000_000;
 
+    /// <summary>How far below an epoch's block an auditor looks for what is listed as paid and not yet booked as final: two weeks.</summary>
+    public const uint PaidBlocksMax = 2_016;
+    /// <summary>Blocks that a node may be behind the best chain when an epoch is cut, as an auditor sees it; one more is no delay of
+    /// the network's.</summary>
+    public const uint CutBlocksBehindMax = 6;
+    /// <summary>How far a block's own time may be ahead of the clock (Bitcoin's MAX_FUTURE_BLOCK_TIME): 2 hours.</summary>
+    public const long BlockTimeAheadMillisecondsMax = 2 * 3_600_000L;
+
     /// <summary>The body of a request to the HTTP API.</summary>
     public const int RequestBodyBytesMax = 64 << 10;
     public const int RequestHeaderBytesMax = 8 << 10;

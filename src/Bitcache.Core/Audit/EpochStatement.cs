@@ -67,4 +67,7 @@ public sealed record EpochStatement(
         return entry.Length == EntryBytes && entry[0] == Entry.StatementVersion && entry[1] == (byte)EntryType.EpochStated
             && TryRead(entry.Slice(Entry.StatementHeaderBytes, Bytes), out statement);
     }
+
+    /// <summary>The journaled time of such an entry.</summary>
+    public static UnixTime TimeOf(ReadOnlySpan<byte> entry) => new ByteReader(entry[Entry.TimeOffset..]).Time();
 }

@@ -68,6 +68,8 @@ public sealed partial record Entry(
     public const int RecordHeaderBytes = 14;
     public const int StatementHeaderBytes = 20;
     public const int SaltBytes = 16;
+    /// <summary>Of the journaled time in a statement, behind version, type, partition and sequence.</summary>
+    internal const int TimeOffset = 12;
     internal const int MarksOffset = 7;
     internal const byte Departs = 1;
     internal const byte Awaits = 2;

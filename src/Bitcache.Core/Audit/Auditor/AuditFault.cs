@@ -49,6 +49,10 @@ public enum AuditFault
     ReservesShort,
     /// <summary>A coin was spent by the block of the epoch.</summary>
     ReserveSpent,
+    /// <summary>A withdrawal is left out of what is owed as if a block had paid it, and none had.</summary>
+    WithdrawalUnpaid,
+    /// <summary>An epoch was closed by a block that was not the newest any more.</summary>
+    BlockStale,
 
     /// <summary>An anchor is not a transaction of this log: its record, its commitment or its outputs.</summary>
     AnchorFalse,

@@ -1,5 +1,6 @@
 // What only a node can tell: which blocks are in the best chain, and what was spent when.
 
+using System.Globalization;
 using Bitcache.Core.Bitcoin;
 
 namespace Bitcache.Core.Audit;
@@ -7,9 +8,10 @@ namespace Bitcache.Core.Audit;
 internal sealed class ChainAudit(AuditInputs inputs, IChainView chain, Pins pins, AuditSteps steps)
 {
     /// <summary>Anchors and reserves are in the best chain, and nobody else has spent what only the next anchor may.</summary>
-    public bool Check(IReadOnlyList<CheckedEpoch> epochs, IReadOnlyList<CheckedAnchor> anchors) =>
-        CheckAnchors(anchors) && CheckBlocks(epochs) && CheckNewestAnchor(anchors, waits: epochs.Count > 0 && (anchors.Count == 0 || anchors[^1].Record.Epoch < epochs[^1].Statement.Epoch))
-        && CheckReserves(epochs);
+    /// <param name="cuts">When epochs were cut, from the entries; null without them.</param>
+    public bool Check(IReadOnlyList<CheckedEpoch> epochs, IReadOnlyList<CheckedAnchor> anchors, IReadOnlyDictionary<long, UnixTime>? cuts) =>
+        CheckAnchors(anchors) && CheckBlocks(epochs) && CheckAges(epochs, cuts) && CheckNewestAnchor(anchors, waits: epochs.Count > 0 && (anchors.Count == 0 || anchors[^1].Record.Epoch < epochs[^1].Statement.Epoch))
+        && CheckReserves(epochs) && CheckWithdrawals(epochs);
 
     private bool CheckAnchors(IReadOnlyList<CheckedAnchor> anchors)
     {
@@ -38,6 +40,24 @@ internal sealed class ChainAudit(AuditInputs inputs, IChainView chain, Pins pins
             return steps.Failed(
                 AuditFault.BlockNotInChain, $"epoch {statement.Epoch} was closed by block {statement.Block} at height {statement.Height}, but the best chain has {Name(chain.BlockAt(statement.Height))} there",
                 AuditPaths.Of(statement.Epoch, AuditPaths.Close));
+        }
+        return true;
+    }
+
+    /// <summary>An epoch is closed by the newest block there is. An older one would show coins that were spent since, and hide what
+    /// was paid since. A statement may be later than its cut, by as long as the server was away: only the entries tell of the cut.</summary>
+    private bool CheckAges(IReadOnlyList<CheckedEpoch> epochs, IReadOnlyDictionary<long, UnixTime>? cuts)
+    {
+        foreach (var epoch in epochs.Where(e => e.Reserves is not null))
+        {
+            var statement = epoch.Statement;
+            if (chain.BlockAt(statement.Height) != statement.Block || chain.BlockAt(statement.Height + Limits.CutBlocksBehindMax) is not { } later) continue;
+            var mined = chain.ReadBlock(later).Header.Time.Milliseconds + Limits.BlockTimeAheadMillisecondsMax;
+            var behind = string.Create(
+                CultureInfo.InvariantCulture, $"epoch {statement.Epoch} was closed by block {statement.Height}, when block {statement.Height + Limits.CutBlocksBehindMax} had been there for hours");
+            if (cuts is not null && cuts.TryGetValue(statement.Epoch, out var cut) && mined < cut.Milliseconds)
+                return steps.Failed(AuditFault.BlockStale, behind, AuditPaths.Of(statement.Epoch, AuditPaths.Close));
+            if (cuts is null && mined < epoch.Stated.Milliseconds) steps.NotChecked($"{behind}, or was stated long after its end: the entries can tell (--entries)");
         }
         return true;
     }
@@ -93,6 +113,33 @@ internal sealed class ChainAudit(AuditInputs inputs, IChainView chain, Pins pins
             return steps.Failed(AuditFault.ReserveSpent, $"coin {coin.Output} of {coin.Amount.Value} sat is listed for epoch {reserves.Epoch}, but was spent by its block {reserves.Height} already: no later block spends it, and it is not there now", path);
         }
         return steps.Passed($"the {reserves.Coins.Count} coins of epoch {reserves.Epoch} were unspent at block {reserves.Height}; {spentSince} of them were spent since");
+    }
+
+    /// <summary>What the newest epoch that was looked at leaves out of what is owed was paid by a block up to its own.</summary>
+    private bool CheckWithdrawals(IReadOnlyList<CheckedEpoch> epochs)
+    {
+        if (epochs.LastOrDefault(e => e.Reserves is not null) is not { Withdrawals.Count: > 0 } epoch) return true;
+        var statement = epoch.Statement;
+        var unpaid = epoch.Withdrawals.ToDictionary(w => w.Output);
+        for (var below = 0u; unpaid.Count > 0 && below < Math.Min(Limits.PaidBlocksMax, statement.Height); below++)
+        {
+            inputs.Progress("blocks", below, Limits.PaidBlocksMax);
+            if (chain.BlockAt(statement.Height - below) is not { } block) break;
+            foreach (var transaction in chain.ReadBlock(block).Transactions)
+            {
+                for (var i = 0; i < transaction.Outputs.Count; i++)
+                {
+                    var output = new OutPoint(transaction.Txid, (uint)i);
+                    if (!unpaid.TryGetValue(output, out var listed)) continue;
+                    if (listed.Amount == transaction.Outputs[i].Value && listed.Script.Span.SequenceEqual(transaction.Outputs[i].Script)) unpaid.Remove(output);
+                }
+            }
+        }
+        if (unpaid.Count == 0) return steps.Passed($"the {epoch.Withdrawals.Count} withdrawals that epoch {statement.Epoch} leaves out were paid by block {statement.Height}");
+        var one = unpaid.Values.First();
+        return steps.Failed(
+            AuditFault.WithdrawalUnpaid, $"output {one.Output} of {one.Amount.Value} sat is left out of what epoch {statement.Epoch} owes as if it had been paid, but no block up to {statement.Height} has it",
+            AuditPaths.Of(statement.Epoch, WithdrawalsFile.Name));
     }
 
     private static string Name(BlockHash? block) => block?.ToString() ?? "no block";

@@ -5,9 +5,10 @@ internal sealed record CutFamily(IReadOnlyList<ReplayTransaction> Transactions, 
 
 /// <summary>What everybody had right behind an epoch's cut, as it follows from the entries.</summary>
 /// <param name="LastCut">The place in the log of the last partition's cut.</param>
+/// <param name="Time">Of that cut.</param>
 /// <param name="Balances">In msat; of the operator's accounts, in whichever partition, and suspense apart.</param>
 internal sealed record CutBalances(
-    long Epoch, long LastCut, int Partitions, IReadOnlyList<(WalletId Wallet, long Value)> Balances, WalletId Operator, long Operators, long Suspense,
+    long Epoch, long LastCut, UnixTime Time, int Partitions, IReadOnlyList<(WalletId Wallet, long Value)> Balances, WalletId Operator, long Operators, long Suspense,
     IReadOnlyList<CutFamily> Families);
 
 // The balances at a cut.
@@ -31,6 +32,6 @@ internal sealed partial class StatementReplay
         if (inside - owed != fromBitcoin)
             throw new ImpossibleEntryException($"at the cut of epoch {_complete} there are {inside} msat inside, {owed} msat of them receivable, and {fromBitcoin} msat came from Bitcoin", AuditFault.NotConserved);
         var families = _families.Values.Select(f => new CutFamily([.. f.Transactions], [.. f.Withdrawals.Select(key => (key, _withdrawals[key]))])).ToArray();
-        return new CutBalances(_complete, _lastCut, _accounts.Partitions, balances, _accounts.Operator, operators, _suspense, families);
+        return new CutBalances(_complete, _lastCut, _lastCutTime, _accounts.Partitions, balances, _accounts.Operator, operators, _suspense, families);
     }
 }

@@ -35,6 +35,9 @@ internal sealed class EntriesAudit
     /// <summary>Withdrawals that the entries book as paid for good.</summary>
     public List<BookedPayment> Booked { get; } = [];
 
+    /// <summary>When each epoch was cut about which something was stated.</summary>
+    public Dictionary<long, UnixTime> Cuts { get; } = [];
+
     public IReadOnlyDictionary<OutPoint, ReplayDeposit> Deposits => _replay.Deposits;
 
     /// <summary>Replays the whole log.</summary>
@@ -51,6 +54,8 @@ internal sealed class EntriesAudit
     /// <summary>The newest rotations that are published may not be in the log yet.</summary>
     private bool CheckKeys()
     {
+        if (_replay.FirstKeys is { Count: > 0 } first && !first.Contains(Sha256.Of(_keys[0].PublicKey)))
+            return _steps.Failed(AuditFault.KeysChanged, $"the ledger began with another key for its checkpoints, SHA-256 {first[0]}, than the pinned one", AuditPaths.Pins);
         var named = _replay.Keys;
         for (var i = 0; i < named.Count; i++)
         {
@@ -97,11 +102,13 @@ internal sealed class EntriesAudit
         }
     }
 
-    /// <summary>Until something is stated about it; of most epochs that is soon.</summary>
+    /// <summary>Until something is stated about it; of most epochs that is soon. A ledger, too, keeps so many at most: one that has
+    /// more to state cannot have known what it states.</summary>
     private void Keep(CutBalances cut)
     {
+        if (!_published.ContainsKey(cut.Epoch)) return;
         _cuts.Add(cut.Epoch, cut);
-        if (_cuts.Count > Limits.EpochsKeptMax) _cuts.Remove(_cuts.Keys.Min());
+        if (_cuts.Count > Limits.EpochsKeptMax) throw new ImpossibleEntryException($"it cuts epoch {cut.Epoch}, with {Limits.EpochsKeptMax} before it that are stated later", AuditFault.CloseOutOfOrder);
     }
 
     private bool CheckStated(EpochStatement statement, long index)
@@ -109,11 +116,12 @@ internal sealed class EntriesAudit
         var path = AuditPaths.Of(statement.Epoch, AuditPaths.Close);
         if (!_published.TryGetValue(statement.Epoch, out var epoch)) return _steps.Failed(AuditFault.EpochWithheld, $"entry {index} states what is owed at epoch {statement.Epoch}, which is not published", path);
         if (epoch.Index != index) return _steps.Failed(AuditFault.EpochRewritten, $"epoch {statement.Epoch} is stated by entry {index} and by entry {epoch.Index}, which is published", path);
-        if (!_cuts.TryGetValue(statement.Epoch, out var cut)) return _steps.NotChecked($"epoch {statement.Epoch}: its balances, too many epochs were cut before it was stated");
+        if (!_cuts.TryGetValue(statement.Epoch, out var cut)) return _steps.Failed(AuditFault.CloseOutOfOrder, $"entry {index} states what is owed at epoch {statement.Epoch}, which is not cut before it, or was stated already", path);
         foreach (var older in _cuts.Keys.Where(number => number <= statement.Epoch).ToArray()) _cuts.Remove(older);
         // Of several partitions the cut of the log that covers all of their cuts is some entries behind the last.
         if (cut.Partitions == 1 ? statement.CutSize != cut.LastCut + 1 : statement.CutSize <= cut.LastCut)
             return _steps.Failed(AuditFault.CloseOutOfOrder, $"epoch {statement.Epoch} is said to be cut at {statement.CutSize} entries, and its cut is entry {cut.LastCut}", path);
+        Cuts.Add(statement.Epoch, cut.Time);
         return _balances.Check(epoch, cut);
     }
 }

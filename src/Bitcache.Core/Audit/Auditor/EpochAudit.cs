@@ -8,8 +8,10 @@ namespace Bitcache.Core.Audit;
 /// <summary>An epoch's statement, in the log.</summary>
 /// <param name="Leaf">Its leaf hash.</param>
 /// <param name="Index">Its place in the log.</param>
+/// <param name="Stated">When that was.</param>
 /// <param name="Reserves">Null where the files were looked at by an earlier audit.</param>
-internal sealed record CheckedEpoch(EpochStatement Statement, Hash256 Leaf, long Index, ReservesFile? Reserves, IReadOnlyList<PaidWithdrawal> Withdrawals);
+internal sealed record CheckedEpoch(
+    EpochStatement Statement, Hash256 Leaf, long Index, UnixTime Stated, ReservesFile? Reserves, IReadOnlyList<PaidWithdrawal> Withdrawals);
 
 internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<VerifierKey> keys, MerkleLog log, AuditSteps steps)
 {
@@ -20,29 +22,30 @@ internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<Ve
     public bool Check(long number, AuditedEpoch? known, [NotNullWhen(true)] out CheckedEpoch? epoch)
     {
         epoch = null;
-        if (!CheckClose(number, known, out var statement, out var leaf, out var index)) return false;
+        if (!CheckClose(number, known, out var statement, out var leaf, out var index, out var stated)) return false;
         // With the entries every epoch is looked at again: its balances follow from all that was before.
         if (known is not null && inputs.Entries is null)
         {
-            epoch = new CheckedEpoch(statement, leaf, index, null, []);
+            epoch = new CheckedEpoch(statement, leaf, index, stated, null, []);
         }
         else
         {
             if (!CheckLiabilities(statement) || !CheckWithdrawals(statement, out var withdrawals) || !CheckReserves(statement, out var reserves)) return false;
-            epoch = new CheckedEpoch(statement, leaf, index, reserves, withdrawals);
+            epoch = new CheckedEpoch(statement, leaf, index, stated, reserves, withdrawals);
         }
         _last = epoch;
         return true;
     }
 
-    private bool CheckClose(long number, AuditedEpoch? known, [NotNullWhen(true)] out EpochStatement? statement, out Hash256 leaf, out long index)
+    private bool CheckClose(long number, AuditedEpoch? known, [NotNullWhen(true)] out EpochStatement? statement, out Hash256 leaf, out long index, out UnixTime stated)
     {
-        (statement, leaf, index) = (null, default, 0);
+        (statement, leaf, index, stated) = (null, default, 0, default);
         var path = AuditPaths.Of(number, AuditPaths.Close);
         if (!TryRead(path, Limits.ReceiptBytesMax, out var close)) return false;
         leaf = Sha256.Of(close);
         if (close.Length == 0 || close[0] != Rfc6962.LeafPrefix || !EpochStatement.TryReadEntry(close.AsSpan(1), out statement))
             return steps.Failed(AuditFault.FileMalformed, $"{path} is not a byte 00 and a statement about an epoch", path);
+        stated = EpochStatement.TimeOf(close.AsSpan(1));
         if (known is not null && known.Leaf != leaf)
             return steps.Failed(AuditFault.EpochRewritten, $"{path} has the hash {leaf}, and had {known.Leaf} at the last audit: what was stated about epoch {number} was rewritten", path);
         if (!CheckProof(number, leaf, out index)) return false;

@@ -43,7 +43,7 @@ public static class LedgerAuditor
         if (entries is null) steps.NotChecked("that these balances follow from what happened: give the auditors' folder (--entries); each user can check its own balance");
         if (inputs.Chain is { } chain)
         {
-            if (!new ChainAudit(inputs, chain, pins, steps).Check(epochs, anchors.Chain)) return false;
+            if (!new ChainAudit(inputs, chain, pins, steps).Check(epochs, anchors.Chain, entries?.Cuts)) return false;
             if (entries is not null && !new BookedAudit(inputs, chain, steps).Check(entries.Deposits, entries.Booked)) return false;
         }
         else

@@ -14,12 +14,16 @@ internal sealed partial class StatementReplay(Pins pins)
     private long _complete;
     private Queue<(long Index, byte[] Statement)> _ahead = new();
     private long _lastCut;
+    private UnixTime _lastCutTime;
 
     /// <summary>Takes what everybody had right behind a cut of all partitions.</summary>
     public Action<CutBalances> WhenCut { get; set; } = static _ => { };
 
     /// <summary>Takes what was stated about an epoch, and the entry's place in the log.</summary>
     public Func<EpochStatement, long, bool> WhenStated { get; set; } = static (_, _) => true;
+
+    /// <summary>The fingerprint of the log's first key, if the genesis entry tells it.</summary>
+    public IReadOnlyList<Hash256> FirstKeys { get; private set; } = [];
 
     /// <summary>Keys of the log that entries name, each in place of the one before.</summary>
     public List<ByteString> Keys { get; } = [];
@@ -62,7 +66,7 @@ internal sealed partial class StatementReplay(Pins pins)
         }
         if (cut.Epoch != _epochs[partition] + 1) throw new ImpossibleEntryException($"it cuts epoch {cut.Epoch} behind epoch {_epochs[partition]}");
         _epochs[partition]++;
-        _lastCut = Math.Max(_lastCut, index);
+        if (index >= _lastCut) (_lastCut, _lastCutTime) = (index, entry.Time);
         return Array.Exists(_epochs, epoch => epoch == _complete) || CompleteEpoch();
     }
 
@@ -84,6 +88,7 @@ internal sealed partial class StatementReplay(Pins pins)
         if (entry.Command is not Genesis genesis) throw new ImpossibleEntryException("the first entry is not the genesis entry");
         if (genesis.Origin != pins.Origin || genesis.Network != (byte)pins.Network || !genesis.AnchorScript.Span.SequenceEqual(pins.AnchorScript))
             throw new ImpossibleEntryException($"the ledger began as '{genesis.Origin}' with another network, name or anchor script than the pins have");
+        FirstKeys = [.. genesis.Keys.Where(key => key.Purpose == KeyPurpose.Checkpoint).Select(key => key.Sha256)];
         (_next, _epochs) = (new long[genesis.Partitions], new long[genesis.Partitions]);
         _accounts.Begin(genesis.Operator, genesis.Partitions);
     }

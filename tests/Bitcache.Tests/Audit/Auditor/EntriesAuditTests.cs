@@ -3,6 +3,7 @@
 using System.Buffers.Binary;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
+using Bitcache.Simulation.Bitcoin;
 
 namespace Bitcache.Tests.Audit.Auditor;
 
@@ -81,6 +82,38 @@ public sealed class EntriesAuditTests
             return SampleTree.Of(SampleOperator.Seed, height, chunks, balances);
         },
     }));
+
+    [Fact]
+    public void An_epoch_that_is_closed_by_a_block_which_was_not_the_newest_any_more_is_found() => Expect(AuditFault.BlockStale, Lie(new SampleLies
+    {
+        Block = (self, epoch) => epoch < 3 ? self.Chain.Tip : self.Chain.At(self.Chain.Tip.Height - 30)!,
+        BeforeCut = (self, epoch) => self.PassBlocks(epoch < 3 ? 1 : 30),
+    }));
+
+    /// <summary>The server was away in between, as the entries show.</summary>
+    [Fact]
+    public void An_epoch_that_is_stated_long_after_its_cut_holds()
+    {
+        FakeBlock? atCut = null;
+        var by = SampleOperator.Run(new SampleLies
+        {
+            BeforeCut = (self, epoch) => atCut = epoch == 3 ? self.Chain.Tip : null,
+            BehindCut = (self, epoch) => self.PassBlocks(epoch < 3 ? 1 : 30),
+            Block = (self, _) => atCut ?? self.Chain.Tip,
+        });
+        var report = Audit(by, SampleExport.Of(by));
+        Assert.True(report.Holds, report.Finding?.Text);
+    }
+
+    [Fact]
+    public void A_ledger_that_began_with_another_checkpoint_key_than_the_pinned_one_is_found()
+    {
+        SampleOperator Begin(byte[] key) => SampleOperator.Run(new SampleLies { Keys = [new KeyFingerprint(KeyPurpose.Checkpoint, Sha256.Of(key))] });
+        var pinned = SampleOperator.Pins(null).Key.PublicKey.ToArray();
+        var (honest, other) = (Begin(pinned), Begin([.. pinned.Reverse()]));
+        Assert.True(Audit(honest, SampleExport.Of(honest)).Holds);
+        Expect(AuditFault.KeysChanged, Audit(other, SampleExport.Of(other)));
+    }
 
     [Fact]
     public void An_epoch_that_is_in_the_log_and_not_published_is_found()

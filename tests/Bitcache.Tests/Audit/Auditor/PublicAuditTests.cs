@@ -112,6 +112,32 @@ public sealed class PublicAuditTests
     }
 
     [Fact]
+    public void A_withdrawal_that_no_block_paid_and_that_is_left_out_of_what_is_owed_is_found_by_the_node()
+    {
+        var unpaid = new PaidWithdrawal(new OutPoint(new Txid(Sha256.Of("never sent"u8)), 0), new Sats(40_000), SampleOperator.Script("nobody"));
+        var by = SampleOperator.Run(new SampleLies
+        {
+            Paid = (epoch, paid) => epoch < 3 ? paid : [.. paid, unpaid],
+            Tree = (_, epoch, height, balances) => SampleTree.Honest(
+                SampleOperator.Seed, epoch, height, balances.Select(b => KeyValuePair.Create(b.Key, epoch == 3 && b.Key == SampleOperator.Bob ? b.Value - 40_000_000 : b.Value))),
+        });
+        Assert.True(Audit(SampleExport.Of(by), pins: null, chain: false).Holds);
+        Expect(AuditFault.WithdrawalUnpaid, SampleExport.Of(by), by: by);
+    }
+
+    [Fact]
+    public void An_epoch_that_is_closed_by_an_old_block_is_noticed()
+    {
+        var by = SampleOperator.Run(new SampleLies
+        {
+            Block = (self, epoch) => epoch < 3 ? self.Chain.Tip : self.Chain.At(self.Chain.Tip.Height - 30)!,
+            BeforeCut = (self, epoch) => self.PassBlocks(epoch < 3 ? 1 : 30),
+        });
+        var report = Audit(SampleExport.Of(by), pins: null, by: by);
+        Assert.Contains(report.Steps, step => step.Outcome == StepOutcome.NotChecked && step.Text.StartsWith("epoch 3 was closed by block", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void A_second_first_anchor_is_found()
     {
         var by = SampleOperator.Run(Altered(110));

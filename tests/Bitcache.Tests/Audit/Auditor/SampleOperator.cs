@@ -25,6 +25,19 @@ internal sealed record SampleLies
     /// <summary>Which coins are listed for an epoch.</summary>
     public Func<SampleOperator, long, IReadOnlyList<ReserveCoin>, IReadOnlyList<ReserveCoin>> Reserves { get; init; } = static (_, _, coins) => coins;
 
+    /// <summary>What is listed for an epoch as paid, and left out of what is owed.</summary>
+    public Func<long, IReadOnlyList<PaidWithdrawal>, IReadOnlyList<PaidWithdrawal>> Paid { get; init; } = static (_, paid) => paid;
+
+    /// <summary>Which block is said to be the newest at an epoch's cut.</summary>
+    public Func<SampleOperator, long, FakeBlock> Block { get; init; } = static (self, _) => self.Chain.Tip;
+
+    /// <summary>What happens right before an epoch is cut, and right behind that.</summary>
+    public Action<SampleOperator, long> BeforeCut { get; init; } = static (_, _) => { };
+    public Action<SampleOperator, long> BehindCut { get; init; } = static (_, _) => { };
+
+    /// <summary>Which the genesis entry names.</summary>
+    public IReadOnlyList<KeyFingerprint> Keys { get; init; } = [];
+
     /// <summary>Another coin than it should be is spent by the first input of an epoch's anchor.</summary>
     public Func<SampleOperator, long, OutPoint?> AnchorSpends { get; init; } = static (_, _) => null;
 }
@@ -88,7 +101,7 @@ internal sealed class SampleOperator
 
     private void Begin()
     {
-        Apply(new Genesis(Origin, (byte)BitcoinNetwork.Regtest, 1, Operator, AnchorScript, []), LedgerState.OperatorTenant);
+        Apply(new Genesis(Origin, (byte)BitcoinNetwork.Regtest, 1, Operator, AnchorScript, _lies.Keys), LedgerState.OperatorTenant);
         foreach (var wallet in new[] { Alice, Bob, Carol }) Apply(new CreateWallet(NewId(), Tenant, wallet), Tenant);
         Deposit(Operator, AddressPurpose.OperatorTopUp, 60_000);
         Deposit(Alice, AddressPurpose.Deposit, 200_000);
@@ -106,7 +119,9 @@ internal sealed class SampleOperator
         Apply(withdrawal, Tenant);
         if (_ledger.LiveFamilies() is [var before]) Apply(new FinishFamily(before.Number), LedgerState.OperatorTenant);
 
+        _lies.BeforeCut(this, epoch);
         Apply(new EpochCut(NewId(), epoch), LedgerState.OperatorTenant);
+        _lies.BehindCut(this, epoch);
         State(epoch);
         Anchor(epoch, withdrawal);
         // The second epoch's family is still to become final when the third is closed.
@@ -116,7 +131,7 @@ internal sealed class SampleOperator
 
     private void State(long epoch)
     {
-        var block = Chain.Tip;
+        var block = _lies.Block(this, epoch);
         var kept = _ledger.FindBalances(epoch)!;
         var balances = new Dictionary<WalletId, long>();
         for (var i = 0; i < kept.WalletCount; i++) balances[kept[i].Id] = (kept[i].Available + kept[i].Held + kept[i].Frozen).Value;
@@ -135,7 +150,7 @@ internal sealed class SampleOperator
             }
         }
         var tree = _lies.Tree(this, epoch, (uint)block.Height, balances);
-        var withdrawals = WithdrawalsFile.Write(paid);
+        var withdrawals = WithdrawalsFile.Write(_lies.Paid(epoch, paid));
         var coins = _coins.Select(c => ToReserve(c.Output)).Order(Comparer<ReserveCoin>.Create((a, b) => ReservesFile.Compare(a.Output, b.Output))).ToArray();
         var reserves = new ReservesFile(epoch, (uint)block.Height, block.Hash, Origin, _lies.Reserves(this, epoch, coins)).Write();
         var cut = _entries.Count;
@@ -196,6 +211,14 @@ internal sealed class SampleOperator
             }
         }
         return block;
+    }
+
+    /// <summary>Blocks are mined, and the ledger's time goes on as far as theirs.</summary>
+    public void PassBlocks(int count)
+    {
+        for (var i = 0; i < count; i++) Mine();
+        Assert.True(BlockHeader.TryParse(Chain.Tip.Bytes.AsSpan(0, BlockHeader.Bytes), out var header));
+        _now = header.Time;
     }
 
     private void Deposit(WalletId wallet, AddressPurpose purpose, long sats)
