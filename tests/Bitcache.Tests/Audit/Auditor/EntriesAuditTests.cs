@@ -123,6 +123,24 @@ public sealed class EntriesAuditTests
     }
 
     [Fact]
+    public void An_epoch_that_is_stated_twice_is_found()
+    {
+        byte[]? first = null;
+        Expect(AuditFault.EpochRewritten, Lie(new SampleLies
+        {
+            Entry = entry =>
+            {
+                var read = Entry.ReadStatement(entry);
+                if (read.Command is StateEpoch { Statement.Epoch: 2 }) first = entry;
+                if (read.Sequence != 250) return entry;
+                byte[] again = [.. first!];
+                entry.AsSpan(2, 2 + 8 + 8).CopyTo(again.AsSpan(2));
+                return again;
+            },
+        }));
+    }
+
+    [Fact]
     public void A_deposit_that_is_booked_with_less_than_the_chain_has_is_found_by_the_node()
     {
         const long Stolen = 50_000;

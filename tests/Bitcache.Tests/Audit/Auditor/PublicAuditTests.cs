@@ -210,6 +210,30 @@ public sealed class PublicAuditTests
     }
 
     [Fact]
+    public void An_epoch_that_is_stated_a_second_time_further_on_in_the_log_is_found()
+    {
+        const int Second = 250;
+        var state = Audit(SampleExport.Of(SampleOperator.Run(epochs: 2)), chain: false).Next;
+        var by = SampleOperator.Run(new SampleLies
+        {
+            Entry = entry =>
+            {
+                if (SequenceOf(entry) != Second) return entry;
+                var stated = Honest.Entries[Honest.Epochs[1].Index].ToArray();
+                entry.AsSpan(2, 2 + 8 + 8).CopyTo(stated.AsSpan(2));
+                // The statement's last byte is of the hash of its reserves.
+                stated[Entry.StatementHeaderBytes + EpochStatement.Bytes - 1] ^= 1;
+                return stated;
+            },
+        });
+        var export = SampleExport.Of(by);
+        var second = SampleExport.Receipt(by, Second, by.Log.Size);
+        export.Open[AuditPaths.Of(2, AuditPaths.Close)] = second.Files.Leaf.ToArray();
+        export.Open[AuditPaths.Of(2, AuditPaths.Proof)] = second.Files.Proof.ToArray();
+        Expect(AuditFault.EpochRewritten, export, state, by: by);
+    }
+
+    [Fact]
     public void A_key_that_the_pinned_one_named_signs_for_it_and_no_other()
     {
         var (seed, stranger) = (SHA256.HashData("the next key"u8), SHA256.HashData("a stranger's"u8));
