@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Engine.Files;
@@ -47,7 +46,7 @@ public sealed class CheckpointKey
         if (!File.Exists(path))
         {
             if (!mayCreate) throw new SettingsException([$"{path} is missing: restore the checkpoint key of this ledger from its backup"]);
-            Draw(files, folder, FileName);
+            SecretFile.Draw(files, folder, FileName);
         }
         var key = Read(files, folder, FileName, origin);
         if (rotations is not [.., var last]) return key;
@@ -69,7 +68,7 @@ public sealed class CheckpointKey
     {
         // If a change of names failed, the key in use is the one that would be written over.
         TakePlace();
-        Draw(_files, _folder, NextName);
+        SecretFile.Draw(_files, _folder, NextName);
         var next = Read(_files, _folder, NextName, Origin).After(First);
         next._isNext = true;
         return next;
@@ -86,18 +85,6 @@ public sealed class CheckpointKey
 
     private CheckpointKey After(VerifierKey first) => new(_files, _folder, Origin, _seed) { First = first };
 
-    private static void Draw(IFileSystem files, string folder, string name) =>
-        WholeFile.Write(files, folder, name, Encoding.ASCII.GetBytes(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(Ed25519.SeedBytes)) + "\n"));
-
-    private static CheckpointKey Read(IFileSystem files, string folder, string name, string origin)
-    {
-        var path = Path.Combine(folder, name);
-        if ((File.GetUnixFileMode(path) & (UnixFileMode.GroupRead | UnixFileMode.OtherRead)) != 0)
-            throw new SettingsException([$"{path} can be read by others: chmod 600 it"]);
-        var text = File.ReadAllText(path).TrimEnd('\n');
-        var seed = new byte[Ed25519.SeedBytes];
-        if (text.Length != 2 * Ed25519.SeedBytes || Convert.FromHexString(text, seed, out _, out _) != System.Buffers.OperationStatus.Done)
-            throw new SettingsException([$"{path} does not hold {Ed25519.SeedBytes} bytes in hex: restore it from its backup"]);
-        return new CheckpointKey(files, folder, origin, seed);
-    }
+    private static CheckpointKey Read(IFileSystem files, string folder, string name, string origin) =>
+        new(files, folder, origin, SecretFile.Read(Path.Combine(folder, name)));
 }

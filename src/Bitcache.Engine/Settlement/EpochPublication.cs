@@ -102,17 +102,45 @@ public sealed class EpochPublication : IDisposable
     {
         if (await _partitions.First.QueryAsync(ledger => ledger.FindEpoch(number)) is not { Statement: { } statement } epoch) return null;
         if (await _receipts.FindAsync(0, epoch.Stated) is not { } close) return null;
+        try
+        {
+            return await ProveAsync(statement, close, wallet);
+        }
+        catch (FormatException)
+        {
+            // Whatever is wrong with files that can be made again is cured by that.
+            await DropAsync(number);
+            return await ProveAsync(statement, close, wallet);
+        }
+    }
+
+    public void Dispose() => _restoring.Dispose();
+
+    /// <exception cref="FormatException">A file is damaged.</exception>
+    private async Task<StatedBalance> ProveAsync(EpochStatement statement, Receipt close, WalletId wallet)
+    {
         await RestoreAsync(statement, EpochFolder.LinesName);
-        if (!LineIndex.TryRead(_folder.Read(number, EpochFolder.LinesName), out var lines)) throw new IOException($"{_folder.PathOf(number, EpochFolder.LinesName)} is damaged: delete it");
-        using var csv = _folder.Open(number, EpochFolder.LiabilitiesName);
-        using var allocation = _folder.Open(number, EpochFolder.AllocationName);
+        if (!LineIndex.TryRead(_folder.Read(statement.Epoch, EpochFolder.LinesName), out var lines)) throw new FormatException($"{_folder.PathOf(statement.Epoch, EpochFolder.LinesName)} is damaged");
+        using var csv = _folder.Open(statement.Epoch, EpochFolder.LiabilitiesName);
+        using var allocation = _folder.Open(statement.Epoch, EpochFolder.AllocationName);
         var files = new LiabilityFiles(csv.Read, lines, allocation.Read, allocation.Length);
         var nonce = LiabilitySeed.Nonce(_seed.AccountKey(wallet), statement.Height, LiabilitySeed.AccountNumber(wallet));
         return new StatedBalance(statement, close.TlogProof, [.. files.ChunksOf(wallet).Select(chunk => files.Prove(chunk, nonce)).Select(proof => new StatedChunk(
             proof.Value, proof.ToFile(), close.OpenTimestamps is { } timestamp ? proof.ToTimestamp(close.Leaf, timestamp) : null))]);
     }
 
-    public void Dispose() => _restoring.Dispose();
+    private async Task DropAsync(long epoch)
+    {
+        await _restoring.WaitAsync();
+        try
+        {
+            _folder.DropLargeFiles(epoch);
+        }
+        finally
+        {
+            _restoring.Release();
+        }
+    }
 
     private static PublishedFile? Bytes(byte[]? bytes) => bytes is null ? null : new PublishedFile(bytes, null);
 

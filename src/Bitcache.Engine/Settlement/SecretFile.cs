@@ -19,8 +19,18 @@ internal static class SecretFile
         if (!File.Exists(path))
         {
             if (!mayCreate) throw new SettingsException([$"{path} is missing: restore {words} of this ledger from its backup"]);
-            WholeFile.Write(files, folder, name, Encoding.ASCII.GetBytes(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(Bytes)) + "\n"));
+            Draw(files, folder, name);
         }
+        return Read(path);
+    }
+
+    /// <summary>Makes a new key, in the place of one that has the name. Durable when this returns.</summary>
+    public static void Draw(IFileSystem files, string folder, string name) =>
+        WholeFile.Write(files, folder, name, Encoding.ASCII.GetBytes(Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(Bytes)) + "\n"));
+
+    /// <exception cref="SettingsException">The file is malformed, or readable by others.</exception>
+    public static byte[] Read(string path)
+    {
         if ((File.GetUnixFileMode(path) & (UnixFileMode.GroupRead | UnixFileMode.OtherRead)) != 0)
             throw new SettingsException([$"{path} can be read by others: chmod 600 it"]);
         var text = File.ReadAllText(path).TrimEnd('\n');

@@ -106,6 +106,29 @@ public sealed class EpochPublicationTests : IAsyncLifetime
         Assert.Equal(600_000_000, (await _epochs.FindBalanceAsync(first.Epoch, _stage.Wallet))!.Chunks.Sum(c => c.Value.Value));
     }
 
+    [Theory]
+    [InlineData(EpochFolder.LinesName)]
+    [InlineData(EpochFolder.AllocationName)]
+    [InlineData(EpochFolder.LiabilitiesName)]
+    public async Task A_damaged_file_that_can_be_made_again_is(string name)
+    {
+        await _stage.CloseAndTurnAsync();
+        var whole = _stage.Epochs.Read(1, name)!;
+        _stage.Epochs.Write(1, name, Enumerable.Repeat((byte)'?', whole.Length).ToArray());
+        Assert.Equal(600_000_000, (await _epochs.FindBalanceAsync(1, _stage.Wallet))!.Chunks.Sum(c => c.Value.Value));
+        Assert.Equal(whole, _stage.Epochs.Read(1, name));
+    }
+
+    [Fact]
+    public async Task Without_what_they_are_made_of_it_is_said_which_file_is_missing()
+    {
+        await _stage.CloseAndTurnAsync();
+        _stage.Epochs.DropLargeFiles(1);
+        _stage.Epochs.Delete(1, EpochFolder.BalancesName);
+        var error = await Assert.ThrowsAsync<IOException>(() => _epochs.FindBalanceAsync(1, _stage.Wallet));
+        Assert.Contains(_stage.Epochs.PathOf(1, EpochFolder.BalancesName), error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Folders_have_what_is_published_and_everybodys_tells_of_no_wallet()
     {

@@ -29,6 +29,9 @@ public sealed class LiabilityFiles(ByteSource csv, LineIndex csvLines, ByteSourc
     /// <exception cref="FormatException">The file is not what it should be.</exception>
     public IReadOnlyList<BalanceChunk> ChunksOf(WalletId wallet)
     {
+        // Nobody is owed nothing because his line is not found in a file that has none.
+        Span<byte> last = stackalloc byte[1];
+        if (allocation(allocationBytes - 1, last) != 1 || last[0] != '\n') throw new FormatException("the allocation does not end with a line");
         // Of lines that begin between the two: the first begins at low.
         var (low, high) = (LineAfter(0), allocationBytes);
         while (low < high)
