@@ -19,7 +19,7 @@ internal static class VerifyCommand
 
     private static readonly Option<FileInfo> PinsFile = new("--pins")
     {
-        Description = "The log's pins, as you wrote them down; without it, and without --vkey, pins.json beside the file.",
+        Description = "The log's pins, as you wrote them down; without it, and without --vkey, pins.json beside the file, or at the top of its export.",
         HelpName = "file",
     };
 

@@ -3,6 +3,7 @@
 
 using Bitcache.Core;
 using Bitcache.Core.Audit;
+using Bitcache.Engine.Settlement;
 using Bitcache.Server.Api;
 
 namespace Bitcache.Cli.Verify;
@@ -14,8 +15,8 @@ internal static class ReceiptFolder
 
     public static string ProofOf(string leaf) => leaf + ".tlog-proof";
     public static string TimestampOf(string leaf) => leaf + ".ots";
-    public static string RotationsBeside(string leaf) => Path.Combine(Path.GetDirectoryName(Path.GetFullPath(leaf))!, RotationsName);
-    public static string PinsBeside(string leaf) => Path.Combine(Path.GetDirectoryName(Path.GetFullPath(leaf))!, PinsName);
+    public static string RotationsBeside(string leaf) => Beside(leaf, RotationsName);
+    public static string PinsBeside(string leaf) => Beside(leaf, PinsName);
 
     /// <summary>Writes the files of a receipt; the result is the path of its leaf.</summary>
     /// <param name="name">What its files are called, without an ending.</param>
@@ -75,5 +76,13 @@ internal static class ReceiptFolder
         if (!Pins.TryParse(File.ReadAllText(path), out var kept, out refusal)) throw new CommandFailedException($"{path} cannot be used: {refusal}");
         if (!kept.IsFollowedBy(shown, out var contradiction)) throw new CommandFailedException($"{path}: {contradiction}");
         if (kept.FirstAnchor is null && shown.FirstAnchor is not null) File.WriteAllText(path, text);
+    }
+
+    /// <summary>What a statement needs stands two folders above it in an export, once for all epochs.</summary>
+    private static string Beside(string leaf, string name)
+    {
+        var folder = Path.GetDirectoryName(Path.GetFullPath(leaf))!;
+        var (beside, above) = (Path.Combine(folder, name), Path.GetFullPath(Path.Combine(folder, "..", "..", name)));
+        return !File.Exists(beside) && Path.GetFileName(leaf) == EpochPublication.CloseName && File.Exists(above) ? above : beside;
     }
 }

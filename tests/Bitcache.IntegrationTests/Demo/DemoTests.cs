@@ -14,7 +14,8 @@ public sealed partial class DemoTests
     [Fact]
     public async Task Once_shows_everything_and_sums_it_up_in_its_last_line()
     {
-        using var demo = Start();
+        var kept = Directory.CreateTempSubdirectory("bitcache-kept-");
+        using var demo = Start("--out", Path.Combine(kept.FullName, "demo"));
         var errors = demo.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         var output = await demo.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         await demo.WaitForExitAsync(TestContext.Current.CancellationToken);
@@ -35,6 +36,13 @@ public sealed partial class DemoTests
         Assert.InRange(report.GetProperty("seconds").GetDouble(), 0.1, 600);
         Assert.Equal(0, Running(ScratchFolder().Match(output).Value));
         Assert.False(Directory.Exists(ScratchFolder().Match(output).Value));
+
+        var export = new DemoExportChecks(Path.Combine(kept.FullName, "demo"));
+        export.NobodysAffairsAreInWhatEverybodyGets();
+        await export.EachProofIsVerifiedAsync();
+        await export.TimestampsLeadToBlocksAsync(kept.FullName);
+        await export.TheLogIsReadByAStrangerAsync(kept.FullName);
+        kept.Delete(recursive: true);
     }
 
     [Fact]
@@ -66,7 +74,7 @@ public sealed partial class DemoTests
         Directory.Delete(folder, recursive: true);
     }
 
-    private static Process Start() => Process.Start(new ProcessStartInfo(Program, ["demo", "--once", "--payments", "300"])
+    private static Process Start(params string[] more) => Process.Start(new ProcessStartInfo(Program, ["demo", "--once", "--payments", "300", .. more])
     {
         RedirectStandardOutput = true,
         RedirectStandardError = true,
