@@ -5,6 +5,7 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Net.Sockets;
 using Bitcache.Benchmarks;
+using Bitcache.Benchmarks.Audit;
 using Bitcache.Benchmarks.Http;
 using Bitcache.Benchmarks.Micro;
 using Bitcache.Benchmarks.Peers;
@@ -150,9 +151,25 @@ liabilities.SetAction((parsed, _) =>
     return Task.CompletedTask;
 });
 
+var auditEntries = new Option<long>("--entries") { Description = "Entries of the log that is audited", DefaultValueFactory = _ => 10_000_000 };
+var auditDeposits = new Option<int?>("--deposits") { Description = "Wallets with a deposit of their own; all, if nothing is said" };
+var auditEpochs = new Option<int>("--epochs") { Description = "Epochs that the first audit finds", DefaultValueFactory = _ => 3 };
+var epochPayments = new Option<long>("--epoch-payments") { Description = "Payments of the epoch that comes after it", DefaultValueFactory = _ => 200_000 };
+var audit = new Command("audit", "Seconds and memory of an audit with the entries of a large ledger, and of the next one, an epoch later")
+{
+    auditEntries, wallets, auditDeposits, auditEpochs, epochPayments,
+};
+audit.SetAction(async (parsed, stop) =>
+{
+    var result = await AuditBench.RunAsync(new AuditBenchOptions(
+        parsed.GetValue(auditEntries), parsed.GetValue(wallets), parsed.GetValue(auditDeposits) ?? parsed.GetValue(wallets), parsed.GetValue(auditEpochs),
+        parsed.GetValue(epochPayments), parsed.GetValue(runs), parsed.GetValue(folder)!), stop);
+    result.Print(parsed.GetValue(json));
+});
+
 var root = new RootCommand("Bitcache benchmarks. Figures are of this machine, beside floors and peers measured in the same run.")
 {
-    json, runs, seconds, folder, engine, http, peers, recovery, history, snapshot, seal, bitcoin, liabilities, micro, EmptyEndpoint.Create(),
+    json, runs, seconds, folder, engine, http, peers, recovery, history, snapshot, seal, bitcoin, liabilities, audit, micro, EmptyEndpoint.Create(),
 };
 using var signals = new StopSignals();
 // Signals are ours: the library would end a benchmark before it has removed what it started.

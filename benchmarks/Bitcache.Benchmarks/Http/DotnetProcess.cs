@@ -16,12 +16,17 @@ internal sealed class DotnetProcess : IAsyncDisposable
     public Uri Url { get; }
     public EndPoint EndPoint => new IPEndPoint(IPAddress.Parse(Url.Host), Url.Port);
 
+    /// <summary>What runs programs of this folder.</summary>
+    public static string Program => Environment.ProcessPath is { } ours && Path.GetFileNameWithoutExtension(ours) == "dotnet" ? ours : "dotnet";
+
+    /// <summary>The arguments by which it runs one.</summary>
+    public static IReadOnlyList<string> Running(string assembly) => ["exec", "--runtimeconfig", InOurFolder("bitcache.runtimeconfig.json"), InOurFolder(assembly)];
+
     /// <summary>Starts a program that says where it listens.</summary>
     public static async Task<DotnetProcess> StartAsync(string assembly, string[] arguments, CancellationToken cancel)
     {
-        var dotnet = Environment.ProcessPath is { } ours && Path.GetFileNameWithoutExtension(ours) == "dotnet" ? ours : "dotnet";
         var process = new ChildProcess(
-            dotnet, ["exec", "--runtimeconfig", InOurFolder("bitcache.runtimeconfig.json"), InOurFolder(assembly), .. arguments],
+            Program, [.. Running(assembly), .. arguments],
             line => line.StartsWith(ServeCommand.ListeningLine, StringComparison.Ordinal));
         try
         {

@@ -58,6 +58,7 @@ internal static class AuditCommand
         {
             Pins = parsed.GetValue(PinsFile) is { } pins ? ReadPins(pins.FullName) : null,
             State = state is not null && File.Exists(state) ? ReadState(state) : null,
+            Replay = () => state is not null && File.Exists(ReplayOf(state)) ? Read(ReplayOf(state), int.MaxValue) : (ReadOnlyMemory<byte>?)null,
             Entries = parsed.GetValue(Entries) is { } entries ? new DiskFolder(entries.FullName) : null,
             Chain = node,
             Receipts = parsed.GetValue(Receipts) is { } receipts ? ReadReceipts(receipts.FullName) : [],
@@ -69,7 +70,7 @@ internal static class AuditCommand
         };
         var report = await Task.Run(() => LedgerAuditor.Run(inputs), cancel);
         if (shows) AuditOutput.ClearProgress(error);
-        if (state is not null && report.Next is { } next) WriteState(state, next);
+        if (state is not null && report.Next is { } next) WriteState(state, next, report.Replay);
         if (parsed.GetValue(AsJson)) output.WriteLine(AuditOutput.ToJson(report));
         else AuditOutput.Write(report, output);
         return report.Holds ? ExitCode.Done : ExitCode.Failed;
@@ -83,11 +84,22 @@ internal static class AuditCommand
         ? state
         : throw new CommandFailedException($"{path} cannot be used: {refusal}");
 
-    /// <summary>The old state stays until the new one is whole.</summary>
-    private static void WriteState(string path, AuditState state)
+    /// <summary>What is kept of the replay, beside the state.</summary>
+    private static string ReplayOf(string state) => state + ".replay";
+
+    /// <summary>The old state stays until the new one is whole. A replay that the state does not name is not believed.</summary>
+    private static void WriteState(string path, AuditState state, KeptReplay? replay)
     {
         try
         {
+            if (replay is not null)
+            {
+                using (var file = new FileStream(ReplayOf(path) + ".new", FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0))
+                {
+                    state = state with { Replay = replay.Write(piece => file.Write(piece)) };
+                }
+                File.Move(ReplayOf(path) + ".new", ReplayOf(path), overwrite: true);
+            }
             File.WriteAllBytes(path + ".new", state.Write());
             File.Move(path + ".new", path, overwrite: true);
         }

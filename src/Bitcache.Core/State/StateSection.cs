@@ -19,4 +19,17 @@ internal enum StateSection
     Fees = 13,
     Strangers = 14,
     Legs = 15,
+
+    // What an auditor keeps of a replay.
+    ReplayHead = 64,
+    ReplayAccounts = 65,
+    ReplayHolds = 66,
+    ReplayAddresses = 67,
+    ReplayDeposits = 68,
+    ReplayEnded = 69,
+    ReplayWithdrawals = 70,
+    ReplayFamilies = 71,
+    ReplayAhead = 72,
+    ReplayCuts = 73,
+    ReplayCut = 74,
 }

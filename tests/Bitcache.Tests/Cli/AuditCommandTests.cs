@@ -11,7 +11,9 @@ public sealed class AuditCommandTests : IDisposable
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
     private string Export => Path.Combine(_folder, "export");
+    private string Auditors => Path.Combine(_folder, "auditor");
     private string State => Path.Combine(_folder, "audit.state");
+    private string Replay => State + ".replay";
 
     [Fact]
     public async Task An_export_is_audited_and_its_state_is_the_ground_of_the_next_audit()
@@ -43,6 +45,29 @@ public sealed class AuditCommandTests : IDisposable
         Assert.Equal("log-shrunk", finding.GetProperty("code").GetString());
         Assert.Equal(2, finding.GetProperty("evidence").GetArrayLength());
         Assert.Equal(before, await File.ReadAllBytesAsync(State, Cancel));
+    }
+
+    [Fact]
+    public async Task The_replay_of_the_entries_is_kept_beside_the_state_and_gone_on_with()
+    {
+        string[] audit = ["audit", Export, "--entries", Auditors, "--state", State];
+        Write(SampleOperator.Run(epochs: 2));
+        Assert.Equal(ExitCode.Done, (await CommandLineRun.OfAsync(audit)).ExitCode);
+        var kept = await File.ReadAllBytesAsync(Replay, Cancel);
+
+        Write(SampleOperator.Run());
+        var second = await CommandLineRun.OfAsync(audit);
+        Assert.Equal((ExitCode.Done, ""), (second.ExitCode, second.Error));
+        Assert.Contains("the replay goes on behind", second.Output, StringComparison.Ordinal);
+        var next = await File.ReadAllBytesAsync(Replay, Cancel);
+        Assert.NotEqual(kept, next);
+
+        // One that the state does not name is not believed.
+        await File.WriteAllBytesAsync(Replay, kept, Cancel);
+        var third = await CommandLineRun.OfAsync(audit);
+        Assert.Contains("every entry is replayed from the first one on", third.Output, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Done, third.ExitCode);
+        Assert.Equal(next, await File.ReadAllBytesAsync(Replay, Cancel));
     }
 
     [Fact]
@@ -82,12 +107,16 @@ public sealed class AuditCommandTests : IDisposable
 
     private void Write(SampleOperator by)
     {
-        if (Directory.Exists(Export)) Directory.Delete(Export, recursive: true);
-        foreach (var (path, bytes) in SampleExport.Of(by).Open.Files)
+        var export = SampleExport.Of(by);
+        foreach (var (folder, files) in new[] { (Export, export.Open), (Auditors, export.Auditors) })
         {
-            var file = Path.Combine(Export, path);
-            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-            File.WriteAllBytes(file, bytes);
+            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+            foreach (var (path, bytes) in files.Files)
+            {
+                var file = Path.Combine(folder, path);
+                Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+                File.WriteAllBytes(file, bytes);
+            }
         }
     }
 }

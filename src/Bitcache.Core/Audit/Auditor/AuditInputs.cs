@@ -49,6 +49,9 @@ public sealed record AuditInputs(IAuditFolder Published)
     /// <summary>What the last audit kept; null at the first.</summary>
     public AuditState? State { get; init; }
 
+    /// <summary>Reads the file that the last audit kept of its replay (<see cref="KeptReplay"/>); null if there is none. Asked once.</summary>
+    public Func<ReadOnlyMemory<byte>?> Replay { get; init; } = static () => null;
+
     /// <summary>The auditors' folder, with the entries.</summary>
     public IAuditFolder? Entries { get; init; }
 

@@ -4,7 +4,9 @@ namespace Bitcache.Core.Audit;
 /// <param name="Steps">In the order in which they were taken; the last one is what failed, if anything did.</param>
 /// <param name="Finding">What does not hold; null if all of it holds.</param>
 /// <param name="Next">To be kept for the next audit; null if something does not hold.</param>
-public sealed record AuditReport(IReadOnlyList<ReceiptStep> Steps, AuditFinding? Finding, AuditState? Next)
+/// <param name="Replay">What the next audit with the entries goes on with: whoever keeps it writes what it was kept as into
+/// <see cref="AuditState.Replay"/>. Null if there were no entries, or something does not hold.</param>
+public sealed record AuditReport(IReadOnlyList<ReceiptStep> Steps, AuditFinding? Finding, AuditState? Next, KeptReplay? Replay = null)
 {
     public bool Holds => Finding is null;
 }

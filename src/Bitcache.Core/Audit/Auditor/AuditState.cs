@@ -13,7 +13,8 @@ public sealed record AuditedEpoch(long Epoch, Hash256 Leaf, AnchorRecord? Record
 /// <summary>What an audit keeps, so that the next one looks only at what is new, and finds it if anything old is told otherwise.</summary>
 /// <param name="Rotations">The notes by which each key named the next; empty if there was none.</param>
 /// <param name="Note">The checkpoint as it was signed: evidence, if another one is shown.</param>
-public sealed record AuditState(Pins Pins, string Rotations, string Note, IReadOnlyList<AuditedEpoch> Epochs)
+/// <param name="Replay">Of the last audit with the entries; null if there was none, or it was not kept.</param>
+public sealed record AuditState(Pins Pins, string Rotations, string Note, IReadOnlyList<AuditedEpoch> Epochs, SavedReplay? Replay = null)
 {
     private static readonly JsonWriterOptions Written = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 4 };
@@ -37,6 +38,15 @@ public sealed record AuditState(Pins Pins, string Rotations, string Note, IReadO
                 json.WriteEndObject();
             }
             json.WriteEndArray();
+            if (Replay is { } replay)
+            {
+                json.WriteStartObject("replay");
+                json.WriteNumber("entries", replay.Entries);
+                json.WriteString("root", replay.Root.ToString());
+                json.WriteString("sha256", replay.Sha256.ToString());
+                json.WriteBoolean("in_chain", replay.IsInChain);
+                json.WriteEndObject();
+            }
             json.WriteEndObject();
         }
         buffer.Write("\n"u8);
@@ -52,7 +62,10 @@ public sealed record AuditState(Pins Pins, string Rotations, string Note, IReadO
             using var json = JsonDocument.Parse(file, Strict);
             var root = json.RootElement;
             if (!Bitcache.Core.Audit.Pins.TryParse(Text(root, "pins"), out var pins, out refusal)) return false;
-            state = new AuditState(pins, Text(root, "rotations"), Text(root, "checkpoint"), [.. root.GetProperty("epochs").EnumerateArray().Select(Read)]);
+            var replay = root.TryGetProperty("replay", out var kept)
+                ? new SavedReplay(kept.GetProperty("entries").GetInt64(), Hash(kept, "root"), Hash(kept, "sha256"), kept.GetProperty("in_chain").GetBoolean())
+                : null;
+            state = new AuditState(pins, Text(root, "rotations"), Text(root, "checkpoint"), [.. root.GetProperty("epochs").EnumerateArray().Select(Read)], replay);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
         {
@@ -63,12 +76,13 @@ public sealed record AuditState(Pins Pins, string Rotations, string Note, IReadO
 
     private static AuditedEpoch Read(JsonElement epoch)
     {
-        if (!Hash256.TryParse(Text(epoch, "leaf"), out var leaf)) throw new FormatException("a leaf that is no hash");
         AnchorRecord? record = null;
         if (epoch.GetProperty("anchor_record").GetString() is { } hex && !AnchorRecord.TryRead(Convert.FromHexString(hex), out record))
             throw new FormatException("a record that is none");
-        return new AuditedEpoch(epoch.GetProperty("epoch").GetInt64(), leaf, record);
+        return new AuditedEpoch(epoch.GetProperty("epoch").GetInt64(), Hash(epoch, "leaf"), record);
     }
+
+    private static Hash256 Hash(JsonElement of, string name) => Hash256.TryParse(Text(of, name), out var hash) ? hash : throw new FormatException($"{name} is no hash");
 
     private static string Text(JsonElement of, string name) => of.GetProperty(name).GetString() ?? throw new FormatException($"{name} is null");
 }

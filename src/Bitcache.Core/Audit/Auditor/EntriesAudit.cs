@@ -15,21 +15,28 @@ internal sealed class EntriesAudit
     private readonly AuditSteps _steps;
     private readonly IReadOnlyList<VerifierKey> _keys;
     private readonly Dictionary<long, CheckedEpoch> _published;
-    private readonly Dictionary<long, CutBalances> _cuts = [];
+    private readonly long _first;
+    private readonly Dictionary<long, CutBalances> _cuts;
     private readonly StatementReplay _replay;
     private readonly BalanceAudit _balances;
+    // Of the epochs whose balances nobody has kept, although something may be stated about them yet.
+    private long _newestDropped;
+    private long _newestStated;
 
-    public EntriesAudit(AuditInputs inputs, IAuditFolder entries, Pins pins, IReadOnlyList<VerifierKey> keys, MerkleLog log, IReadOnlyList<CheckedEpoch> epochs, AuditSteps steps)
+    /// <param name="last">The last audit's replay, to go on with; null to replay everything.</param>
+    public EntriesAudit(
+        AuditInputs inputs, IAuditFolder entries, Pins pins, IReadOnlyList<VerifierKey> keys, MerkleLog log, IReadOnlyList<CheckedEpoch> epochs, KeptReplay? last,
+        AuditSteps steps)
     {
         (_inputs, _entries, _keys, _log, _steps) = (inputs, entries, keys, log, steps);
         _published = epochs.ToDictionary(e => e.Statement.Epoch);
         _balances = new BalanceAudit(inputs, entries, steps);
-        _replay = new StatementReplay(pins)
-        {
-            WhenCut = Keep,
-            WhenStated = CheckStated,
-            WhenFinal = (family, paid) => Booked.Add(new BookedPayment(family.Confirmed!, family.Transactions.FindLast(t => t.Attempt == family.Confirmed!.Attempt && t.Child == 0)!.Txid, paid)),
-        };
+        (_first, _replay, _cuts) = last is null ? (0, new StatementReplay(pins), []) : (last.Entries, last.Replay, last.Cuts);
+        (_replay.WhenCut, _replay.WhenStated) = (Keep, CheckStated);
+        // Only a node can be asked about them, and there may be millions.
+        if (inputs.Chain is null) return;
+        _replay.WhenDeposited = Deposits.Add;
+        _replay.WhenFinal = (family, paid) => Booked.Add(new BookedPayment(family.Confirmed!, family.Transactions.FindLast(t => t.Attempt == family.Confirmed!.Attempt && t.Child == 0)!.Txid, paid));
     }
 
     /// <summary>Withdrawals that the entries book as paid for good.</summary>
@@ -38,17 +45,23 @@ internal sealed class EntriesAudit
     /// <summary>When each epoch was cut about which something was stated.</summary>
     public Dictionary<long, UnixTime> Cuts { get; } = [];
 
-    public IReadOnlyDictionary<OutPoint, ReplayDeposit> Deposits => _replay.Deposits;
+    /// <summary>Deposits that they book as final.</summary>
+    public List<ReplayDeposit> Deposits { get; } = [];
 
-    /// <summary>Replays the whole log.</summary>
+    /// <summary>What the next audit goes on with, once everything holds. Null if it might need balances that were not kept: so many
+    /// epochs in a row have no statement; then what an earlier audit kept is good still.</summary>
+    /// <param name="isInChain">Whether a node was asked about all that is booked as final.</param>
+    public KeptReplay? Kept(bool isInChain) => _newestDropped > _newestStated ? null : new(_log.Size, _log.Root(), isInChain, _replay, _cuts);
+
+    /// <summary>Replays the log from where the last audit ended.</summary>
     public bool Check()
     {
-        foreach (var tile in LogTile.Between(0, _log.Size).TakeWhile(tile => tile.Level == 0))
+        foreach (var tile in LogTile.Between(_first, _log.Size).TakeWhile(tile => tile.Level == 0))
         {
             if (tile.Number % ProgressEvery == 0) _inputs.Progress("entries", tile.First, _log.Size);
             if (!CheckBundle(tile)) return false;
         }
-        return CheckKeys() && _steps.Passed(string.Create(CultureInfo.InvariantCulture, $"{_log.Size} entries are those that the log was made of; replayed, nothing moves that was not there, and what is inside is what came from Bitcoin"));
+        return CheckKeys() && _steps.Passed(string.Create(CultureInfo.InvariantCulture, $"{_log.Size - _first} entries{(_first == 0 ? "" : " that are new")} are those that the log was made of; replayed, nothing moves that was not there, and what is inside is what came from Bitcoin"));
     }
 
     /// <summary>The newest rotations that are published may not be in the log yet.</summary>
@@ -74,7 +87,7 @@ internal sealed class EntriesAudit
         foreach (var entry in entries) hasher.Add(entry.Span);
         var same = hasher.Finish().AsSpan().CommonPrefixLength(_log.Tile(tile));
         if (same < tile.Width) return _steps.Failed(AuditFault.EntryAltered, $"entry {tile.First + same} in {path} is not the one that the log has there", path, tile.ToString());
-        for (var i = 0; i < entries.Count; i++)
+        for (var i = (int)Math.Max(0, _first - tile.First); i < entries.Count; i++)
         {
             if (!Apply(tile.First + i, entries[i].Span, path)) return false;
         }
@@ -103,12 +116,17 @@ internal sealed class EntriesAudit
     }
 
     /// <summary>Until something is stated about it; of most epochs that is soon. A ledger, too, keeps so many at most: one that has
-    /// more to state cannot have known what it states.</summary>
+    /// more to state cannot have known what it states. About those that are not published something may be stated before the next
+    /// audit, which goes on with them.</summary>
     private void Keep(CutBalances cut)
     {
-        if (!_published.ContainsKey(cut.Epoch)) return;
         _cuts.Add(cut.Epoch, cut);
-        if (_cuts.Count > Limits.EpochsKeptMax) throw new ImpossibleEntryException($"it cuts epoch {cut.Epoch}, with {Limits.EpochsKeptMax} before it that are stated later", AuditFault.CloseOutOfOrder);
+        if (_cuts.Keys.Count(_published.ContainsKey) > Limits.EpochsKeptMax)
+            throw new ImpossibleEntryException($"it cuts epoch {cut.Epoch}, with {Limits.EpochsKeptMax} before it that are stated later", AuditFault.CloseOutOfOrder);
+        var open = _cuts.Keys.Where(number => !_published.ContainsKey(number)).ToArray();
+        if (open.Length <= Limits.EpochsKeptMax) return;
+        _cuts.Remove(open.Min());
+        _newestDropped = Math.Max(_newestDropped, open.Min());
     }
 
     private bool CheckStated(EpochStatement statement, long index)
@@ -122,6 +140,7 @@ internal sealed class EntriesAudit
         if (cut.Partitions == 1 ? statement.CutSize != cut.LastCut + 1 : statement.CutSize <= cut.LastCut)
             return _steps.Failed(AuditFault.CloseOutOfOrder, $"epoch {statement.Epoch} is said to be cut at {statement.CutSize} entries, and its cut is entry {cut.LastCut}", path);
         Cuts.Add(statement.Epoch, cut.Time);
+        _newestStated = statement.Epoch;
         return _balances.Check(epoch, cut);
     }
 }

@@ -13,20 +13,25 @@ namespace Bitcache.Core.Audit;
 internal sealed record CheckedEpoch(
     EpochStatement Statement, Hash256 Leaf, long Index, UnixTime Stated, ReservesFile? Reserves, IReadOnlyList<PaidWithdrawal> Withdrawals);
 
-internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<VerifierKey> keys, MerkleLog log, AuditSteps steps)
+/// <param name="replayed">Entries that an earlier audit replayed, and held against the trees of the epochs that they state.</param>
+internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<VerifierKey> keys, MerkleLog log, long replayed, AuditSteps steps)
 {
     private CheckedEpoch? _last;
 
     /// <summary>Checks one epoch; they come in the order of their numbers.</summary>
     /// <param name="known">What an earlier audit found; null to look at the files.</param>
-    public bool Check(long number, AuditedEpoch? known, [NotNullWhen(true)] out CheckedEpoch? epoch)
+    /// <param name="isNewest">Whether it is the last one.</param>
+    public bool Check(long number, AuditedEpoch? known, bool isNewest, [NotNullWhen(true)] out CheckedEpoch? epoch)
     {
         epoch = null;
         if (!CheckClose(number, known, out var statement, out var leaf, out var index, out var stated)) return false;
-        // With the entries every epoch is looked at again: its balances follow from all that was before.
-        if (known is not null && inputs.Entries is null)
+        // With the entries those are looked at again whose balances were not held against them before.
+        if (known is not null && (inputs.Entries is null || index < replayed))
         {
-            epoch = new CheckedEpoch(statement, leaf, index, stated, null, []);
+            // Whether its coins are there a node may not have been asked yet.
+            (ReservesFile? coins, IReadOnlyList<PaidWithdrawal>? paid) = (null, []);
+            if (isNewest && inputs.Chain is not null && !(CheckWithdrawals(statement, out paid) && CheckReserves(statement, out coins))) return false;
+            epoch = new CheckedEpoch(statement, leaf, index, stated, coins, paid);
         }
         else
         {

@@ -14,12 +14,12 @@ public static class LedgerAuditor
     public static AuditReport Run(AuditInputs inputs)
     {
         var steps = new AuditSteps();
-        return Check(inputs, steps, out var next) ? new AuditReport(steps.All, null, next) : new AuditReport(steps.All, steps.Finding, null);
+        return Check(inputs, steps, out var next, out var replay) ? new AuditReport(steps.All, null, next, replay) : new AuditReport(steps.All, steps.Finding, null);
     }
 
-    private static bool Check(AuditInputs inputs, AuditSteps steps, [NotNullWhen(true)] out AuditState? next)
+    private static bool Check(AuditInputs inputs, AuditSteps steps, [NotNullWhen(true)] out AuditState? next, out KeptReplay? replay)
     {
-        next = null;
+        (next, replay) = (null, null);
         if (!CheckPins(inputs, steps, out var pins) || !CheckKeys(inputs, pins, steps, out var keys, out var rotations)) return false;
         var logs = new LogAudit(inputs, pins, keys, steps);
         if (!logs.Check(out var log) || !ReadIndex(inputs, steps, out var numbers)) return false;
@@ -27,18 +27,19 @@ public static class LedgerAuditor
         var known = inputs.State?.Epochs.ToDictionary(e => e.Epoch) ?? [];
         if (known.Keys.FirstOrDefault(epoch => !numbers.Contains(epoch)) is var gone and > 0)
             return steps.Failed(AuditFault.EpochWithheld, $"epoch {gone} was published at the last audit, and is not now", AuditPaths.Index);
-        var audit = new EpochAudit(inputs, pins, keys, log, steps);
+        var last = inputs.Entries is null ? null : KeptReplay.Resume(inputs, pins, log, steps);
+        var audit = new EpochAudit(inputs, pins, keys, log, last?.Entries ?? 0, steps);
         var epochs = new List<CheckedEpoch>();
         foreach (var number in numbers)
         {
-            if (!audit.Check(number, known.GetValueOrDefault(number), out var epoch)) return false;
+            if (!audit.Check(number, known.GetValueOrDefault(number), number == numbers[^1], out var epoch)) return false;
             epochs.Add(epoch);
         }
         if (known.Count > 0) steps.Passed($"what was stated about {known.Count} epochs is what it was at the last audit");
         var anchors = new AnchorAudit(inputs, pins, log, steps);
         if (!anchors.Check(epochs, inputs.State)) return false;
         if (!new ReceiptAudit(inputs, pins, keys, log, anchors, steps).Check()) return false;
-        var entries = inputs.Entries is { } folder ? new EntriesAudit(inputs, folder, pins, keys, log, epochs, steps) : null;
+        var entries = inputs.Entries is { } folder ? new EntriesAudit(inputs, folder, pins, keys, log, epochs, last, steps) : null;
         if (entries?.Check() == false) return false;
         if (entries is null) steps.NotChecked("that these balances follow from what happened: give the auditors' folder (--entries); each user can check its own balance");
         if (inputs.Chain is { } chain)
@@ -50,7 +51,8 @@ public static class LedgerAuditor
         {
             steps.NotChecked("that these blocks are in the best chain and the coins were unspent: give a node that you trust (--node)");
         }
-        next = new AuditState(pins, rotations, logs.Note, [.. epochs.Select(e => new AuditedEpoch(e.Statement.Epoch, e.Leaf, anchors.RecordOf(e.Statement.Epoch)))]);
+        next = new AuditState(pins, rotations, logs.Note, [.. epochs.Select(e => new AuditedEpoch(e.Statement.Epoch, e.Leaf, anchors.RecordOf(e.Statement.Epoch)))], inputs.State?.Replay);
+        replay = entries?.Kept(isInChain: inputs.Chain is not null);
         return true;
     }
 

@@ -1,7 +1,5 @@
 // Balances as they follow from statements alone, in as many bytes as a million wallets allow.
 
-using System.Runtime.InteropServices;
-
 namespace Bitcache.Core.Audit;
 
 /// <summary>An entry that moves what is not there, or ends what was not begun.</summary>
@@ -11,8 +9,10 @@ public sealed class ImpossibleEntryException(string found, AuditFault fault = Au
 }
 
 /// <summary>What one wallet has, in msat.</summary>
-internal struct ReplayAccount
+internal struct ReplayAccount : IReplayRow<WalletId>
 {
+    public const int RowBytes = WalletId.Bytes + (5 * sizeof(long)) + 1;
+
     public WalletId Wallet;
     public long Available;
     public long Held;
@@ -22,25 +22,50 @@ internal struct ReplayAccount
     /// <summary>Sent by other partitions and not arrived; below zero while the log has the arrival before the sending.</summary>
     public long InFlight;
     public bool Exists;
+
+    public readonly WalletId Key => Wallet;
+    public readonly long Value => Available + Held + Frozen + InFlight;
+
+    public readonly void Write(ref ByteWriter row)
+    {
+        row.Wallet(Wallet);
+        foreach (var amount in (ReadOnlySpan<long>)[Available, Held, Frozen, Owed, InFlight]) row.I64(amount);
+        row.Flag(Exists);
+    }
+
+    public static ReplayAccount Read(ref ByteReader row) => new()
+    {
+        Wallet = row.Wallet(),
+        Available = row.I64(),
+        Held = row.I64(),
+        Frozen = row.I64(),
+        Owed = row.I64(),
+        InFlight = row.I64(),
+        Exists = row.Flag(),
+    };
 }
 
 internal sealed class ReplayAccounts
 {
-    private readonly Dictionary<WalletId, int> _slots = [];
-    private readonly List<ReplayAccount> _accounts = [];
-    private readonly List<int> _operators = [];
-    private WalletId _operator;
+    private readonly ReplayTable<WalletId, ReplayAccount> _accounts = new();
+    // The operator has one in each partition.
+    private ReplayAccount[] _operators = [];
 
-    /// <summary>The operator has an account in each partition.</summary>
     public void Begin(WalletId operatorWallet, int partitions)
     {
-        _operator = operatorWallet;
-        for (var i = 0; i < partitions; i++) _operators.Add(Add(operatorWallet));
-        foreach (var slot in _operators) CollectionsMarshal.AsSpan(_accounts)[slot].Exists = true;
+        Operator = operatorWallet;
+        _operators = new ReplayAccount[partitions];
+        Array.Fill(_operators, new ReplayAccount { Wallet = operatorWallet, Exists = true });
     }
 
-    public int Partitions => _operators.Count;
-    public WalletId Operator => _operator;
+    public int Partitions => _operators.Length;
+    public WalletId Operator { get; private set; }
+
+    /// <summary>Accounts, the operator's included.</summary>
+    public int Count => _operators.Length + _accounts.Count;
+
+    /// <summary>An account by its place: the operator's first, then the others in the order in which they were met.</summary>
+    public ref readonly ReplayAccount At(int place) => ref place < _operators.Length ? ref _operators[place] : ref _accounts[place - _operators.Length];
 
     public void Create(WalletId wallet)
     {
@@ -50,7 +75,7 @@ internal sealed class ReplayAccounts
     }
 
     /// <summary>Whether a wallet's account is one of this partition's.</summary>
-    public bool IsHere(WalletId wallet, int partition) => Partitions == 1 || wallet == _operator || wallet.PartitionOf(Partitions) == partition;
+    public bool IsHere(WalletId wallet, int partition) => Partitions == 1 || wallet == Operator || wallet.PartitionOf(Partitions) == partition;
 
     /// <summary>An account of a wallet that was made.</summary>
     public ref ReplayAccount this[WalletId wallet, int partition]
@@ -66,17 +91,33 @@ internal sealed class ReplayAccounts
     /// <summary>An account that may be made by an entry further on.</summary>
     public ref ReplayAccount Find(WalletId wallet, int partition)
     {
-        if (wallet == _operator) return ref CollectionsMarshal.AsSpan(_accounts)[_operators[partition]];
-        ref var slot = ref CollectionsMarshal.GetValueRefOrAddDefault(_slots, wallet, out var isKnown);
-        if (!isKnown) slot = Add(wallet);
-        return ref CollectionsMarshal.AsSpan(_accounts)[slot];
+        if (wallet == Operator) return ref _operators[partition];
+        var slot = _accounts.Find(wallet);
+        return ref _accounts[slot >= 0 ? slot : _accounts.Add(new ReplayAccount { Wallet = wallet })];
     }
 
-    public ReadOnlySpan<ReplayAccount> All => CollectionsMarshal.AsSpan(_accounts);
-
-    private int Add(WalletId wallet)
+    public void Write(StateWriter writer)
     {
-        _accounts.Add(new ReplayAccount { Wallet = wallet });
-        return _accounts.Count - 1;
+        writer.Section(StateSection.ReplayAccounts, Count);
+        for (var place = 0; place < Count; place++)
+        {
+            var row = writer.Begin(ReplayAccount.RowBytes);
+            At(place).Write(ref row);
+            writer.End(row);
+        }
+    }
+
+    public void Read(StateReader reader, int partitions)
+    {
+        _operators = new ReplayAccount[partitions];
+        for (var (place, rows) = (0, reader.Rows(StateSection.ReplayAccounts)); place < rows; place++)
+        {
+            var row = reader.Begin();
+            var account = ReplayAccount.Read(ref row);
+            reader.End(row);
+            if (place < partitions) _operators[place] = account;
+            else _accounts.Add(account);
+        }
+        Operator = _operators[0].Wallet;
     }
 }

@@ -1,8 +1,9 @@
 namespace Bitcache.Core.Audit;
 
 /// <summary>A deposit as the entries tell of it.</summary>
-internal sealed class ReplayDeposit(WalletId wallet, int partition, ByteString script, Sats amount)
+internal sealed class ReplayDeposit(OutPoint output, WalletId wallet, int partition, ByteString script, Sats amount)
 {
+    public OutPoint Output { get; } = output;
     public WalletId Wallet { get; } = wallet;
     public int Partition { get; } = partition;
     public ByteString Script { get; } = script;
@@ -17,28 +18,37 @@ internal sealed class ReplayDeposit(WalletId wallet, int partition, ByteString s
     public uint Height { get; set; }
     public long FrozenPart { get; set; }
     public long OwedPart { get; set; }
+
+    /// <summary>Nothing can happen to it any more.</summary>
+    public bool HasEnded => State == DepositState.Reversed || (State == DepositState.Final && !(IsSuspense && IsBooked && !IsAssigned));
 }
+
+/// <summary>The output of a deposit that has ended: it is never credited again.</summary>
+internal readonly record struct EndedDeposit(OutPoint Key) : IReplayRow<OutPoint>;
 
 // What comes in, and leaves the chain again.
 internal sealed partial class StatementReplay
 {
-    private readonly Dictionary<ByteString, WalletId> _addresses = [];
+    private readonly ReplayAddresses _addresses = new();
+    // Those that have not ended: of the others nothing but their outputs is kept, since there may be millions.
     private readonly Dictionary<OutPoint, ReplayDeposit> _deposits = [];
+    private readonly ReplayTable<OutPoint, EndedDeposit> _ended = new();
     private long _suspense;
     private long _deposited;
     private long _reversed;
 
-    public IReadOnlyDictionary<OutPoint, ReplayDeposit> Deposits => _deposits;
+    /// <summary>Takes a deposit that became final, for whoever can look at its block.</summary>
+    public Action<ReplayDeposit> WhenDeposited { get; set; } = static _ => { };
 
     private void ApplyDeposit(Entry e)
     {
         switch (e.Command)
         {
             case AssignAddress address:
-                Assign(address.Script, address.Wallet);
+                _addresses.Add(address.Script, address.Wallet);
                 break;
             case AssignAddresses addresses:
-                foreach (var one in addresses.Addresses) Assign(one.Script, addresses.Wallet);
+                foreach (var one in addresses.Addresses) _addresses.Add(one.Script, addresses.Wallet);
                 break;
             case ChangeDeposit change:
                 Change(change, e.Partition);
@@ -47,26 +57,23 @@ internal sealed partial class StatementReplay
                 Settle(settle, e.Released);
                 break;
             case AssignSuspense assign:
-                if (!_deposits.TryGetValue(assign.OutPoint, out var deposit) || deposit is not { IsSuspense: true, IsBooked: true, IsAssigned: false } || deposit.Amount.ToMsat() != e.Released)
+                if (!_deposits.TryGetValue(assign.OutPoint, out var deposit) || deposit is not { State: DepositState.Final, IsSuspense: true, IsBooked: true, IsAssigned: false } || deposit.Amount.ToMsat() != e.Released)
                     throw new ImpossibleEntryException($"it gives {assign.OutPoint} out of suspense, where it is not");
                 deposit.IsAssigned = true;
+                End(deposit);
                 _suspense -= e.Released.Value;
                 Pay(assign.Wallet, e.Partition, e.Released);
                 break;
         }
     }
 
-    private void Assign(ByteString script, WalletId wallet)
-    {
-        if (!_addresses.TryAdd(script, wallet)) throw new ImpossibleEntryException($"the address with script {Convert.ToHexStringLower(script.Span)} is given away twice");
-    }
-
     private void Change(ChangeDeposit change, int partition)
     {
         if (!_deposits.TryGetValue(change.OutPoint, out var deposit))
         {
-            if (!_addresses.TryGetValue(change.Script, out var owner)) throw new ImpossibleEntryException($"deposit {change.OutPoint} is to nobody's address");
-            _deposits.Add(change.OutPoint, deposit = new ReplayDeposit(owner, partition, change.Script, change.Amount));
+            if (_ended.Find(change.OutPoint) >= 0) throw new ImpossibleEntryException($"deposit {change.OutPoint} changes after its end");
+            if (!_addresses.TryFind(change.Script, out var owner)) throw new ImpossibleEntryException($"deposit {change.OutPoint} is to nobody's address");
+            _deposits.Add(change.OutPoint, deposit = new ReplayDeposit(change.OutPoint, owner, partition, change.Script, change.Amount));
         }
         if (deposit.Script != change.Script || deposit.Amount != change.Amount || deposit.Partition != partition || (deposit.IsBooked && deposit.IsSuspense != change.Suspense))
             throw new ImpossibleEntryException($"deposit {change.OutPoint} is told of otherwise than before");
@@ -85,6 +92,16 @@ internal sealed partial class StatementReplay
                 break;
         }
         deposit.State = change.To;
+        if (change.To == DepositState.Final) WhenDeposited(deposit);
+        End(deposit);
+    }
+
+    /// <summary>Lets go of a deposit, if it has ended.</summary>
+    private void End(ReplayDeposit deposit)
+    {
+        if (!deposit.HasEnded) return;
+        _deposits.Remove(deposit.Output);
+        _ended.Add(new EndedDeposit(deposit.Output));
     }
 
     private void Settle(SettleDeposit settle, Msat told)
@@ -96,6 +113,8 @@ internal sealed partial class StatementReplay
         else Reverse(deposit);
         deposit.IsByWord = settle.Released;
         deposit.State = settle.Released ? DepositState.Final : DepositState.Reversed;
+        if (settle.Released) WhenDeposited(deposit);
+        End(deposit);
     }
 
     private void Book(ReplayDeposit deposit)

@@ -6,11 +6,14 @@ internal sealed record ReplayWithdrawal(int Partition, ByteString Script, Sats A
 /// <summary>A transaction that was signed or handed to its signer.</summary>
 internal sealed record ReplayTransaction(int Attempt, int Child, Txid Txid, Sats Fee);
 
+/// <summary>The block that a family's transaction is in.</summary>
+internal sealed record ReplayConfirmation(int Attempt, uint Height, BlockHash Block);
+
 /// <summary>A family that has not ended.</summary>
 internal sealed record ReplayFamily(int Partition, Sats FeeCap, IReadOnlyList<WithdrawalKey> Withdrawals)
 {
     public List<ReplayTransaction> Transactions { get; } = [];
-    public ConfirmFamily? Confirmed { get; set; }
+    public ReplayConfirmation? Confirmed { get; set; }
 }
 
 // What goes out.
@@ -54,9 +57,15 @@ internal sealed partial class StatementReplay
         }
     }
 
-    private ReplayWithdrawal Take(WithdrawalKey key) => _withdrawals.Remove(key, out var withdrawal)
-        ? withdrawal
-        : throw new ImpossibleEntryException($"withdrawal {key.Id} of {key.Wallet} is not under way");
+    private ReplayWithdrawal Withdrawal(WithdrawalKey key) =>
+        _withdrawals.GetValueOrDefault(key) ?? throw new ImpossibleEntryException($"withdrawal {key.Id} of {key.Wallet} is not under way");
+
+    private ReplayWithdrawal Take(WithdrawalKey key)
+    {
+        var withdrawal = Withdrawal(key);
+        _withdrawals.Remove(key);
+        return withdrawal;
+    }
 
     private void GiveBack(WithdrawalKey key, Msat told)
     {
@@ -98,7 +107,7 @@ internal sealed partial class StatementReplay
                 Family(e, child.Family).Transactions.Add(new ReplayTransaction(child.Attempt, child.Child, child.Txid, child.Fee));
                 break;
             case ConfirmFamily confirm:
-                Family(e, confirm.Family).Confirmed = confirm;
+                Family(e, confirm.Family).Confirmed = new ReplayConfirmation(confirm.Attempt, confirm.Height, confirm.Block);
                 break;
             case UnconfirmFamily unconfirm:
                 Family(e, unconfirm.Family).Confirmed = null;

@@ -13,24 +13,25 @@ internal sealed record SampleExport(MemoryFolder Open, MemoryFolder Auditors)
     /// <summary>Exports what there is, signed at its size.</summary>
     /// <param name="epochs">How many epochs are published.</param>
     /// <param name="rotation">By which another key signs the checkpoint, and that key's seed.</param>
-    public static SampleExport Of(SampleOperator by, int? epochs = null, (KeyRotation Note, byte[] Seed)? rotation = null)
+    /// <param name="size">Of the log, if not all of it was there yet.</param>
+    public static SampleExport Of(SampleOperator by, int? epochs = null, (KeyRotation Note, byte[] Seed)? rotation = null, long? size = null)
     {
-        var (open, auditors, log) = (new MemoryFolder(), new MemoryFolder(), by.Log);
-        open[AuditPaths.Checkpoint] = Encoding.UTF8.GetBytes(Note(by));
+        var (open, auditors, log, end) = (new MemoryFolder(), new MemoryFolder(), by.Log, size ?? by.Log.Size);
+        open[AuditPaths.Checkpoint] = Encoding.UTF8.GetBytes(Note(by, end));
         if (rotation is { } key)
         {
             open[AuditPaths.Checkpoint] = Encoding.UTF8.GetBytes(new Checkpoint(SampleOperator.Origin, log.Size, log.Root()).Sign(key.Seed));
             open[AuditPaths.Rotations] = Encoding.UTF8.GetBytes(key.Note.Note);
         }
         open[AuditPaths.Pins] = Encoding.UTF8.GetBytes(SampleOperator.Pins(by.Epochs[0].Anchor!.Txid).Write());
-        foreach (var tile in LogTile.Between(0, log.Size))
+        foreach (var tile in LogTile.Between(0, end))
         {
             open[tile.ToString()] = HashTile.Write(log.Tile(tile));
             if (tile.Level == 0) auditors[tile.Bundle.ToString()] = Bundle(by.Entries.Skip((int)tile.First).Take(tile.Width));
         }
-        var published = by.Epochs.Take(epochs ?? by.Epochs.Count).ToArray();
+        var published = by.Epochs.Take(epochs ?? by.Epochs.Count).TakeWhile(e => e.Index < end).ToArray();
         open[AuditPaths.Index] = Encoding.ASCII.GetBytes($$"""{"epochs":[{{string.Join(',', published.Select(e => $$"""{"epoch":{{e.Statement.Epoch}},"anchor":{{e.Statement.Epoch}},"state":"final"}"""))}}]}""" + "\n");
-        foreach (var epoch in published) Write(by, epoch, open, auditors);
+        foreach (var epoch in published) Write(by, epoch, end, open, auditors);
         return new SampleExport(open, auditors);
     }
 
@@ -41,17 +42,17 @@ internal sealed record SampleExport(MemoryFolder Open, MemoryFolder Auditors)
         Timestamp = anchoredBy is null ? (ReadOnlyMemory<byte>?)null : Timestamp(by, index, anchoredBy),
     });
 
-    private static void Write(SampleOperator by, SampleEpoch epoch, MemoryFolder open, MemoryFolder auditors)
+    private static void Write(SampleOperator by, SampleEpoch epoch, long size, MemoryFolder open, MemoryFolder auditors)
     {
         string Path(string name) => AuditPaths.Of(epoch.Statement.Epoch, name);
         open[Path(AuditPaths.Close)] = LeafOf(by.Entries[epoch.Index]);
-        open[Path(AuditPaths.Proof)] = Encoding.UTF8.GetBytes(new TlogProof(epoch.Index, by.Log.InclusionProof(epoch.Index, by.Log.Size), Note(by)).Write());
+        open[Path(AuditPaths.Proof)] = Encoding.UTF8.GetBytes(new TlogProof(epoch.Index, by.Log.InclusionProof(epoch.Index, size), Note(by, size)).Write());
         open[Path(AuditPaths.Liabilities)] = Encoding.ASCII.GetBytes(epoch.Tree.Csv);
         open[Path(WithdrawalsFile.Name)] = epoch.Withdrawals;
         open[Path(ReservesFile.Name)] = epoch.Reserves;
         auditors[Path(AuditPaths.Allocation)] = Encoding.ASCII.GetBytes(epoch.Tree.Allocation);
         auditors[Path(AuditPaths.Keys)] = Encoding.ASCII.GetBytes(epoch.Tree.Keys);
-        if (epoch.Anchor is null) return;
+        if (epoch.Anchor is null || epoch.Record!.TreeSize > size) return;
         open[Path(AuditPaths.Timestamp)] = Timestamp(by, epoch.Index, epoch);
         open[Path(AuditPaths.Anchor)] = Encoding.ASCII.GetBytes(Convert.ToHexStringLower(FakeTransactions.Sign(epoch.Anchor)) + "\n");
         open[Path(AuditPaths.Record)] = epoch.Record!.ToArray();

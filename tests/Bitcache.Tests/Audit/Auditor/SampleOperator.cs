@@ -64,9 +64,13 @@ internal sealed class SampleOperator
     private static readonly Sats FeeCap = new(2_000);
     private static readonly Sats Fee = new(700);
     private static readonly Sats AnchorValue = new(1_000);
+    // Coins that wandering makes are too small to pay with.
+    private static readonly Sats WanderedMax = new(5_000);
     private static readonly ByteString Change = Script("change");
 
     private readonly SampleLies _lies;
+    // What happens beside the story; null for nothing.
+    private readonly Random? _random;
     private readonly LedgerState _ledger = new(0) { KeepsBalances = true };
     private readonly byte[] _buffer = new byte[Limits.RecordBytesMax];
     private readonly List<byte[]> _entries = [];
@@ -78,7 +82,7 @@ internal sealed class SampleOperator
     private UnixTime _now = new(1_800_000_000_000);
     private ulong _numbers;
 
-    private SampleOperator(SampleLies lies) => _lies = lies;
+    private SampleOperator(SampleLies lies, Random? random) => (_lies, _random) = (lies, random);
 
     public FakeChain Chain { get; } = new();
     public IReadOnlyList<byte[]> Entries => _entries;
@@ -91,9 +95,10 @@ internal sealed class SampleOperator
     public static Pins Pins(Txid? first) => new(VerifierKey.FromSeed(Origin, KeySeed), AnchorScript.Span.ToArray(), first, BitcoinNetwork.Regtest);
 
     /// <summary>The story, of so many epochs.</summary>
-    public static SampleOperator Run(SampleLies? lies = null, int epochs = 3)
+    /// <param name="seed">Of what happens beside it.</param>
+    public static SampleOperator Run(SampleLies? lies = null, int epochs = 3, int? seed = null)
     {
-        var one = new SampleOperator(lies ?? new SampleLies());
+        var one = new SampleOperator(lies ?? new SampleLies(), seed is { } of ? new Random(of) : null);
         one.Begin();
         for (var epoch = 1; epoch <= epochs; epoch++) one.Live(epoch);
         return one;
@@ -117,6 +122,7 @@ internal sealed class SampleOperator
         Apply(new CaptureHold(NewId(), Bob, Carol, new Msat(200_000), 0, ByteString.Empty, hold.Id, epoch == 2), Tenant);
         var withdrawal = new RequestWithdrawal(NewId(), Alice, Script($"payout {epoch}"), new Sats(10_000 + epoch), false);
         Apply(withdrawal, Tenant);
+        Wander(epoch);
         if (_ledger.LiveFamilies() is [var before]) Apply(new FinishFamily(before.Number), LedgerState.OperatorTenant);
 
         _lies.BeforeCut(this, epoch);
@@ -127,6 +133,31 @@ internal sealed class SampleOperator
         // The second epoch's family is still to become final when the third is closed.
         if (epoch != 2) Apply(new FinishFamily(epoch), LedgerState.OperatorTenant);
         else Pay(Alice, Bob, 77);
+    }
+
+    /// <summary>Payments, deposits, and holds of which some stay open over the epoch's end.</summary>
+    private void Wander(int epoch)
+    {
+        WalletId[] wallets = [Alice, Bob, Carol];
+        for (var left = _random?.Next(60) ?? 0; left > 0; left--)
+        {
+            var (payer, payee) = (wallets[_random!.Next(3)], wallets[_random.Next(3)]);
+            if (payer == payee || _ledger.FindWallet(payer)!.Value.Available < new Msat(1_000)) continue;
+            switch (_random.Next(8))
+            {
+                case 0:
+                    Deposit(payee, AddressPurpose.Deposit, 1 + _random.Next((int)WanderedMax.Value), $"{epoch}-{left}");
+                    break;
+                case 1 or 2:
+                    var hold = new PlaceHold(NewId(), payer, payee, new Msat(1 + _random.Next(1_000)), 0, ByteString.Empty, new UnixTime(_now.Milliseconds + 3_600_000));
+                    Apply(hold, Tenant);
+                    if (_random.Next(2) == 0) Apply(new ReleaseHold(NewId(), payer, payee, default, 0, ByteString.Empty, hold.Id), Tenant);
+                    break;
+                default:
+                    Pay(payer, payee, 1 + _random.Next(1_000));
+                    break;
+            }
+        }
     }
 
     private void State(long epoch)
@@ -185,7 +216,7 @@ internal sealed class SampleOperator
     /// <summary>An anchor's transaction of all coins: the anchor's output first, then what is paid, the commitment and the change.</summary>
     public BitcoinTransaction Build(AnchorRecord record, OutPoint? first, IReadOnlyList<TransactionOutput> payments)
     {
-        List<OutPoint> inputs = [.. first is { } output ? (OutPoint[])[output] : [], .. _coins.Select(c => c.Output).Where(o => o != first).Take(3)];
+        List<OutPoint> inputs = [.. first is { } output ? (OutPoint[])[output] : [], .. _coins.Where(c => c.Coin.Value > WanderedMax).Select(c => c.Output).Where(o => o != first).Take(3)];
         var value = inputs.Sum(i => Chain.FindCoin(i)!.Value.Output.Value.Value) - Fee.Value - AnchorValue.Value - payments.Sum(p => p.Value.Value);
         return FakeTransactions.Create(inputs,
         [
@@ -221,9 +252,9 @@ internal sealed class SampleOperator
         _now = header.Time;
     }
 
-    private void Deposit(WalletId wallet, AddressPurpose purpose, long sats)
+    private void Deposit(WalletId wallet, AddressPurpose purpose, long sats, string name = "")
     {
-        var script = Script($"address of {wallet}");
+        var script = Script($"address of {wallet}{name}");
         Apply(new AssignAddress(NewId(), wallet, purpose, script), purpose == AddressPurpose.Deposit ? Tenant : LedgerState.OperatorTenant);
         var transaction = FakeTransactions.Create([Chain.NewWorldCoin()], [new TransactionOutput(new Sats(sats), script.Span.ToArray())]);
         var block = Mine(transaction);

@@ -15,6 +15,31 @@ public sealed class StatementReplayTests
     public void Of_any_journal_the_statements_alone_give_the_balances_of_the_ledger() =>
         Property.Holds(Op.Stories, Op.Shrink, story => Check(StoryRun.Journal(story).Records), runs: 40, 20, 100);
 
+    /// <summary>A replay that is kept and gone on with, at any places, ends as the one that was never interrupted.</summary>
+    [Fact]
+    public void Of_any_journal_a_replay_that_is_kept_goes_on_as_if_it_had_not_stopped() =>
+        Property.Holds(Op.Stories, Op.Shrink, story => CheckKept(StoryRun.Journal(story).Records), runs: 40, 20, 100);
+
+    [Fact]
+    public void Of_several_partitions_a_replay_is_kept_at_any_place()
+    {
+        var statements = new[] { 0, 1 }.SelectMany(number => GoldenJournal.Split(GoldenPartitions.Read(number))).SelectMany(StatementsIn).ToArray();
+        // The first partition is epochs ahead of the other in the middle: what it did meanwhile waits.
+        var whole = new KeptRun();
+        foreach (var statement in statements) whole.Feed(statement);
+        Assert.NotEmpty(whole.Cuts);
+        for (var place = 0; place < statements.Length; place++)
+        {
+            var run = new KeptRun();
+            for (var i = 0; i < statements.Length; i++)
+            {
+                if (i == place) run.KeepAndGoOn();
+                run.Feed(statements[i]);
+            }
+            run.AssertSame(whole);
+        }
+    }
+
     /// <summary>Whose partition's part comes first in a cut of the log says nothing of what happened first; a partition may be an
     /// epoch ahead.</summary>
     [Theory]
@@ -49,9 +74,71 @@ public sealed class StatementReplayTests
         // What is on its way is owed to whom it is sent.
         Assert.True(total.FromPartitions < 0);
         Assert.Equal(total.Liabilities - total.FromPartitions, last.Balances.Sum(b => b.Value) + last.Operators + last.Suspense);
-        var found = last.Balances.ToDictionary(b => b.Wallet, b => b.Value);
+        var found = BalancesOf(last);
         foreach (var wallet in kept.SelectMany(k => Enumerable.Range(0, k.WalletCount).Select(i => k[i])).Where(w => w.Id != last.Operator))
             Assert.True(found.GetValueOrDefault(wallet.Id) >= (wallet.Available + wallet.Held + wallet.Frozen).Value, $"{wallet.Id}");
+    }
+
+    private static void CheckKept(IReadOnlyList<byte[]> records)
+    {
+        var (whole, parts, statements) = (new KeptRun(), new KeptRun(), records.SelectMany(StatementsIn).ToArray());
+        for (var i = 0; i < statements.Length; i++)
+        {
+            whole.Feed(statements[i]);
+            if (i % 7 == 3) parts.KeepAndGoOn();
+            parts.Feed(statements[i]);
+        }
+        parts.AssertSame(whole);
+    }
+
+    private static IEnumerable<byte[]> StatementsIn(byte[] record) =>
+        Enumerable.Range(0, Entry.CountOf(record)).Select(i => Entry.StatementOf(record, Entry.SequencesOf(record).First + i).ToArray());
+
+    private static Dictionary<WalletId, long> BalancesOf(CutBalances cut) =>
+        cut.Balances.ToDictionary(b => b.Wallet, b => b.Value);
+
+    /// <summary>A replay, and what it came to.</summary>
+    private sealed class KeptRun
+    {
+        private StatementReplay _replay;
+        private long _index;
+
+        public KeptRun() => _replay = new StatementReplay(Pins) { WhenCut = Cuts.Add };
+
+        public List<CutBalances> Cuts { get; } = [];
+
+        public void Feed(byte[] statement) => Assert.True(_replay.Apply(_index++, statement));
+
+        public void KeepAndGoOn()
+        {
+            if (_index == 0) return;
+            var file = Bytes();
+            _replay = new StatementReplay(Pins) { WhenCut = Cuts.Add };
+            var reader = new StateReader(() =>
+            {
+                var piece = file;
+                file = [];
+                return piece;
+            });
+            _replay.Read(reader);
+            reader.Finish();
+        }
+
+        public void AssertSame(KeptRun other)
+        {
+            Assert.Equal(other.Bytes(), Bytes());
+            Assert.Equal(other.Cuts.Select(BalancesOf), Cuts.Select(BalancesOf));
+            Assert.Equal(other.Cuts.Select(c => (c.Epoch, c.LastCut, c.Operators, c.Suspense, c.Families.Count)), Cuts.Select(c => (c.Epoch, c.LastCut, c.Operators, c.Suspense, c.Families.Count)));
+        }
+
+        private byte[] Bytes()
+        {
+            var bytes = new List<byte>();
+            using var writer = new StateWriter(piece => bytes.AddRange(piece));
+            _replay.Write(writer);
+            writer.Finish();
+            return [.. bytes];
+        }
     }
 
     private static void Check(IReadOnlyList<byte[]> records)
@@ -82,7 +169,7 @@ public sealed class StatementReplayTests
         {
             if ((kept[i].Available + kept[i].Held + kept[i].Frozen).Value is > 0 and var value) expected.Add(kept[i].Id, value);
         }
-        var found = cut.Balances.ToDictionary(b => b.Wallet, b => b.Value);
+        var found = BalancesOf(cut);
         if (cut.Operators > 0) found.Add(cut.Operator, cut.Operators);
         Assert.Equal(expected, found);
         Assert.Equal(kept.Totals.Suspense, cut.Suspense);

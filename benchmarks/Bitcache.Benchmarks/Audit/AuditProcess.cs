@@ -1,0 +1,82 @@
+// `bitcache audit` as a process of its own, so that the memory that it needs is an auditor's.
+
+using System.Diagnostics;
+using System.Globalization;
+using Bitcache.Benchmarks.Http;
+using Bitcache.Cli.Demo;
+
+namespace Bitcache.Benchmarks.Audit;
+
+/// <param name="PeakBytes">The most memory that the process had (proc(5), VmHWM).</param>
+internal sealed record AuditRun(double Seconds, long PeakBytes);
+
+/// <summary>What is audited, and what an audit keeps.</summary>
+internal sealed record AuditedPaths(string Open, string Auditors, string State)
+{
+    private const string Kept = ".kept";
+
+    private IEnumerable<string> StateFiles => Directory.EnumerateFiles(Path.GetDirectoryName(State)!, Path.GetFileName(State) + "*");
+
+    public void Forget()
+    {
+        foreach (var path in StateFiles.Where(path => !path.EndsWith(Kept, StringComparison.Ordinal)).ToArray()) File.Delete(path);
+    }
+
+    /// <summary>Puts aside what the newest audit kept.</summary>
+    public void Keep()
+    {
+        foreach (var path in StateFiles.ToArray()) File.Copy(path, path + Kept, overwrite: true);
+    }
+
+    /// <summary>Brings it back.</summary>
+    public void Restore()
+    {
+        Forget();
+        foreach (var path in StateFiles.ToArray()) File.Copy(path, path[..^Kept.Length]);
+    }
+
+    public long StateBytes() => StateFiles.Where(path => !path.EndsWith(Kept, StringComparison.Ordinal)).Sum(path => new FileInfo(path).Length);
+}
+
+internal static class AuditProcess
+{
+    private const string Report = "{\"holds\":";
+
+    public static async Task<AuditRun> RunAsync(AuditedPaths paths, bool withEntries, CancellationToken cancel)
+    {
+        string[] entries = withEntries ? ["--entries", paths.Auditors] : [];
+        var watch = Stopwatch.StartNew();
+        await using var process = new ChildProcess(
+            DotnetProcess.Program, [.. DotnetProcess.Running("bitcache.dll"), "audit", paths.Open, .. entries, "--state", paths.State, "--json"],
+            line => line.StartsWith(Report, StringComparison.Ordinal));
+        using var ended = new CancellationTokenSource();
+        var report = process.StartAsync(cancel);
+        var peak = PeakAsync(process, ended.Token);
+        var line = await report;
+        await process.WaitForExitAsync(cancel);
+        var seconds = watch.Elapsed.TotalSeconds;
+        await ended.CancelAsync();
+        if (!line.StartsWith(Report + "true", StringComparison.Ordinal)) throw new BenchFailedException($"the audit of an honest ledger says {line}");
+        return new AuditRun(seconds, await peak);
+    }
+
+    /// <summary>The mark only rises: the newest look is what it came to, but for the last milliseconds.</summary>
+    private static async Task<long> PeakAsync(ChildProcess process, CancellationToken ended)
+    {
+        long peak = 0;
+        while (!ended.IsCancellationRequested)
+        {
+            try
+            {
+                var line = (await File.ReadAllLinesAsync($"/proc/{process.Id}/status", CancellationToken.None)).FirstOrDefault(line => line.StartsWith("VmHWM:", StringComparison.Ordinal));
+                if (line is not null) peak = long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1_024;
+            }
+            catch (Exception e) when (e is IOException or InvalidOperationException)
+            {
+                // Not started, or gone.
+            }
+            await Task.Delay(TimeSpan.FromMilliseconds(5), CancellationToken.None);
+        }
+        return peak;
+    }
+}
