@@ -46,6 +46,9 @@ install_packages() {
     fi
 }
 
+# Whether there is a PostgreSQL server that can be started.
+has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+
 # Sets $dotnet to a .NET that has an SDK 10: of PATH, or where Microsoft's install script puts it.
 find_dotnet() {
     local candidate

@@ -36,6 +36,8 @@ internal sealed class CountingJournal(IJournal journal) : IJournal
     }
 
     public void Seal() => journal.Seal();
+    public bool IsShared => journal.IsShared;
+    public void Confirm() => journal.Confirm();
     public void ReadRecords(long first, long count, RecordReader reader) => journal.ReadRecords(first, count, reader);
     public long? FindId(WalletId owner, OperationId id) => journal.FindId(owner, id);
     public void Dispose() => journal.Dispose();

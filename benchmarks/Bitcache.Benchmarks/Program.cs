@@ -67,6 +67,19 @@ peers.SetAction(async (parsed, stop) =>
     result.Print(parsed.GetValue(json));
 });
 
+var postgresBlocks = new Option<int>("--blocks") { Description = "Blocks waiting for their answer", DefaultValueFactory = _ => 6 };
+var postgres = new Command("postgres", "Durable transfers a second through one partition with its journal in PostgreSQL, beside a double-entry function on the same server")
+{
+    httpWallets, blockPayments, postgresBlocks,
+};
+postgres.SetAction(async (parsed, stop) =>
+{
+    var result = await PostgresBench.RunAsync(new PostgresBenchOptions(
+        parsed.GetValue(httpWallets), parsed.GetValue(blockPayments), parsed.GetValue(postgresBlocks),
+        TimeSpan.FromSeconds(parsed.GetValue(seconds)), parsed.GetValue(runs), parsed.GetValue(folder)!), stop);
+    result.Print(parsed.GetValue(json));
+});
+
 var micro = new Command("micro", "Codec, index and hash, each alone");
 micro.SetAction((parsed, _) =>
 {
@@ -169,7 +182,7 @@ audit.SetAction(async (parsed, stop) =>
 
 var root = new RootCommand("Bitcache benchmarks. Figures are of this machine, beside floors and peers measured in the same run.")
 {
-    json, runs, seconds, folder, engine, http, peers, recovery, history, snapshot, seal, bitcoin, liabilities, audit, micro, EmptyEndpoint.Create(),
+    json, runs, seconds, folder, engine, http, peers, postgres, recovery, history, snapshot, seal, bitcoin, liabilities, audit, micro, EmptyEndpoint.Create(),
 };
 using var signals = new StopSignals();
 // Signals are ours: the library would end a benchmark before it has removed what it started.

@@ -59,6 +59,24 @@ internal static partial class LogMessages
     [LoggerMessage(EventId = 112, Level = LogLevel.Warning, Message = "Id filters without their segment could not be removed: {Reason} They do no harm")]
     public static partial void FiltersNotSwept(this ILogger logger, string reason);
 
+    [LoggerMessage(EventId = 113, Level = LogLevel.Information,
+        Message = "Journal {Journal} is taken over: {Sequences} sequences, {Frames} batches verified; writer epoch {WriterEpoch}")]
+    public static partial void PostgresJournalOpened(this ILogger logger, string journal, long sequences, long frames, long writerEpoch);
+
+    [LoggerMessage(EventId = 114, Level = LogLevel.Critical,
+        Message = "Another process has taken over {Journal}; this one was writer epoch {WriterEpoch}, writes nothing more and answers nothing")]
+    public static partial void WriterFenced(this ILogger logger, string journal, long writerEpoch);
+
+    [LoggerMessage(EventId = 115, Level = LogLevel.Debug, Message = "The batches of {Journal} from sequence {First} up to {End}, {Bytes} bytes, have an id filter")]
+    public static partial void RunClosed(this ILogger logger, string journal, long first, long end, long bytes);
+
+    [LoggerMessage(EventId = 116, Level = LogLevel.Information, Message = "The batches of {Journal} from sequence {First} up to {End} were moved to the archive")]
+    public static partial void RunArchived(this ILogger logger, string journal, long first, long end);
+
+    [LoggerMessage(EventId = 117, Level = LogLevel.Error,
+        Message = "Id filters and archive of {Journal} have to wait: {Reason} Look-ups of old ids may wait too; nothing else does")]
+    public static partial void RunUpkeepFailed(this ILogger logger, string journal, string reason);
+
     [LoggerMessage(EventId = 120, Level = LogLevel.Information,
         Message = "Snapshot {File} of {Entries} entries is written and verified: {Bytes} bytes in {Milliseconds} ms")]
     public static partial void SnapshotTaken(this ILogger logger, string file, long entries, long bytes, long milliseconds);

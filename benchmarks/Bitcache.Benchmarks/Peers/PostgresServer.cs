@@ -1,48 +1,31 @@
-// A PostgreSQL of its own, with the settings and functions of benchmarks/peers. It refuses to run as root, so that
-// root runs it as the user that Debian's package makes for it.
+// A PostgreSQL of its own, with the settings and functions of benchmarks/peers.
 
 using System.Globalization;
+using Bitcache.Cli.Demo;
 using Npgsql;
 
 namespace Bitcache.Benchmarks.Peers;
 
 internal sealed class PostgresServer : IAsyncDisposable
 {
-    private const string User = "postgres";
     private const int ConnectionsMax = 32;
 
-    private readonly PeerProcess _process;
+    private readonly LocalPostgres _process;
     private readonly int _wallets;
 
-    private PostgresServer(PeerProcess process, NpgsqlDataSource source, int wallets) => (_process, Source, _wallets) = (process, source, wallets);
+    private PostgresServer(LocalPostgres process, NpgsqlDataSource source, int wallets) => (_process, Source, _wallets) = (process, source, wallets);
 
     public NpgsqlDataSource Source { get; }
 
     public static async Task<PostgresServer> StartAsync(string folder, int wallets, CancellationToken cancel)
     {
-        var programs = FindPrograms();
-        if (Environment.IsPrivilegedProcess) await PeerProcess.RunAsync("install", ["-d", "-o", User, "-g", User, "-m", "700", folder], cancel);
-        var (initdb, initdbArguments) = AsUser(
-            Path.Combine(programs, "initdb"),
-            "-D", folder, "-U", User, "-A", "trust", "--encoding=UTF8", "--locale=C", "--no-instructions");
-        await PeerProcess.RunAsync(initdb, initdbArguments, cancel);
-        await File.AppendAllTextAsync(Path.Combine(folder, "postgresql.conf"), PeerProcess.FileText("postgresql.conf"), cancel);
-        var port = PeerProcess.FreePort();
-        var (postgres, arguments) = AsUser(
-            Path.Combine(programs, "postgres"),
-            "-D", folder, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-            "-c", string.Create(CultureInfo.InvariantCulture, $"port={port}"));
-        var process = await PeerProcess.StartAsync(postgres, arguments, "ready to accept connections", cancel);
-        var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder
+        var process = await LocalPostgres.StartAsync(folder, PeerProcess.FileText("postgresql.conf"), cancel);
+        var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(process.ConnectionString())
         {
-            Host = "127.0.0.1",
-            Port = port,
-            Username = User,
-            Database = User,
             MaxPoolSize = ConnectionsMax,
             // Parameters and settings of a connection are what we left: nothing to ask or reset.
             NoResetOnClose = true,
-        }.ConnectionString);
+        });
         var server = new PostgresServer(process, source, wallets);
         try
         {
@@ -56,6 +39,11 @@ internal sealed class PostgresServer : IAsyncDisposable
         }
         return server;
     }
+
+    /// <summary>Makes an empty database on the same server.</summary>
+    public Task CreateDatabaseAsync(string name, CancellationToken cancel) => ExecuteAsync($"CREATE DATABASE {name}", cancel);
+
+    public string ConnectionString(string database) => _process.ConnectionString(database);
 
     /// <summary>Tells the planner of all sessions how large the tables are: a plan that was made while they were empty
     /// reads them whole, and a session keeps it.</summary>
@@ -117,21 +105,4 @@ internal sealed class PostgresServer : IAsyncDisposable
         await using var command = Source.CreateCommand(sql);
         await command.ExecuteNonQueryAsync(cancel);
     }
-
-    /// <summary>The programs of the newest version that is installed.</summary>
-    private static string FindPrograms()
-    {
-        const string Versions = "/usr/lib/postgresql";
-        var newest = Directory.Exists(Versions)
-            ? Directory.GetDirectories(Versions)
-                .Where(folder => File.Exists(Path.Combine(folder, "bin", "initdb")))
-                .MaxBy(folder => int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out var version) ? version : 0)
-            : null;
-        return newest is null ? throw new BenchFailedException($"there is no PostgreSQL in {Versions}") : Path.Combine(newest, "bin");
-    }
-
-    private static (string Program, string[] Arguments) AsUser(string program, params string[] arguments) => Environment.IsPrivilegedProcess
-        // A change of user ends the promise that the child dies with us, so it is asked for again.
-        ? ("setpriv", ["--reuid", User, "--regid", User, "--clear-groups", "--pdeathsig", "KILL", "--", program, .. arguments])
-        : (program, arguments);
 }

@@ -2,6 +2,7 @@
 
 using System.Globalization;
 using System.Net;
+using Bitcache.Cli.Demo;
 
 namespace Bitcache.Benchmarks.Peers;
 
@@ -28,7 +29,7 @@ internal sealed class RedisServer : IAsyncDisposable
         Directory.CreateDirectory(folder);
         var settings = Path.Combine(folder, "redis.conf");
         await File.WriteAllTextAsync(settings, PeerProcess.FileText("redis.conf"), cancel);
-        var port = PeerProcess.FreePort();
+        var port = RegtestNode.FreePort();
         var process = await PeerProcess.StartAsync(
             "redis-server", [settings, "--dir", folder, "--bind", "127.0.0.1", "--port", port.ToString(CultureInfo.InvariantCulture)],
             "Ready to accept connections", cancel);

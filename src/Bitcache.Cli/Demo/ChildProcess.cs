@@ -2,6 +2,7 @@
 
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 
 namespace Bitcache.Cli.Demo;
 
@@ -11,6 +12,7 @@ public sealed class ChildProcessException(string message) : Exception(message);
 internal sealed class ChildProcess : IAsyncDisposable
 {
     private const int LastLinesMax = 40;
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(20);
 
     private readonly string _program;
     private readonly Process _process;
@@ -59,6 +61,36 @@ internal sealed class ChildProcess : IAsyncDisposable
     }
 
     public Task WaitForExitAsync(CancellationToken cancel) => _exited.Task.WaitAsync(cancel);
+
+    /// <summary>SIGINT, at which servers close their files and end; kill -9 if it does not.</summary>
+    public async Task EndAsync()
+    {
+        using var patience = new CancellationTokenSource(EndPatience);
+        var exit = WaitForExitAsync(patience.Token);
+        // Ctrl-C reaches it before we do.
+        if (exit.IsCompleted) return;
+        try
+        {
+            await RunAsync("kill", ["-INT", Id.ToString(CultureInfo.InvariantCulture)], patience.Token);
+            await exit;
+        }
+        catch (OperationCanceledException)
+        {
+            await Console.Error.WriteLineAsync($"bitcache: process {Id} does not stop and is killed");
+        }
+    }
+
+    /// <summary>Runs a program that is over soon; returns what it wrote.</summary>
+    /// <exception cref="ChildProcessException">It failed.</exception>
+    public static async Task<string> RunAsync(string program, IEnumerable<string> arguments, CancellationToken cancel)
+    {
+        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        var output = process.StandardOutput.ReadToEndAsync(cancel);
+        var errors = await process.StandardError.ReadToEndAsync(cancel);
+        var text = await output;
+        await process.WaitForExitAsync(cancel);
+        return process.ExitCode == 0 ? text : throw new ChildProcessException($"{program} failed: {errors.Trim()}");
+    }
 
     /// <summary>kill -9, if it still runs; returns when it is gone.</summary>
     public async ValueTask DisposeAsync()

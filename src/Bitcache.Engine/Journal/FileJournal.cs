@@ -67,7 +67,7 @@ public sealed class FileJournal : IJournal
         if (settings.PreparesSegments) _reserve.Start();
         _folderSync = new FolderSync(files, folder);
         Upkeep = new SegmentUpkeep(files, _segments, _folderSync, settings, logger);
-        _ids = new IdSearch(files, _segments, Upkeep);
+        _ids = new SegmentIdSearch(files, _segments, Upkeep);
     }
 
     /// <summary>What opening it found and did.</summary>
@@ -164,6 +164,13 @@ public sealed class FileJournal : IJournal
     {
         if (_inDoubt) throw AlreadyFailed();
         if (!_endsWithSeal) AppendFrame(FrameFlags.Seal, [], 0);
+    }
+
+    /// <summary>The data folder's lock lets nobody else in.</summary>
+    public bool IsShared => false;
+
+    public void Confirm()
+    {
     }
 
     /// <summary>The durable record that covers a sequence, whole, its header included; false if there is none yet.</summary>

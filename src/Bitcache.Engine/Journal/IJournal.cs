@@ -5,7 +5,7 @@ namespace Bitcache.Engine.Journal;
 /// <summary>
 /// The durable history of one partition: records numbered by sequence from 0, without gaps. One thread, the
 /// partition's, calls <see cref="TryReserve"/>, <see cref="Append"/> and <see cref="Seal"/>, in this order for each
-/// batch; <see cref="DurableSequence"/>, <see cref="ReadRecords"/> and <see cref="FindId"/> may be called by any.
+/// batch, and <see cref="Confirm"/> for one that has nothing to append; <see cref="DurableSequence"/>, <see cref="ReadRecords"/> and <see cref="FindId"/> may be called by any.
 /// </summary>
 public interface IJournal : IDisposable
 {
@@ -33,6 +33,15 @@ public interface IJournal : IDisposable
     /// was appended since the last one.</summary>
     /// <exception cref="JournalFailedException">As for <see cref="Append"/>.</exception>
     void Seal();
+
+    /// <summary>Whether another process may take the journal over while this one still runs.</summary>
+    bool IsShared { get; }
+
+    /// <summary>Returns only if nobody else could have appended anything before this call: what was read before it, or is read
+    /// from what is durable here, is not stale. An append proves the same. Only for the partition's thread.</summary>
+    /// <exception cref="WriterFencedException">Somebody else has the journal now: answer nothing.</exception>
+    /// <exception cref="JournalFailedException">It could not be found out: answer nothing.</exception>
+    void Confirm();
 
     /// <summary>Gives the durable records that cover a run of sequences to a reader, whole and in order.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Not all of the run is durable.</exception>

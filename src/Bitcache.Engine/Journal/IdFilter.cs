@@ -3,9 +3,18 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using Bitcache.Core;
-using Bitcache.Engine.Files;
 
 namespace Bitcache.Engine.Journal;
+
+/// <summary>What a filter is made of: records that nothing is added to any more, a closed segment of a file journal or a run of
+/// batches in a database.</summary>
+/// <param name="NextSequence">The one after its last.</param>
+/// <param name="Bytes">What it takes; more than its keys would.</param>
+/// <param name="ClosingHash">The chain hash of its last frame, which names all of it.</param>
+internal readonly record struct IdRun(long FirstSequence, long NextSequence, long Bytes, Hash256 ClosingHash);
+
+/// <summary>Reads from an offset of a filter until the bytes are filled or it ends; returns how many were read.</summary>
+internal delegate int FilterRead(long offset, Span<byte> bytes);
 
 /// <summary>
 /// The id filter of one closed segment, in a file beside it. Integers are big-endian.
@@ -71,7 +80,7 @@ internal sealed class IdFilter
     private static int BlockOffset(int keys, int block) => HeaderBytes + (Blocks(keys) * TableEntryBytes) + (block * BlockKeys * KeyBytes);
 
     /// <summary>Puts header and table before the blocks, which stand in the file already.</summary>
-    internal static void Finish(Span<byte> file, int keys, SegmentIndex segment, long earliest, long latest)
+    internal static void Finish(Span<byte> file, int keys, in IdRun segment, long earliest, long latest)
     {
         var table = file[HeaderBytes..BlockOffset(keys, 0)];
         for (var block = 0; block < Blocks(keys); block++)
@@ -94,10 +103,10 @@ internal sealed class IdFilter
 
     /// <summary>The filter in a file, if header and table are whole and are this segment's; null otherwise, and
     /// <paramref name="problem"/> says what stands there.</summary>
-    internal static IdFilter? TryRead(IFile file, SegmentIndex segment, int keyBits, out string problem)
+    internal static IdFilter? TryRead(FilterRead read, long fileBytes, in IdRun segment, int keyBits, out string problem)
     {
         var header = new byte[HeaderBytes];
-        var length = file.Read(0, header);
+        var length = read(0, header);
         var keys = BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(8));
         var table = Array.Empty<byte>();
         problem = "";
@@ -105,8 +114,8 @@ internal sealed class IdFilter
         else if (BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(HeaderCrcOffset)) != Crc32C.Compute(header.AsSpan(0, HeaderCrcOffset))) problem = "a header with a wrong checksum";
         else if (header[4] != FormatVersion) problem = $"format version {header[4]}, which this version does not know";
         else if (BinaryPrimitives.ReadInt64BigEndian(header.AsSpan(16)) != segment.FirstSequence || Hash256.Read(header.AsSpan(24)) != segment.ClosingHash) problem = "the filter of another segment";
-        else if (keys < 0 || keys > segment.Bytes / KeyBytes || file.Length != FileBytes(keys)) problem = $"{keys} keys in {file.Length} bytes";
-        else if (file.Read(HeaderBytes, table = new byte[Blocks(keys) * TableEntryBytes]) < table.Length
+        else if (keys < 0 || keys > segment.Bytes / KeyBytes || fileBytes != FileBytes(keys)) problem = $"{keys} keys in {fileBytes} bytes";
+        else if (read(HeaderBytes, table = new byte[Blocks(keys) * TableEntryBytes]) < table.Length
             || BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(TableCrcOffset)) != Crc32C.Compute(table)) problem = "a table with a wrong checksum";
         return problem.Length == 0 ? new IdFilter(header, table, new IdHash(segment.ClosingHash, keyBits)) : null;
     }
@@ -120,14 +129,14 @@ internal sealed class IdFilter
 
     /// <summary>Collects the sequences at which the id may stand. One read, but for a key that stands where one block
     /// ends and the next begins.</summary>
-    /// <returns>False if the file is damaged.</returns>
-    internal bool TryFind(IFile file, in EntryId identity, List<long> candidates)
+    /// <returns>False if the filter is damaged.</returns>
+    internal bool TryFind(FilterRead read, in EntryId identity, List<long> candidates)
     {
         var key = _hash.Key(identity);
         // Equal keys may begin in the block before the first one that begins with the key or above it.
         for (var block = Math.Max(FirstNotBelow(key) - 1, 0); block < _firstKeys.Length && _firstKeys[block] <= key; block++)
         {
-            if (!TryFindIn(file, block, key, candidates)) return false;
+            if (!TryFindIn(read, block, key, candidates)) return false;
         }
         return true;
     }
@@ -144,14 +153,14 @@ internal sealed class IdFilter
         return low;
     }
 
-    private bool TryFindIn(IFile file, int block, ulong key, List<long> candidates)
+    private bool TryFindIn(FilterRead read, int block, ulong key, List<long> candidates)
     {
         var length = Math.Min(BlockKeys, _keys - (block * BlockKeys)) * KeyBytes;
         var rented = ArrayPool<byte>.Shared.Rent(length);
         try
         {
             var bytes = rented.AsSpan(0, length);
-            if (file.Read(BlockOffset(_keys, block), bytes) < length || Crc32C.Compute(bytes) != _crcs[block]) return false;
+            if (read(BlockOffset(_keys, block), bytes) < length || Crc32C.Compute(bytes) != _crcs[block]) return false;
             var (low, high) = (0, length / KeyBytes);
             while (low < high)
             {

@@ -16,12 +16,13 @@ internal sealed class IdFilterBuilder : IDisposable
     private readonly byte[] _file;
     private readonly int _fileBytes;
 
-    /// <param name="segments">Read through, so that every byte is checked against what was verified before.</param>
-    /// <param name="segment">A closed one of them.</param>
+    /// <param name="readIds">Gives the ids of a run of sequences while it may go on; what is read is checked against what was
+    /// verified before.</param>
+    /// <param name="segment">What is read.</param>
     /// <param name="keyBits">As in <see cref="FileJournalSettings.IdKeyBits"/>.</param>
     /// <param name="cancel">Ends it early, between two chunks.</param>
     /// <exception cref="JournalCorruptException">The segment is damaged.</exception>
-    internal IdFilterBuilder(SegmentList segments, SegmentIndex segment, int keyBits, CancellationToken cancel)
+    internal IdFilterBuilder(IdScan readIds, in IdRun segment, int keyBits, CancellationToken cancel)
     {
         var hash = new IdHash(segment.ClosingHash, keyBits);
         var first = segment.FirstSequence;
@@ -31,7 +32,7 @@ internal sealed class IdFilterBuilder : IDisposable
         var (earliest, latest, count) = (long.MaxValue, 0L, 0);
         try
         {
-            segments.ReadIds(first, segment.NextSequence, (in EntryId identity, long sequence) =>
+            readIds(first, segment.NextSequence, (in EntryId identity, long sequence) =>
             {
                 var time = identity.Id.Time.Milliseconds;
                 (earliest, latest) = (Math.Min(earliest, time), Math.Max(latest, time));

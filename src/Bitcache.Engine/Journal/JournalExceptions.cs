@@ -2,7 +2,14 @@ namespace Bitcache.Engine.Journal;
 
 /// <summary>The journal could not write or sync. What was being appended may or may not be durable, and the journal
 /// takes no further call: the process must end and start again, because a second sync proves nothing.</summary>
-public sealed class JournalFailedException(string message, Exception? inner = null) : IOException(message, inner);
+public class JournalFailedException(string message, Exception? inner = null) : IOException(message, inner);
+
+/// <summary>Another process has taken the journal over: nothing was appended, and nothing that was asked for is answered.
+/// Whoever asks again asks the new owner.</summary>
+public sealed class WriterFencedException(string message) : JournalFailedException(message);
+
+/// <summary>The database cannot be used as a journal. Nothing was changed in it.</summary>
+public sealed class JournalRefusedException(string reason, Exception? inner = null) : IOException($"The database of the journal cannot be used: {reason}.", inner);
 
 /// <summary>The journal on disk is damaged in a way that no crash explains. Nothing on disk was changed.</summary>
 public sealed class JournalCorruptException(string file, long offset, string expected, string found) : IOException(

@@ -12,7 +12,7 @@ namespace Bitcache.Engine.Journal;
 /// Owned by <see cref="SegmentList"/>, which serialises <see cref="Add"/> and <see cref="Locate"/>; a closed one changes
 /// only its folder and its filter.
 /// </summary>
-internal sealed class SegmentIndex
+internal sealed class SegmentIndex : RecordRun
 {
     internal const int ChunkBytes = 64 << 10;
 
@@ -22,36 +22,30 @@ internal sealed class SegmentIndex
     private readonly record struct Chunk(long Sequence, int Offset, int PayloadLeft);
 
     /// <summary>Where a sequence is to be found: a chunk's place and checksum at the time of asking.</summary>
-    internal readonly record struct Place(SegmentIndex Segment, long Sequence, int Offset, int Length, int PayloadLeft, uint Crc);
+    /// <param name="Name">Of the file, or whatever else it stands in, for messages.</param>
+    internal readonly record struct Place(string Name, long Sequence, int Offset, int Length, int PayloadLeft, uint Crc);
 
     private Chunk[] _chunks = new Chunk[16];
     private uint[] _crcs = new uint[16];
     private int _count;
     private int _end;
+    private long _nextSequence;
     private volatile string _path;
-    private volatile IdFilter? _filter;
     private readonly Lock _reading = new();
     private volatile bool _isRead = true;
 
-    internal SegmentIndex(string path, long firstSequence)
-    {
-        _path = path;
-        (FirstSequence, NextSequence) = (firstSequence, firstSequence);
-    }
+    internal SegmentIndex(string path, long firstSequence) : base(firstSequence) => (_path, _nextSequence) = (path, firstSequence);
 
     /// <summary>A closed segment that is known by its ends alone: it is read when somebody asks for what is in it.</summary>
     internal static SegmentIndex Unread(string path, long firstSequence, in FrameHeader closing, int closingOffset) => new(path, firstSequence)
     {
         _isRead = false,
         _end = closingOffset + FrameHeader.Bytes,
-        NextSequence = closing.FirstSequence,
+        _nextSequence = closing.FirstSequence,
         ClosingHash = closing.ChainHash,
     };
 
-    internal long FirstSequence { get; }
-
-    /// <summary>The sequence after its last.</summary>
-    internal long NextSequence { get; private set; }
+    internal override long NextSequence => _nextSequence;
 
     /// <summary>Whether it is known where its records stand.</summary>
     internal bool IsRead => _isRead;
@@ -62,11 +56,11 @@ internal sealed class SegmentIndex
     /// <summary>Bytes in use, from the beginning of the file.</summary>
     internal int Bytes => _end;
 
+    /// <summary>Of a closed one: what its id filter is made of.</summary>
+    internal IdRun Run => new(FirstSequence, NextSequence, _end, ClosingHash);
+
     /// <summary>Where it is now. Whoever moves it leaves the old file until this says the new place.</summary>
     internal string Path { get => _path; set => _path = value; }
-
-    /// <summary>Of a closed one: its id filter, once there is one.</summary>
-    internal IdFilter? Filter { get => _filter; set => _filter = value; }
 
     /// <summary>Opens the segment, or the file of that extension beside it, wherever it is by now.</summary>
     internal IFile Open(IFileSystem files, string extension = SegmentHeader.Extension)
@@ -123,7 +117,7 @@ internal sealed class SegmentIndex
         }
         _crcs[_count - 1] = Crc32C.Append(_crcs[_count - 1], frame[summed..]);
         _end = offset + frame.Length;
-        NextSequence = header.FirstSequence + header.Sequences;
+        _nextSequence = header.FirstSequence + header.Sequences;
         if (header.IsClosing) ClosingHash = header.ChainHash;
     }
 
@@ -138,6 +132,13 @@ internal sealed class SegmentIndex
         _crcs[_count++] = 0;
     }
 
+    /// <summary>Where its chunks begin, and what their bytes sum up to.</summary>
+    internal void CopyChunks(out long[] sequences, out int[] offsets, out int[] crcs)
+    {
+        (sequences, offsets, crcs) = (new long[_count], new int[_count], new int[_count]);
+        for (var i = 0; i < _count; i++) (sequences[i], offsets[i], crcs[i]) = (_chunks[i].Sequence, _chunks[i].Offset, unchecked((int)_crcs[i]));
+    }
+
     /// <summary>The chunk that holds a sequence, which is not before the segment's first.</summary>
     internal Place Locate(long sequence)
     {
@@ -150,11 +151,11 @@ internal sealed class SegmentIndex
         }
         var chunk = _chunks[low];
         var end = low + 1 < _count ? _chunks[low + 1].Offset : _end;
-        return new Place(this, chunk.Sequence, chunk.Offset, end - chunk.Offset, chunk.PayloadLeft, _crcs[low]);
+        return new Place(_path, chunk.Sequence, chunk.Offset, end - chunk.Offset, chunk.PayloadLeft, _crcs[low]);
     }
 
     /// <summary>Reads a chunk, checks it, and walks to the record that covers the sequence.</summary>
-    internal static byte[] ReadRecord(IFileSystem files, in Place place, long sequence)
+    internal byte[] ReadRecord(IFileSystem files, in Place place, long sequence)
     {
         byte[]? found = null;
         ReadRecords(files, place, sequence, sequence + 1, record => found = record.ToArray());
@@ -163,22 +164,24 @@ internal sealed class SegmentIndex
 
     /// <summary>Reads a chunk, checks it, and gives the reader its records from a sequence on, up to the end of the
     /// chunk or the sequence <paramref name="end"/>. Returns the sequence to go on with.</summary>
-    internal static long ReadRecords(IFileSystem files, in Place place, long first, long end, RecordReader reader)
+    internal long ReadRecords(IFileSystem files, in Place place, long first, long end, RecordReader reader)
     {
         var rented = ArrayPool<byte>.Shared.Rent(place.Length);
         try
         {
             var chunk = rented.AsSpan(0, place.Length);
-            using var file = place.Segment.Open(files);
-            if (file.Read(place.Offset, chunk) != place.Length || Crc32C.Compute(chunk) != place.Crc)
-                throw Damaged(place, "other bytes");
-            return Walk(chunk, place, first, end, reader);
+            using var file = Open(files);
+            return ReadRecords(chunk[..file.Read(place.Offset, chunk)], place, first, end, reader);
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(rented);
         }
     }
+
+    /// <summary>The same with a chunk that was read already.</summary>
+    internal static long ReadRecords(ReadOnlySpan<byte> chunk, in Place place, long first, long end, RecordReader reader) =>
+        chunk.Length == place.Length && Crc32C.Compute(chunk) == place.Crc ? Walk(chunk, place, first, end, reader) : throw Damaged(place, "other bytes");
 
     private static long Walk(ReadOnlySpan<byte> chunk, in Place place, long first, long end, RecordReader reader)
     {
@@ -203,5 +206,5 @@ internal sealed class SegmentIndex
     }
 
     private static JournalCorruptException Damaged(in Place place, string found) =>
-        new(place.Segment.Path, place.Offset, $"the {place.Length} bytes from sequence {place.Sequence} that were verified before", found);
+        new(place.Name, place.Offset, $"the {place.Length} bytes from sequence {place.Sequence} that were verified before", found);
 }

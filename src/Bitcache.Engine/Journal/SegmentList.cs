@@ -26,11 +26,19 @@ internal sealed class SegmentList(IFileSystem files, List<SegmentIndex> segments
     }
 
     /// <summary>The record that covers a durable sequence.</summary>
-    internal byte[] ReadRecord(long sequence) => SegmentIndex.ReadRecord(files, Locate(sequence), sequence);
+    internal byte[] ReadRecord(long sequence)
+    {
+        var (segment, place) = Locate(sequence);
+        return segment.ReadRecord(files, place, sequence);
+    }
 
     /// <summary>Reads one chunk, and gives its records from a durable sequence on to a reader. Returns the sequence to
     /// go on with.</summary>
-    internal long ReadChunk(long first, long end, RecordReader reader) => SegmentIndex.ReadRecords(files, Locate(first), first, end, reader);
+    internal long ReadChunk(long first, long end, RecordReader reader)
+    {
+        var (segment, place) = Locate(first);
+        return segment.ReadRecords(files, place, first, end, reader);
+    }
 
     /// <summary>Gives the records of a run of durable sequences to a reader, each with its sequence.</summary>
     /// <param name="goOn">Asked after each chunk.</param>
@@ -51,17 +59,17 @@ internal sealed class SegmentList(IFileSystem files, List<SegmentIndex> segments
         return next;
     }
 
-    private SegmentIndex.Place Locate(long sequence)
+    private (SegmentIndex Segment, SegmentIndex.Place Place) Locate(long sequence)
     {
         SegmentIndex segment;
         lock (_lock)
         {
             segment = Find(sequence);
-            if (segment.IsRead) return segment.Locate(sequence);
+            if (segment.IsRead) return (segment, segment.Locate(sequence));
         }
         // It is closed and takes no frame any more; the others go on meanwhile.
         segment.EnsureRead(files);
-        return segment.Locate(sequence);
+        return (segment, segment.Locate(sequence));
     }
 
     private SegmentIndex Find(long sequence)
@@ -79,3 +87,6 @@ internal sealed class SegmentList(IFileSystem files, List<SegmentIndex> segments
 
 /// <summary>Takes the identity of one record, with the record's sequence.</summary>
 internal delegate void IdReader(in EntryId identity, long sequence);
+
+/// <summary>Gives the ids of a run of sequences to a reader, for as long as it may go on; returns the sequence to go on with.</summary>
+internal delegate long IdScan(long first, long end, IdReader reader, Func<bool> goOn);

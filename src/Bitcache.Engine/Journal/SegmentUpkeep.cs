@@ -115,7 +115,7 @@ public sealed class SegmentUpkeep : IDisposable
         var path = Path.ChangeExtension(segment.Path, IdFilter.Extension);
         if (!_left.Remove(path)) return null;
         using var file = _files.Open(path);
-        var filter = IdFilter.TryRead(file, segment, _settings.IdKeyBits, out var problem);
+        var filter = IdFilter.TryRead(file.Read, file.Length, segment.Run, _settings.IdKeyBits, out var problem);
         if (filter is null) _logger.FilterRefused(path, problem);
         return filter;
     }
@@ -124,14 +124,14 @@ public sealed class SegmentUpkeep : IDisposable
     {
         var path = Path.ChangeExtension(segment.Path, IdFilter.Extension);
         IdFilter? filter = null;
-        using (var builder = new IdFilterBuilder(_segments, segment, _settings.IdKeyBits, _stop.Token))
+        using (var builder = new IdFilterBuilder(_segments.ReadIds, segment.Run, _settings.IdKeyBits, _stop.Token))
         {
             _files.Delete(path);
             NewFile.Make(_files, path, file =>
             {
                 file.Write(0, builder.File);
                 file.SyncData();
-                filter = IdFilter.TryRead(file, segment, _settings.IdKeyBits, out _);
+                filter = IdFilter.TryRead(file.Read, file.Length, segment.Run, _settings.IdKeyBits, out _);
             });
         }
         if (IsInPlace(segment)) _journal.Run();

@@ -33,6 +33,7 @@ public sealed partial class Partition
                 KeepPace();
                 TakeOwnerTurn();
             }
+            ThrowIfStopped();
             if (_filling is not null) HandOver();
         }
 #pragma warning disable CA1031 // Whatever is thrown here, the ledger in memory can no longer be trusted.
@@ -45,6 +46,8 @@ public sealed partial class Partition
         finally
         {
             _filled.Complete();
+            // What was handed over while the other thread stopped, nobody takes any more: one of the two sees it.
+            if (Volatile.Read(ref _stoppedBy) is { } cause) FailFilled(new OutcomeUnknownException(cause));
         }
     }
 
@@ -143,7 +146,7 @@ public sealed partial class Partition
             return true;
         }
         var finished = item.Run(_ledger, batch);
-        if (finished) batch.Items.Add(item);
+        if (finished && !item.IsAnsweredAtOnce) batch.Items.Add(item);
         return finished;
     }
 

@@ -38,10 +38,11 @@ public sealed partial class Partition
             _storageFull = !Reserve();
             _lastAppend = _clock.MonotonicMilliseconds;
         }
-        else if (_clock.MonotonicMilliseconds - _lastAppend >= (long)IdleBeforeSeal.TotalMilliseconds)
+        else
         {
-            // Questions alone keep this thread busy, but not the journal.
-            RestJournal();
+            // Questions alone: what they saw was durable, and must not be another owner's past. One check for all of them.
+            if (batch.Items.Count > 0) _journal.Confirm();
+            RestIfIdle();
         }
         Volatile.Write(ref _durableWallets, batch.Wallets);
         if (batch.Legs.Count > 0) _courier!.Depart(batch.Legs);
@@ -51,6 +52,12 @@ public sealed partial class Partition
         batch.Items.Clear();
         _free.Add(batch);
         if (Interlocked.Decrement(ref _batchesInSync) == 0) _queue.Wake();
+    }
+
+    /// <summary>Questions alone keep this thread busy, but not the journal.</summary>
+    private void RestIfIdle()
+    {
+        if (_clock.MonotonicMilliseconds - _lastAppend >= (long)IdleBeforeSeal.TotalMilliseconds) RestJournal();
     }
 
     /// <param name="step">Takes all it needs as arguments: it comes with every batch, and nothing is allocated for it.</param>

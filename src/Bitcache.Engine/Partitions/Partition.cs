@@ -186,11 +186,14 @@ public sealed partial class Partition : IAsyncDisposable
         AskAsync((ledger, batch) => ledger.Foresee(command, new ApplyContext(batch.Time, tenant, 0, batch.ClockTrusted)));
 
     /// <summary>Who owns wallets: null for one that is not there, or whose making is not durable yet. Answered at once.</summary>
-    public Task<uint?[]> OwnersAsync(WalletId[] wallets)
+    public async Task<uint?[]> OwnersAsync(WalletId[] wallets)
     {
-        var item = new FactItem<uint?[]>(ledger => Array.ConvertAll(wallets, wallet => ledger.OwnerOf(wallet, Volatile.Read(ref _durableWallets))));
+        uint?[] Find(Ledger ledger) => Array.ConvertAll(wallets, wallet => ledger.OwnerOf(wallet, Volatile.Read(ref _durableWallets)));
+        var item = new FactItem<uint?[]>(Find);
         Enqueue(item);
-        return item.Done;
+        var owners = await item.Done;
+        // A wallet is there for ever, but that there is none only the journal's present owner can say.
+        return _journal.IsShared && owners.Contains(null) ? await QueryAsync(Find) : owners;
     }
 
     /// <summary>Reads a durable entry from the journal, on the caller's thread.</summary>
@@ -323,8 +326,13 @@ public sealed partial class Partition : IAsyncDisposable
         _free.Complete();
         var unknown = new OutcomeUnknownException(cause);
         foreach (var item in batch?.Items ?? []) item.Fail(unknown);
-        while (_filled.TryTake(out var waiting, TimeSpan.Zero)) waiting.Items.ForEach(item => item.Fail(unknown));
+        FailFilled(unknown);
         TurnAway(unknown);
+    }
+
+    private void FailFilled(Exception reason)
+    {
+        while (_filled.TryTake(out var waiting, TimeSpan.Zero)) waiting.Items.ForEach(item => item.Fail(reason));
     }
 
     /// <summary>Nobody takes from the queue any more: what is in it, and what still comes in, fails.</summary>

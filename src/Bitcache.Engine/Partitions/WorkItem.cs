@@ -19,6 +19,9 @@ public abstract class WorkItem
     /// <summary>Of what is neither a command nor payments, whether running it may write an entry.</summary>
     internal virtual bool Writes => false;
 
+    /// <summary>Whether nobody waits for the batch once it was run.</summary>
+    internal virtual bool IsAnsweredAtOnce => false;
+
     /// <summary>Runs on the owner thread, in the order of the queue. False if the batch had no room for all of it: it
     /// goes on in the next one.</summary>
     internal abstract bool Run(Ledger ledger, Batch batch);
@@ -68,6 +71,8 @@ internal sealed class FactItem<T>(Func<Ledger, T> question) : WorkItem
     private readonly TaskCompletionSource<T> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public Task<T> Done => _done.Task;
+
+    internal override bool IsAnsweredAtOnce => true;
 
     internal override bool Run(Ledger ledger, Batch batch)
     {

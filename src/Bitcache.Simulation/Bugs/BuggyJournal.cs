@@ -38,6 +38,10 @@ internal sealed class BuggyJournal(IJournal inner, PlantedBug bug) : IJournal
         if (bug != PlantedBug.NoSeal) inner.Seal();
     }
 
+    public bool IsShared => inner.IsShared;
+
+    public void Confirm() => inner.Confirm();
+
     public void ReadRecords(long first, long count, RecordReader reader) => inner.ReadRecords(first, count, reader);
 
     public long? FindId(WalletId owner, OperationId id) => inner.FindId(owner, id);

@@ -23,7 +23,7 @@ public sealed class TcpProxy : IAsyncDisposable
     private readonly Task _accepting;
     private readonly TaskCompletionSource _answerLost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _requests;
-    private int _lost = -1;
+    private int _lost = int.MinValue;
 
     public TcpProxy(int serverPort)
     {

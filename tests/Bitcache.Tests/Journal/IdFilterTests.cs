@@ -137,7 +137,7 @@ public sealed class IdFilterTests
         var disk = IdJournal.NewDisk();
         using var journal = IdJournal.Open(disk);
         IdJournal.FillSegments(journal, 2);
-        var ids = new IdSearch(disk, journal.Segments, journal.Upkeep, rememberedMax);
+        var ids = new SegmentIdSearch(disk, journal.Segments, journal.Upkeep, rememberedMax);
         for (var more = 0; more < 10; more++)
         {
             IdJournal.Append(journal, 1);

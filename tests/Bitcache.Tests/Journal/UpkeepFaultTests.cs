@@ -144,7 +144,7 @@ public sealed class UpkeepFaultTests
             var candidates = new List<long>();
             if (segment.Filter is not { IsDamaged: false } filter || !filter.Spans(identity.Id.Time)) continue;
             using var file = segment.Open(journal.Files, IdFilter.Extension);
-            if (filter.TryFind(file, identity, candidates) && candidates.Count > 0) return candidates[0];
+            if (filter.TryFind(file.Read, identity, candidates) && candidates.Count > 0) return candidates[0];
         }
         return journal.FindId(identity.Owner, identity.Id);
     }

@@ -65,6 +65,17 @@ internal sealed class GatedJournal : IJournal
 
     public void Seal() => Seals++;
 
+    /// <summary>Whether somebody else may take it over; <see cref="Takeover"/> is when that has happened.</summary>
+    public bool IsShared { get; set; }
+    public Exception? Takeover { get; set; }
+    public int Confirmations { get; private set; }
+
+    public void Confirm()
+    {
+        Confirmations++;
+        if (Takeover is not null) throw Takeover;
+    }
+
     public bool TryReadRecord(long sequence, [NotNullWhen(true)] out byte[]? record)
     {
         lock (_records) record = sequence <= DurableSequence ? _records[(int)sequence] : null;

@@ -59,6 +59,8 @@ public sealed class PartitionSimulationTests
         }
 
         public void Seal() => journal.Seal();
+        public bool IsShared => journal.IsShared;
+        public void Confirm() => journal.Confirm();
         public void ReadRecords(long first, long count, RecordReader reader) => journal.ReadRecords(first, count, reader);
         public long? FindId(WalletId owner, OperationId id) => journal.FindId(owner, id);
         public void Dispose() => journal.Dispose();

@@ -1,0 +1,185 @@
+// The database that holds a ledger's journal: what must be true of the server before a byte is trusted to it, and whose
+// ledger is in it.
+
+using System.Data;
+using System.Globalization;
+using Npgsql;
+
+namespace Bitcache.Engine.Journal.Postgres;
+
+/// <summary>One ledger's database, open. Shared by the journals of its partitions, which are disposed of before it.</summary>
+public sealed class JournalDatabase : IDisposable
+{
+    /// <summary>Held by a single server as long as it runs. It makes a second one say what is wrong; what keeps two from writing
+    /// is the writer epoch.</summary>
+    private const string TakeHostLock = "SELECT pg_advisory_lock(4776219702)";
+    /// <summary>A machine that is gone is noticed within seconds, and its lock with it.</summary>
+    private const string WatchClient = "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3";
+    /// <summary>Every query of ours finds its rows by the primary key, in its order; what the planner believes of a table that
+    /// has just grown is not asked.</summary>
+    private const string PlannerOptions = "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off -c jit=off -c plan_cache_mode=force_generic_plan";
+    private const int BufferBytes = 256 << 10;
+
+    private readonly NpgsqlDataSource _source;
+    private NpgsqlConnection? _hostLock;
+
+    private JournalDatabase(PostgresSettings settings, NpgsqlDataSource source, string name) => (Settings, _source, Name) = (settings, source, name);
+
+    public PostgresSettings Settings { get; }
+
+    /// <summary>Where it is, for messages: host, port and database.</summary>
+    public string Name { get; }
+
+    /// <summary>Opens the database, makes the tables that are missing, and makes it this ledger's if it is nobody's yet.</summary>
+    /// <exception cref="JournalRefusedException">It cannot be reached, is another ledger's, or the server would lose what it has
+    /// committed.</exception>
+    public static JournalDatabase Open(PostgresSettings settings)
+    {
+        var (source, name) = Connect(settings.ConnectionString);
+        var database = new JournalDatabase(settings, source, name);
+        try
+        {
+            using var connection = database.Connect();
+            database.CheckServer(connection);
+            SqlScripts.Run(connection);
+            if (settings.Cluster.Length == 0) database.TakeHost();
+            database.Claim(connection);
+            return database;
+        }
+        catch (NpgsqlException e)
+        {
+            database.Dispose();
+            throw new JournalRefusedException($"{name} says: {e.Message}", e);
+        }
+        catch
+        {
+            database.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A connection from the pool.</summary>
+    internal NpgsqlConnection Connect() => PostgresFailure.Retry(_source.OpenConnection);
+
+    /// <summary>A connection to write on: what a commit means there is settled for as long as it lives, whatever is set in the
+    /// server meanwhile.</summary>
+    internal NpgsqlConnection ConnectWriter()
+    {
+        var connection = Connect();
+        try
+        {
+            var commits = CheckCommits(connection);
+            using var command = new NpgsqlCommand("SELECT set_config('synchronous_commit', $1, false)", connection) { Parameters = { new() { Value = commits } } };
+            command.ExecuteScalar();
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        _hostLock?.Dispose();
+        _source.Dispose();
+    }
+
+    private static (NpgsqlDataSource Source, string Name) Connect(string connectionString)
+    {
+        NpgsqlConnectionStringBuilder builder;
+        try
+        {
+            builder = new NpgsqlConnectionStringBuilder(connectionString);
+        }
+        catch (ArgumentException e)
+        {
+            // What it says may hold the password.
+            throw new JournalRefusedException("the connection string is not one that Npgsql understands: Host=…;Username=…;Password=…;Database=…", e);
+        }
+        builder.Options = $"{builder.Options} {PlannerOptions}".Trim();
+        builder.NoResetOnClose = true;
+        builder.Enlist = false;
+        builder.ApplicationName ??= "bitcache";
+        builder.MaxAutoPrepare = 32;
+        builder.AutoPrepareMinUsages = 2;
+        builder.ReadBufferSize = Math.Max(builder.ReadBufferSize, BufferBytes);
+        builder.WriteBufferSize = Math.Max(builder.WriteBufferSize, BufferBytes);
+        return (NpgsqlDataSource.Create(builder), $"{builder.Host}:{builder.Port}/{builder.Database ?? builder.Username}");
+    }
+
+    /// <summary>A server that loses a commit when the power fails makes every promise of ours a lie.</summary>
+    private void CheckServer(NpgsqlConnection connection)
+    {
+        CheckCommits(connection);
+        foreach (var setting in (string[])["fsync", "full_page_writes"])
+        {
+            if (!Settings.AllowsUnsafeServer && Show(connection, setting) != "on")
+                throw new JournalRefusedException($"{Name} runs with {setting} = off, and would lose what it has committed when the power fails: set {setting} = on in postgresql.conf");
+        }
+        if (Show(connection, "server_encoding") is var encoding && encoding != "UTF8")
+            throw new JournalRefusedException($"the encoding of {Name} is {encoding}: make a database with ENCODING 'UTF8'");
+    }
+
+    private string CheckCommits(NpgsqlConnection connection)
+    {
+        var commits = Show(connection, "synchronous_commit");
+        return Settings.AllowsUnsafeServer || commits is "on" or "remote_apply"
+            ? commits
+            : throw new JournalRefusedException($"{Name} commits with synchronous_commit = {commits}, before it is durable everywhere: set it to on or remote_apply for this database and this user");
+    }
+
+    private static string Show(NpgsqlConnection connection, string setting)
+    {
+        using var command = new NpgsqlCommand("SELECT current_setting($1)", connection) { Parameters = { new() { Value = setting } } };
+        return (string)command.ExecuteScalar()!;
+    }
+
+    /// <summary>Waits a little: a connection of a process that has just ended may still be there.</summary>
+    private void TakeHost()
+    {
+        _hostLock = Connect();
+        using var watch = new NpgsqlCommand(WatchClient, _hostLock);
+        watch.ExecuteNonQuery();
+        using var patience = new NpgsqlCommand("SELECT set_config('lock_timeout', $1, false)", _hostLock)
+        {
+            Parameters = { new() { Value = string.Create(CultureInfo.InvariantCulture, $"{Settings.HostPatience.TotalMilliseconds:0}ms") } },
+        };
+        patience.ExecuteScalar();
+        using var command = new NpgsqlCommand(TakeHostLock, _hostLock) { CommandTimeout = 0 };
+        try
+        {
+            command.ExecuteNonQuery();
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
+        {
+            throw new JournalRefusedException($"another bitcache server works on {Name}: stop that one first", e);
+        }
+    }
+
+    private void Claim(NpgsqlConnection connection)
+    {
+        using (var claim = new NpgsqlCommand(
+            "INSERT INTO bitcache.ledger (origin, network, partitions, cluster) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", connection)
+        {
+            Parameters = { new() { Value = Settings.Origin }, new() { Value = (short)Settings.Network }, new() { Value = Settings.Partitions }, new() { Value = Settings.Cluster } },
+        })
+        {
+            claim.ExecuteNonQuery();
+        }
+        using var command = new NpgsqlCommand("SELECT origin, network, partitions, cluster FROM bitcache.ledger", connection);
+        using var row = command.ExecuteReader(CommandBehavior.SingleRow);
+        row.Read();
+        Require(row.GetString(0), Settings.Origin, "the ledger", "origin");
+        Require(row.GetInt16(1), (short)Settings.Network, "a ledger on the network with number", "network");
+        Require(row.GetInt32(2), Settings.Partitions, "a ledger whose number of partitions is", "partitions");
+        Require(row.GetString(3), Settings.Cluster, "the ledger of the cluster", "cluster");
+    }
+
+    private void Require<T>(T there, T wanted, string what, string setting)
+    {
+        if (!EqualityComparer<T>.Default.Equals(there, wanted))
+            throw new JournalRefusedException($"{Name} holds {what} '{there}', and the settings say {setting} '{wanted}': give each ledger a database of its own");
+    }
+}
