@@ -6,10 +6,10 @@ namespace Bitcache.Core.Bitcoin;
 /// finalizes it.</summary>
 public static class Psbt
 {
-    private static ReadOnlySpan<byte> Magic => [0x70, 0x73, 0x62, 0x74, 0xff];
+    internal static ReadOnlySpan<byte> Magic => [0x70, 0x73, 0x62, 0x74, 0xff];
 
     /// <summary>The type of the global entry that holds the transaction, which has no key data (PSBT_GLOBAL_UNSIGNED_TX).</summary>
-    private const byte UnsignedTransaction = 0x00;
+    internal const byte UnsignedTransaction = 0x00;
 
     /// <summary>The transaction without signatures. Its txid is final where all inputs are segwit.</summary>
     public static bool TryReadTransaction(ReadOnlySpan<byte> psbt, [NotNullWhen(true)] out BitcoinTransaction? transaction)

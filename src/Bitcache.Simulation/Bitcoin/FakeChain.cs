@@ -12,9 +12,7 @@ internal sealed record FakeBlock(BlockHeader Header, byte[] Bytes, FakeBlock? Pr
     public BlockHash Hash => Header.Hash;
 
     /// <summary>The whole block as nodes exchange it, without witnesses, of which these transactions have none.</summary>
-    public byte[] ToBytes() => [.. Bytes, .. CountOf(Transactions.Count), .. Transactions.SelectMany(t => t.Stripped)];
-
-    private static byte[] CountOf(int count) => count < 0xfd ? [(byte)count] : [0xfd, (byte)count, (byte)(count >> 8)];
+    public byte[] ToBytes() => [.. Bytes, .. new BitcoinWriter().Count(Transactions.Count).Written, .. Transactions.SelectMany(t => t.Stripped)];
 
     /// <summary>Whether the node was told to take it, or one below it, for invalid.</summary>
     public bool IsInvalid { get; set; }

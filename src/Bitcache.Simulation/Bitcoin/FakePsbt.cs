@@ -6,24 +6,11 @@ namespace Bitcache.Simulation.Bitcoin;
 /// <summary>A PSBT (BIP-174) of the bare transaction; what signers add to it is not simulated but for whether all of them have.</summary>
 internal static class FakePsbt
 {
-    private static readonly byte[] Mark = [.. "psbt"u8, 0xff];
-
-    /// <summary>PSBT_IN_FINAL_SCRIPTWITNESS.</summary>
-    private const byte FinalWitness = 0x08;
-
     public static string Write(BitcoinTransaction transaction, bool isSigned = false)
     {
-        using var stream = new MemoryStream();
-        using var writer = new BinaryWriter(stream);
-        writer.Write(Mark);
-        // One key of one byte: PSBT_GLOBAL_UNSIGNED_TX.
-        writer.Write((ReadOnlySpan<byte>)[1, 0]);
-        FakeTransactions.WriteCount(writer, transaction.Stripped.Length);
-        writer.Write(transaction.Stripped);
-        writer.Write((byte)0);
-        foreach (var _ in transaction.Inputs) writer.Write(isSigned ? [1, FinalWitness, 1, 0, 0] : (ReadOnlySpan<byte>)[0]);
-        writer.Write(new byte[transaction.Outputs.Count]);
-        return Convert.ToBase64String(stream.ToArray());
+        var writer = new BitcoinWriter().Raw(Psbt.Magic).Bytes([Psbt.UnsignedTransaction]).Bytes(transaction.Stripped).Raw([0]);
+        foreach (var _ in transaction.Inputs) writer.Raw(isSigned ? [1, PsbtFile.FinalWitness, 1, 0, 0] : [0]);
+        return Convert.ToBase64String(writer.Raw(new byte[transaction.Outputs.Count]).Written);
     }
 
     /// <exception cref="CallFailedException">-22, as the node says it.</exception>

@@ -41,40 +41,11 @@ internal static class FakeTransactions
 
     private static BitcoinTransaction Create(IReadOnlyList<TransactionInput> inputs, IReadOnlyList<TransactionOutput> outputs)
     {
-        using var stream = new MemoryStream();
-        using var writer = new BinaryWriter(stream);
-        writer.Write(2);
-        WriteCount(writer, inputs.Count);
-        foreach (var input in inputs)
-        {
-            writer.Write(input.Spent.Txid.Hash.ToArray());
-            writer.Write(input.Spent.Index);
-            WriteCount(writer, input.ScriptSig.Length);
-            writer.Write(input.ScriptSig);
-            writer.Write(input.Sequence);
-        }
-        WriteCount(writer, outputs.Count);
-        foreach (var output in outputs)
-        {
-            writer.Write(output.Value.Value);
-            WriteCount(writer, output.Script.Length);
-            writer.Write(output.Script);
-        }
-        writer.Write(0);
-        return BitcoinTransaction.TryParse(stream.ToArray(), out var transaction)
+        var writer = new BitcoinWriter().UInt32(2).Count(inputs.Count);
+        foreach (var input in inputs) writer.OutPoint(input.Spent).Bytes(input.ScriptSig).UInt32(input.Sequence);
+        writer.Count(outputs.Count);
+        foreach (var output in outputs) writer.Output(output);
+        return BitcoinTransaction.TryParse(writer.UInt32(0).Written, out var transaction)
             ? transaction : throw new ArgumentException("no transaction has these inputs and outputs", nameof(outputs));
-    }
-
-    internal static void WriteCount(BinaryWriter writer, int count)
-    {
-        if (count >= 0xfd)
-        {
-            writer.Write((byte)0xfd);
-            writer.Write((ushort)count);
-        }
-        else
-        {
-            writer.Write((byte)count);
-        }
     }
 }

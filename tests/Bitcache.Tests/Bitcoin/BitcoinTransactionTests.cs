@@ -78,4 +78,21 @@ public sealed class BitcoinTransactionTests
 
     private const string Input = "1111111111111111111111111111111111111111111111111111111111111111" + "00000000" + "00" + "ffffffff";
     private const string Output = "0040075af0750700" + "00";
+
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(0xfc, 1)]
+    [InlineData(0xfd, 3)]
+    [InlineData(0x100, 3)]
+    [InlineData(0xffff, 3)]
+    [InlineData(0x10000, 5)]
+    [InlineData(3_999_999, 5)]
+    public void A_count_is_read_as_it_was_written_in_its_shortest_form(int count, int bytes)
+    {
+        byte[] written = [.. new BitcoinWriter().Count(count).Written, .. new byte[count]];
+        Assert.Equal(count + bytes, written.Length);
+        var reader = new BitcoinReader(written);
+        Assert.True(reader.TryReadBytes(out var read));
+        Assert.Equal((count, 0), (read.Length, reader.Left));
+    }
 }
