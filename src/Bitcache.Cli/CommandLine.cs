@@ -102,6 +102,7 @@ internal static class CommandLine
         BalanceProofCommand.Create(),
         VerifyCommand.Create(),
         AuditCommand.Create(),
+        ReservesCommands.Create(),
         ExportCommand.Create(),
         KeyCommands.Create(),
         FeeCommands.Create(),

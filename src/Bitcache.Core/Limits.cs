@@ -190,6 +190,14 @@ public static class Limits
     public const int PsbtBytesMax = 400_000;
     /// <summary>A request that brings one back in base64, signatures added.</summary>
     public const int SignedBodyBytesMax = 1 << 20;
+    /// <summary>Coins of a proof of reserves: its transaction has 41 bytes for each, and no transaction is larger than a block.</summary>
+    public const int ReservesProofCoinsMax = 90_000;
+    /// <summary>A proof of reserves as it is published, 350 bytes a coin; a coin of a single key takes 160.</summary>
+    public const int ReservesProofBytesMax = 32 << 20;
+    /// <summary>A request that brings signatures of such a proof in base64. The node reads no longer ones.</summary>
+    public const int ReservesBodyBytesMax = 30 << 20;
+    /// <summary>Files with signatures that one such request may bring.</summary>
+    public const int ReservesPartsMax = 32;
     /// <summary>A block's header.</summary>
     public const int BlockHeaderBytes = 80;
     /// <summary>Levels of a block's Merkle tree; a block's transactions need far fewer.</summary>

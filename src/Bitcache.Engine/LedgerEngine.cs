@@ -33,6 +33,7 @@ public sealed class LedgerEngine : IAsyncDisposable
     private readonly SettlementLoop _settlement;
     private readonly AddressAllocator _addresses;
     private readonly Receipts _receipts;
+    private readonly ReservesProver _prover;
     private readonly IBitcoinNode _node;
     private readonly BlockAnnouncements[] _announcements;
     private readonly Recent<EngineHealth> _health;
@@ -40,10 +41,10 @@ public sealed class LedgerEngine : IAsyncDisposable
 
     private LedgerEngine(
         EngineSettings settings, DataFolderLock folder, PartitionSet partitions, CheckpointKey key, LogKeeper log, SettlementLoop settlement,
-        AddressAllocator addresses, IBitcoinNode node, BlockAnnouncements[] announcements, TimeProvider time)
+        AddressAllocator addresses, ReservesProver prover, IBitcoinNode node, BlockAnnouncements[] announcements, TimeProvider time)
     {
         (_settings, _folder, Partitions, _key, _log, _settlement, _addresses) = (settings, folder, partitions, key, log, settlement, addresses);
-        (_node, _announcements) = (node, announcements);
+        (_prover, _node, _announcements) = (prover, node, announcements);
         _receipts = new Receipts(partitions, log, key.Origin);
         _health = new Recent<EngineHealth>(HealthAsync, AnswerAgeMax, time);
         _pins = new Recent<Pins>(AskPinsAsync, AnswerAgeMax, time);
@@ -127,7 +128,8 @@ public sealed class LedgerEngine : IAsyncDisposable
             var books = new EpochBooks(partitions, node, log, cold, liabilities, epochs, settings, time, logger);
             var settlement = new SettlementLoop(partitions, log, node, gate, addresses, cold, books, settings, time, logger, fatal, failover);
             settlement.Start();
-            return new LedgerEngine(settings, folder, partitions, key, log, settlement, addresses, node, Listen(nodes, settlement, logger), time)
+            var prover = new ReservesProver(partitions, node, cold, epochs, key.Origin, logger);
+            return new LedgerEngine(settings, folder, partitions, key, log, settlement, addresses, prover, node, Listen(nodes, settlement, logger), time)
             {
                 Recovery = [.. recovered.Select(r => r.Journal.Recovery)],
                 RecoveredFrom = [.. recovered.Select(r => r.Start)],
@@ -190,11 +192,24 @@ public sealed class LedgerEngine : IAsyncDisposable
 
     /// <summary>Takes back a transaction that was signed elsewhere.</summary>
     /// <exception cref="NodeUnavailableException">The node cannot say whether it is complete. Nothing was taken.</exception>
-    public async Task<SignedOutcome> TakeSignedAsync(Txid txid, string psbt, CancellationToken cancel)
+    public Task<SignedOutcome> TakeSignedAsync(Txid txid, string psbt, CancellationToken cancel) => AskNodeAsync(_settlement.TakeSignedAsync(txid, psbt, cancel));
+
+    /// <inheritdoc cref="ReservesProver.FindAsync"/>
+    public Task<Proving> FindReservesProofAsync(long epoch, CancellationToken cancel) => _prover.FindAsync(epoch, cancel);
+
+    /// <summary>Has the node's wallet sign what it can of an epoch's proof of reserves.</summary>
+    /// <exception cref="NodeUnavailableException">The node cannot sign now. Nothing was changed.</exception>
+    public Task<Proving> SignReservesAsync(long epoch, CancellationToken cancel) => AskNodeAsync(_prover.SignAsync(epoch, cancel));
+
+    /// <summary>Takes back what others signed of it.</summary>
+    /// <exception cref="NodeUnavailableException">The node cannot check it now. Nothing was taken.</exception>
+    public Task<Proving> TakeReservesAsync(long epoch, IReadOnlyList<string> psbts, CancellationToken cancel) => AskNodeAsync(_prover.TakeAsync(epoch, psbts, cancel));
+
+    private static async Task<T> AskNodeAsync<T>(Task<T> question)
     {
         try
         {
-            return await _settlement.TakeSignedAsync(txid, psbt, cancel);
+            return await question;
         }
         catch (NodeException e)
         {
@@ -279,6 +294,7 @@ public sealed class LedgerEngine : IAsyncDisposable
         foreach (var announcements in _announcements) await announcements.DisposeAsync();
         await _settlement.DisposeAsync();
         Epochs.Dispose();
+        _prover.Dispose();
         await _addresses.DisposeAsync();
         await Partitions.DisposeAsync();
         _log.Dispose();

@@ -202,6 +202,12 @@ internal static partial class LogMessages
     [LoggerMessage(1306, LogLevel.Information, "The books of epoch {Epoch} are closed: {Total} are owed, {Reserves} are there, at block {Height}")]
     public static partial void EpochStated(this ILogger log, long epoch, Msat total, Sats reserves, uint height);
 
+    [LoggerMessage(1308, LogLevel.Information, "The reserves of epoch {Epoch} are proven: the keys of {Coins} coins of {Total} have signed")]
+    public static partial void ReservesProven(this ILogger log, long epoch, int coins, Sats total);
+
+    [LoggerMessage(1309, LogLevel.Warning, "{Path} is passed over, and made again when its coins are signed for: {Reason}")]
+    public static partial void ReservesProofDamaged(this ILogger log, string path, string reason);
+
     [LoggerMessage(1307, LogLevel.Warning, "Nothing is stated about epoch {Epoch}, and another one follows: {Reason}")]
     public static partial void EpochWithoutStatement(this ILogger log, long epoch, string reason);
 

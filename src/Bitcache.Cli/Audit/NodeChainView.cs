@@ -48,6 +48,8 @@ internal sealed class NodeChainView : IChainView, IDisposable
     public TransactionOutput? FindUnspent(OutPoint output) =>
         Ask(_node.FindChainCoinAsync(output, _cancel)) is { } coin ? new TransactionOutput(coin.Amount, coin.Script) : null;
 
+    public bool IsSigned(byte[] transaction, IReadOnlyList<SpentCoin> spent) => Ask(_node.IsSignedAsync(transaction, spent, _cancel));
+
     public void Dispose() => _rpc.Dispose();
 
     /// <summary>The audit runs on a thread of its own and waits.</summary>

@@ -112,6 +112,13 @@ public sealed partial class ApiClient(ApiConnection connection) : IDisposable
     public Task<Reply<SignedReply>> HandBackAsync(Txid txid, string psbt, CancellationToken cancel) =>
         connection.PostAsync($"/v1/operator/signing/{txid}", new SignedRequest(psbt), Json.SignedRequest, Json.SignedReply, cancel);
 
+    public Task<Reply<ReservesProofReply>> SignReservesAsync(long epoch, CancellationToken cancel) => connection.PostAsync(
+        string.Create(CultureInfo.InvariantCulture, $"/v1/operator/reserves/{epoch}/sign"), Json.ReservesProofReply, cancel);
+
+    /// <param name="psbts">Signed, in base64.</param>
+    public Task<Reply<ReservesProofReply>> HandBackReservesAsync(long epoch, IReadOnlyList<string> psbts, CancellationToken cancel) => connection.PostAsync(
+        string.Create(CultureInfo.InvariantCulture, $"/v1/operator/reserves/{epoch}/signed"), new ReservesSignedRequest(psbts), Json.ReservesSignedRequest, Json.ReservesProofReply, cancel);
+
     public Task<Reply<RescanReply>> RescanAsync(uint fromHeight, CancellationToken cancel) =>
         connection.PostAsync("/v1/operator/rescan", new RescanRequest(fromHeight), Json.RescanRequest, Json.RescanReply, cancel);
 

@@ -42,6 +42,8 @@ namespace Bitcache.Cli.Client;
 [JsonSerializable(typeof(Page<SigningReply>))]
 [JsonSerializable(typeof(SignedRequest))]
 [JsonSerializable(typeof(SignedReply))]
+[JsonSerializable(typeof(ReservesSignedRequest))]
+[JsonSerializable(typeof(ReservesProofReply))]
 [JsonSerializable(typeof(StopReply))]
 [JsonSerializable(typeof(KeyRotationReply))]
 [JsonSerializable(typeof(ApprovalsReply))]

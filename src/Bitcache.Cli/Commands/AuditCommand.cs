@@ -58,7 +58,7 @@ internal static class AuditCommand
         {
             Pins = parsed.GetValue(PinsFile) is { } pins ? ReadPins(pins.FullName) : null,
             State = state is not null && File.Exists(state) ? ReadState(state) : null,
-            Replay = () => state is not null && File.Exists(ReplayOf(state)) ? Read(ReplayOf(state), int.MaxValue) : (ReadOnlyMemory<byte>?)null,
+            Replay = () => state is not null && File.Exists(ReplayOf(state)) ? Inputs.ReadFile(ReplayOf(state), int.MaxValue) : (ReadOnlyMemory<byte>?)null,
             Entries = parsed.GetValue(Entries) is { } entries ? new DiskFolder(entries.FullName) : null,
             Chain = node,
             Receipts = parsed.GetValue(Receipts) is { } receipts ? ReadReceipts(receipts.FullName) : [],
@@ -76,11 +76,11 @@ internal static class AuditCommand
         return report.Holds ? ExitCode.Done : ExitCode.Failed;
     }
 
-    private static Pins ReadPins(string path) => Pins.TryParse(System.Text.Encoding.UTF8.GetString(Read(path, Limits.PinsBytesMax)), out var pins, out var refusal)
+    internal static Pins ReadPins(string path) => Pins.TryParse(System.Text.Encoding.UTF8.GetString(Inputs.ReadFile(path, Limits.PinsBytesMax)), out var pins, out var refusal)
         ? pins
         : throw new CommandFailedException($"{path} cannot be used: {refusal}");
 
-    private static AuditState ReadState(string path) => AuditState.TryParse(Read(path, int.MaxValue), out var state, out var refusal)
+    private static AuditState ReadState(string path) => AuditState.TryParse(Inputs.ReadFile(path, int.MaxValue), out var state, out var refusal)
         ? state
         : throw new CommandFailedException($"{path} cannot be used: {refusal}");
 
@@ -115,23 +115,10 @@ internal static class AuditCommand
         foreach (var leaf in Directory.EnumerateFiles(folder, "*.leaf").Order(StringComparer.Ordinal))
         {
             var timestamp = ReceiptFolder.TimestampOf(leaf);
-            yield return new HeldReceipt(leaf, new ReceiptFiles(Read(leaf, Limits.ReceiptBytesMax), Read(ReceiptFolder.ProofOf(leaf), Limits.LogProofBytesMax))
+            yield return new HeldReceipt(leaf, new ReceiptFiles(Inputs.ReadFile(leaf, Limits.ReceiptBytesMax), Inputs.ReadFile(ReceiptFolder.ProofOf(leaf), Limits.LogProofBytesMax))
             {
-                Timestamp = File.Exists(timestamp) ? Read(timestamp, Limits.TimestampFileBytesMax) : (ReadOnlyMemory<byte>?)null,
+                Timestamp = File.Exists(timestamp) ? Inputs.ReadFile(timestamp, Limits.TimestampFileBytesMax) : (ReadOnlyMemory<byte>?)null,
             });
-        }
-    }
-
-    private static byte[] Read(string path, int bytesMax)
-    {
-        try
-        {
-            if (new FileInfo(path).Length > bytesMax) throw new CommandFailedException($"{path} has more than {bytesMax} bytes");
-            return File.ReadAllBytes(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new CommandFailedException($"{path} cannot be read: {e.Message}");
         }
     }
 }

@@ -199,6 +199,21 @@ internal static class Inputs
         },
     };
 
+    /// <summary>A file that the command line names.</summary>
+    /// <exception cref="CommandFailedException">It is not there, is longer, or cannot be read.</exception>
+    public static byte[] ReadFile(string path, int bytesMax)
+    {
+        try
+        {
+            if (new FileInfo(path).Length > bytesMax) throw new CommandFailedException($"{path} has more than {bytesMax} bytes");
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandFailedException($"{path} cannot be read: {e.Message}");
+        }
+    }
+
     private static WalletId ReadWallet(ArgumentResult result) =>
         Read<WalletId>(result, WalletId.TryParse, "is no wallet's name: its check characters do not match");
 

@@ -6,7 +6,7 @@ internal static class OperatorCommands
 {
     public static Command Create()
     {
-        var command = new Command("operator", "The operator's own affairs.") { CreateTopUpAddress(), CreateShow(), CreateConfirmClock(), CreateRotateKey(), SigningCommands.CreateList(), SigningCommands.CreateHandBack() };
+        var command = new Command("operator", "The operator's own affairs.") { CreateTopUpAddress(), CreateShow(), CreateConfirmClock(), CreateRotateKey(), SigningCommands.CreateList(), SigningCommands.CreateHandBack(), ReservesCommands.CreateProve() };
         foreach (var brake in BrakeCommands.All()) command.Add(brake);
         return command;
     }

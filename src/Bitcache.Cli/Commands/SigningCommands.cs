@@ -32,7 +32,7 @@ internal static class SigningCommands
         var file = new Argument<FileInfo>("file") { Description = "The signed PSBT, as bytes or in base64." };
         return ClientCommand.Create("signed", "Hand back a transaction that was signed elsewhere; it is sent at once.", [file], async session =>
         {
-            var psbt = Read(session.Get(file)!);
+            var psbt = Read(session.Get(file)!, Limits.SignedBodyBytesMax);
             if (!Psbt.TryReadTransaction(psbt, out var transaction)) throw new CommandFailedException($"{session.Get(file)} is no PSBT", ExitCode.Usage);
             session.Show(
                 await session.Client.HandBackAsync(transaction.Txid, Convert.ToBase64String(psbt), session.Cancel),
@@ -47,10 +47,10 @@ internal static class SigningCommands
     }
 
     /// <summary>Signers write either form.</summary>
-    private static byte[] Read(FileInfo file)
+    internal static byte[] Read(FileInfo file, int bytesMax)
     {
         if (!file.Exists) throw new CommandFailedException($"there is no file {file}", ExitCode.Usage);
-        if (file.Length > Limits.SignedBodyBytesMax) throw new CommandFailedException($"{file} is no PSBT: it has {file.Length} bytes", ExitCode.Usage);
+        if (file.Length > bytesMax) throw new CommandFailedException($"{file} is no PSBT: it has {file.Length} bytes", ExitCode.Usage);
         var bytes = File.ReadAllBytes(file.FullName);
         var text = Encoding.Latin1.GetString(bytes).Trim();
         var decoded = new byte[text.Length];

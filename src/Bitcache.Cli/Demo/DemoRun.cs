@@ -183,6 +183,9 @@ internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, 
     {
         screen.Title("what the epoch owes, and what covers it");
         var statement = (await stage.Operator.GetEpochAsync(epoch, cancel)).Value.Statement!;
+        // The anchor has spent some of its coins by now; that their keys were there is proven all the same.
+        var proof = (await stage.Operator.SignReservesAsync(epoch, cancel)).Value;
+        DemoCheck.That(proof is { State: "proven", Unsigned: 0 }, $"the reserves of epoch {epoch} are {proof.State}, and {proof.Unsigned} of {proof.Coins} coins are not signed");
         var wallet = _wallets[1];
         var balance = (await stage.User.GetBalanceProofAsync(wallet, epoch, cancel)).Value;
         var key = (await stage.User.GetLiabilityKeyAsync(wallet, cancel)).Value;
@@ -194,6 +197,8 @@ internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, 
             var log = await new LogExport(stage.Operator.GetPublishedAsync, everybodys, auditors).RunAsync(cancel);
             var epochs = await new EpochExport(stage.Operator.FindPublishedAsync, everybodys, auditors).RunAsync(cancel);
             screen.Holds($"epoch {epoch} owes {Session.Bits(statement.TotalMsat)} at block {statement.Height}, and its coins are listed with their proofs");
+            screen.Holds($"the keys of its {proof.Coins} coins of {Session.Sat(proof.TotalSat)} signed");
+            screen.Say($"   '{proof.Message}'");
             screen.Say($"{log.Size:N0} entries in {log.Tiles} tiles, and {epochs.Files} files of {epochs.Epochs} epoch exported to {output}");
         }
         await WriteHeadersAsync();

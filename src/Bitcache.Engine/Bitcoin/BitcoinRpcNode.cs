@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
 
 namespace Bitcache.Engine.Bitcoin;
 
@@ -171,19 +172,16 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
     public Task<byte[]?> FinalizePsbtAsync(string psbt, CancellationToken cancel) =>
         NodeAsync("finalizepsbt", [psbt], NodeAnswerReader.FinalizedPsbt, cancel);
 
+    public Task<string> CombinePsbtAsync(IReadOnlyList<string> psbts, CancellationToken cancel) =>
+        NodeAsync("combinepsbt", [new JsonArray([.. psbts.Select(p => (JsonNode)p)])], NodeJson.ToText, cancel);
+
+    // (psbt, extract): with extract it gives the transaction in place of the PSBT.
+    public Task<string> CompletePsbtAsync(string psbt, CancellationToken cancel) =>
+        NodeAsync("finalizepsbt", [psbt, false], a => a.Get("psbt").ToText(), cancel);
+
     // With no keys it signs nothing, and checks what is there.
-    public Task<bool> IsSignedAsync(byte[] transaction, IReadOnlyList<PsbtInput> inputs, CancellationToken cancel)
-    {
-        var spent = inputs.Where(i => i.Spent is not null).Select(i => (JsonNode)new JsonObject
-        {
-            ["txid"] = i.Output.Txid.ToString(),
-            ["vout"] = i.Output.Index,
-            ["scriptPubKey"] = Convert.ToHexStringLower(i.Spent!.Script),
-            ["amount"] = Amounts.FormatBtc(i.Spent.Amount),
-        });
-        return NodeAsync(
-            "signrawtransactionwithkey", [Convert.ToHexStringLower(transaction), new JsonArray(), new JsonArray([.. spent])], a => a.Get("complete").ToBool(), cancel);
-    }
+    public Task<bool> IsSignedAsync(byte[] transaction, IReadOnlyList<SpentCoin> spent, CancellationToken cancel) => NodeAsync(
+        "signrawtransactionwithkey", [Convert.ToHexStringLower(transaction), new JsonArray(), new JsonArray([.. spent.Select(NodeJson.ToJson)])], a => a.Get("complete").ToBool(), cancel);
 
     public async Task<BroadcastResult> SendRawTransactionAsync(byte[] transaction, CancellationToken cancel)
     {
@@ -261,6 +259,10 @@ public sealed class BitcoinRpcNode(NodeSwitch nodes) : IBitcoinNode
 
     public Task<IReadOnlyList<Coin>> ListWatchedUnspentAsync(string watch, int confirmationsMin, CancellationToken cancel) =>
         WatchAsync(watch, "listunspent", [confirmationsMin], NodeAnswerReader.Coins, cancel);
+
+    // (psbt, sign, sighashtype, bip32derivs)
+    public Task<string> DescribeWatchedPsbtAsync(string watch, string psbt, CancellationToken cancel) =>
+        WatchAsync(watch, "walletprocesspsbt", [psbt, false, "DEFAULT", true], a => a.Get("psbt").ToText(), cancel);
 
     public Task<MempoolTerms> GetMempoolTermsAsync(CancellationToken cancel) =>
         NodeAsync("getmempoolinfo", [], NodeAnswerReader.MempoolTerms, cancel);

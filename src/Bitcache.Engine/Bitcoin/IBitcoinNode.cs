@@ -1,4 +1,5 @@
 using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
 
 namespace Bitcache.Engine.Bitcoin;
 
@@ -110,11 +111,17 @@ public interface IBitcoinNode
     /// says it spends. -22 for what is no PSBT.</summary>
     Task<byte[]?> FinalizePsbtAsync(string psbt, CancellationToken cancel);
 
-    /// <summary>Whether every signature of a transaction is good for what it spends.</summary>
+    /// <summary>Puts together what several have signed of one PSBT. -8 if they are of several transactions, -22 for what is no PSBT.</summary>
+    Task<string> CombinePsbtAsync(IReadOnlyList<string> psbts, CancellationToken cancel);
+
+    /// <summary>Makes final those inputs of a PSBT that have all their signatures, whether or not others lack some.</summary>
+    Task<string> CompletePsbtAsync(string psbt, CancellationToken cancel);
+
+    /// <summary>Whether every signature of a transaction is good for what it spends, whether or not that is there still.</summary>
     /// <param name="transaction">Signed.</param>
-    /// <param name="inputs">What it spends.</param>
+    /// <param name="spent">What it spends.</param>
     /// <param name="cancel">Ends the question.</param>
-    Task<bool> IsSignedAsync(byte[] transaction, IReadOnlyList<PsbtInput> inputs, CancellationToken cancel);
+    Task<bool> IsSignedAsync(byte[] transaction, IReadOnlyList<SpentCoin> spent, CancellationToken cancel);
 
     /// <summary>Safe to repeat with the same bytes, and meant to be.</summary>
     Task<BroadcastResult> SendRawTransactionAsync(byte[] transaction, CancellationToken cancel);
@@ -166,6 +173,9 @@ public interface IBitcoinNode
 
     /// <summary>These coins, as <see cref="ListUnspentAsync"/> lists the wallet's own.</summary>
     Task<IReadOnlyList<Coin>> ListWatchedUnspentAsync(string watch, int confirmationsMin, CancellationToken cancel);
+
+    /// <summary>Writes into a PSBT what this wallet knows of the keys of its inputs, for whoever has them.</summary>
+    Task<string> DescribeWatchedPsbtAsync(string watch, string psbt, CancellationToken cancel);
 
     /// <summary>What the node asks of a transaction to take it into its mempool now.</summary>
     Task<MempoolTerms> GetMempoolTermsAsync(CancellationToken cancel);

@@ -2,7 +2,9 @@
 // library's InvalidOperationException for another kind of value), which becomes an unknown outcome.
 
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
 
 namespace Bitcache.Engine.Bitcoin;
 
@@ -70,6 +72,21 @@ public static class NodeJson
         var list = new List<T>(element.GetArrayLength());
         foreach (var item in element.EnumerateArray()) list.Add(read(item));
         return list;
+    }
+
+    /// <summary>A coin as <c>signrawtransactionwithkey</c> is told of it.</summary>
+    public static JsonObject ToJson(SpentCoin spent)
+    {
+        var coin = new JsonObject
+        {
+            ["txid"] = spent.Output.Txid.ToString(),
+            ["vout"] = spent.Output.Index,
+            ["scriptPubKey"] = Convert.ToHexStringLower(spent.Coin.Script),
+            ["amount"] = Amounts.FormatBtc(spent.Coin.Value),
+        };
+        if (spent.RedeemScript.Length > 0) coin["redeemScript"] = spent.RedeemScript.ToString();
+        if (spent.WitnessScript.Length > 0) coin["witnessScript"] = spent.WitnessScript.ToString();
+        return coin;
     }
 
     private static InvalidDataException Malformed(string what, JsonElement element)

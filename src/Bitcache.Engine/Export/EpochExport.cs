@@ -1,5 +1,6 @@
 // The files of epochs as audit tools look for them: `epochs/<n>/` in the public folder, and what tells who has how much in the
-// auditors'. An epoch whose anchor is final never changes again, and is not fetched twice.
+// auditors'. An epoch whose anchor is final never changes again, and is not fetched twice;
+// only the proof of its reserves may still come.
 
 using System.Globalization;
 using System.Text.Json;
@@ -35,7 +36,7 @@ public sealed class EpochExport(FileSource source, ExportFolder open, ExportFold
         var (epochs, files) = (Parse(index), 0);
         foreach (var epoch in epochs)
         {
-            if (!before.Contains(epoch.Epoch)) files += await WritePublicAsync(epoch.Epoch, cancel);
+            files += before.Contains(epoch.Epoch) ? await WriteLateProofAsync(epoch.Epoch, cancel) : await WritePublicAsync(epoch.Epoch, cancel);
             if (auditors is not null) files += await WriteForAuditorsAsync(auditors, epoch.Epoch, cancel);
         }
         open.Sync();
@@ -73,6 +74,17 @@ public sealed class EpochExport(FileSource source, ExportFolder open, ExportFold
             written++;
         }
         return written;
+    }
+
+    /// <summary>The one file that may come when all others are final: signers have time.</summary>
+    private async Task<int> WriteLateProofAsync(long epoch, CancellationToken cancel)
+    {
+        var path = PathOf(epoch, EpochFolder.ReservesProofName);
+        if (open.Has(path)) return 0;
+        await using var stream = await source(path, cancel);
+        if (stream is null) return 0;
+        await open.WriteAsync(path, stream, cancel);
+        return 1;
     }
 
     private async Task<int> WriteForAuditorsAsync(ExportFolder folder, long epoch, CancellationToken cancel)

@@ -51,6 +51,22 @@ public sealed class ColdWallet(IBitcoinNode node, EngineSettings settings)
     public async Task<IReadOnlyList<Coin>> ListAsync(CancellationToken cancel) =>
         (await AskAsync(cancel)) is { Trouble: null } && IsDeclared ? await node.ListWatchedUnspentAsync(_watch, 1, cancel) : [];
 
+    /// <summary>What a cold signer wants to know of its keys, written into a PSBT; as it was where none are declared, or the node does
+    /// not watch them now.</summary>
+    /// <exception cref="NodeException">The node's, where it cannot be asked.</exception>
+    public async Task<string> DescribeAsync(string psbt, CancellationToken cancel)
+    {
+        if (!IsDeclared) return psbt;
+        try
+        {
+            return await node.DescribeWatchedPsbtAsync(_watch, psbt, cancel);
+        }
+        catch (NodeException e) when (e.Failure == NodeFailure.Rejected)
+        {
+            return psbt;
+        }
+    }
+
     /// <summary>Has the node watch what is declared, if it does not yet; says what is in the way.</summary>
     private async Task<string?> PrepareAsync(CancellationToken cancel)
     {

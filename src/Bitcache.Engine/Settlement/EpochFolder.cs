@@ -1,6 +1,6 @@
 // What is kept of each epoch in files: `epochs/<n>/` with the names that an auditor finds in an export. All of them but the
-// list of coins can be made again from the journal; that one is durable before the cut, since nobody can ask a node later
-// what was unspent at a block.
+// list of coins and the signatures over them can be made again from the journal; the list is durable before the cut, since nobody
+// can ask a node later what was unspent at a block.
 
 using System.Globalization;
 using Bitcache.Core.Audit;
@@ -13,7 +13,9 @@ public sealed class EpochFolder(IFileSystem files, string folder)
     public const string LiabilitiesName = "liabilities.csv";
     public const string AllocationName = "allocation.csv";
     public const string KeysName = "keys.csv";
-    public const string ReservesProofName = "reserves.psbt";
+    public const string ReservesProofName = ReservesProof.FileName;
+    /// <summary>The same while signatures are missing: for nobody outside.</summary>
+    public const string UnfinishedProofName = "reserves.unfinished";
     /// <summary>Where lines of the liabilities begin (<see cref="LineIndex"/>); written last of the large files.</summary>
     public const string LinesName = "liabilities.lines";
     /// <summary>What the large files are made of.</summary>

@@ -57,7 +57,8 @@ public sealed class Signing(PartitionSet partitions, IReadOnlyList<Payouts> payo
             // The node has checked it against the coins that the PSBT names. They count as they were handed out: a bad signature,
             // taken once, would keep the good one out.
             var handedOut = await node.DecodePsbtAsync(Convert.ToBase64String(request.Prepared.Psbt.Span), cancel);
-            if (!await node.IsSignedAsync(raw, handedOut.Inputs, cancel)) return SignedOutcome.NotSigned;
+            var spent = handedOut.Inputs.Where(i => i.Spent is not null).Select(i => new SpentCoin(i.Output, new TransactionOutput(i.Spent!.Amount, i.Spent.Script)));
+            if (!await node.IsSignedAsync(raw, [.. spent], cancel)) return SignedOutcome.NotSigned;
             var height = (await node.GetBlockchainInfoAsync(cancel)).Blocks;
             return await payouts[request.Partition].TakeSignedAsync(request.Family, request.Prepared, raw, height);
         }

@@ -49,6 +49,8 @@ namespace Bitcache.Server.Api;
 [JsonSerializable(typeof(Page<SigningReply>))]
 [JsonSerializable(typeof(SignedRequest))]
 [JsonSerializable(typeof(SignedReply))]
+[JsonSerializable(typeof(ReservesSignedRequest))]
+[JsonSerializable(typeof(ReservesProofReply))]
 [JsonSerializable(typeof(StopReply))]
 [JsonSerializable(typeof(KeyRotationReply))]
 [JsonSerializable(typeof(ApprovalsReply))]

@@ -32,6 +32,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType UnsupportedAddress = new("unsupported_address", 400, "The address is of a kind that Bitcoin has no rules for yet: anybody could take coins sent there.");
     public static readonly ProblemType MalformedPsbt = new("malformed_psbt", 400, "This is no PSBT in base64 (BIP-174).");
     public static readonly ProblemType SignaturesMissing = new("signatures_missing", 400, "The PSBT is not signed completely, or signatures in it do not fit.");
+    public static readonly ProblemType SignatureFalse = new("signature_false", 400, "A signature in the PSBT is not one of its coin's key over the whole transaction.");
     public static readonly ProblemType OtherTransaction = new("other_transaction", 400, "The PSBT holds another transaction than the one that was handed out.");
     public static readonly ProblemType UnknownParameter = new("unknown_parameter", 400, "The query has a parameter that this route does not know, or one twice.");
     public static readonly ProblemType MalformedParameter = new("malformed_parameter", 400, "A parameter of the query cannot be read, or lies outside its range.");
@@ -59,7 +60,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType SigningNotFound = new("signing_not_found", 404, "No transaction with this txid waits for its signer.");
     public static readonly ProblemType MethodNotAllowed = new("method_not_allowed", 405, "The path exists, but not for this method.");
     public static readonly ProblemType RequestTimeout = new("request_timeout", 408, "The request took too long to arrive.", 1);
-    public static readonly ProblemType BodyTooLarge = new("body_too_large", 413, "The body has more than this route takes: 64 KiB, of a signed transaction 1 MiB, of a batch 4 MiB, of one of its lines 64 KiB.");
+    public static readonly ProblemType BodyTooLarge = new("body_too_large", 413, "The body has more than this route takes: 64 KiB, of a signed transaction 1 MiB, of a signed proof of reserves 30 MiB, of a batch 4 MiB, of one of its lines 64 KiB.");
     public static readonly ProblemType MalformedBatch = new("malformed_batch", 400, "The body does not end with a whole record. None of them was looked at.");
     public static readonly ProblemType MalformedPayment = new("malformed_payment", 400, "The record cannot be read as a payment.");
     public static readonly ProblemType BatchTooLarge = new("batch_too_large", 413, "A batch has at most 8,192 payments. None of them was looked at.");
@@ -106,6 +107,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
     public static readonly ProblemType DepositNotCredited = new("deposit_not_credited", 409, "The deposit was never credited: only the chain can bring that about.");
     public static readonly ProblemType ReceiptNotReady = new("receipt_not_ready", 409, "No signed checkpoint covers this entry yet.", 1);
     public static readonly ProblemType TooManyKeys = new("too_many_keys", 409, "The log had 1,000 checkpoint keys, and more it cannot have.");
+    public static readonly ProblemType TooManyCoins = new("too_many_coins", 409, "The epoch has more than 90,000 coins, and no transaction can spend so many.");
     public static readonly ProblemType ClockBehind = new("clock_behind", 409, "The server's clock is more than a minute behind the ledger's time, which never runs backwards.");
     public static readonly ProblemType NothingToProve = new("transfer_refused", 409, "The transfer was refused: there is no receipt for it.");
 

@@ -47,6 +47,6 @@ internal sealed record Route(string Method, string Path, Scopes Scopes, string S
     [
         .. WalletRoutes.All, .. WalletControlRoutes.All, .. TransferRoutes.All, .. SplitRoutes.All, .. HoldRoutes.All, .. BatchRoutes.All,
         .. HistoryRoutes.All, .. DepositRoutes.All, .. WithdrawalRoutes.All, .. BrakeRoutes.All, .. EpochRoutes.All, .. OperatorRoutes.All, .. FeeRoutes.All,
-        .. SuspenseRoutes.All, .. FrozenRoutes.All, .. SigningRoutes.All, .. HealthRoutes.All, .. PublicRoutes.All, .. LogRoutes.All, .. EpochFileRoutes.All, .. BalanceRoutes.All,
+        .. SuspenseRoutes.All, .. FrozenRoutes.All, .. SigningRoutes.All, .. ReservesRoutes.All, .. HealthRoutes.All, .. PublicRoutes.All, .. LogRoutes.All, .. EpochFileRoutes.All, .. BalanceRoutes.All,
     ];
 }

@@ -5,8 +5,10 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
+using Bitcache.Engine.Bitcoin;
 using Bitcache.IntegrationTests.Audit;
 
 namespace Bitcache.IntegrationTests.Demo;
@@ -97,7 +99,44 @@ internal sealed class DemoExportChecks(string folder)
         }
     }
 
-    private static Task<PeerAnswer> VerifyAsync(string leaf) => LogPeer.RunAsync(new ProcessStartInfo(Program, ["verify", leaf]));
+    /// <summary>The demo's node is gone, and with it the chain: any node judges the signatures over the reserves by what is printed
+    /// for it, and none of the coins has to be there.</summary>
+    public async Task ANodeFindsTheReservesProofGoodAsync(BitcoinRpc node)
+    {
+        var epoch = Path.Combine(Open, "epochs", "1");
+        var lines = Lines(await RunAsync("reserves", "signatures", epoch));
+        Assert.Equal(3, lines.Length);
+        Task<bool> JudgeAsync(byte[] transaction) => node.CallAsync(
+            null, "signrawtransactionwithkey", [Convert.ToHexStringLower(transaction), JsonNode.Parse(lines[1]), JsonNode.Parse(lines[2])], a => a.Get("complete").ToBool(), Cancel);
+        var whole = Convert.FromHexString(lines[0]);
+        Assert.True(await JudgeAsync(whole));
+        // All coins are of taproot: the transaction ends with a count, a length and 64 bytes for each, and four of its lock time.
+        var coins = JsonNode.Parse(lines[2])!.AsArray().Count - 1;
+        Assert.InRange(coins, 2, 20);
+        for (var coin = 0; coin < coins; coin++)
+        {
+            byte[] changed = [.. whole];
+            changed[^(5 + (66 * coin))] ^= 1;
+            Assert.False(await JudgeAsync(changed));
+        }
+        var scripts = JsonNode.Parse(Assert.Single(Lines(await RunAsync("reserves", "scripts", epoch))))!.AsArray();
+        Assert.InRange(scripts.Count, 1, coins);
+        Assert.All(scripts, script => Assert.Matches("^raw\\(5120[0-9a-f]{64}\\)$", script!.GetValue<string>()));
+
+        await using var proof = await ChangedFile.ChangeAsync(Path.Combine(epoch, ReservesProof.FileName));
+        Assert.NotEqual(0, (await RunAsync("reserves", "signatures", epoch)).ExitCode);
+        Assert.NotEqual(0, (await RunAsync("audit", Open)).ExitCode);
+    }
+
+    private static string[] Lines(PeerAnswer answer)
+    {
+        Assert.Equal(0, answer.ExitCode);
+        return answer.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    private static Task<PeerAnswer> RunAsync(params string[] arguments) => LogPeer.RunAsync(new ProcessStartInfo(Program, arguments));
+
+    private static Task<PeerAnswer> VerifyAsync(string leaf) => RunAsync("verify", leaf);
 
     /// <summary>A file with one byte changed, until it is let go.</summary>
     private sealed class ChangedFile : IAsyncDisposable

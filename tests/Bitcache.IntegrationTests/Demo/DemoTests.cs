@@ -3,11 +3,12 @@
 using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Bitcache.IntegrationTests.Bitcoin;
 
 namespace Bitcache.IntegrationTests.Demo;
 
 [Trait("suite", "node")]
-public sealed partial class DemoTests
+public sealed partial class DemoTests(RegtestFixture regtest) : IClassFixture<RegtestFixture>
 {
     private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "bitcache");
 
@@ -42,6 +43,7 @@ public sealed partial class DemoTests
         await export.EachProofIsVerifiedAsync();
         await export.TimestampsLeadToBlocksAsync(kept.FullName);
         await export.TheLogIsReadByAStrangerAsync(kept.FullName);
+        await export.ANodeFindsTheReservesProofGoodAsync(regtest.Node.Rpc);
         kept.Delete(recursive: true);
     }
 

@@ -118,9 +118,10 @@ public sealed class SigningTests(RegtestFixture regtest) : IClassFixture<Regtest
         var signed = await SignAsync(signer, request.Prepared);
         var raw = (await node.FinalizePsbtAsync(signed, Cancel))!;
         var inputs = (await node.DecodePsbtAsync(Convert.ToBase64String(request.Prepared.Psbt.Span), Cancel)).Inputs;
-        Assert.True(await node.IsSignedAsync(raw, inputs, Cancel));
+        var spent = inputs.Select(i => new SpentCoin(i.Output, new TransactionOutput(i.Spent!.Amount, i.Spent.Script))).ToArray();
+        Assert.True(await node.IsSignedAsync(raw, spent, Cancel));
         // Those of taproot commit to the amounts that are spent (BIP-341).
-        var other = inputs.Select(i => i with { Spent = i.Spent! with { Amount = i.Spent.Amount + new Sats(1) } }).ToArray();
+        var other = spent.Select(s => s with { Coin = s.Coin with { Value = s.Coin.Value + new Sats(1) } }).ToArray();
         Assert.False(await node.IsSignedAsync(raw, other, Cancel));
         Assert.Equal(SignedOutcome.Taken, await harness.Engine.TakeSignedAsync(request.Prepared.Txid, signed, Cancel));
         await harness.TurnAsync();

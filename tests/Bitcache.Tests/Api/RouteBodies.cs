@@ -14,6 +14,7 @@ internal sealed record RouteTarget(string Payer, string Payee, string Hold, stri
     {
         var json = ApiJson.Default;
         if (route.Request == json.SignedRequest) return """{"psbt":"cHNidP8="}""";
+        if (route.Request == json.ReservesSignedRequest) return """{"psbts":["cHNidP8="]}""";
         var terms = route.Request switch
         {
             _ when route.BatchTypes.Count > 0 => $",\"payer\":\"{Payer}\",\"payee\":\"{Payee}\",\"amountMsat\":7",

@@ -30,6 +30,7 @@ public sealed class StrictnessTests(ApiFixture api)
         [typeof(SettlementRequest)] = () => Sample(("reason", "a")),
         [typeof(WithdrawalRequest)] = () => Sample(("address", "a"), ("amountSat", 1), ("max", true), ("feeMaxSat", 1), ("deadline", "a")),
         [typeof(SignedRequest)] = () => new JsonObject { ["psbt"] = "p" },
+        [typeof(ReservesSignedRequest)] = () => new JsonObject { ["psbts"] = new JsonArray("p") },
     };
 
     private static JsonObject Sample(params (string Name, JsonNode Value)[] members)

@@ -182,6 +182,12 @@ public sealed class EpochPublicationTests : IAsyncLifetime
         Assert.Contains("\"state\":\"final\"", Encoding.ASCII.GetString(await _stage.NewPublication().IndexAsync()), StringComparison.Ordinal);
         await ExportAsync(disk);
         Assert.Equal(0, (await ExportAsync(disk)).Files);
+
+        // But for the proof of the reserves, whose signers have time.
+        _stage.Epochs.Write(1, EpochFolder.ReservesProofName, "signed"u8);
+        Assert.Equal(1, (await ExportAsync(disk)).Files);
+        Assert.Equal("signed"u8, Files(disk, Public).Single(f => f.Path.EndsWith("/reserves.psbt", StringComparison.Ordinal)).Bytes);
+        Assert.Equal(0, (await ExportAsync(disk)).Files);
     }
 
     [Theory]

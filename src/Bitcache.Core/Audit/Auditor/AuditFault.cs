@@ -53,6 +53,14 @@ public enum AuditFault
     WithdrawalUnpaid,
     /// <summary>An epoch was closed by a block that was not the newest any more.</summary>
     BlockStale,
+    /// <summary>The proof of reserves commits to something else than this epoch of this log.</summary>
+    ReservesMessageFalse,
+    /// <summary>The proof of reserves is not the transaction of the coins that are listed.</summary>
+    ReservesProofFalse,
+    /// <summary>The proof of reserves has no signature for a coin.</summary>
+    ReserveUnsigned,
+    /// <summary>A signature in the proof of reserves is not one of the coin's key over the whole of it.</summary>
+    ReserveSignatureFalse,
 
     /// <summary>An anchor is not a transaction of this log: its record, its commitment or its outputs.</summary>
     AnchorFalse,

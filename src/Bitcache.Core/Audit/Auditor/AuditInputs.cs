@@ -27,6 +27,10 @@ public interface IChainView
 
     /// <summary>An output that is unspent at the tip, whatever waits in the mempool; null if there is none.</summary>
     TransactionOutput? FindUnspent(OutPoint output);
+
+    /// <summary>Whether every signature of a transaction is good for what it spends. It need not be one that can be sent, nor what
+    /// it spends be there still.</summary>
+    bool IsSigned(byte[] transaction, IReadOnlyList<SpentCoin> spent);
 }
 
 /// <summary>A receipt that somebody holds.</summary>

@@ -15,7 +15,6 @@ internal static class AuditPaths
     public const string Liabilities = "liabilities.csv";
     public const string Allocation = "allocation.csv";
     public const string Keys = "keys.csv";
-    public const string Signatures = "reserves.psbt";
     public const string Anchor = "anchor.tx";
     public const string Record = "anchor.record";
     public const string Header = "header.hex";

@@ -8,7 +8,8 @@ namespace Bitcache.Core.Audit;
 /// <summary>What an auditor knows of an epoch whose files were found good.</summary>
 /// <param name="Leaf">The hash of what was stated.</param>
 /// <param name="Record">What was anchored for it, in whole; null where another epoch's anchor covers it, or none yet.</param>
-public sealed record AuditedEpoch(long Epoch, Hash256 Leaf, AnchorRecord? Record);
+/// <param name="IsProven">Whether all signatures over its coins were found good: a proof may come later than all else.</param>
+public sealed record AuditedEpoch(long Epoch, Hash256 Leaf, AnchorRecord? Record, bool IsProven);
 
 /// <summary>What an audit keeps, so that the next one looks only at what is new, and finds it if anything old is told otherwise.</summary>
 /// <param name="Rotations">The notes by which each key named the next; empty if there was none.</param>
@@ -35,6 +36,7 @@ public sealed record AuditState(Pins Pins, string Rotations, string Note, IReadO
                 json.WriteNumber("epoch", epoch.Epoch);
                 json.WriteString("leaf", epoch.Leaf.ToString());
                 json.WriteString("anchor_record", epoch.Record is { } record ? Convert.ToHexStringLower(record.ToArray()) : null);
+                json.WriteBoolean("reserves_proven", epoch.IsProven);
                 json.WriteEndObject();
             }
             json.WriteEndArray();
@@ -79,7 +81,9 @@ public sealed record AuditState(Pins Pins, string Rotations, string Note, IReadO
         AnchorRecord? record = null;
         if (epoch.GetProperty("anchor_record").GetString() is { } hex && !AnchorRecord.TryRead(Convert.FromHexString(hex), out record))
             throw new FormatException("a record that is none");
-        return new AuditedEpoch(epoch.GetProperty("epoch").GetInt64(), Hash(epoch, "leaf"), record);
+        // States of before have no word of proofs.
+        var isProven = epoch.TryGetProperty("reserves_proven", out var proven) && proven.GetBoolean();
+        return new AuditedEpoch(epoch.GetProperty("epoch").GetInt64(), Hash(epoch, "leaf"), record, isProven);
     }
 
     private static Hash256 Hash(JsonElement of, string name) => Hash256.TryParse(Text(of, name), out var hash) ? hash : throw new FormatException($"{name} is no hash");

@@ -11,7 +11,7 @@ internal sealed class ChainAudit(AuditInputs inputs, IChainView chain, Pins pins
     /// <param name="cuts">When epochs were cut, from the entries; null without them.</param>
     public bool Check(IReadOnlyList<CheckedEpoch> epochs, IReadOnlyList<CheckedAnchor> anchors, IReadOnlyDictionary<long, UnixTime>? cuts) =>
         CheckAnchors(anchors) && CheckBlocks(epochs) && CheckAges(epochs, cuts) && CheckNewestAnchor(anchors, waits: epochs.Count > 0 && (anchors.Count == 0 || anchors[^1].Record.Epoch < epochs[^1].Statement.Epoch))
-        && CheckReserves(epochs) && CheckWithdrawals(epochs);
+        && CheckReserves(epochs) && CheckWithdrawals(epochs) && CheckProofs(epochs);
 
     private bool CheckAnchors(IReadOnlyList<CheckedAnchor> anchors)
     {
@@ -140,6 +140,20 @@ internal sealed class ChainAudit(AuditInputs inputs, IChainView chain, Pins pins
         return steps.Failed(
             AuditFault.WithdrawalUnpaid, $"output {one.Output} of {one.Amount.Value} sat is left out of what epoch {statement.Epoch} owes as if it had been paid, but no block up to {statement.Height} has it",
             AuditPaths.Of(statement.Epoch, WithdrawalsFile.Name));
+    }
+
+    /// <summary>What was found good here the node finds good, too; and it executes the scripts that were left to it.</summary>
+    private bool CheckProofs(IReadOnlyList<CheckedEpoch> epochs)
+    {
+        var proofs = epochs.Select(e => e.Proof).OfType<ReservesProof>().ToArray();
+        foreach (var proof in proofs)
+        {
+            inputs.Progress("proofs", proof.Reserves.Epoch, proofs[^1].Reserves.Epoch);
+            if (chain.IsSigned(proof.ToTransaction(), proof.Spent)) continue;
+            var path = AuditPaths.Of(proof.Reserves.Epoch, ReservesProof.FileName);
+            return steps.Failed(AuditFault.ReserveSignatureFalse, $"{path}: the node does not find its signatures good", path);
+        }
+        return proofs.Length == 0 || steps.Passed($"the node finds the signatures of {proofs.Length} proofs of reserves good");
     }
 
     private static string Name(BlockHash? block) => block?.ToString() ?? "no block";

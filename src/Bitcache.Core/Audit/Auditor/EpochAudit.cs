@@ -11,7 +11,14 @@ namespace Bitcache.Core.Audit;
 /// <param name="Stated">When that was.</param>
 /// <param name="Reserves">Null where the files were looked at by an earlier audit.</param>
 internal sealed record CheckedEpoch(
-    EpochStatement Statement, Hash256 Leaf, long Index, UnixTime Stated, ReservesFile? Reserves, IReadOnlyList<PaidWithdrawal> Withdrawals);
+    EpochStatement Statement, Hash256 Leaf, long Index, UnixTime Stated, ReservesFile? Reserves, IReadOnlyList<PaidWithdrawal> Withdrawals)
+{
+    /// <summary>That its coins are the operator's; null if none is published, or an earlier audit looked at it.</summary>
+    public ReservesProof? Proof { get; init; }
+
+    /// <summary>Whether all of it was looked at, by this audit or by an earlier one.</summary>
+    public bool IsProven { get; init; }
+}
 
 /// <param name="replayed">Entries that an earlier audit replayed, and held against the trees of the epochs that they state.</param>
 internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<VerifierKey> keys, MerkleLog log, long replayed, AuditSteps steps)
@@ -31,12 +38,14 @@ internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<Ve
             // Whether its coins are there a node may not have been asked yet.
             (ReservesFile? coins, IReadOnlyList<PaidWithdrawal>? paid) = (null, []);
             if (isNewest && inputs.Chain is not null && !(CheckWithdrawals(statement, out paid) && CheckReserves(statement, out coins))) return false;
-            epoch = new CheckedEpoch(statement, leaf, index, stated, coins, paid);
+            if (!CheckLateProof(statement, known, coins, out var late)) return false;
+            epoch = new CheckedEpoch(statement, leaf, index, stated, coins, paid) { Proof = late, IsProven = known.IsProven || IsWhole(late) };
         }
         else
         {
             if (!CheckLiabilities(statement) || !CheckWithdrawals(statement, out var withdrawals) || !CheckReserves(statement, out var reserves)) return false;
-            epoch = new CheckedEpoch(statement, leaf, index, stated, reserves, withdrawals);
+            if (!CheckProof(reserves, out var proof)) return false;
+            epoch = new CheckedEpoch(statement, leaf, index, stated, reserves, withdrawals) { Proof = proof, IsProven = IsWhole(proof) };
         }
         _last = epoch;
         return true;
@@ -134,6 +143,42 @@ internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<Ve
             ? steps.Failed(AuditFault.ReservesShort, $"epoch {statement.Epoch}: the {reserves.Coins.Count} coins are worth {sats}, and {Amounts.Format(statement.Total, MoneyUnit.Sat)} are owed", path)
             : steps.Passed($"epoch {statement.Epoch}: {reserves.Coins.Count} coins of {sats} cover it; each was made in the block that is given");
     }
+
+    /// <summary>A proof is made when the operator's signers are at hand, which may be long after the epoch was looked at.</summary>
+    /// <param name="coins">Of the epoch, if they were looked at already.</param>
+    private bool CheckLateProof(EpochStatement statement, AuditedEpoch known, ReservesFile? coins, out ReservesProof? proof)
+    {
+        proof = null;
+        if (known.IsProven || inputs.Published.Read(AuditPaths.Of(statement.Epoch, ReservesProof.FileName), Limits.ReservesProofBytesMax) is null) return true;
+        return (coins is not null || CheckReserves(statement, out coins)) && CheckProof(coins, out proof);
+    }
+
+    /// <summary>Whether nothing of a proof is left to look at: what only a node checks may wait for an audit that has one.</summary>
+    private bool IsWhole(ReservesProof? proof) => proof is not null && (inputs.Chain is not null || !proof.LeftToNode.Any());
+
+    /// <summary>The keys of the coins signed what the message says. An epoch without a proof is no fault of it.</summary>
+    private bool CheckProof(ReservesFile reserves, out ReservesProof? proof)
+    {
+        proof = null;
+        var path = AuditPaths.Of(reserves.Epoch, ReservesProof.FileName);
+        if (inputs.Published.Read(path, Limits.ReservesProofBytesMax) is not { } file) return true;
+        if (reserves.Coins.Count > Limits.ReservesProofCoinsMax) return steps.NotChecked($"epoch {reserves.Epoch}: {path}, for more coins than a transaction can spend");
+        var fault = ReservesProof.TryRead(file, reserves, mustBeWhole: true, out proof, out var refusal);
+        if (fault != ReservesProofFault.None) return steps.Failed(FaultOf(fault), $"{path}: {refusal}", path);
+        var left = proof!.LeftToNode.Select(coin => coin.Output.ToString()).ToArray();
+        steps.Passed($"epoch {reserves.Epoch}: the keys of {reserves.Coins.Count - left.Length} of {reserves.Coins.Count} coins signed '{reserves.Message}'");
+        return left.Length == 0 || inputs.Chain is not null
+            || steps.NotChecked($"epoch {reserves.Epoch}: signatures over {left.Length} coins, {left[0]} first, whose scripts only a node executes: give one (--node)");
+    }
+
+    private static AuditFault FaultOf(ReservesProofFault fault) => fault switch
+    {
+        ReservesProofFault.OtherMessage => AuditFault.ReservesMessageFalse,
+        ReservesProofFault.OtherCoins => AuditFault.ReservesProofFalse,
+        ReservesProofFault.Unsigned => AuditFault.ReserveUnsigned,
+        ReservesProofFault.SignatureFalse => AuditFault.ReserveSignatureFalse,
+        ReservesProofFault.Malformed or ReservesProofFault.None => AuditFault.FileMalformed,
+    };
 
     private bool TryRead(string path, int bytesMax, [NotNullWhen(true)] out byte[]? file)
     {

@@ -35,6 +35,7 @@ public static class LedgerAuditor
             if (!audit.Check(number, known.GetValueOrDefault(number), number == numbers[^1], out var epoch)) return false;
             epochs.Add(epoch);
         }
+        if (epochs.Count > 0 && !epochs.Exists(epoch => epoch.IsProven || epoch.Proof is not null)) steps.NotChecked($"that the operator had the keys of these coins: no {ReservesProof.FileName} is published");
         if (known.Count > 0) steps.Passed($"what was stated about {known.Count} epochs is what it was at the last audit");
         var anchors = new AnchorAudit(inputs, pins, log, steps);
         if (!anchors.Check(epochs, inputs.State)) return false;
@@ -51,7 +52,7 @@ public static class LedgerAuditor
         {
             steps.NotChecked("that these blocks are in the best chain and the coins were unspent: give a node that you trust (--node)");
         }
-        next = new AuditState(pins, rotations, logs.Note, [.. epochs.Select(e => new AuditedEpoch(e.Statement.Epoch, e.Leaf, anchors.RecordOf(e.Statement.Epoch)))], inputs.State?.Replay);
+        next = new AuditState(pins, rotations, logs.Note, [.. epochs.Select(e => new AuditedEpoch(e.Statement.Epoch, e.Leaf, anchors.RecordOf(e.Statement.Epoch), e.IsProven))], inputs.State?.Replay);
         replay = entries?.Kept(isInChain: inputs.Chain is not null);
         return true;
     }

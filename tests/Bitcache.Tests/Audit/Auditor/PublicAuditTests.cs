@@ -138,6 +138,62 @@ public sealed class PublicAuditTests
     }
 
     [Fact]
+    public void A_proof_of_reserves_that_is_not_one_of_the_stated_coins_is_found()
+    {
+        Expect(AuditFault.ReservesMessageFalse, SampleExport.Of(Proving(reserves => reserves with { Epoch = 1 })));
+        Expect(AuditFault.ReservesMessageFalse, SampleExport.Of(Proving(reserves => reserves with { Origin = "another.example/log" })));
+        // One coin is not there any more, or belongs to somebody else.
+        Expect(AuditFault.ReservesProofFalse, SampleExport.Of(Proving(reserves => reserves with { Coins = [.. reserves.Coins.Skip(1)] })));
+    }
+
+    [Fact]
+    public void A_coin_whose_key_did_not_sign_is_found()
+    {
+        var finding = Expect(AuditFault.ReserveSignatureFalse, SampleExport.Of(Changed(file =>
+        {
+            // The last signature's last byte but the one behind it: the coin is of taproot, and its witness the end of its map.
+            file[^3] ^= 1;
+            return file;
+        })));
+        Assert.Contains("epochs/2/reserves.psbt", finding.Evidence);
+        Expect(AuditFault.ReserveUnsigned, SampleExport.Of(Changed(_ => new ReservesProof(ReservesOf(Honest.Epochs[1])).Write())));
+        Expect(AuditFault.FileMalformed, SampleExport.Of(Changed(file => [.. file, 0])));
+        Expect(AuditFault.FileMalformed, SampleExport.Of(Changed(_ => [1, 2, 3])));
+    }
+
+    [Fact]
+    public void What_the_node_says_of_the_signatures_counts_too()
+    {
+        var asked = new List<int>();
+        var report = Audit(SampleExport.Of(Honest), Pins, signs: (transaction, spent) =>
+        {
+            Assert.True(BitcoinTransaction.TryParse(transaction, out var read));
+            Assert.Equal(read.Inputs.Select(i => i.Spent), spent.Select(s => s.Output));
+            asked.Add(spent.Count);
+            return false;
+        });
+        Assert.Equal((ReservesOf(Honest.Epochs[1]).Coins.Count + 1, "reserve-signature-false"), (Assert.Single(asked), report.Finding?.Code));
+        Assert.Contains("epochs/2/", report.Finding!.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_proof_that_comes_after_the_audit_of_its_epoch_is_looked_at_by_the_next_one_and_once()
+    {
+        var late = SampleExport.Of(SampleOperator.Run(new SampleLies { Proof = _ => null }));
+        var first = Audit(late);
+        Assert.True(first.Holds, first.Finding?.Text);
+        Assert.Contains(first.Steps, step => step.Outcome == StepOutcome.NotChecked && step.Text.Contains(ReservesProof.FileName, StringComparison.Ordinal));
+        var asked = 0;
+        var second = Audit(SampleExport.Of(Honest), Pins, first.Next, signs: (_, _) => ++asked > 0);
+        Assert.True(second.Holds, second.Finding?.Text);
+        Assert.Equal([false, true, false], second.Next!.Epochs.Select(e => e.IsProven));
+        Assert.True(AuditState.TryParse(second.Next.Write(), out var kept, out _));
+        Assert.True(Audit(SampleExport.Of(Honest), Pins, kept, signs: (_, _) => ++asked > 0).Holds);
+        Assert.Equal(1, asked);
+        Expect(AuditFault.ReservesMessageFalse, SampleExport.Of(Proving(reserves => reserves with { Epoch = 1 })), first.Next);
+    }
+
+    [Fact]
     public void A_second_first_anchor_is_found()
     {
         var by = SampleOperator.Run(Altered(110));
@@ -256,7 +312,8 @@ public sealed class PublicAuditTests
         {
             var changed = new SampleExport(export.Open.Copy(), export.Auditors);
             changed.Open.Files.Remove(path);
-            Assert.False(Audit(changed).Holds, $"without {path}");
+            // Whoever shows no proof of reserves proves none.
+            Assert.True(!Audit(changed).Holds || path.EndsWith(ReservesProof.FileName, StringComparison.Ordinal), $"without {path}");
             foreach (var at in new[] { 0, export.Open[path].Length / 2, export.Open[path].Length - 1 })
             {
                 changed.Open[path] = [.. export.Open[path]];
@@ -266,6 +323,20 @@ public sealed class PublicAuditTests
             }
         }
     }
+
+    /// <summary>An operator whose proof of the second epoch is of other reserves, each signed by its coin's key.</summary>
+    private static SampleOperator Proving(Func<ReservesFile, ReservesFile> other) => SampleOperator.Run(new SampleLies
+    {
+        Proof = epoch => epoch.Statement.Epoch != 2 ? null
+            : SampleProof.Make(other(ReservesOf(epoch)), (hashes, input, coin) => SampleProof.SignBy(SampleOperator.KeyOf(coin), hashes, input, coin)),
+    });
+
+    /// <summary>One that changes the good proof of it.</summary>
+    private static SampleOperator Changed(Func<byte[], byte[]> change) =>
+        SampleOperator.Run(new SampleLies { Proof = epoch => epoch.Statement.Epoch == 2 ? change(SampleOperator.Prove(epoch)) : null });
+
+    private static ReservesFile ReservesOf(SampleEpoch epoch) =>
+        ReservesFile.TryParse(epoch.Reserves, SampleOperator.Origin, out var reserves, out var refusal) ? reserves : throw new InvalidOperationException(refusal);
 
     private static SampleLies Altered(long sequence) => new()
     {
@@ -307,12 +378,13 @@ public sealed class PublicAuditTests
         Audit(export, Pins, state, receipts, chain, by);
 
     private static AuditReport Audit(
-        SampleExport export, Pins? pins, AuditState? state = null, IReadOnlyList<HeldReceipt>? receipts = null, bool chain = true, SampleOperator? by = null) =>
+        SampleExport export, Pins? pins, AuditState? state = null, IReadOnlyList<HeldReceipt>? receipts = null, bool chain = true, SampleOperator? by = null,
+        Func<byte[], IReadOnlyList<SpentCoin>, bool>? signs = null) =>
         LedgerAuditor.Run(new AuditInputs(export.Open)
         {
             Pins = pins,
             State = state,
             Receipts = receipts ?? [],
-            Chain = chain ? new SampleChainView((by ?? Honest).Chain) : null,
+            Chain = chain ? new SampleChainView((by ?? Honest).Chain, signs) : null,
         });
 }

@@ -50,6 +50,7 @@ internal sealed record SampleExport(MemoryFolder Open, MemoryFolder Auditors)
         open[Path(AuditPaths.Liabilities)] = Encoding.ASCII.GetBytes(epoch.Tree.Csv);
         open[Path(WithdrawalsFile.Name)] = epoch.Withdrawals;
         open[Path(ReservesFile.Name)] = epoch.Reserves;
+        if (epoch.Proof is { } proof) open[Path(ReservesProof.FileName)] = proof;
         auditors[Path(AuditPaths.Allocation)] = Encoding.ASCII.GetBytes(epoch.Tree.Allocation);
         auditors[Path(AuditPaths.Keys)] = Encoding.ASCII.GetBytes(epoch.Tree.Keys);
         if (epoch.Anchor is null || epoch.Record!.TreeSize > size) return;
@@ -77,7 +78,9 @@ internal sealed record SampleExport(MemoryFolder Open, MemoryFolder Auditors)
 }
 
 /// <summary>The simulated network as an auditor's node shows it.</summary>
-internal sealed class SampleChainView(FakeChain chain) : IChainView
+/// <param name="signs">What the node says of a signed transaction, if it is not that it is good: the simulated network executes no
+/// scripts.</param>
+internal sealed class SampleChainView(FakeChain chain, Func<byte[], IReadOnlyList<SpentCoin>, bool>? signs = null) : IChainView
 {
     public uint TipHeight => (uint)chain.Tip.Height;
 
@@ -87,4 +90,6 @@ internal sealed class SampleChainView(FakeChain chain) : IChainView
         BitcoinBlock.TryParse(chain.Find(block)!.ToBytes(), out var whole) && whole.IsWhole ? whole : throw new InvalidOperationException($"block {block} is none");
 
     public TransactionOutput? FindUnspent(OutPoint output) => chain.FindCoin(output)?.Output;
+
+    public bool IsSigned(byte[] transaction, IReadOnlyList<SpentCoin> spent) => signs is null || signs(transaction, spent);
 }

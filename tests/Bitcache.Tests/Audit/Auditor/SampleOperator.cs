@@ -2,12 +2,13 @@
 // that are closed, stated and anchored. Everything is a function of the story and of its lies: whoever lies rebuilds every hash,
 // signature, tree and anchor behind the lie, so that nothing but what the lie is about can show it.
 
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
-using System.Text;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
 using Bitcache.Simulation.Bitcoin;
+using Bitcache.Tests.Bitcoin;
 using LedgerState = Bitcache.Core.Ledger;
 
 namespace Bitcache.Tests.Audit.Auditor;
@@ -38,6 +39,9 @@ internal sealed record SampleLies
     /// <summary>Which the genesis entry names.</summary>
     public IReadOnlyList<KeyFingerprint> Keys { get; init; } = [];
 
+    /// <summary>What is published as the proof of an epoch's reserves; null for none. The second has one.</summary>
+    public Func<SampleEpoch, byte[]?> Proof { get; init; } = static epoch => epoch.Statement.Epoch == 2 ? SampleOperator.Prove(epoch) : null;
+
     /// <summary>Another coin than it should be is spent by the first input of an epoch's anchor.</summary>
     public Func<SampleOperator, long, OutPoint?> AnchorSpends { get; init; } = static (_, _) => null;
 }
@@ -45,6 +49,8 @@ internal sealed record SampleLies
 /// <summary>An epoch as it was stated and anchored.</summary>
 internal sealed record SampleEpoch(EpochStatement Statement, int Index, SampleTree Tree, byte[] Withdrawals, byte[] Reserves)
 {
+    /// <summary>That its coins are ours.</summary>
+    public byte[]? Proof { get; set; }
     public AnchorRecord? Record { get; set; }
     public BitcoinTransaction? Anchor { get; set; }
     public FakeBlock? Block { get; set; }
@@ -56,7 +62,9 @@ internal sealed class SampleOperator
     public const uint Tenant = 1;
     public static readonly byte[] KeySeed = SHA256.HashData("the operator's key"u8);
     public static readonly LiabilitySeed Seed = new(SHA256.HashData("the operator's tree"u8));
-    public static readonly ByteString AnchorScript = Script("anchor");
+    // By script. Static fields are made in their order: this one before the scripts.
+    private static readonly ConcurrentDictionary<ByteString, SampleKey> Keys = new();
+    public static readonly ByteString AnchorScript = Script("anchor", isTaproot: true);
     public static readonly WalletId Operator = new((UInt128)0x0f << 64);
     public static readonly WalletId Alice = new((UInt128)0xa1 << 64);
     public static readonly WalletId Bob = new((UInt128)0xb0 << 64);
@@ -66,7 +74,7 @@ internal sealed class SampleOperator
     private static readonly Sats AnchorValue = new(1_000);
     // Coins that wandering makes are too small to pay with.
     private static readonly Sats WanderedMax = new(5_000);
-    private static readonly ByteString Change = Script("change");
+    private static readonly ByteString Change = Script("change", isTaproot: true);
 
     private readonly SampleLies _lies;
     // What happens beside the story; null for nothing.
@@ -186,7 +194,9 @@ internal sealed class SampleOperator
         var reserves = new ReservesFile(epoch, (uint)block.Height, block.Hash, Origin, _lies.Reserves(this, epoch, coins)).Write();
         var cut = _entries.Count;
         var statement = new EpochStatement(epoch, cut, (uint)block.Height, block.Hash, tree.Root, new Msat(tree.Total), Sha256.Of(withdrawals), Sha256.Of(reserves));
-        _epochs.Add(new SampleEpoch(statement, _entries.Count, tree, withdrawals, reserves));
+        var stated = new SampleEpoch(statement, _entries.Count, tree, withdrawals, reserves);
+        stated.Proof = _lies.Proof(stated);
+        _epochs.Add(stated);
         Apply(new StateEpoch(statement), LedgerState.OperatorTenant);
     }
 
@@ -278,7 +288,23 @@ internal sealed class SampleOperator
 
     private OperationId NewId() => OperationId.Create(_now, ++_numbers);
 
-    public static ByteString Script(string name) => new([0x00, 0x14, .. SHA256.HashData(Encoding.UTF8.GetBytes(name)).AsSpan(0, 20)]);
+    /// <summary>Of a key of this name: what is ours is signed for.</summary>
+    public static ByteString Script(string name, bool isTaproot = false)
+    {
+        var key = new SampleKey(name);
+        var script = isTaproot ? key.TaprootScript : key.KeyHashScript;
+        Keys[script] = key;
+        return script;
+    }
+
+    /// <summary>The proof of an epoch's reserves, by the keys of its coins.</summary>
+    public static byte[] Prove(SampleEpoch epoch)
+    {
+        Assert.True(ReservesFile.TryParse(epoch.Reserves, Origin, out var reserves, out var refusal), refusal);
+        return SampleProof.Make(reserves, (hashes, input, coin) => SampleProof.SignBy(KeyOf(coin), hashes, input, coin));
+    }
+
+    public static SampleKey KeyOf(ReserveCoin coin) => Keys[coin.Script];
 
     private static BitcoinTransaction Parse(ByteString raw) => BitcoinTransaction.TryParse(raw.Span, out var transaction) ? transaction : throw new InvalidOperationException();
 }
