@@ -206,6 +206,7 @@ internal sealed partial class StatementReplay
             var family = new ReplayFamily(partition, cap, keys) { Confirmed = isConfirmed ? confirmed : null };
             family.Transactions.AddRange(signed);
             _families.Add((partition, number), family);
+            _bound.UnionWith(keys);
         }
     }
 

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Bitcache.Core.Audit;
 
 /// <summary>A withdrawal whose money is set aside.</summary>
@@ -21,6 +23,8 @@ internal sealed partial class StatementReplay
 {
     private readonly Dictionary<WithdrawalKey, ReplayWithdrawal> _withdrawals = [];
     private readonly Dictionary<(int Partition, long Number), ReplayFamily> _families = [];
+    // What these families pay: a withdrawal is in one of them at most.
+    private readonly HashSet<WithdrawalKey> _bound = [];
     private long _withdrawn;
     private long _miningFees;
 
@@ -29,31 +33,30 @@ internal sealed partial class StatementReplay
 
     private void ApplyWithdrawal(Entry e)
     {
-        switch (e.Type, e.Command)
+        switch (e.Command)
         {
-            case (EntryType.WithdrawalRequested, RequestWithdrawal w):
-                Hold(w.Wallet, e.Partition, w.Amount.ToMsat() + w.Fee.ToMsat());
-                if (!_withdrawals.TryAdd(new WithdrawalKey(w.Wallet, w.Id), new ReplayWithdrawal(e.Partition, w.Script, w.Amount, w.Fee))) throw new ImpossibleEntryException($"withdrawal {w.Id} of {w.Wallet} is asked for twice");
-                break;
-            case (EntryType.WithdrawalSettledInside, RequestWithdrawal inside):
+            case RequestWithdrawal inside when e.Type == EntryType.WithdrawalSettledInside:
                 Debit(inside.Wallet, e.Partition, inside.Amount.ToMsat());
                 Pay(e.Payee, e.Partition, inside.Amount.ToMsat());
                 break;
-            case (_, CancelWithdrawal cancel):
+            case RequestWithdrawal w:
+                Hold(w.Wallet, e.Partition, w.Amount.ToMsat() + w.Fee.ToMsat());
+                if (!_withdrawals.TryAdd(new WithdrawalKey(w.Wallet, w.Id), new ReplayWithdrawal(e.Partition, w.Script, w.Amount, w.Fee))) throw new ImpossibleEntryException($"withdrawal {w.Id} of {w.Wallet} is asked for twice");
+                break;
+            case CancelWithdrawal cancel:
                 GiveBack(new WithdrawalKey(cancel.Wallet, cancel.Id), e.Released);
                 break;
-            case (_, ExpireWithdrawal expire):
+            case ExpireWithdrawal expire:
                 GiveBack(expire.Withdrawal, e.Released);
                 break;
-            case (_, DecideWithdrawal { Approved: false } decline):
-                GiveBack(new WithdrawalKey(decline.Wallet, decline.Id), e.Released);
+            case DecideWithdrawal decide:
+                if (!decide.Approved) GiveBack(new WithdrawalKey(decide.Wallet, decide.Id), e.Released);
                 break;
-            case (_, ChargeWithdrawal charge):
+            case ChargeWithdrawal charge:
                 Charge(charge.Withdrawal, e.Fee, e.Released);
                 break;
             default:
-                ApplyFamily(e);
-                break;
+                throw new UnreachableException($"{e.Type} with {e.Command.GetType().Name}");
         }
     }
 
@@ -69,6 +72,7 @@ internal sealed partial class StatementReplay
 
     private void GiveBack(WithdrawalKey key, Msat told)
     {
+        if (_bound.Contains(key)) throw new ImpossibleEntryException($"it gives back withdrawal {key.Id} of {key.Wallet}, which a family is to pay");
         var withdrawal = Take(key);
         var held = withdrawal.Amount.ToMsat() + withdrawal.Fee.ToMsat();
         if (told != held) throw new ImpossibleEntryException($"it gives back {told} of withdrawal {key.Id}, for which {held} are set aside");
@@ -93,7 +97,7 @@ internal sealed partial class StatementReplay
                 Hold(_accounts.Operator, e.Partition, open.FeeCap.ToMsat());
                 foreach (var key in open.Withdrawals)
                 {
-                    if (!_withdrawals.ContainsKey(key)) throw new ImpossibleEntryException($"it pays withdrawal {key.Id} of {key.Wallet}, which is not under way");
+                    if (Withdrawal(key).Amount == Sats.Zero || !_bound.Add(key)) throw new ImpossibleEntryException($"it pays withdrawal {key.Id} of {key.Wallet}, which another family pays or has paid");
                 }
                 if (!_families.TryAdd((e.Partition, open.Family), new ReplayFamily(e.Partition, open.FeeCap, open.Withdrawals))) throw new ImpossibleEntryException($"family {open.Family} is opened twice");
                 break;
@@ -114,7 +118,7 @@ internal sealed partial class StatementReplay
                 break;
             case FinishFamily finish:
                 Finish(Family(e, finish.Family), finish);
-                _families.Remove((e.Partition, finish.Family));
+                Remove(e.Partition, finish.Family);
                 break;
             case AbandonFamily abandon:
                 End(e, abandon.Family);
@@ -122,6 +126,8 @@ internal sealed partial class StatementReplay
             case DeclareFamilyDead dead:
                 End(e, dead.Family);
                 break;
+            default:
+                throw new UnreachableException($"{e.Type} with {e.Command.GetType().Name}");
         }
     }
 
@@ -135,7 +141,12 @@ internal sealed partial class StatementReplay
         var cap = Family(e, number).FeeCap.ToMsat();
         TakeHeld(_accounts.Operator, e.Partition, cap.Value);
         Credit(_accounts.Operator, e.Partition, cap);
-        _families.Remove((e.Partition, number));
+        Remove(e.Partition, number);
+    }
+
+    private void Remove(int partition, long number)
+    {
+        if (_families.Remove((partition, number), out var family)) _bound.ExceptWith(family.Withdrawals);
     }
 
     private void Finish(ReplayFamily family, FinishFamily finish)
