@@ -7,10 +7,12 @@ using System.IO.Pipelines;
 using System.Text;
 using System.Text.Json;
 using Bitcache.Core;
+using Bitcache.Core.Audit;
 using Bitcache.Engine.Bitcoin;
 using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
 using Bitcache.Server.Api;
+using Bitcache.Tests.Audit.Auditor;
 using Bitcache.Tests.Bitcoin;
 using Bitcache.Tests.Journal;
 using Bitcache.Tests.Simulation;
@@ -113,6 +115,22 @@ public sealed class ParserTests
             {
                 // What the client of the node takes for an unknown outcome.
             }
+        });
+    }
+
+    [Fact]
+    public void Signed_PSBTs()
+    {
+        // Coins of scripts that only a node executes: what is tried is the reading, and no signature takes a millisecond.
+        byte[] script = [0x51];
+        var reserves = SampleProof.Reserves("ledger.example/log", SampleKey.ScriptHash(script), new ByteString([0x51, 2, 3, 4]));
+        var signed = SampleProof.Make(reserves, (_, _, coin) => coin.Script == SampleKey.ScriptHash(script) ? [script] : [[1], [2, 3], []]);
+        var proof = new ThreadLocal<ReservesProof>(() => new ReservesProof(reserves));
+        Fuzz(random =>
+        {
+            var fault = proof.Value!.Take(Mutations.Of(signed, random), out var refusal);
+            Assert.Equal(fault == ReservesProofFault.None, refusal.Length == 0);
+            Assert.True(proof.Value.Missing.All(reserves.Coins.Contains));
         });
     }
 

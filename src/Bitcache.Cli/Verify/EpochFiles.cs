@@ -2,6 +2,7 @@
 
 using System.Globalization;
 using System.Security.Cryptography;
+using Bitcache.Cli.Commands;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
 
@@ -11,20 +12,26 @@ internal static class EpochFiles
 {
     private const string LiabilitiesName = "liabilities.csv";
     private const string WithdrawalsName = "withdrawals.csv";
-    private const string ReservesName = "reserves.json";
     private const int PieceBytes = 1 << 20;
 
+    /// <param name="folder">Where they are.</param>
+    /// <param name="statement">What was stated.</param>
+    /// <param name="origin">Of the log.</param>
+    /// <param name="cancel">Ends it.</param>
     /// <exception cref="CommandFailedException">A file is there and cannot be read.</exception>
-    public static async Task<IReadOnlyList<ReceiptStep>> CheckAsync(string folder, EpochStatement statement, CancellationToken cancel)
+    public static async Task<IReadOnlyList<ReceiptStep>> CheckAsync(string folder, EpochStatement statement, string origin, CancellationToken cancel)
     {
         try
         {
-            return
+            List<ReceiptStep> steps =
             [
                 await CheckLiabilitiesAsync(Path.Combine(folder, LiabilitiesName), statement, cancel),
                 await CheckHashAsync(Path.Combine(folder, WithdrawalsName), statement.WithdrawalsHash, cancel),
-                await CheckHashAsync(Path.Combine(folder, ReservesName), statement.ReservesHash, cancel),
+                await CheckHashAsync(Path.Combine(folder, ReservesFile.Name), statement.ReservesHash, cancel),
             ];
+            // It is made when the operator says so.
+            if (File.Exists(Path.Combine(folder, ReservesProof.FileName)) && steps[^1].Outcome == StepOutcome.Passed) steps.Add(await CheckProofAsync(folder, origin, cancel));
+            return steps;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -57,6 +64,15 @@ internal static class EpochFiles
         return Hash256.Read(await SHA256.HashDataAsync(file, cancel)) == expected
             ? Passed($"{name} is the file whose hash was stated")
             : Failed($"{name} is not the file whose hash was stated, {expected}");
+    }
+
+    private static async Task<ReceiptStep> CheckProofAsync(string folder, string origin, CancellationToken cancel)
+    {
+        if (!ReservesFile.TryParse(await File.ReadAllBytesAsync(Path.Combine(folder, ReservesFile.Name), cancel), origin, out var reserves, out var refusal)) return Failed(refusal);
+        var file = Inputs.ReadFile(Path.Combine(folder, ReservesProof.FileName), Limits.ReservesProofBytesMax);
+        if (ReservesProof.TryRead(file, reserves, mustBeWhole: true, out var proof, out refusal) != ReservesProofFault.None) return Failed($"{ReservesProof.FileName}: {refusal}");
+        var left = proof!.LeftToNode.Count();
+        return Passed($"{ReservesProof.FileName} is signed by the keys of {reserves.Coins.Count - left} of {reserves.Coins.Count} coins" + (left > 0 ? "; the others have scripts that only a node executes" : ""));
     }
 
     private static ReceiptStep Missing(string name) => new(StepOutcome.NotChecked, $"{name} is not beside the statement");

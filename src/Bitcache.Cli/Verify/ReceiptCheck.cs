@@ -54,7 +54,7 @@ internal static class ReceiptCheck
             : trusted.Pins is null ? ReceiptVerifier.Verify(files, trusted.Key) : ReceiptVerifier.Verify(files, trusted.Pins);
         var result = new CheckedReceipt(isBalance ? ProofKind.Balance : ProofKind.Receipt, Holds(report.Verdict, trusted), report.Verdict, report.Steps, Describe(report));
         return EpochStatement.TryReadEntry(report.Entry.Span, out var statement) && !isBalance
-            ? await WithFilesAsync(result with { Kind = ProofKind.Epoch }, leaf, statement, cancel)
+            ? await WithFilesAsync(result with { Kind = ProofKind.Epoch }, leaf, statement, trusted.Key.Name, cancel)
             : result;
     }
 
@@ -78,9 +78,9 @@ internal static class ReceiptCheck
         ReceiptVerdict.AnchoredInBlock => true,
     };
 
-    private static async Task<CheckedReceipt> WithFilesAsync(CheckedReceipt result, string leaf, EpochStatement statement, CancellationToken cancel)
+    private static async Task<CheckedReceipt> WithFilesAsync(CheckedReceipt result, string leaf, EpochStatement statement, string origin, CancellationToken cancel)
     {
-        var steps = await EpochFiles.CheckAsync(Path.GetDirectoryName(leaf)!, statement, cancel);
+        var steps = await EpochFiles.CheckAsync(Path.GetDirectoryName(leaf)!, statement, origin, cancel);
         var hold = steps.All(step => step.Outcome != StepOutcome.Failed);
         return result with
         {

@@ -45,6 +45,9 @@ public sealed class ReservesProver : IDisposable
     private readonly string _origin;
     private readonly ILogger _log;
     private readonly SemaphoreSlim _turn = new(1);
+    // Within a turn: the proof that was seen to be whole last. Its file does not change, and to check thousands of signatures takes
+    // seconds.
+    private ReservesProof? _proven;
 
     internal ReservesProver(PartitionSet partitions, IBitcoinNode node, ColdWallet cold, EpochFolder folder, string origin, ILogger log) =>
         (_partitions, _node, _cold, _folder, _origin, _log) = (partitions, node, cold, folder, origin, log);
@@ -57,6 +60,9 @@ public sealed class ReservesProver : IDisposable
     public Task<Proving> SignAsync(long epoch, CancellationToken cancel) => InTurnAsync(epoch, async proof =>
     {
         if (!proof.Missing.Any()) return ToProving(proof);
+        // What is signed would be a payment otherwise. No hash comes out so; whoever signs away all coins looks all the same.
+        if (await _node.FindChainCoinAsync(ReservesProof.CommitmentTo(proof.Reserves.Message), cancel) is not null)
+            throw new LedgerInvariantException($"the output that the proof of epoch {epoch} commits by is in the chain");
         // The keys of coins that are spent by now sign as well: the wallet has not forgotten what it had.
         var psbt = (await _node.WalletProcessPsbtAsync(Convert.ToBase64String(proof.WriteForSigner()), cancel)).Psbt;
         var proving = await TakeAsync(proof, [psbt], cancel);
@@ -79,6 +85,7 @@ public sealed class ReservesProver : IDisposable
         try
         {
             if (await _partitions.First.QueryAsync(ledger => ledger.FindEpoch(epoch)) is not { Statement: { } statement }) return new Proving(ProvingOutcome.NotStated, null);
+            if (_proven?.Reserves.Epoch == epoch) return await work(_proven);
             var reserves = Read(statement);
             return reserves.Coins.Count > Limits.ReservesProofCoinsMax ? new Proving(ProvingOutcome.TooManyCoins, null) : await work(Read(reserves));
         }
@@ -103,7 +110,11 @@ public sealed class ReservesProver : IDisposable
         foreach (var name in (string[])[EpochFolder.ReservesProofName, EpochFolder.UnfinishedProofName])
         {
             if (_folder.Read(reserves.Epoch, name) is not { } file) continue;
-            if (ReservesProof.TryRead(file, reserves, mustBeWhole: name == EpochFolder.ReservesProofName, out var proof, out var refusal) == ReservesProofFault.None) return proof!;
+            if (ReservesProof.TryRead(file, reserves, mustBeWhole: name == EpochFolder.ReservesProofName, out var proof, out var refusal) == ReservesProofFault.None)
+            {
+                if (name == EpochFolder.ReservesProofName) _proven = proof;
+                return proof!;
+            }
             _log.ReservesProofDamaged(_folder.PathOf(reserves.Epoch, name), refusal);
         }
         return new ReservesProof(reserves);
@@ -136,8 +147,6 @@ public sealed class ReservesProver : IDisposable
     private async Task<Proving> FinishAsync(ReservesProof proof, CancellationToken cancel)
     {
         var epoch = proof.Reserves.Epoch;
-        if (await _node.FindChainCoinAsync(ReservesProof.CommitmentTo(proof.Reserves.Message), cancel) is not null)
-            throw new LedgerInvariantException($"the output that the proof of epoch {epoch} commits by is in the chain");
         if (!await _node.IsSignedAsync(proof.ToTransaction(), proof.Spent, cancel))
         {
             // It may be one that was taken before, and was not looked into then.
@@ -146,6 +155,7 @@ public sealed class ReservesProver : IDisposable
         }
         _folder.Write(epoch, EpochFolder.ReservesProofName, proof.Write());
         _folder.Delete(epoch, EpochFolder.UnfinishedProofName);
+        _proven = proof;
         _log.ReservesProven(epoch, proof.Reserves.Coins.Count, proof.Reserves.Total);
         return ToProving(proof);
     }

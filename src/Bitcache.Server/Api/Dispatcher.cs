@@ -1,6 +1,7 @@
 // What happens around every route: the key, the scope, the query's names; and whatever goes wrong becomes a problem.
 
 using Bitcache.Engine;
+using Bitcache.Engine.Files;
 using Bitcache.Engine.Partitions;
 using Bitcache.Server.Keys;
 using Microsoft.AspNetCore.Connections;
@@ -47,6 +48,10 @@ internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, TimeProvider
         catch (NodeUnavailableException e)
         {
             answer = new Problem(ProblemType.NodeUnavailable) { Detail = e.Message };
+        }
+        catch (NoSpaceException)
+        {
+            answer = new Problem(ProblemType.StorageFull);
         }
         catch (KeyFileException)
         {

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
+using Bitcache.Engine;
 using Bitcache.Engine.Bitcoin;
 using Bitcache.Engine.Settlement;
 using Bitcache.IntegrationTests.Bitcoin;
@@ -26,8 +27,13 @@ public sealed class ReservesProofTests(RegtestFixture regtest) : IClassFixture<R
         var wallet = await harness.FundedWalletAsync(new Sats(500_000));
         var reserves = await StateAsync(harness);
         await ScanAsync(reserves);
+        // A node that is told of the commitment alone asks for the coins, too.
+        var early = new ReservesProof(reserves);
+        Assert.Equal(ReservesProofFault.None, early.Take(Convert.FromBase64String(await SignAsync(regtest.Node.Node, Convert.ToBase64String(early.WriteForSigner()))), out _));
+        Assert.True(await regtest.Node.Node.IsSignedAsync(early.ToTransaction(), [early.Spent[0]], Cancel));
         await harness.WithdrawAsync(wallet, await regtest.Node.NewMinerAddressAsync(Cancel), new Sats(30_000));
         await harness.MineAsync(1);
+        Assert.False(await regtest.Node.Node.IsSignedAsync(early.ToTransaction(), [early.Spent[0]], Cancel));
         Assert.Contains(reserves.Coins, coin => !Exists(coin.Output));
 
         var proving = await harness.Engine.SignReservesAsync(1, Cancel);
@@ -95,6 +101,36 @@ public sealed class ReservesProofTests(RegtestFixture regtest) : IClassFixture<R
         var spoilt = Changed(proof).ToArray();
         Assert.Equal(reserves.Coins.Count + 1, spoilt.Length);
         foreach (var changed in spoilt) Assert.False(await regtest.Node.Node.IsSignedAsync(changed, proof.Spent, Cancel));
+        await harness.MineAsync(EngineHarness.ToFinal);
+    }
+
+    [Fact]
+    public async Task Whenever_the_line_to_the_node_is_cut_nothing_half_made_is_published_and_the_next_try_proves_it()
+    {
+        var (seam, guard) = GuardedNode.Create(regtest.Node.Node);
+        await using var harness = await EngineHarness.StartAsync(regtest.Node, seam);
+        await harness.TopUpAsync(new Sats(200_000));
+        await StateAsync(harness);
+        // The settlement loop makes calls of its own meanwhile.
+        var isOurs = new AsyncLocal<bool> { Value = true };
+        for (var cut = 0; ; cut++)
+        {
+            var calls = 0;
+            guard.Stops = (_, _) => isOurs.Value && calls++ == cut;
+            try
+            {
+                Assert.Equal(ProvingOutcome.Proven, (await harness.Engine.SignReservesAsync(1, Cancel)).Outcome);
+                Assert.Equal(calls, cut);
+                break;
+            }
+            catch (NodeUnavailableException)
+            {
+                Assert.Null(await harness.Engine.Epochs.FindAsync(1, EpochFolder.ReservesProofName));
+                Assert.InRange(cut, 0, 20);
+            }
+        }
+        Assert.NotNull(await harness.Engine.Epochs.FindAsync(1, EpochFolder.ReservesProofName));
+        guard.Stops = (_, _) => false;
         await harness.MineAsync(EngineHarness.ToFinal);
     }
 

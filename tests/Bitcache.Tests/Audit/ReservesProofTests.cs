@@ -2,7 +2,6 @@ using System.Text;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
-using Bitcache.Simulation.Bitcoin;
 using Bitcache.Tests.Audit.Auditor;
 using Bitcache.Tests.Bitcoin;
 
@@ -20,7 +19,7 @@ public sealed class ReservesProofTests
     private static readonly byte[] SingleScript = [33, .. Cold.Compressed, 0xac];
     private static readonly ByteString Legacy = new([0x76, 0xa9, 20, .. Ripemd160.OfKey(Cold.Compressed), 0x88, 0xac]);
 
-    private static readonly ReservesFile Reserves = Of(Hot.TaprootScript, Cold.KeyHashScript, SampleKey.ScriptHash(BoardScript));
+    private static readonly ReservesFile Reserves = SampleProof.Reserves("ledger.example/log", Hot.TaprootScript, Cold.KeyHashScript, SampleKey.ScriptHash(BoardScript));
 
     [Fact]
     public void It_is_the_transaction_of_bip_127()
@@ -65,7 +64,7 @@ public sealed class ReservesProofTests
     public void No_byte_of_it_can_be_changed_and_nothing_cut_off()
     {
         // A coin of each version.
-        var reserves = Of(Hot.TaprootScript, Cold.KeyHashScript);
+        var reserves = SampleProof.Reserves("ledger.example/log", Hot.TaprootScript, Cold.KeyHashScript);
         var file = SampleProof.Make(reserves, Sign);
         for (var at = 0; at < file.Length; at++)
         {
@@ -87,7 +86,7 @@ public sealed class ReservesProofTests
         Expect(ReservesProofFault.OtherMessage, Reserves with { Origin = "another.example/log" });
         Expect(ReservesProofFault.OtherMessage, Reserves with { Block = new BlockHash(new Hash256(3, 4)) });
         Expect(ReservesProofFault.OtherCoins, Reserves with { Coins = [.. Reserves.Coins.Skip(1)] });
-        Expect(ReservesProofFault.OtherCoins, Reserves with { Coins = [.. Reserves.Coins, .. Of(Hot.KeyHashScript).Coins] });
+        Expect(ReservesProofFault.OtherCoins, Reserves with { Coins = [.. Reserves.Coins, .. SampleProof.Reserves("ledger.example/log", Hot.KeyHashScript).Coins] });
         // More is shown for a coin than it is worth: the output tells.
         Expect(ReservesProofFault.OtherCoins, Reserves with { Coins = [Reserves.Coins[0] with { Amount = new Sats(1) }, .. Reserves.Coins.Skip(1)] });
     }
@@ -126,7 +125,7 @@ public sealed class ReservesProofTests
     [Fact]
     public void What_only_a_node_checks_is_taken_and_said_with_the_scripts_that_a_node_must_be_told()
     {
-        var reserves = Of(Hot.TaprootScript, SampleKey.ScriptHash(SingleScript), Legacy);
+        var reserves = SampleProof.Reserves("ledger.example/log", Hot.TaprootScript, SampleKey.ScriptHash(SingleScript), Legacy);
         var proof = new ReservesProof(reserves);
         var part = SampleProof.Part(proof, (hashes, input, coin) => coin.Script == Legacy ? null : coin.Script == Hot.TaprootScript ? Sign(hashes, input, coin) : [[1, 2, 3], SingleScript]);
         Assert.Equal(ReservesProofFault.None, proof.Take(part, out _));
@@ -181,16 +180,5 @@ public sealed class ReservesProofTests
         if (coin.Script != SampleKey.ScriptHash(BoardScript)) return SampleProof.SignBy(coin.Script == Hot.TaprootScript || coin.Script == Hot.KeyHashScript ? Hot : Cold, hashes, input, coin);
         var hash = hashes.OfVersion0(input, BoardScript);
         return [[], [.. Board[0].SignEcdsa(hash), 1], [.. Board[2].SignEcdsa(hash), 1], BoardScript];
-    }
-
-    /// <summary>Coins of these scripts, each of a transaction of its own.</summary>
-    private static ReservesFile Of(params IReadOnlyList<ByteString> scripts)
-    {
-        var coins = scripts.Select((script, i) =>
-        {
-            var transaction = FakeTransactions.Create([new OutPoint(new Txid(new Hash256(7, (UInt128)i)), 1)], [new TransactionOutput(new Sats(10_000 + i), script.Span.ToArray())]);
-            return new ReserveCoin(new OutPoint(transaction.Txid, 0), transaction.Outputs[0].Value, script, 100, new ByteString(transaction.Stripped), ByteString.Empty, 0, []);
-        });
-        return new ReservesFile(7, 100, new BlockHash(new Hash256(1, 2)), "ledger.example/log", [.. coins.Order(Comparer<ReserveCoin>.Create((a, b) => ReservesFile.Compare(a.Output, b.Output)))]);
     }
 }

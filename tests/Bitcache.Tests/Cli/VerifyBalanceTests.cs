@@ -4,9 +4,12 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Bitcache.Core;
+using Bitcache.Core.Audit;
 using Bitcache.Tests.Api;
 using Bitcache.Tests.Audit;
+using Bitcache.Tests.Audit.Auditor;
 using Bitcache.Tests.Audit.Liabilities;
+using Bitcache.Tests.Bitcoin;
 
 namespace Bitcache.Tests.Cli;
 
@@ -14,7 +17,9 @@ namespace Bitcache.Tests.Cli;
 public sealed class VerifyBalanceTests : IDisposable
 {
     private static readonly byte[] Withdrawals = "txid,vout,sats,script\n"u8.ToArray();
-    private static readonly byte[] Reserves = "{}\n"u8.ToArray();
+    private static readonly SampleKey Key = new("the coins' key");
+    private static readonly ReservesFile Coins = SampleProof.Reserves(SampleReceipt.Pins.Origin, Key.TaprootScript, Key.KeyHashScript);
+    private static readonly byte[] Reserves = Coins.Write();
 
     private static readonly SampleBalance Sample = new SampleBalance
     {
@@ -34,6 +39,7 @@ public sealed class VerifyBalanceTests : IDisposable
         Write("liabilities.csv", SampleBalances.Bytes(Sample.Tree.WriteCsv));
         Write("withdrawals.csv", Withdrawals);
         Write("reserves.json", Reserves);
+        Write("reserves.psbt", SampleProof.Make(Coins, (hashes, input, coin) => SampleProof.SignBy(Key, hashes, input, coin)));
     }
 
     private static string[] Header => ["--header", Convert.ToHexStringLower(Sample.Close.Header), "--height", Sample.Close.Height.ToString(CultureInfo.InvariantCulture)];
@@ -105,6 +111,7 @@ public sealed class VerifyBalanceTests : IDisposable
     [InlineData("liabilities.csv")]
     [InlineData("withdrawals.csv")]
     [InlineData("reserves.json")]
+    [InlineData("reserves.psbt")]
     public async Task One_damaged_byte_fails(string file)
     {
         var bytes = await File.ReadAllBytesAsync(InFolder(file), TestContext.Current.CancellationToken);
@@ -130,6 +137,7 @@ public sealed class VerifyBalanceTests : IDisposable
         Assert.Contains("ok           liabilities.csv has 8 leaves", run.Output, StringComparison.Ordinal);
         Assert.Contains("ok           withdrawals.csv is the file", run.Output, StringComparison.Ordinal);
         Assert.Contains("ok           reserves.json is the file", run.Output, StringComparison.Ordinal);
+        Assert.Contains("ok           reserves.psbt is signed by the keys of 2 of 2 coins", run.Output, StringComparison.Ordinal);
         Assert.Contains("anchored: what was stated at the close of the epoch is fixed", run.Output, StringComparison.Ordinal);
 
         File.Delete(InFolder("liabilities.csv"));

@@ -1,7 +1,9 @@
 // Proofs of reserves as an operator makes them, and as one does who would like to show more than there is.
 
+using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
+using Bitcache.Simulation.Bitcoin;
 using Bitcache.Tests.Bitcoin;
 
 namespace Bitcache.Tests.Audit.Auditor;
@@ -15,6 +17,17 @@ internal static class SampleProof
         Assert.Equal(ReservesProofFault.None, proof.Take(Part(proof, sign), out var refusal));
         Assert.Empty(refusal);
         return proof.Write();
+    }
+
+    /// <summary>An epoch's coins of these scripts, each of a transaction of its own.</summary>
+    public static ReservesFile Reserves(string origin, params IReadOnlyList<ByteString> scripts)
+    {
+        var coins = scripts.Select((script, i) =>
+        {
+            var transaction = FakeTransactions.Create([new OutPoint(new Txid(new Hash256(7, (UInt128)i)), 1)], [new TransactionOutput(new Sats(10_000 + i), script.Span.ToArray())]);
+            return new ReserveCoin(new OutPoint(transaction.Txid, 0), transaction.Outputs[0].Value, script, 100, new ByteString(transaction.Stripped), ByteString.Empty, 0, []);
+        });
+        return new ReservesFile(7, 100, new BlockHash(new Hash256(1, 2)), origin, [.. coins.Order(Comparer<ReserveCoin>.Create((a, b) => ReservesFile.Compare(a.Output, b.Output)))]);
     }
 
     /// <summary>What a signer hands back: nothing but the witnesses of the coins that it signed.</summary>
