@@ -136,6 +136,13 @@ public static class Limits
     public const int LiabilityRowsMax = 26;
     /// <summary>The longest row of its file: a hash in hex, a comma, a sum and a line feed.</summary>
     public const int LiabilityRowBytesMax = 64 + 1 + 19 + 1;
+    /// <summary>Of a tree's files: every row of it; for each leaf its place and value, or for each wallet, of which none has less than
+    /// a leaf, its id, account number and balance; for each its id and key.</summary>
+    public const long LiabilitiesFileBytesMax = 2L * LiabilityLeavesMax * LiabilityRowBytesMax;
+    public const long AllocationFileBytesMax = LiabilityLeavesMax * 128L;
+    public const long KeysFileBytesMax = LiabilityLeavesMax * 104L;
+    /// <summary>What an auditor reads of an epoch's other lists, and of the list of epochs.</summary>
+    public const int PublishedListBytesMax = 256 << 20;
 
     /// <summary>Any transaction of Bitcoin, with its witness: a block weighs at most 4,000,000 units.</summary>
     public const int RawTransactionBytesMax = 4_000_000;

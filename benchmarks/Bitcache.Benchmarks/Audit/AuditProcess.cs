@@ -7,8 +7,9 @@ using Bitcache.Cli.Demo;
 
 namespace Bitcache.Benchmarks.Audit;
 
+/// <param name="ProcessorSeconds">Of all its threads: what it costs, whoever else uses the machine.</param>
 /// <param name="PeakBytes">The most memory that the process had (proc(5), VmHWM).</param>
-internal sealed record AuditRun(double Seconds, long PeakBytes);
+internal sealed record AuditRun(double Seconds, double ProcessorSeconds, long PeakBytes);
 
 /// <summary>What is audited, and what an audit keeps.</summary>
 internal sealed record AuditedPaths(string Open, string Auditors, string State)
@@ -51,25 +52,33 @@ internal static class AuditProcess
             line => line.StartsWith(Report, StringComparison.Ordinal));
         using var ended = new CancellationTokenSource();
         var report = process.StartAsync(cancel);
-        var peak = PeakAsync(process, ended.Token);
+        var use = FollowAsync(process, ended.Token);
         var line = await report;
         await process.WaitForExitAsync(cancel);
         var seconds = watch.Elapsed.TotalSeconds;
         await ended.CancelAsync();
         if (!line.StartsWith(Report + "true", StringComparison.Ordinal)) throw new BenchFailedException($"the audit of an honest ledger says {line}");
-        return new AuditRun(seconds, await peak);
+        var (processor, peak) = await use;
+        return new AuditRun(seconds, processor, peak);
     }
 
-    /// <summary>The mark only rises: the newest look is what it came to, but for the last milliseconds.</summary>
-    private static async Task<long> PeakAsync(ChildProcess process, CancellationToken ended)
+    /// <summary>Both only rise: the newest look is what they came to, but for the last milliseconds.</summary>
+    private static async Task<(double ProcessorSeconds, long PeakBytes)> FollowAsync(ChildProcess process, CancellationToken ended)
     {
-        long peak = 0;
+        const double TicksPerSecond = 100;
+        const int UserTime = 11;
+        var (processor, peak) = (0.0, 0L);
         while (!ended.IsCancellationRequested)
         {
             try
             {
-                var line = (await File.ReadAllLinesAsync($"/proc/{process.Id}/status", CancellationToken.None)).FirstOrDefault(line => line.StartsWith("VmHWM:", StringComparison.Ordinal));
+                var folder = $"/proc/{process.Id}";
+                var line = (await File.ReadAllLinesAsync($"{folder}/status", CancellationToken.None)).FirstOrDefault(line => line.StartsWith("VmHWM:", StringComparison.Ordinal));
                 if (line is not null) peak = long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1_024;
+                // Behind the program's name, which is in brackets.
+                var stat = await File.ReadAllTextAsync($"{folder}/stat", CancellationToken.None);
+                var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+                processor = (long.Parse(fields[UserTime], CultureInfo.InvariantCulture) + long.Parse(fields[UserTime + 1], CultureInfo.InvariantCulture)) / TicksPerSecond;
             }
             catch (Exception e) when (e is IOException or InvalidOperationException)
             {
@@ -77,6 +86,6 @@ internal static class AuditProcess
             }
             await Task.Delay(TimeSpan.FromMilliseconds(5), CancellationToken.None);
         }
-        return peak;
+        return (processor, peak);
     }
 }

@@ -59,20 +59,7 @@ internal static class AuditOutput
         return Encoding.UTF8.GetString(buffer.ToArray());
     }
 
-    /// <summary>A line on a terminal that tells how far an audit is, a few times a second.</summary>
-    public static AuditProgress ProgressTo(TextWriter error, TimeProvider time)
-    {
-        var next = time.GetTimestamp();
-        return (what, done, all) =>
-        {
-            if (time.GetTimestamp() < next) return;
-            next = time.GetTimestamp() + (time.TimestampFrequency / 5);
-            error.Write(string.Create(CultureInfo.InvariantCulture, $"\r{what,-10}{(all == 0 ? 100 : done * 100 / all),4} %  {done}/{all}    "));
-        };
-    }
-
-    /// <summary>Takes that line away.</summary>
-    public static void ClearProgress(TextWriter error) => error.Write("\r" + new string(' ', 60) + "\r");
+    public static CommandFailedException TooLong(string file, long bytesMax) => new($"{file} has more than {bytesMax} bytes: it is no part of an export");
 
     private static string Mark(StepOutcome outcome) => outcome switch
     {

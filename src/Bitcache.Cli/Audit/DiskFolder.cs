@@ -15,7 +15,7 @@ internal sealed class DiskFolder(string root) : IAuditFolder
         try
         {
             if (!file.Exists) return null;
-            if (file.Length > bytesMax) throw new CommandFailedException($"{file.FullName} has more than {bytesMax} bytes: it is no part of an export");
+            if (file.Length > bytesMax) throw AuditOutput.TooLong(file.FullName, bytesMax);
             return File.ReadAllBytes(file.FullName);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -24,14 +24,17 @@ internal sealed class DiskFolder(string root) : IAuditFolder
         }
     }
 
-    public bool Read(string path, ByteSink pieces)
+    public bool Read(string path, long bytesMax, PieceTaker pieces)
     {
         var name = Path.Combine(root, path);
         try
         {
             if (!File.Exists(name)) return false;
             using var file = File.OpenRead(name);
-            while (file.Read(_piece) is var count and > 0) pieces(_piece.AsSpan(0, count));
+            if (file.Length > bytesMax) throw AuditOutput.TooLong(name, bytesMax);
+            while (file.Read(_piece) is var count and > 0 && pieces(_piece.AsSpan(0, count)))
+            {
+            }
             return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

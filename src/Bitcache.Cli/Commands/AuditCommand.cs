@@ -10,6 +10,9 @@ namespace Bitcache.Cli.Commands;
 
 internal static class AuditCommand
 {
+    /// <summary>A server may have to make a large file before it can send it.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+
     private static readonly Argument<string> Published = new("folder") { Description = "The public folder of an export, or the address where it is published." };
 
     private static readonly Option<FileInfo> PinsFile = new("--pins")
@@ -24,7 +27,13 @@ internal static class AuditCommand
         HelpName = "file",
     };
 
-    private static readonly Option<DirectoryInfo> Entries = new("--entries") { Description = "The auditors' folder: every entry is replayed, and every balance recomputed.", HelpName = "folder" };
+    private static readonly Option<string> Entries = new("--entries")
+    {
+        Description = "The auditors' folder, or a server's address, with a key of the scope audit (--key-file, or BITCACHE_KEY): every entry is replayed, and every balance recomputed.",
+        HelpName = "folder",
+    };
+
+    private static readonly Option<FileInfo> KeyFile = new("--key-file") { Description = "A file that holds the API key for --entries.", HelpName = "file" };
     private static readonly Option<DirectoryInfo> Receipts = new("--receipts") { Description = "A folder of receipts that are held: their checkpoints must be those of this log.", HelpName = "folder" };
     private static readonly Option<Uri> Node = Inputs.Url("--node", "The RPC address of a node that you trust; with --cookie.");
     private static readonly Option<FileInfo> Cookie = new("--cookie") { Description = "That node's .cookie file.", HelpName = "file" };
@@ -34,7 +43,7 @@ internal static class AuditCommand
     {
         var command = new Command("audit", "Hold what an operator publishes against itself, the chain and what was promised. Exit code 0 only if all that was given holds.")
         {
-            Published, PinsFile, StateFile, Entries, Receipts, Node, Cookie, AsJson,
+            Published, PinsFile, StateFile, Entries, KeyFile, Receipts, Node, Cookie, AsJson,
         };
         command.Validators.Add(result =>
         {
@@ -48,32 +57,45 @@ internal static class AuditCommand
     {
         var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         var where = parsed.GetRequiredValue(Published);
-        using var web = Inputs.TryReadUrl(where, out var url) ? new WebFolder(url, cancel) : null;
-        if (web is null && !Directory.Exists(where)) throw new CommandFailedException($"there is no folder {where}");
+        var published = OpenFolder(where, key: null, cancel);
+        using var publishedWeb = published as WebFolder;
+        var entries = parsed.GetValue(Entries) is { } given ? OpenFolder(given, ClientCommand.FindKey(parsed.GetValue(KeyFile)), cancel) : null;
+        using var entriesWeb = entries as WebFolder;
         using var node = parsed.GetValue(Node) is { } address ? await NodeChainView.OpenAsync(address, parsed.GetValue(Cookie)!.FullName, cancel) : null;
         var state = parsed.GetValue(StateFile)?.FullName;
-        var shows = !Console.IsErrorRedirected && error == Console.Error;
-        var progress = shows ? AuditOutput.ProgressTo(error, TimeProvider.System) : null;
-        var inputs = new AuditInputs((IAuditFolder?)web ?? new DiskFolder(where))
+        var inputs = new AuditInputs(published)
         {
             Pins = parsed.GetValue(PinsFile) is { } pins ? ReadPins(pins.FullName) : null,
             State = state is not null && File.Exists(state) ? ReadState(state) : null,
             Replay = () => state is not null && File.Exists(ReplayOf(state)) ? Inputs.ReadFile(ReplayOf(state), int.MaxValue) : (ReadOnlyMemory<byte>?)null,
-            Entries = parsed.GetValue(Entries) is { } entries ? new DiskFolder(entries.FullName) : null,
+            Entries = entries,
             Chain = node,
             Receipts = parsed.GetValue(Receipts) is { } receipts ? ReadReceipts(receipts.FullName) : [],
-            Progress = (what, done, all) =>
-            {
-                cancel.ThrowIfCancellationRequested();
-                progress?.Invoke(what, done, all);
-            },
         };
-        var report = await Task.Run(() => LedgerAuditor.Run(inputs), cancel);
-        if (shows) AuditOutput.ClearProgress(error);
+        var shows = !Console.IsErrorRedirected && error == Console.Error && !parsed.GetValue(AsJson);
+        var report = shows ? await AuditBars.RunAsync(error, bars => AuditAsync(inputs, bars, cancel)) : await AuditAsync(inputs, null, cancel);
         if (state is not null && report.Next is { } next) WriteState(state, next, report.Replay);
         if (parsed.GetValue(AsJson)) output.WriteLine(AuditOutput.ToJson(report));
         else AuditOutput.Write(report, output);
         return report.Holds ? ExitCode.Done : ExitCode.Failed;
+    }
+
+    /// <summary>On a thread of its own: it reads, computes and waits.</summary>
+    private static Task<AuditReport> AuditAsync(AuditInputs inputs, AuditProgress? bars, CancellationToken cancel) => Task.Run(
+        () => LedgerAuditor.Run(inputs with
+        {
+            Progress = (what, done, all) =>
+            {
+                cancel.ThrowIfCancellationRequested();
+                bars?.Invoke(what, done, all);
+            },
+        }), cancel);
+
+    /// <summary>A folder, or what is published at an address.</summary>
+    private static IAuditFolder OpenFolder(string where, string? key, CancellationToken cancel)
+    {
+        if (Inputs.TryReadUrl(where, out var url)) return new WebFolder(url, key, Patience, TimeProvider.System, cancel);
+        return Directory.Exists(where) ? new DiskFolder(where) : throw new CommandFailedException($"there is no folder {where}");
     }
 
     internal static Pins ReadPins(string path) => Pins.TryParse(System.Text.Encoding.UTF8.GetString(Inputs.ReadFile(path, Limits.PinsBytesMax)), out var pins, out var refusal)

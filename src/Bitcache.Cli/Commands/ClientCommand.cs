@@ -86,9 +86,7 @@ internal static class ClientCommand
 
     private static async Task<int> RunAsync(ParseResult parsed, Func<Session, Task<int>> run, CancellationToken cancel)
     {
-        var key = FindKey(parsed);
-        if (key is not null && key.Any(c => !char.IsAsciiLetterOrDigit(c) && c != '_'))
-            throw new CommandFailedException("the API key holds a character that no key has: was more copied than the key?", ExitCode.Usage);
+        var key = FindKey(parsed.GetValue(KeyFile), parsed.GetValue(Key));
         using var connection = new ApiConnection(
             FindUrl(parsed), key, TimeSpan.FromSeconds(parsed.GetValue(Patience)), TimeProvider.System);
         using var client = new ApiClient(connection);
@@ -112,11 +110,17 @@ internal static class ClientCommand
             : throw new CommandFailedException($"BITCACHE_URL is '{text}', which is no http or https address", ExitCode.Usage);
     }
 
-    private static string? FindKey(ParseResult parsed)
+    /// <summary>The key that is given, or that in a file or, without one, in the environment; null if there is none.</summary>
+    public static string? FindKey(FileInfo? file, string? given = null)
     {
-        if (parsed.GetValue(Key) is { } key) return key;
-        if (parsed.GetValue(KeyFile) is not { } file)
-            return Environment.GetEnvironmentVariable("BITCACHE_KEY") is { Length: > 0 } set ? set : null;
+        var key = given ?? (file is not null ? ReadKey(file) : Environment.GetEnvironmentVariable("BITCACHE_KEY") is { Length: > 0 } set ? set : null);
+        return key is null || key.All(c => char.IsAsciiLetterOrDigit(c) || c == '_')
+            ? key
+            : throw new CommandFailedException("the API key holds a character that no key has: was more copied than the key?", ExitCode.Usage);
+    }
+
+    private static string ReadKey(FileInfo file)
+    {
         try
         {
             return File.ReadAllText(file.FullName).Trim();

@@ -108,15 +108,7 @@ public sealed class AuditCommandTests : IDisposable
     private void Write(SampleOperator by)
     {
         var export = SampleExport.Of(by);
-        foreach (var (folder, files) in new[] { (Export, export.Open), (Auditors, export.Auditors) })
-        {
-            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
-            foreach (var (path, bytes) in files.Files)
-            {
-                var file = Path.Combine(folder, path);
-                Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-                File.WriteAllBytes(file, bytes);
-            }
-        }
+        export.Open.WriteTo(Export);
+        export.Auditors.WriteTo(Auditors);
     }
 }

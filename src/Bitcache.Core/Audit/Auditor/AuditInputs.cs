@@ -4,14 +4,18 @@ using Bitcache.Core.Bitcoin;
 
 namespace Bitcache.Core.Audit;
 
-/// <summary>A folder as it was published, on a disk or behind a web server. Paths have '/' between their parts.</summary>
+/// <summary>Takes the next bytes of a file. False if nothing more is wanted of it.</summary>
+public delegate bool PieceTaker(ReadOnlySpan<byte> piece);
+
+/// <summary>A folder as it was published, on a disk or behind a web server. Paths have '/' between their parts. What is longer than
+/// it may be is not read to its end: that ends the audit.</summary>
 public interface IAuditFolder
 {
     /// <summary>A file of at most so many bytes; null if it is not there.</summary>
     byte[]? Read(string path, int bytesMax);
 
-    /// <summary>Hands on a file of any length, piece by piece; false if it is not there.</summary>
-    bool Read(string path, ByteSink pieces);
+    /// <summary>Hands on a file of at most so many bytes, piece by piece, until nothing more is wanted; false if it is not there.</summary>
+    bool Read(string path, long bytesMax, PieceTaker pieces);
 }
 
 /// <summary>The best chain as a node that the auditor trusts knows it. Of one moment: whoever implements it asks about one tip.</summary>

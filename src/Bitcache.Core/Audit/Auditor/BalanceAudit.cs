@@ -14,13 +14,15 @@ internal sealed class BalanceAudit(AuditInputs inputs, IAuditFolder entries, Aud
 {
     private const int FeeSumsMax = 1 << 16;
 
+    private readonly LiabilityTrees _trees = new(inputs, steps);
+
     public bool Check(CheckedEpoch epoch, CutBalances cut)
     {
         var number = epoch.Statement.Epoch;
         var less = new Dictionary<WalletId, long>();
         var listed = new Dictionary<CutFamily, Txid>();
         if (!CheckWithdrawals(epoch, cut, less, listed)) return false;
-        if (!TryReadTree(number, out var audit)) return false;
+        if (!TryReadTree(epoch.Statement, out var audit)) return false;
         var mining = cut.Operators - less.GetValueOrDefault(cut.Operator) - audit.ValueOf(cut.Operator);
         if (!FeeSums(cut.Families, listed).Contains(mining))
         {
@@ -82,18 +84,17 @@ internal sealed class BalanceAudit(AuditInputs inputs, IAuditFolder entries, Aud
         return sums;
     }
 
-    /// <summary>The tree, each leaf of which is one wallet's chunk. Its sums were found to come to what was stated.</summary>
-    private bool TryReadTree(long epoch, [NotNullWhen(true)] out LiabilityAudit? audit)
+    /// <summary>The tree, each leaf of which is one wallet's chunk.</summary>
+    private bool TryReadTree(EpochStatement statement, [NotNullWhen(true)] out LiabilityAudit? audit)
     {
         audit = null;
-        var (path, keysPath, treePath) = (AuditPaths.Of(epoch, AuditPaths.Allocation), AuditPaths.Of(epoch, AuditPaths.Keys), AuditPaths.Of(epoch, AuditPaths.Liabilities));
+        if (!_trees.TryRead(statement, out var tree)) return false;
+        var (path, keysPath) = (AuditPaths.Of(statement.Epoch, AuditPaths.Allocation), AuditPaths.Of(statement.Epoch, AuditPaths.Keys));
         var keys = new LiabilityKeys();
-        if (!entries.Read(keysPath, bytes => keys.Add(bytes))) return steps.Failed(AuditFault.FileMissing, $"{keysPath} is not in the auditors' folder", keysPath);
+        if (!entries.Read(keysPath, Limits.KeysFileBytesMax, keys.Add)) return steps.Failed(AuditFault.FileMissing, $"{keysPath} is not in the auditors' folder", keysPath);
         if (!keys.Finish()) return steps.Failed(keys.Finding!, keysPath);
-        if (!EpochAudit.TryReadLiabilities(inputs.Published, treePath, out var tree, out var fault))
-            return fault is null ? steps.Failed(AuditFault.FileMissing, $"{treePath} is not published", treePath) : steps.Failed(fault, treePath);
         var reader = new LiabilityAudit(tree, keys);
-        if (!entries.Read(path, bytes => reader.Add(bytes))) return steps.Failed(AuditFault.FileMissing, $"{path} is not in the auditors' folder", path);
+        if (!entries.Read(path, Limits.AllocationFileBytesMax, reader.Add)) return steps.Failed(AuditFault.FileMissing, $"{path} is not in the auditors' folder", path);
         if (!reader.Finish()) return steps.Failed(reader.Finding!, path);
         audit = reader;
         return true;

@@ -23,6 +23,7 @@ internal sealed record CheckedEpoch(
 /// <param name="replayed">Entries that an earlier audit replayed, and held against the trees of the epochs that they state.</param>
 internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<VerifierKey> keys, MerkleLog log, long replayed, AuditSteps steps)
 {
+    private readonly LiabilityTrees _trees = new(inputs, steps);
     private CheckedEpoch? _last;
 
     /// <summary>Checks one epoch; they come in the order of their numbers.</summary>
@@ -43,12 +44,24 @@ internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<Ve
         }
         else
         {
-            if (!CheckLiabilities(statement) || !CheckWithdrawals(statement, out var withdrawals) || !CheckReserves(statement, out var reserves)) return false;
+            // With the entries the tree is read when its balances are known, once.
+            if (inputs.Entries is null && !_trees.TryRead(statement, out _)) return false;
+            if (!CheckWithdrawals(statement, out var withdrawals) || !CheckReserves(statement, out var reserves)) return false;
             if (!CheckProof(reserves, out var proof)) return false;
             epoch = new CheckedEpoch(statement, leaf, index, stated, reserves, withdrawals) { Proof = proof, IsProven = IsWhole(proof) };
         }
         _last = epoch;
         return true;
+    }
+
+    /// <summary>Whether an epoch was stated behind this log: a server, and an export of one, lists epochs a moment before a checkpoint
+    /// covers their statements.</summary>
+    public bool IsBehindLog(long number)
+    {
+        if (inputs.Published.Read(AuditPaths.Of(number, AuditPaths.Close), Limits.ReceiptBytesMax) is null) return true;
+        return inputs.Published.Read(AuditPaths.Of(number, AuditPaths.Proof), Limits.LogProofBytesMax) is { } file
+            && TlogProof.TryParse(Encoding.UTF8.GetString(file), out var proof) && proof.Index >= log.Size
+            && Checkpoint.TryVerify(proof.Checkpoint, keys, out var later, out _) && later.Size > log.Size;
     }
 
     private bool CheckClose(long number, AuditedEpoch? known, [NotNullWhen(true)] out EpochStatement? statement, out Hash256 leaf, out long index, out UnixTime stated)
@@ -92,33 +105,11 @@ internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<Ve
         return new LogTile(0, number, (int)Math.Min(LogTile.WidthMax, log.Size - (number * LogTile.WidthMax)));
     }
 
-    private bool CheckLiabilities(EpochStatement statement)
-    {
-        var path = AuditPaths.Of(statement.Epoch, AuditPaths.Liabilities);
-        inputs.Progress("epoch", statement.Epoch, statement.Epoch);
-        if (!TryReadLiabilities(inputs.Published, path, out var tree, out var fault))
-            return fault is null ? Missing(path) : steps.Failed(fault, path);
-        if (tree.Root.Hash != statement.LiabilitiesRoot || tree.Root.Sum != statement.Total || tree.Height != statement.Height)
-            return steps.Failed(AuditFault.LiabilitiesNotStated, $"{path} comes to {tree.Root.Sum} under the root {tree.Root.Hash} at height {tree.Height}; stated were {statement.Total} under {statement.LiabilitiesRoot} at {statement.Height}", path, AuditPaths.Of(statement.Epoch, AuditPaths.Close));
-        return steps.Passed($"epoch {statement.Epoch}: all sums and hashes over {tree.Leaves} leaves were computed anew and come to {Bits(statement.Total)}, as was stated in the log");
-    }
-
-    /// <summary>Null without a fault where there is no file.</summary>
-    internal static bool TryReadLiabilities(IAuditFolder folder, string path, [NotNullWhen(true)] out PublishedLiabilities? tree, out LiabilityFinding? fault)
-    {
-        var reader = new LiabilityCsvReader();
-        (tree, fault) = (null, null);
-        if (!folder.Read(path, bytes => reader.Add(bytes))) return false;
-        tree = reader.Finish();
-        fault = reader.Finding;
-        return tree is not null;
-    }
-
     private bool CheckWithdrawals(EpochStatement statement, [NotNullWhen(true)] out IReadOnlyList<PaidWithdrawal>? withdrawals)
     {
         withdrawals = null;
         var path = AuditPaths.Of(statement.Epoch, WithdrawalsFile.Name);
-        if (!TryRead(path, int.MaxValue, out var file)) return false;
+        if (!TryRead(path, Limits.PublishedListBytesMax, out var file)) return false;
         if (Sha256.Of(file) != statement.WithdrawalsHash) return steps.Failed(AuditFault.WithdrawalsNotStated, $"{path} is not the file whose hash was stated, {statement.WithdrawalsHash}", path);
         if (!WithdrawalsFile.TryParse(file, out withdrawals, out var refusal)) return steps.Failed(AuditFault.FileMalformed, $"{path}: {refusal}", path);
         return steps.Passed($"epoch {statement.Epoch}: {withdrawals.Count} withdrawals that a block had paid are left out of that");
@@ -128,7 +119,7 @@ internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<Ve
     {
         reserves = null;
         var path = AuditPaths.Of(statement.Epoch, ReservesFile.Name);
-        if (!TryRead(path, int.MaxValue, out var file)) return false;
+        if (!TryRead(path, Limits.PublishedListBytesMax, out var file)) return false;
         if (Sha256.Of(file) != statement.ReservesHash) return steps.Failed(AuditFault.ReservesNotStated, $"{path} is not the file whose hash was stated, {statement.ReservesHash}", path);
         if (!ReservesFile.TryParse(file, pins.Origin, out reserves, out var refusal)) return steps.Failed(AuditFault.FileMalformed, $"{path}: {refusal}", path);
         if (reserves.Epoch != statement.Epoch || reserves.Height != statement.Height || reserves.Block != statement.Block)
@@ -187,6 +178,4 @@ internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<Ve
     }
 
     private bool Missing(string path) => steps.Failed(AuditFault.FileMissing, $"{path} is not published", path);
-
-    private static string Bits(Msat amount) => Amounts.Format(amount, MoneyUnit.Bits);
 }

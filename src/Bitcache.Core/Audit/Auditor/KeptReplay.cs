@@ -21,6 +21,7 @@ public sealed record SavedReplay(long Entries, Hash256 Root, Hash256 Sha256, boo
 public sealed class KeptReplay
 {
     private const int Version = 1;
+    private const int LargeBytesMin = 16 << 20;
     private const int HeadBytes = 4 + sizeof(ushort) + sizeof(long) + Hash256.Bytes;
 
     private readonly bool _isInChain;
@@ -57,8 +58,10 @@ public sealed class KeptReplay
     internal static KeptReplay? Resume(AuditInputs inputs, Pins pins, MerkleLog log, AuditSteps steps)
     {
         if (inputs.State?.Replay is not { } saved) return null;
-        if (TryRead(inputs, pins, log, saved, out var kept, out var refusal))
+        if (TryRead(inputs, pins, log, saved, out var kept, out var bytes, out var refusal))
         {
+            // The file is in the tables now: they need its memory.
+            if (bytes >= LargeBytesMin) GC.Collect(GC.MaxGeneration, GCCollectionMode.Forced, blocking: true);
             steps.Passed(string.Create(CultureInfo.InvariantCulture, $"the replay goes on behind {saved.Entries} entries, where the last audit with the entries ended"));
             return kept;
         }
@@ -66,9 +69,9 @@ public sealed class KeptReplay
         return null;
     }
 
-    private static bool TryRead(AuditInputs inputs, Pins pins, MerkleLog log, SavedReplay saved, [NotNullWhen(true)] out KeptReplay? kept, out string refusal)
+    private static bool TryRead(AuditInputs inputs, Pins pins, MerkleLog log, SavedReplay saved, [NotNullWhen(true)] out KeptReplay? kept, out int bytes, out string refusal)
     {
-        kept = null;
+        (kept, bytes) = (null, 0);
         refusal = "what the last audit kept of its replay is damaged, or another one's";
         if (inputs.Chain is not null && !saved.IsInChain)
         {
@@ -81,6 +84,7 @@ public sealed class KeptReplay
             refusal = "what the last audit kept of its replay is not there";
             return false;
         }
+        bytes = file.Length;
         if (Hash256.Read(SHA256.HashData(file.Span)) != saved.Sha256) return false;
         try
         {

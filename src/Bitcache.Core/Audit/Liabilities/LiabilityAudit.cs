@@ -6,7 +6,7 @@ namespace Bitcache.Core.Audit;
 
 /// <summary>Reads <c>allocation.csv</c> as it arrives, and checks with it that the published tree is what follows from the wallets'
 /// keys: every leaf is one wallet's chunk, every chunk a leaf, and a wallet's chunks are its balance. Takes the tree's leaves (40
-/// bytes each, and a bit), and 100 bytes a wallet beside its key.</summary>
+/// bytes each, and a bit), and 32 bytes a wallet beside its key.</summary>
 public sealed class LiabilityAudit : FieldReader
 {
     private const int WordBits = 64;
@@ -15,11 +15,15 @@ public sealed class LiabilityAudit : FieldReader
 
     private readonly PublishedLiabilities _published;
     private readonly LiabilityKeys _keys;
-    private readonly HmacKey[] _nonces;
+    // Of the wallets that are being read, from the first of a batch on.
+    private readonly HmacKey[] _nonces = new HmacKey[Sha256Batch.Count];
+    private readonly Sha256Batch _batch = new();
     private readonly ulong[] _accountNumbers;
-    private readonly LiabilityAccounts _balances = new();
+    private readonly LiabilityAccounts _balances;
     private readonly ulong[] _taken;
+    // Leaves are gathered while the next wallets are made ready: each in lanes of their own.
     private readonly HmacBatch _leaves = new();
+    private readonly HmacBatch _preparing = new();
     private readonly (int Wallet, long Value, int Position)[] _gathered = new (int, long, int)[HmacBatch.Count];
     private int _gatheredLeaves;
     private int _takenLeaves;
@@ -46,17 +50,7 @@ public sealed class LiabilityAudit : FieldReader
     {
         (_published, _keys) = (published, keys);
         _taken = new ulong[(published.Leaves + WordBits - 1) / WordBits];
-        (_nonces, _accountNumbers) = (new HmacKey[keys.Count], new ulong[keys.Count]);
-        var batch = new Sha256Batch();
-        Span<Hash256> nonces = stackalloc Hash256[Sha256Batch.Count];
-        for (var first = 0; first < keys.Count; first += Sha256Batch.Count)
-        {
-            var (start, count) = (first, Math.Min(Sha256Batch.Count, keys.Count - first));
-            var numbers = _accountNumbers.AsSpan(start, count);
-            LiabilitySeed.AccountNumbers(keys.Wallets.Slice(start, count), numbers, batch);
-            LiabilitySeed.Nonces(keys.Keys.Slice(start, count), published.Height, numbers, nonces, batch);
-            _leaves.Prepare(nonces[..count], _nonces.AsSpan(start, count));
-        }
+        (_accountNumbers, _balances) = (new ulong[keys.Count], new LiabilityAccounts(keys.Count));
     }
 
     /// <summary>Whether the whole file was read and everything holds.</summary>
@@ -117,8 +111,20 @@ public sealed class LiabilityAudit : FieldReader
         if (!AllocationText.TryReadWallet(field, out var wallet)) return Refuse(LiabilityFault.Malformed, "this is no wallet");
         if (_wallets > 0 && wallet <= _wallet) return Refuse(LiabilityFault.OrderWrong, "wallets do not stand in the order of their ids, each once");
         if (_wallets >= _keys.Count || _keys.Wallets[_wallets] != wallet) return Refuse(LiabilityFault.KeysWrong, $"there is no key of {wallet} at its place");
+        if (_wallets % Sha256Batch.Count == 0) PrepareWallets();
         (_wallet, _next) = (wallet, Part.Account);
         return true;
+    }
+
+    /// <summary>Makes ready what the next batch of wallets needs.</summary>
+    private void PrepareWallets()
+    {
+        var count = Math.Min(Sha256Batch.Count, _keys.Count - _wallets);
+        Span<Hash256> nonces = stackalloc Hash256[count];
+        var numbers = _accountNumbers.AsSpan(_wallets, count);
+        LiabilitySeed.AccountNumbers(_keys.Wallets.Slice(_wallets, count), numbers, _batch);
+        LiabilitySeed.Nonces(_keys.Keys.Slice(_wallets, count), _published.Height, numbers, nonces, _batch);
+        _preparing.Prepare(nonces, _nonces.AsSpan(0, count));
     }
 
     private bool TakeAccount(ReadOnlySpan<byte> field)
@@ -154,7 +160,7 @@ public sealed class LiabilityAudit : FieldReader
     {
         if (!TakeAmount(field, out var value)) return false;
         if (value == 0 && _wallet != WalletId.Suspense) return Refuse(LiabilityFault.ChunkEmpty, $"leaf {_position} of {_wallet} is worth nothing");
-        _leaves.Add(_nonces[_wallets], value, _position);
+        _leaves.Add(_nonces[_wallets % Sha256Batch.Count], value, _position);
         _gathered[_gatheredLeaves++] = (_wallets, value, _position);
         if (_leaves.IsFull && !CheckLeaves()) return false;
         // Both are amounts of money, so that their sum is a number.

@@ -15,12 +15,27 @@ internal sealed class MemoryFolder : IAuditFolder
 
     public byte[]? Read(string path, int bytesMax) => Files.TryGetValue(path, out var file) && file.Length <= bytesMax ? file : null;
 
-    public bool Read(string path, ByteSink pieces)
+    public bool Read(string path, long bytesMax, PieceTaker pieces)
     {
         if (!Files.TryGetValue(path, out var file)) return false;
+        Assert.InRange(file.Length, 0, bytesMax);
         // Short pieces: fields are cut anywhere.
-        for (var first = 0; first < file.Length; first += 1_000) pieces(file.AsSpan(first, Math.Min(1_000, file.Length - first)));
+        for (var first = 0; first < file.Length && pieces(file.AsSpan(first, Math.Min(1_000, file.Length - first))); first += 1_000)
+        {
+        }
         return true;
+    }
+
+    /// <summary>Puts it on the disk, in the place of what was there.</summary>
+    public void WriteTo(string folder)
+    {
+        if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+        foreach (var (path, bytes) in Files)
+        {
+            var file = Path.Combine(folder, path);
+            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            File.WriteAllBytes(file, bytes);
+        }
     }
 
     public MemoryFolder Copy()

@@ -135,6 +135,27 @@ public sealed class NextAuditTests
         Assert.Equal("liabilities-balance-wrong", Audit(SampleExport.Of(by), second).Finding?.Code);
     }
 
+    /// <summary>Nobody knows which of them will be stated: their balances are kept, but not of any number of epochs.</summary>
+    [Theory]
+    [InlineData(Limits.EpochsKeptMax, true)]
+    [InlineData(Limits.EpochsKeptMax + 1, false)]
+    public void A_replay_is_kept_with_the_cuts_about_which_nothing_is_stated_and_not_with_too_many(int cuts, bool isKept)
+    {
+        var by = SampleOperator.Run();
+        var last = Kept.From(Audit(SampleExport.Of(by), null))!;
+        by.CutOnly(cuts);
+        var report = Audit(SampleExport.Of(by), last);
+        Assert.True(report.Holds, report.Finding?.Text);
+        Assert.Equal(isKept, report.Replay is not null);
+        // What the last audit kept is good still.
+        var next = Kept.From(report, last)!;
+        Assert.Equal(isKept, next.State.Replay != last.State.Replay);
+        by.CutOnly(1);
+        report = Audit(SampleExport.Of(by), next);
+        Assert.True(report.Holds, report.Finding?.Text);
+        Assert.True(Says(report, GoesOn));
+    }
+
     [Fact]
     public void What_no_node_was_asked_about_is_replayed_when_there_is_one()
     {

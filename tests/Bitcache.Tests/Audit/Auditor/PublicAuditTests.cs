@@ -70,6 +70,31 @@ public sealed class PublicAuditTests
         Assert.Contains("tile/0/000", Expect(AuditFault.FileMissing, export).Text, StringComparison.Ordinal);
     }
 
+    /// <summary>A server lists an epoch a moment before a checkpoint covers its statement, and so may an export.</summary>
+    [Fact]
+    public void An_epoch_that_is_listed_before_a_checkpoint_covers_it_is_left_to_the_next_audit()
+    {
+        var before = Honest.Epochs[2].Index;
+        var (early, whole) = (SampleExport.Of(Honest, size: before), SampleExport.Of(Honest));
+        early.Open[AuditPaths.Index] = whole.Open[AuditPaths.Index];
+        foreach (var hasClose in new[] { false, true })
+        {
+            foreach (var name in hasClose ? new[] { AuditPaths.Close, AuditPaths.Proof } : []) early.Open[AuditPaths.Of(3, name)] = whole.Open[AuditPaths.Of(3, name)];
+            var report = Audit(early, chain: false);
+            Assert.True(report.Holds, report.Finding?.Text);
+            Assert.Equal(2, report.Next!.Epochs.Count);
+            Assert.Contains(report.Steps, step => step.Outcome == StepOutcome.NotChecked && step.Text.StartsWith("epoch 3 is listed", StringComparison.Ordinal));
+        }
+        // One that was there, or that others follow, is missed.
+        var state = Audit(whole).Next;
+        var gone = SampleExport.Of(Honest);
+        gone.Open.Files.Remove(AuditPaths.Of(3, AuditPaths.Close));
+        Expect(AuditFault.FileMissing, gone, state);
+        gone = SampleExport.Of(Honest);
+        gone.Open.Files.Remove(AuditPaths.Of(2, AuditPaths.Close));
+        Expect(AuditFault.FileMissing, gone);
+    }
+
     [Fact]
     public void A_chunk_below_zero_is_found()
     {

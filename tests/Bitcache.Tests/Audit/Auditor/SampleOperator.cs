@@ -262,6 +262,12 @@ internal sealed class SampleOperator
         _now = header.Time;
     }
 
+    /// <summary>Epochs that stay without a statement, as when the node is away.</summary>
+    public void CutOnly(int count)
+    {
+        for (var left = count; left > 0; left--) Apply(new EpochCut(NewId(), _ledger.LastEpoch!.Number + 1), LedgerState.OperatorTenant);
+    }
+
     private void Deposit(WalletId wallet, AddressPurpose purpose, long sats, string name = "")
     {
         var script = Script($"address of {wallet}{name}");
