@@ -199,7 +199,7 @@ public static class Limits
     public const int SignedBodyBytesMax = 1 << 20;
     /// <summary>Coins of a proof of reserves: its transaction has 41 bytes for each, and no transaction is larger than a block.</summary>
     public const int ReservesProofCoinsMax = 90_000;
-    /// <summary>A proof of reserves as it is published, 350 bytes a coin; a coin of a single key takes 160.</summary>
+    /// <summary>A proof of reserves as it is published, 350 bytes a coin; one of a single key takes 157 (P2TR) or 187 (P2WPKH).</summary>
     public const int ReservesProofBytesMax = 32 << 20;
     /// <summary>A request that brings signatures of such a proof in base64. The node reads no longer ones.</summary>
     public const int ReservesBodyBytesMax = 30 << 20;
