@@ -14,9 +14,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Tests.Cli;
 
+// On a server of its own: where others close epochs that nothing is stated about, no replay is kept.
 [Trait("suite", "core")]
-[Collection("api")]
-public sealed class WebAuditTests(ApiFixture api) : IDisposable
+public sealed class WebAuditTests(ApiFixture api) : IClassFixture<ApiFixture>, IDisposable
 {
     private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(300);
 
