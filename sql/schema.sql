@@ -51,6 +51,31 @@ UNION ALL
     archived_batches.frame
    FROM bitcache.archived_batches;
 
+CREATE TABLE bitcache.file_blocks (
+    file bigint NOT NULL,
+    block integer NOT NULL,
+    content bytea NOT NULL,
+    CONSTRAINT file_blocks_block_check CHECK ((block >= 0))
+);
+ALTER TABLE ONLY bitcache.file_blocks ALTER COLUMN content SET STORAGE EXTERNAL;
+
+CREATE TABLE bitcache.files (
+    id bigint NOT NULL,
+    folder text NOT NULL,
+    name text NOT NULL,
+    bytes bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT files_bytes_check CHECK ((bytes >= 0))
+);
+
+ALTER TABLE bitcache.files ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME bitcache.files_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE bitcache.ledger (
     is_only boolean DEFAULT true NOT NULL,
     origin text NOT NULL,
@@ -97,6 +122,15 @@ ALTER TABLE ONLY bitcache.archived_batches
 ALTER TABLE ONLY bitcache.batches
     ADD CONSTRAINT batches_pkey PRIMARY KEY (partition, first_sequence);
 
+ALTER TABLE ONLY bitcache.file_blocks
+    ADD CONSTRAINT file_blocks_pkey PRIMARY KEY (file, block);
+
+ALTER TABLE ONLY bitcache.files
+    ADD CONSTRAINT files_folder_name_key UNIQUE (folder, name);
+
+ALTER TABLE ONLY bitcache.files
+    ADD CONSTRAINT files_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY bitcache.ledger
     ADD CONSTRAINT ledger_pkey PRIMARY KEY (is_only);
 
@@ -108,3 +142,6 @@ ALTER TABLE ONLY bitcache.runs
 
 ALTER TABLE ONLY bitcache.scripts
     ADD CONSTRAINT scripts_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY bitcache.file_blocks
+    ADD CONSTRAINT file_blocks_file_fkey FOREIGN KEY (file) REFERENCES bitcache.files(id) ON DELETE CASCADE;

@@ -26,12 +26,12 @@ internal static class LedgerBook
     }
 
     /// <summary>Recovers what the folder holds. Snapshots are taken only when they are asked for.</summary>
-    public static RecoveredLedger Open(string folder, long bytesPerSecond = 0) => LedgerRecovery.Open(
+    public static RecoveredLedger<FileJournal> Open(string folder, long bytesPerSecond = 0) => LedgerRecovery.Open(
         new LinuxFileSystem(), folder, new FileJournalSettings { PreparesSegments = true },
-        new SnapshotSettings { Entries = long.MaxValue, JournalBytes = long.MaxValue, BytesPerSecond = bytesPerSecond },
-        (ulong)Random.Shared.NextInt64(), NullLogger.Instance);
+        new RecoveryTerms(new SnapshotSettings { Entries = long.MaxValue, JournalBytes = long.MaxValue, BytesPerSecond = bytesPerSecond }, (ulong)Random.Shared.NextInt64()),
+        NullLogger.Instance);
 
-    public static Partition Start(RecoveredLedger book, int windowIds)
+    public static Partition Start(RecoveredLedger<FileJournal> book, int windowIds)
     {
         var partition = new Partition(
             book.Ledger, book.Journal, new BatchClock(TimeProvider.System, book.Ledger.Genesis is null ? null : book.Ledger.Time),

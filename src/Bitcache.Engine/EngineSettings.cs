@@ -103,6 +103,15 @@ public sealed record EngineSettings
     /// <summary>Coins below this are small.</summary>
     public long ConsolidateCoinBelowSat { get; init; } = 100_000;
 
+    /// <summary>What the journals are kept in.</summary>
+    public JournalKind Journal { get; init; }
+
+    /// <summary>A file whose first line says how PostgreSQL is reached, as Npgsql reads it.</summary>
+    public string? PostgresConnectionFile { get; init; }
+
+    /// <summary>An existing tablespace that old batches are moved to and read from; null to move none.</summary>
+    public string? PostgresArchiveTablespace { get; init; }
+
     /// <summary>Journal segments are allocated whole.</summary>
     public int SegmentMebibytes { get; init; } = 64;
 
@@ -111,6 +120,9 @@ public sealed record EngineSettings
 
     /// <summary>How many full segments, the newest, stay in the data folder.</summary>
     public int ArchiveAfterSegments { get; init; } = 16;
+
+    /// <summary>Snapshots are in the database of the journal, where any machine finds them, and not in the data folder.</summary>
+    public bool SnapshotsInDatabase { get; init; }
 
     /// <summary>After so many entries a snapshot of the ledger is taken, from which the next start goes on.</summary>
     public long SnapshotEntries { get; init; } = new SnapshotSettings().Entries;
@@ -172,6 +184,12 @@ public sealed record EngineSettings
         Require(ConsolidateBelowFeeRate >= 0 && ConsolidateBelowFeeRate <= FeeRateMax, "consolidateBelowFeeRate must lie between 0 (never) and feeRateMax");
         Require(ConsolidateFromCoins >= 10, "consolidateFromCoins must be at least 10");
         Require(ConsolidateCoinBelowSat is >= 1 and <= Limits.SupplySatMax, "consolidateCoinBelowSat must be at least 1");
+        Require((Journal == JournalKind.Postgres) == (PostgresConnectionFile is not null), "journal postgres and postgresConnectionFile go together: give both or neither");
+        Require(PostgresConnectionFile is null || File.Exists(PostgresConnectionFile), $"postgresConnectionFile: there is no file {PostgresConnectionFile}");
+        Require(!IsReadByOthers(PostgresConnectionFile), $"postgresConnectionFile {PostgresConnectionFile} can be read by others: chmod 600 it");
+        Require(Journal == JournalKind.Postgres || PostgresArchiveTablespace is null, "postgresArchiveTablespace is for journal postgres");
+        Require(Journal == JournalKind.Postgres || !SnapshotsInDatabase, "snapshotsIn database is for journal postgres");
+        Require(Journal == JournalKind.Files || ArchiveFolder is null, "archiveFolder is for journal files: in PostgreSQL name a postgresArchiveTablespace");
         Require(SegmentMebibytes is >= 16 and <= 1024, "segmentMebibytes must lie between 16 and 1024");
         Require(ArchiveFolder is null || Directory.Exists(ArchiveFolder),
             $"archiveFolder: there is no folder {ArchiveFolder}; make it, or mount its disk");
@@ -188,6 +206,9 @@ public sealed record EngineSettings
     /// <summary>Only its form; the node reads it.</summary>
     private static bool IsDescriptor(string text) =>
         text.Split('#') is [var descriptor, { Length: 8 }] && !descriptor.Contains("prv", StringComparison.Ordinal) && !descriptor.Contains('<', StringComparison.Ordinal);
+
+    private static bool IsReadByOthers(string? file) =>
+        File.Exists(file) && (File.GetUnixFileMode(file) & (UnixFileMode.GroupRead | UnixFileMode.OtherRead)) != 0;
 
     private static bool IsAmount(long? sat) => sat is null or (>= 1 and <= Limits.SupplySatMax);
 

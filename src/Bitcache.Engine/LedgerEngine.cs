@@ -28,6 +28,7 @@ public sealed class LedgerEngine : IAsyncDisposable
 
     private readonly EngineSettings _settings;
     private readonly DataFolderLock _folder;
+    private readonly JournalStore _journals;
     private readonly CheckpointKey _key;
     private readonly LogKeeper _log;
     private readonly SettlementLoop _settlement;
@@ -40,11 +41,11 @@ public sealed class LedgerEngine : IAsyncDisposable
     private readonly Recent<Pins> _pins;
 
     private LedgerEngine(
-        EngineSettings settings, DataFolderLock folder, PartitionSet partitions, CheckpointKey key, LogKeeper log, SettlementLoop settlement,
+        EngineSettings settings, DataFolderLock folder, JournalStore journals, PartitionSet partitions, CheckpointKey key, LogKeeper log, SettlementLoop settlement,
         AddressAllocator addresses, ReservesProver prover, IBitcoinNode node, BlockAnnouncements[] announcements, TimeProvider time)
     {
-        (_settings, _folder, Partitions, _key, _log, _settlement, _addresses) = (settings, folder, partitions, key, log, settlement, addresses);
-        (_prover, _node, _announcements) = (prover, node, announcements);
+        (_settings, _folder, _journals, Partitions, _key, _log, _settlement) = (settings, folder, journals, partitions, key, log, settlement);
+        (_addresses, _prover, _node, _announcements) = (addresses, prover, node, announcements);
         _receipts = new Receipts(partitions, log, key.Origin);
         _health = new Recent<EngineHealth>(HealthAsync, AnswerAgeMax, time);
         _pins = new Recent<Pins>(AskPinsAsync, AnswerAgeMax, time);
@@ -85,6 +86,7 @@ public sealed class LedgerEngine : IAsyncDisposable
     /// <exception cref="JournalCorruptException">What was durable is damaged: nothing is opened.</exception>
     /// <exception cref="HistoryMismatchException">The journal is not the one that was signed for.</exception>
     /// <exception cref="SnapshotMismatchException">The journal is not the one that the snapshots were taken of.</exception>
+    /// <exception cref="JournalRefusedException">The database that the settings name cannot be used.</exception>
     /// <exception cref="NodeUnavailableException">A new ledger, and no node to begin it with.</exception>
     public static Task<LedgerEngine> OpenAsync(
         EngineSettings settings, IBitcoinNode node, TimeProvider time, ILoggerFactory logs, FatalHandler fatal, CancellationToken cancel) =>
@@ -100,7 +102,8 @@ public sealed class LedgerEngine : IAsyncDisposable
         var files = new LinuxFileSystem();
         DurableFolder.Ensure(files, settings.DataFolder);
         var folder = DataFolderLock.Take(files, settings.DataFolder, settings.ArchiveFolder);
-        RecoveredLedger[] recovered = [];
+        RecoveredLedger<IRecoveredJournal>[] recovered = [];
+        JournalStore? journals = null;
         PartitionSet? partitions = null;
         LogKeeper? log = null;
         try
@@ -109,7 +112,8 @@ public sealed class LedgerEngine : IAsyncDisposable
             var keys = Path.Combine(settings.DataFolder, "keys");
             DurableFolder.Ensure(files, keys);
             var mark = SignedMark.Open(files, keys);
-            recovered = Recover(settings, files, mark, logger);
+            journals = JournalStore.Open(settings, files, logger);
+            recovered = Recover(settings, journals, mark, logger);
             var genesis = recovered[0].Ledger.Genesis;
             var key = CheckpointKey.Open(files, keys, settings.Origin, mayCreate: genesis is null, recovered[0].Ledger.KeyRotations);
             // Ledgers of before have no fingerprint of this one, and make it when they first need it.
@@ -129,7 +133,7 @@ public sealed class LedgerEngine : IAsyncDisposable
             var settlement = new SettlementLoop(partitions, log, node, gate, addresses, cold, books, settings, time, logger, fatal, failover);
             settlement.Start();
             var prover = new ReservesProver(partitions, node, cold, epochs, key.Origin, logger);
-            return new LedgerEngine(settings, folder, partitions, key, log, settlement, addresses, prover, node, Listen(nodes, settlement, logger), time)
+            return new LedgerEngine(settings, folder, journals, partitions, key, log, settlement, addresses, prover, node, Listen(nodes, settlement, logger), time)
             {
                 Recovery = [.. recovered.Select(r => r.Journal.Recovery)],
                 RecoveredFrom = [.. recovered.Select(r => r.Start)],
@@ -141,6 +145,7 @@ public sealed class LedgerEngine : IAsyncDisposable
             log?.Dispose();
             if (partitions is not null) await partitions.DisposeAsync();
             else Close(recovered);
+            journals?.Dispose();
             folder.Dispose();
             throw;
         }
@@ -298,6 +303,7 @@ public sealed class LedgerEngine : IAsyncDisposable
         await _addresses.DisposeAsync();
         await Partitions.DisposeAsync();
         _log.Dispose();
+        _journals.Dispose();
         _folder.Dispose();
     }
 
@@ -308,30 +314,22 @@ public sealed class LedgerEngine : IAsyncDisposable
             select new BlockAnnouncements(node.Announcements!, () => { if (nodes!.Used == node) settlement.Wake(); }, logger)];
 
     /// <summary>Recovers every partition that the settings name. Which ones there must be, the genesis entry says.</summary>
-    private static RecoveredLedger[] Recover(EngineSettings settings, LinuxFileSystem files, SignedMark mark, ILogger logger)
+    private static RecoveredLedger<IRecoveredJournal>[] Recover(EngineSettings settings, JournalStore journals, SignedMark mark, ILogger logger)
     {
         var watch = Stopwatch.StartNew();
         var policy = new SnapshotSettings { Entries = settings.SnapshotEntries, JournalBytes = (long)settings.SnapshotMebibytes << 20, Kept = settings.SnapshotsKept };
-        var recovered = new List<RecoveredLedger>();
+        var recovered = new List<RecoveredLedger<IRecoveredJournal>>();
         try
         {
             for (var number = 0; number < settings.Partitions; number++)
             {
-                var layout = new FileJournalSettings
-                {
-                    Partition = number,
-                    SegmentBytes = settings.SegmentMebibytes << 20,
-                    PreparesSegments = true,
-                    ArchiveFolder = settings.ArchiveFolder,
-                    ArchiveAfterSegments = settings.ArchiveAfterSegments,
-                };
-                recovered.Add(LedgerRecovery.Open(
-                    files, settings.DataFolder, layout, policy, ClientIds.DrawSecret(), logger, found => Accept(found, settings, mark), keepsBalances: true));
+                recovered.Add(journals.Recover(
+                    number, new RecoveryTerms(policy, ClientIds.DrawSecret(), found => Accept(found, settings, mark, journals.Name), KeepsBalances: true)));
                 if (recovered[^1].Ledger is { Genesis: not null } ledger)
                     logger.LedgerRecovered(number, ledger.NextSequence, ledger.WalletCount, ledger.Time, watch.ElapsedMilliseconds);
             }
             if (recovered[0].Ledger.Genesis is null && recovered.Exists(r => r.Ledger.Genesis is not null))
-                throw new HistoryMismatchException($"Partition 0 in {settings.DataFolder} has no journal, and another partition has one.");
+                throw new HistoryMismatchException($"Partition 0 in {journals.Name} has no journal, and another partition has one.");
         }
         catch
         {
@@ -342,21 +340,21 @@ public sealed class LedgerEngine : IAsyncDisposable
     }
 
     /// <summary>Ends what runs behind journals that no partition has taken over.</summary>
-    private static void Close(IReadOnlyList<RecoveredLedger> recovered)
+    private static void Close(IReadOnlyList<RecoveredLedger<IRecoveredJournal>> recovered)
     {
         foreach (var opened in recovered) opened.Journal.Dispose();
     }
 
     /// <summary>What is refused before anything is repaired.</summary>
-    private static void Accept(Ledger found, EngineSettings settings, SignedMark mark)
+    private static void Accept(Ledger found, EngineSettings settings, SignedMark mark, string journals)
     {
         if (found.Genesis is { } genesis && genesis.Partitions != settings.Partitions)
-            throw new SettingsException([$"the ledger in {settings.DataFolder} has {genesis.Partitions} partitions for ever, the settings say partitions {settings.Partitions}"]);
+            throw new SettingsException([$"the ledger in {journals} has {genesis.Partitions} partitions for ever, the settings say partitions {settings.Partitions}"]);
         // With one partition its entries are the log's; with several that is seen when all are there (LogKeeper).
         if (settings.Partitions == 1) mark.CheckReaches(found.NextSequence);
     }
 
-    private static PartitionSet Begin(EngineSettings settings, RecoveredLedger[] recovered, TimeProvider time, ILogger logger, FatalHandler fatal)
+    private static PartitionSet Begin(EngineSettings settings, RecoveredLedger<IRecoveredJournal>[] recovered, TimeProvider time, ILogger logger, FatalHandler fatal)
     {
         var courier = recovered.Length > 1 ? new LegCourier(time) : null;
         // The process has so much memory for ids, however many partitions share it.
@@ -380,7 +378,7 @@ public sealed class LedgerEngine : IAsyncDisposable
         {
             partitions[number].Start();
             recovered[number].Snapshots.Start(fatal);
-            recovered[number].Journal.Upkeep.Start(cause => fatal("a closed segment or its folder cannot be relied on; restart to recover from what is durable", cause));
+            recovered[number].Journal.StartUpkeep(cause => fatal("a closed segment or its folder cannot be relied on; restart to recover from what is durable", cause));
         }
         courier?.Retry();
         return new PartitionSet(partitions, courier);
@@ -403,7 +401,7 @@ public sealed class LedgerEngine : IAsyncDisposable
     /// <summary>Begins a new ledger. The first partition's genesis entry says what it is; the others have the same, and those
     /// that lack it because the process ended in between, get it now.</summary>
     private static async Task WriteGenesisAsync(
-        EngineSettings settings, RecoveredLedger[] recovered, PartitionSet partitions, IBitcoinNode node, KeyFingerprint[] keys, ILogger logger, CancellationToken cancel)
+        EngineSettings settings, RecoveredLedger<IRecoveredJournal>[] recovered, PartitionSet partitions, IBitcoinNode node, KeyFingerprint[] keys, ILogger logger, CancellationToken cancel)
     {
         if (recovered[0].Ledger.Genesis is not { } genesis)
         {

@@ -10,6 +10,7 @@ using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Export;
 using Bitcache.Engine.Files;
+using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
 using Bitcache.Engine.Settlement;
 using Bitcache.Engine.Snapshots;
@@ -55,7 +56,7 @@ internal sealed class AuditBook : IAsyncDisposable
     private long _families;
     private long _epoch;
 
-    private AuditBook(string folder, RecoveredLedger book, Partition partition)
+    private AuditBook(string folder, RecoveredLedger<FileJournal> book, Partition partition)
     {
         (_folder, _partition, _partitions) = (folder, partition, new PartitionSet([partition]));
         var keys = Path.Combine(folder, "keys");

@@ -107,6 +107,8 @@ internal static class ServeCommand
     {
         var text = string.Create(CultureInfo.InvariantCulture,
             $"journal: {recovery.Sequences} entries in {recovery.Frames} frames and {recovery.Segments} segments verified");
+        // In a database there are no segments.
+        if (recovery.Segments == 0 && recovery.Frames > 0) text = string.Create(CultureInfo.InvariantCulture, $"journal: {recovery.Sequences} entries, {recovery.Frames} batches of them verified");
         return recovery.TornBytes == 0
             ? text
             : string.Create(CultureInfo.InvariantCulture,

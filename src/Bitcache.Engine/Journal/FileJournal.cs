@@ -16,7 +16,7 @@ namespace Bitcache.Engine.Journal;
 /// predecessor, one that is closed has a successor, and a file that is missing is noticed.</para>
 /// <para>A write that the power fails under may leave any mix of old and new bytes, but not bytes outside it.</para>
 /// </summary>
-public sealed class FileJournal : IJournal
+public sealed class FileJournal : IRecoveredJournal
 {
     internal const string UnfinishedExtension = ".new";
     /// <summary>How far zeros are written ahead of the frames: the file system then turns that much preallocated space
@@ -78,6 +78,8 @@ public sealed class FileJournal : IJournal
 
     /// <summary>What is done with closed segments. Its thread runs once it is started.</summary>
     public SegmentUpkeep Upkeep { get; }
+
+    public void StartUpkeep(Action<Exception> fatal) => Upkeep.Start(fatal);
 
     public long DurableSequence => Volatile.Read(ref _durable);
 

@@ -46,13 +46,26 @@ public interface IJournal : IDisposable
     /// <summary>Gives the durable records that cover a run of sequences to a reader, whole and in order.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Not all of the run is durable.</exception>
     /// <exception cref="JournalCorruptException">What stands on disk is not what was written.</exception>
+    /// <exception cref="JournalUnavailableException">It cannot be read now.</exception>
     void ReadRecords(long first, long count, RecordReader reader);
 
     /// <summary>The sequence of the durable record that an id left under its owner, or null if it left none. For ids
     /// that the ledger has forgotten: of the others it knows without a read.</summary>
     /// <exception cref="IdsNotIndexedException">Too much of the journal would have to be read now.</exception>
     /// <exception cref="JournalCorruptException">What stands on disk is not what was written.</exception>
+    /// <exception cref="JournalUnavailableException">It cannot be read now.</exception>
     long? FindId(WalletId owner, OperationId id);
+}
+
+/// <summary>A journal that was opened and recovered, with what is done beside it.</summary>
+public interface IRecoveredJournal : IJournal
+{
+    /// <summary>What opening it found and did.</summary>
+    RecoveryReport Recovery { get; }
+
+    /// <summary>Starts what is done with old records, off the payment path.</summary>
+    /// <param name="fatal">Told when the process must end.</param>
+    void StartUpkeep(Action<Exception> fatal);
 }
 
 /// <summary>Takes one record; its bytes are valid only during the call.</summary>

@@ -8,6 +8,9 @@ public class JournalFailedException(string message, Exception? inner = null) : I
 /// Whoever asks again asks the new owner.</summary>
 public sealed class WriterFencedException(string message) : JournalFailedException(message);
 
+/// <summary>What is durable cannot be read now. Nothing was changed; later it can be.</summary>
+public sealed class JournalUnavailableException(string journal, Exception reason) : IOException($"{journal} cannot be read now: {reason.Message}", reason);
+
 /// <summary>The database cannot be used as a journal. Nothing was changed in it.</summary>
 public sealed class JournalRefusedException(string reason, Exception? inner = null) : IOException($"The database of the journal cannot be used: {reason}.", inner);
 

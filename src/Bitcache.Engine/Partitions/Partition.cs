@@ -209,11 +209,16 @@ public sealed partial class Partition : IAsyncDisposable
     }
 
     /// <summary>Reads durable records in order, on the caller's thread; see <see cref="IJournal.ReadRecords"/>.</summary>
+    /// <exception cref="PartitionUnavailableException">Not now; later they can be read.</exception>
     public void ReadRecords(long from, long count, RecordReader reader)
     {
         try
         {
             _journal.ReadRecords(from, count, reader);
+        }
+        catch (JournalUnavailableException)
+        {
+            throw new PartitionUnavailableException(Unavailable.Busy);
         }
         catch (JournalCorruptException e)
         {
@@ -250,7 +255,7 @@ public sealed partial class Partition : IAsyncDisposable
         {
             return _journal.FindId(owner, id);
         }
-        catch (IdsNotIndexedException)
+        catch (Exception e) when (e is IdsNotIndexedException or JournalUnavailableException)
         {
             throw new PartitionUnavailableException(Unavailable.Busy);
         }

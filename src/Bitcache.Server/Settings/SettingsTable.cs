@@ -65,9 +65,13 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
         ForEngine("consolidateBelowFeeRate", "While the node estimates at most this, in sat/vB, many small coins are made one; 0 for never.", (e, t) => e with { ConsolidateBelowFeeRate = Integer(t) }),
         ForEngine("consolidateFromCoins", "Only if there are more small coins than this.", (e, t) => e with { ConsolidateFromCoins = Integer(t) }),
         ForEngine("consolidateCoinBelowSat", "Coins below this are small.", (e, t) => e with { ConsolidateCoinBelowSat = Satoshis(t) }),
-        ForEngine("segmentMebibytes", "The size of a journal segment.", (e, t) => e with { SegmentMebibytes = Integer(t) }),
+        ForEngine("journal", "files: the journal is in the data folder. postgres: it is in a database, and keys, log, epochs and snapshots are in the data folder.", (e, t) => e with { Journal = Journal(t) }),
+        ForEngine("postgresConnectionFile", "A file whose first line says how PostgreSQL is reached, such as Host=db.example.org;Username=bitcache;Password=...;Database=bitcache;SSL Mode=VerifyFull.", (e, t) => e with { PostgresConnectionFile = t }),
+        ForEngine("postgresArchiveTablespace", "An existing tablespace, on a slower disk, that old batches are moved to and read from.", (e, t) => e with { PostgresArchiveTablespace = t }),
+        ForEngine("segmentMebibytes", "The size of a journal segment; in PostgreSQL of the batches that have an id filter together.", (e, t) => e with { SegmentMebibytes = Integer(t) }),
         ForEngine("archiveFolder", "An existing folder, on a slower disk, that old journal segments are moved to and read from.", (e, t) => e with { ArchiveFolder = t }),
-        ForEngine("archiveAfterSegments", "How many full segments, the newest, stay in the data folder.", (e, t) => e with { ArchiveAfterSegments = Integer(t) }),
+        ForEngine("archiveAfterSegments", "How many full segments, the newest, are not moved to the archive.", (e, t) => e with { ArchiveAfterSegments = Integer(t) }),
+        ForEngine("snapshotsIn", "folder: snapshots are in the data folder. database: they are in the journal's database, where any machine finds them.", (e, t) => e with { SnapshotsInDatabase = InDatabase(t) }),
         ForEngine("snapshotEntries", "After so many entries a snapshot is taken, from which the next start goes on.", (e, t) => e with { SnapshotEntries = Integer(t) }),
         ForEngine("snapshotMebibytes", "The same after so much of the journal.", (e, t) => e with { SnapshotMebibytes = Integer(t) }),
         ForEngine("snapshotsKept", "How many snapshots, the newest, are kept.", (e, t) => e with { SnapshotsKept = Integer(t) }),
@@ -101,6 +105,20 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
         "true" => true,
         "false" => false,
         _ => throw new FormatException("true or false"),
+    };
+
+    private static JournalKind Journal(string text) => text switch
+    {
+        "files" => JournalKind.Files,
+        "postgres" => JournalKind.Postgres,
+        _ => throw new FormatException("files or postgres"),
+    };
+
+    private static bool InDatabase(string text) => text switch
+    {
+        "folder" => false,
+        "database" => true,
+        _ => throw new FormatException("folder or database"),
     };
 
     private static BitcoinNetwork Network(string text) =>

@@ -31,7 +31,7 @@ internal sealed class ServerProcess : IAsyncDisposable
         {
             ["dataFolder"] = DataFolder,
             ["network"] = "regtest",
-            ["origin"] = "process.test/log",
+            ["origin"] = more?.GetValueOrDefault("origin") ?? "process.test/log",
             ["nodeUrl"] = node.Endpoint.ToString(),
             ["nodeCookieFile"] = node.CookieFile,
             ["confirmationsToCredit"] = "0:1",

@@ -118,6 +118,21 @@ public sealed class JournalDatabaseTests(PostgresFixture postgres)
         Refuses(settings, "999_later.sql", "newer version");
     }
 
+    [Fact]
+    public void The_archive_is_where_the_settings_say()
+    {
+        var settings = postgres.NewDatabase();
+        JournalDatabase.Open(settings).Dispose();
+        PostgresFixture.Execute(settings.ConnectionString + ";Options=-c allow_in_place_tablespaces=on", "CREATE TABLESPACE slow LOCATION ''");
+        for (var opening = 0; opening < 2; opening++)
+        {
+            JournalDatabase.Open(settings with { ArchiveTablespace = "slow" }).Dispose();
+            Assert.Equal(2L, PostgresFixture.Ask(settings.ConnectionString,
+                "SELECT count(*) FROM pg_class c JOIN pg_tablespace t ON t.oid = c.reltablespace WHERE t.spcname = 'slow' AND c.relname LIKE 'archived_batches%'"));
+        }
+        Refuses(settings with { ArchiveTablespace = "no\"where" }, "does not exist");
+    }
+
     /// <summary>sql/schema.sql is what the scripts come to: whoever reads it reads what is in the database.</summary>
     [Fact]
     public async Task The_schema_file_is_what_the_scripts_make()

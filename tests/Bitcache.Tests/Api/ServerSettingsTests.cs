@@ -58,6 +58,30 @@ public sealed class ServerSettingsTests : IDisposable
     }
 
     [Fact]
+    public void A_journal_in_PostgreSQL_is_named_with_a_file_that_is_its_owners_alone()
+    {
+        var file = Write("Host=127.0.0.1", "connection");
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        var settings = new Dictionary<string, string>(Good)
+        {
+            ["journal"] = "postgres",
+            ["postgresConnectionFile"] = file,
+            ["postgresArchiveTablespace"] = "slow",
+            ["snapshotsIn"] = "database",
+        };
+        var engine = SettingsFile.Load(null, settings).Engine;
+        Assert.Equal((JournalKind.Postgres, file, "slow", true), (engine.Journal, engine.PostgresConnectionFile, engine.PostgresArchiveTablespace, engine.SnapshotsInDatabase));
+
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.GroupRead);
+        Assert.Contains("chmod 600", Assert.Single(Assert.Throws<SettingsException>(() => SettingsFile.Load(null, settings)).Problems), StringComparison.Ordinal);
+        settings["journal"] = "files";
+        string[] expected = ["go together", "chmod 600", "postgresArchiveTablespace is for journal postgres", "snapshotsIn database is for journal postgres"];
+        var problems = Assert.Throws<SettingsException>(() => SettingsFile.Load(null, settings)).Problems;
+        Assert.All(expected, words => Assert.Contains(problems, p => p.Contains(words, StringComparison.Ordinal)));
+        Assert.Equal(expected.Length, problems.Count);
+    }
+
+    [Fact]
     public void Every_problem_is_told_at_once()
     {
         var path = Write("""{"origin": "two words", "listen": "here", "finalityDepth": "0.5", "colour": "blue", "nodeUrl": ["a"]}""");
@@ -96,6 +120,10 @@ public sealed class ServerSettingsTests : IDisposable
     [InlineData("connections", "0", "connections must lie")]
     [InlineData("archiveFolder", "/nowhere/slow", "there is no folder")]
     [InlineData("archiveFolder", "/var/lib/bitcache/journal", "outside dataFolder")]
+    [InlineData("journal", "sqlite", "files or postgres")]
+    [InlineData("journal", "postgres", "go together")]
+    [InlineData("postgresConnectionFile", "/nowhere/connection", "there is no file")]
+    [InlineData("snapshotsIn", "memory", "folder or database")]
     [InlineData("archiveAfterSegments", "0", "archiveAfterSegments must lie")]
     [InlineData("withdrawalBatchCount", "-1", "withdrawalBatchCount must be")]
     [InlineData("feeRatePatience", "201", "feeRatePatience must lie")]

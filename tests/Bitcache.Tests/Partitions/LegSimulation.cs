@@ -94,7 +94,7 @@ internal sealed class LegSimulation : IDisposable
             var snapshots = new SnapshotSettings { Entries = 1 + _random.Next(60), BytesPerSecond = 0 };
             var journal = new FileJournalSettings { SegmentBytes = SegmentBytes, Partition = number };
             (_ledgers[number], _journals[number], _snapshots[number], var start) =
-                LedgerRecovery.Open(_disk, DataFolder, journal, snapshots, (ulong)_random.NextInt64(), NullLogger.Instance);
+                LedgerRecovery.Open(_disk, DataFolder, journal, new RecoveryTerms(snapshots, (ulong)_random.NextInt64()), NullLogger.Instance);
             if (start is not null) FromSnapshots++;
             _bugs.AfterRecovery(_ledgers[number], start?.NextSequence ?? 0, _count);
             var ledger = _ledgers[number];

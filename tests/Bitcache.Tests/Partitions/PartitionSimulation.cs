@@ -88,7 +88,7 @@ internal sealed class PartitionSimulation : IDisposable
         var log = new EventLog();
         var settings = new SnapshotSettings { Entries = 1 + _random.Next(30), BytesPerSecond = 0 };
         (var ledger, _journal, _snapshots, var start) = LedgerRecovery.Open(
-            _files, DataFolder, new FileJournalSettings { SegmentBytes = SegmentBytes }, settings, (ulong)_random.NextInt64(), log);
+            _files, DataFolder, new FileJournalSettings { SegmentBytes = SegmentBytes }, new RecoveryTerms(settings, (ulong)_random.NextInt64()), log);
         Must.Hold(!log.Events.Contains(EventLog.SnapshotPassedOver), "A snapshot that the manifest names is not good.");
         if (start is not null) FromSnapshots++;
         _ledger = ledger;

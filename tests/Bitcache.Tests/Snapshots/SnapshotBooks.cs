@@ -38,11 +38,11 @@ internal static class SnapshotBooks
         return disk;
     }
 
-    public static RecoveredLedger Open(IFileSystem files, EventLog log) =>
-        LedgerRecovery.Open(files, DataFolder, JournalSettings, Settings, secret: 1, log);
+    public static RecoveredLedger<FileJournal> Open(IFileSystem files, EventLog log) =>
+        LedgerRecovery.Open(files, DataFolder, JournalSettings, new RecoveryTerms(Settings, 1), log);
 
     /// <summary>Goes on with the journal up to a record, with a snapshot now and then; tells what is acknowledged.</summary>
-    public static void Live(RecoveredLedger book, int end, Action<long> acknowledged)
+    public static void Live(RecoveredLedger<FileJournal> book, int end, Action<long> acknowledged)
     {
         var scratch = new byte[Limits.RecordBytesMax];
         for (var at = RecordAt(book.Ledger); at < end; at = RecordAt(book.Ledger))
@@ -72,7 +72,7 @@ internal static class SnapshotBooks
             Require(journal.TryReadRecord(Starts[i], out var record) && record.AsSpan().SequenceEqual(Records[i]), $"Record {i} reads otherwise.");
     }
 
-    public static void Close(RecoveredLedger book)
+    public static void Close(RecoveredLedger<FileJournal> book)
     {
         book.Snapshots.Dispose();
         book.Journal.Dispose();

@@ -44,6 +44,7 @@ public sealed class JournalDatabase : IDisposable
             SqlScripts.Run(connection);
             if (settings.Cluster.Length == 0) database.TakeHost();
             database.Claim(connection);
+            database.PlaceArchive(connection);
             return database;
         }
         catch (NpgsqlException e)
@@ -175,6 +176,29 @@ public sealed class JournalDatabase : IDisposable
         Require(row.GetInt16(1), (short)Settings.Network, "a ledger on the network with number", "network");
         Require(row.GetInt32(2), Settings.Partitions, "a ledger whose number of partitions is", "partitions");
         Require(row.GetString(3), Settings.Cluster, "the ledger of the cluster", "cluster");
+    }
+
+    /// <summary>Puts the archive's table where the settings say. What is in it moves with it, which takes its time.</summary>
+    private void PlaceArchive(NpgsqlConnection connection)
+    {
+        if (Settings.ArchiveTablespace is not { } wanted) return;
+        const string Where =
+            """
+            SELECT coalesce(t.spcname, ''), format('ALTER TABLE bitcache.archived_batches SET TABLESPACE %1$I; ALTER INDEX bitcache.archived_batches_pkey SET TABLESPACE %1$I', $1)
+            FROM pg_class c LEFT JOIN pg_tablespace t ON t.oid = c.reltablespace WHERE c.oid = 'bitcache.archived_batches'::regclass
+            """;
+        string move;
+        using (var command = new NpgsqlCommand(Where, connection) { Parameters = { new() { Value = wanted } } })
+        using (var row = command.ExecuteReader(CommandBehavior.SingleRow))
+        {
+            row.Read();
+            if (row.GetString(0) == wanted) return;
+            move = row.GetString(1);
+        }
+#pragma warning disable CA2100 // The server quoted the name.
+        using var alter = new NpgsqlCommand(move, connection) { CommandTimeout = 0 };
+#pragma warning restore CA2100
+        alter.ExecuteNonQuery();
     }
 
     private void Require<T>(T there, T wanted, string what, string setting)

@@ -10,7 +10,7 @@ using Npgsql;
 namespace Bitcache.Engine.Journal.Postgres;
 
 /// <summary>The journal of one partition. See <see cref="IJournal"/> for who may call what.</summary>
-public sealed class PostgresJournal : IJournal
+public sealed class PostgresJournal : IRecoveredJournal
 {
     /// <summary>Checks and writes in one statement: a writer that was replaced, or that is not where the journal is, changes
     /// no row and inserts none.</summary>
@@ -72,6 +72,8 @@ public sealed class PostgresJournal : IJournal
 
     /// <summary>What is done with old batches. Its thread runs once it is started.</summary>
     public RunUpkeep Upkeep { get; }
+
+    public void StartUpkeep(Action<Exception> fatal) => Upkeep.Start(fatal);
 
     public long DurableSequence => Volatile.Read(ref _durable);
 
@@ -180,13 +182,27 @@ public sealed class PostgresJournal : IJournal
         ArgumentOutOfRangeException.ThrowIfNegative(first);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(first + count, DurableSequence + 1, nameof(count));
         if (_failed) throw AlreadyFailed();
-        _batches.ReadRecords(first, first + count, reader);
+        try
+        {
+            _batches.ReadRecords(first, first + count, reader);
+        }
+        catch (NpgsqlException e)
+        {
+            throw new JournalUnavailableException(_batches.Name, e);
+        }
     }
 
     public long? FindId(WalletId owner, OperationId id)
     {
         if (_failed) throw AlreadyFailed();
-        return _ids.Find(new EntryId(owner, id), DurableSequence + 1);
+        try
+        {
+            return _ids.Find(new EntryId(owner, id), DurableSequence + 1);
+        }
+        catch (NpgsqlException e)
+        {
+            throw new JournalUnavailableException(_batches.Name, e);
+        }
     }
 
     public void Dispose()

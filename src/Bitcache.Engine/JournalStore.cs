@@ -1,0 +1,78 @@
+// Where a ledger's journals and snapshots are kept, as the settings say: files in the data folder, or PostgreSQL. All that the
+// engine does beyond opening them is the same for both.
+
+using Bitcache.Engine.Files;
+using Bitcache.Engine.Journal;
+using Bitcache.Engine.Journal.Postgres;
+using Bitcache.Engine.Snapshots;
+using Microsoft.Extensions.Logging;
+
+namespace Bitcache.Engine;
+
+/// <summary>What journals are kept in.</summary>
+public enum JournalKind
+{
+    /// <summary>The data folder.</summary>
+    Files,
+    /// <summary>A database of a PostgreSQL server.</summary>
+    Postgres,
+}
+
+/// <summary>The journals of one ledger, to be opened one by one. Disposed of after the last of them.</summary>
+internal sealed class JournalStore : IDisposable
+{
+    private readonly EngineSettings _settings;
+    private readonly IFileSystem _files;
+    private readonly JournalDatabase? _database;
+    private readonly ILogger _logger;
+
+    private JournalStore(EngineSettings settings, IFileSystem files, JournalDatabase? database, ILogger logger) =>
+        (_settings, _files, _database, _logger) = (settings, files, database, logger);
+
+    /// <summary>What it is, for messages.</summary>
+    internal string Name => _database?.Name ?? _settings.DataFolder;
+
+    /// <exception cref="SettingsException">The data folder holds a ledger whose journal is in files, and the settings name a database.</exception>
+    /// <exception cref="JournalRefusedException">The database cannot be used.</exception>
+    internal static JournalStore Open(EngineSettings settings, IFileSystem files, ILogger logger)
+    {
+        if (settings.Journal == JournalKind.Files) return new JournalStore(settings, files, null, logger);
+        var journals = Path.Combine(settings.DataFolder, "journal");
+        if (files.FolderExists(journals))
+            throw new SettingsException([$"journal is postgres, and {journals} holds the journal of a ledger in files: name another dataFolder, or set journal to files"]);
+        return new JournalStore(settings, files, JournalDatabase.Open(ToPostgres(settings)), logger);
+    }
+
+    /// <summary>Recovers one partition; from here on this process is its writer.</summary>
+    internal RecoveredLedger<IRecoveredJournal> Recover(int partition, RecoveryTerms terms)
+    {
+        if (_database is not null) return General(LedgerRecovery.Open(_database, partition, Snapshots, terms, _logger));
+        var layout = new FileJournalSettings
+        {
+            Partition = partition,
+            SegmentBytes = _settings.SegmentMebibytes << 20,
+            PreparesSegments = true,
+            ArchiveFolder = _settings.ArchiveFolder,
+            ArchiveAfterSegments = _settings.ArchiveAfterSegments,
+        };
+        return General(LedgerRecovery.Open(_files, _settings.DataFolder, layout, terms, _logger));
+    }
+
+    private (IFileSystem, string)? Snapshots => _settings.SnapshotsInDatabase ? null : (_files, _settings.DataFolder);
+
+    public void Dispose() => _database?.Dispose();
+
+    private static PostgresSettings ToPostgres(EngineSettings settings) => new()
+    {
+        ConnectionString = File.ReadLines(settings.PostgresConnectionFile!).FirstOrDefault(""),
+        Origin = settings.Origin,
+        Network = (byte)settings.Network,
+        Partitions = settings.Partitions,
+        RunBytes = (long)settings.SegmentMebibytes << 20,
+        ArchiveTablespace = settings.PostgresArchiveTablespace,
+        ArchiveAfterRuns = settings.PostgresArchiveTablespace is null ? null : settings.ArchiveAfterSegments,
+    };
+
+    private static RecoveredLedger<IRecoveredJournal> General<TJournal>(RecoveredLedger<TJournal> recovered) where TJournal : IRecoveredJournal =>
+        new(recovered.Ledger, recovered.Journal, recovered.Snapshots, recovered.Start);
+}
