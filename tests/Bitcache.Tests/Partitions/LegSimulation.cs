@@ -282,7 +282,7 @@ internal sealed class LegSimulation : IDisposable
         Close();
         if (_random.Next(4) > 0) return;
         for (var number = 0; number < _count; number++)
-            Must.Hold(PartitionSimulation.Replayed(_disk, number).StateHash() == states[number], "P13: a replay from the first entry gave another state.");
+            Must.Hold(DiskStage.Replayed(_disk, number).StateHash() == states[number], "P13: a replay from the first entry gave another state.");
     }
 
     public void Dispose()

@@ -1,11 +1,10 @@
 // Goal: whatever the machine does, every payment that was answered is there after recovery with the answer that was
 // given (P1), a retry has no second effect (P5), and the ledger is what a naive book of accounts says (P6, P7, P13).
-// Method: one thread takes the partition's turns in an order drawn from the seed, over a journal on SimDisk that
-// loses power at a random operation, with snapshots that are taken at random turns and recovered from; clients pay,
-// overspend, retry and ask, and retry everything after each crash.
+// Method: one thread takes the partition's turns in an order drawn from the seed, over a journal that fails at a random
+// operation (on SimDisk, which loses power, or in PostgreSQL), with snapshots that are taken at random turns and recovered
+// from; clients pay, overspend, retry and ask, and retry everything after each crash.
 
 using Bitcache.Core;
-using Bitcache.Engine.Files;
 using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
 using Bitcache.Engine.Snapshots;
@@ -16,21 +15,18 @@ namespace Bitcache.Tests.Partitions;
 
 internal sealed class PartitionSimulation : IDisposable
 {
-    private const string DataFolder = "/data";
     private const int WalletsMax = 6;
     private const int BatchBytes = Limits.RecordBytesMax + (16 << 10);
-    private const int SegmentBytes = (2 * BatchBytes) + (64 << 10);
+    public const int SegmentBytes = (2 * BatchBytes) + (64 << 10);
     private const long Funds = 10_000;
 
     private readonly Random _random;
-    private readonly SimDisk _disk;
-    private readonly IFileSystem _files;
+    private readonly PartitionStage _stage;
     private readonly TurnScheduler _scheduler = new();
     private readonly List<Payment> _payments = [];
     private readonly List<WalletId> _wallets = [];
     private readonly SimulatedTime _time = new();
-    private readonly Func<IJournal, IJournal> _plantJournal;
-    private FileJournal? _journal;
+    private IRecoveredJournal? _journal;
     private SnapshotKeeper? _snapshots;
     private Ledger _ledger = new(0);
 #pragma warning disable CA2213 // It has no threads here, and its journal is closed at each end of a life.
@@ -44,14 +40,7 @@ internal sealed class PartitionSimulation : IDisposable
         public Answer? Answer { get; set; }
     }
 
-    public PartitionSimulation(int seed, Func<IFileSystem, IFileSystem>? plant = null, Func<IJournal, IJournal>? plantJournal = null)
-    {
-        _plantJournal = plantJournal ?? (journal => journal);
-        _random = new Random(seed);
-        _disk = new SimDisk(_random.Next());
-        _disk.MakeDurableFolder(DataFolder);
-        _files = plant is null ? _disk : plant(_disk);
-    }
+    public PartitionSimulation(int seed, PartitionStage stage) => (_random, _stage) = (new Random(seed), stage);
 
     /// <summary>How often the simulation reached what it is for.</summary>
     public int Halts { get; private set; }
@@ -66,7 +55,7 @@ internal sealed class PartitionSimulation : IDisposable
         Fund();
         for (var lives = 1 + _random.Next(3); lives > 0; lives--)
         {
-            _disk.HaltAt = _disk.Operations + 1 + _random.Next(60);
+            _stage.HaltWithin(60);
             Live(_random.Next(80));
             Crash();
             Open();
@@ -76,39 +65,29 @@ internal sealed class PartitionSimulation : IDisposable
         CheckBook();
         var state = _ledger.StateHash();
         Close();
-        _disk.PowerLoss();
+        _stage.Crash();
         Open();
         Must.Hold(_ledger.StateHash() == state, "A second recovery gave another state.");
         Close();
-        Must.Hold(Replayed(_files, 0).StateHash() == state, "P13: a replay from the first entry gave another state.");
+        Must.Hold(_stage.Replayed().StateHash() == state, "P13: a replay from the first entry gave another state.");
     }
 
     private void Open()
     {
         var log = new EventLog();
         var settings = new SnapshotSettings { Entries = 1 + _random.Next(30), BytesPerSecond = 0 };
-        (var ledger, _journal, _snapshots, var start) = LedgerRecovery.Open(
-            _files, DataFolder, new FileJournalSettings { SegmentBytes = SegmentBytes }, new RecoveryTerms(settings, (ulong)_random.NextInt64()), log);
+        (var ledger, _journal, _snapshots, var start) = _stage.Open(new RecoveryTerms(settings, (ulong)_random.NextInt64()), log);
         Must.Hold(!log.Events.Contains(EventLog.SnapshotPassedOver), "A snapshot that the manifest names is not good.");
         if (start is not null) FromSnapshots++;
         _ledger = ledger;
         _stopped = false;
         _partition = new Partition(
-            ledger, _plantJournal(_journal), new BatchClock(_time, ledger.Genesis is null ? null : ledger.Time), NullLogger.Instance,
+            ledger, _stage.Plant(_journal), new BatchClock(_time, ledger.Genesis is null ? null : ledger.Time), NullLogger.Instance,
             (_, _) => _stopped = true, salts =>
             {
                 foreach (ref var salt in salts) salt = (UInt128)_random.NextInt64();
             },
             new PartitionBounds { BatchBytes = BatchBytes }, _snapshots);
-    }
-
-    /// <summary>The ledger that the whole journal of a partition leads to, without any snapshot.</summary>
-    public static Ledger Replayed(IFileSystem files, int partition)
-    {
-        var ledger = new Ledger(partition);
-        var scratch = new byte[Limits.RecordBytesMax];
-        FileJournal.Read(files, DataFolder, new FileJournalSettings { Partition = partition }, batch => ledger.ReplayBatch(batch.Payload, scratch), NullLogger.Instance);
-        return ledger;
     }
 
     private void Close()
@@ -118,13 +97,12 @@ internal sealed class PartitionSimulation : IDisposable
         _scheduler.Drain();
     }
 
-    /// <summary>Power is lost, or the process killed; what was on its way is unanswered.</summary>
+    /// <summary>What was on its way is unanswered.</summary>
     private void Crash()
     {
         if (_stopped) Halts++;
         Close();
-        if (_random.Next(3) == 0) _disk.Restart();
-        else _disk.PowerLoss();
+        _stage.Crash();
     }
 
     private void Fund()
@@ -255,9 +233,12 @@ internal sealed class PartitionSimulation : IDisposable
         _ledger.CheckEveryBalance();
     }
 
-    private byte[] Record(long sequence) => _journal!.TryReadRecord(sequence, out var record)
-        ? record
-        : throw new SimulationFailedException($"Sequence {sequence} cannot be read.");
+    private byte[] Record(long sequence)
+    {
+        byte[]? found = null;
+        _journal!.ReadRecords(sequence, 1, record => found = record.ToArray());
+        return found!;
+    }
 
     private OperationId NewId() => OperationId.Create(new UnixTime(_time.Milliseconds), (UInt128)_random.NextInt64());
 

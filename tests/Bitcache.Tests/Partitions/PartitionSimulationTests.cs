@@ -16,7 +16,7 @@ public sealed class PartitionSimulationTests
         int halts = 0, retries = 0, unanswered = 0, snapshots = 0, fromSnapshots = 0;
         Seeds.Run(SeedsInAll, seed =>
         {
-            using var simulation = new PartitionSimulation(seed);
+            using var simulation = new PartitionSimulation(seed, new DiskStage(seed));
             simulation.Run();
             Interlocked.Add(ref halts, simulation.Halts);
             Interlocked.Add(ref retries, simulation.Retries);
@@ -34,14 +34,14 @@ public sealed class PartitionSimulationTests
     [InlineData(nameof(PlantedBug.NoFolderSync))]
     public void A_planted_bug_is_found(string bug) => Assert.NotNull(Seeds.FirstFailing(1_000, seed =>
     {
-        using var simulation = new PartitionSimulation(seed, files => new BuggyFileSystem(files, Enum.Parse<PlantedBug>(bug)));
+        using var simulation = new PartitionSimulation(seed, new DiskStage(seed, files => new BuggyFileSystem(files, Enum.Parse<PlantedBug>(bug))));
         simulation.Run();
     }));
 
     [Fact]
     public void A_snapshot_with_the_hash_of_another_batch_is_found() => Assert.NotNull(Seeds.FirstFailing(1_000, seed =>
     {
-        using var simulation = new PartitionSimulation(seed, plantJournal: journal => new StaleChain(journal));
+        using var simulation = new PartitionSimulation(seed, new DiskStage(seed, plantJournal: journal => new StaleChain(journal)));
         simulation.Run();
     }));
 
