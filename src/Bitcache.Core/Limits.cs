@@ -234,4 +234,11 @@ public static class Limits
     /// <summary>A part of a message that a node publishes: a topic, a hash or a number.</summary>
     public const int PublishedFrameBytesMax = 8 << 10;
     public const int PublishedPartsMax = 8;
+
+    /// <summary>Of a cluster's name and a silo's.</summary>
+    public const int ClusterNameCharactersMax = 64;
+    /// <summary>How long a wallet's grain tells an observer that does not subscribe again.</summary>
+    public const int SubscriptionMinutes = 5;
+    /// <summary>Observers of one wallet.</summary>
+    public const int WalletObserversMax = 100;
 }

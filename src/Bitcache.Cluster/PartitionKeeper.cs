@@ -1,0 +1,86 @@
+// Keeps every partition and the settlement on a silo: expiries, legs and cuts go on whether or not somebody calls. Each silo
+// looks after those that the plan gives to it, at once when the silos change and each second.
+
+using Bitcache.Cluster.Grains;
+using Bitcache.Cluster.Placement;
+using Microsoft.Extensions.Logging;
+
+namespace Bitcache.Cluster;
+
+internal sealed class PartitionKeeper(ClusterSettings settings, IGrainFactory grains, PlanCache plans, ISiloStatusOracle silos, TimeProvider time, ILogger<PartitionKeeper> log)
+    : ILifecycleParticipant<ISiloLifecycle>, ISiloStatusListener, IDisposable
+{
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
+
+    private readonly CancellationTokenSource _stop = new();
+    private readonly SemaphoreSlim _changed = new(0, 1);
+    private Task _loop = Task.CompletedTask;
+
+    public void Participate(ISiloLifecycle lifecycle) => lifecycle.Subscribe(nameof(PartitionKeeper), ServiceLifecycleStage.Active, StartAsync, StopAsync);
+
+    public void SiloStatusChangeNotification(SiloAddress updatedSilo, SiloStatus status)
+    {
+        if (_changed.CurrentCount == 0) _changed.Release();
+    }
+
+    public void Dispose()
+    {
+        _stop.Dispose();
+        _changed.Dispose();
+    }
+
+    private Task StartAsync(CancellationToken cancel)
+    {
+        silos.SubscribeToSiloStatusEvents(this);
+        _loop = Task.Run(LoopAsync, CancellationToken.None);
+        return Task.CompletedTask;
+    }
+
+    private async Task StopAsync(CancellationToken cancel)
+    {
+        silos.UnSubscribeFromSiloStatusEvents(this);
+        await _stop.CancelAsync();
+        await _loop;
+    }
+
+    private async Task LoopAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                await LookAsync();
+                await Task.WhenAny(_changed.WaitAsync(_stop.Token), Task.Delay(Period, time, _stop.Token));
+                _stop.Token.ThrowIfCancellationRequested();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+
+    private async Task LookAsync()
+    {
+        var active = silos.GetActiveSilos();
+        if (!active.Contains(silos.SiloAddress)) return;
+        var plan = plans.For(active);
+        var keeping = Enumerable.Range(0, settings.Partitions).Where(partition => plan[partition].Equals(silos.SiloAddress))
+            .Select(partition => TryAsync($"partition {partition}", grains.GetGrain<IPartitionGrain>(partition).KeepAsync)).ToList();
+        if (plan[SettlementGrain.Key].Equals(silos.SiloAddress)) keeping.Add(TryAsync("settlement", grains.GetGrain<ISettlementGrain>(SettlementGrain.Key).KeepAsync));
+        await Task.WhenAll(keeping);
+    }
+
+    private async Task TryAsync(string what, Func<Task<SiloAddress>> keep)
+    {
+        try
+        {
+            await keep();
+        }
+#pragma warning disable CA1031 // Whatever it is, the next look is a second away, and the others must be kept meanwhile.
+        catch (Exception e)
+        {
+            log.NotKept(what, e);
+        }
+#pragma warning restore CA1031
+    }
+}

@@ -1,0 +1,65 @@
+// One silo: Orleans over PostgreSQL, with the figures that make a lost silo's work go on elsewhere within seconds.
+
+using Bitcache.Cluster.Grains;
+using Bitcache.Cluster.Placement;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Orleans.Configuration;
+
+namespace Bitcache.Cluster;
+
+internal static class SiloHost
+{
+    private const string Npgsql = "Npgsql";
+
+    /// <summary>What the ledger is called in the tables of Orleans: one, for ever.</summary>
+    private const string Service = "bitcache";
+
+    /// <summary>Two silos that do not answer three times in a row, half a second each, are enough; with two silos there is one to say so.</summary>
+    private static readonly TimeSpan Probe = TimeSpan.FromMilliseconds(500);
+    private const int ProbesMissedMax = 3;
+
+    /// <summary>Makes the tables that are missing and a silo that is not started yet.</summary>
+    /// <exception cref="ClusterRefusedException">The settings cannot be used, or the database is another cluster's.</exception>
+    public static async Task<IHost> BuildAsync(ClusterSettings settings, IPartitionHost partitions, ISettlementHost settlement, ILoggerFactory logs, CancellationToken cancel)
+    {
+        if (settings.Problems() is { Count: > 0 } problems) throw new ClusterRefusedException(string.Join(Environment.NewLine, problems));
+        await ClusterDatabase.PrepareAsync(settings, cancel);
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Services.AddSingleton(logs);
+        builder.UseOrleans(silo => Configure(silo, settings, _ => partitions, _ => settlement));
+        return builder.Build();
+    }
+
+    /// <summary>Everything of a silo but where it listens.</summary>
+    internal static void Configure(ISiloBuilder silo, ClusterSettings settings, Func<IServiceProvider, IPartitionHost> partitions, Func<IServiceProvider, ISettlementHost> settlement)
+    {
+        silo.Configure<ClusterOptions>(cluster => (cluster.ClusterId, cluster.ServiceId) = (settings.Name, Service));
+        silo.Configure<SiloOptions>(options => options.SiloName = settings.Silo);
+        silo.ConfigureEndpoints(settings.Address, settings.SiloPort, settings.GatewayPort, listenOnAnyHostAddress: false);
+        silo.UseAdoNetClustering(options => (options.Invariant, options.ConnectionString) = (Npgsql, settings.OrleansDatabase()));
+        Configure(silo, settings);
+        silo.Services.AddSingleton(settings).AddSingleton(partitions).AddSingleton(settlement);
+    }
+
+    /// <summary>What a silo of the tests has, too, whose membership is the test cluster's.</summary>
+    internal static void Configure(ISiloBuilder silo, ClusterSettings settings)
+    {
+        silo.UseAdoNetReminderService(options => (options.Invariant, options.ConnectionString) = (Npgsql, settings.OrleansDatabase()));
+        silo.AddAdoNetGrainStorage(GrainStates.Storage, options => (options.Invariant, options.ConnectionString) = (Npgsql, settings.OrleansDatabase()));
+        silo.Configure<ClusterMembershipOptions>(membership =>
+        {
+            (membership.ProbeTimeout, membership.NumMissedProbesLimit) = (Probe, ProbesMissedMax);
+            membership.NumVotesForDeathDeclaration = 1;
+            membership.TableRefreshTimeout = TimeSpan.FromSeconds(2);
+            membership.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(5);
+            membership.DefunctSiloExpiration = TimeSpan.FromDays(1);
+        });
+        silo.Configure<GrainCollectionOptions>(collection => collection.ClassSpecificCollectionAge[typeof(WalletGrain).FullName!] = settings.WalletIdle);
+        silo.Configure<SiloMessagingOptions>(messaging => messaging.ResponseTimeout = TimeSpan.FromSeconds(5));
+        silo.AddPlacementDirector<BesidePartition, BesidePartitionDirector>();
+        silo.Services.AddSingleton<PlanCache>().AddSingleton<WalletWatch>().AddSingleton<PartitionKeeper>();
+        silo.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(services => services.GetRequiredService<PartitionKeeper>());
+    }
+}
