@@ -88,6 +88,18 @@ dotnet_build() {
     fi
 }
 
+# Whether the cluster's packages restore here; says which it is. A registry may lack them, or there is none to ask.
+cluster_joins() {
+    local log=$BITCACHE_ROOT/artifacts/cluster-restore.log version
+    version=$(sed -n 's/.*"Microsoft\.Orleans\.Server" Version="\([^"]*\)".*/\1/p' "$BITCACHE_ROOT/Directory.Packages.props")
+    if run timeout --foreground 60 "$dotnet" restore "$BITCACHE_ROOT/tests/Bitcache.Cluster.Tests" --nologo -v q --disable-build-servers >"$log" 2>&1 8>&-; then
+        say "cluster: Orleans $version restores here, it is built and tested"
+    else
+        say "cluster: Orleans $version does not restore here, the cluster is left out ($log)"
+        return 1
+    fi
+}
+
 # Builds a project if a source is newer than its last build, and sets $program to what was built.
 # The stamp holds the .NET that built it.
 build_if_changed() {

@@ -43,8 +43,15 @@ public sealed record ClusterSettings(
         return problems;
     }
 
-    /// <summary>As Orleans' providers use it: their statements are found on the search path.</summary>
-    internal string OrleansDatabase() => new NpgsqlConnectionStringBuilder(Database) { SearchPath = "orleans", ApplicationName = $"bitcache silo {Silo}" }.ConnectionString;
+    /// <summary>As Orleans' providers use it: their statements are found on the search path. Few connections: the server's are
+    /// for the journal.</summary>
+    internal string OrleansDatabase() => new NpgsqlConnectionStringBuilder(Database)
+    {
+        SearchPath = "orleans",
+        ApplicationName = $"bitcache silo {Silo}",
+        MaxPoolSize = ConnectionsMax,
+    }.ConnectionString;
 
+    private const int ConnectionsMax = 8;
     private static readonly TimeSpan WalletIdleMin = TimeSpan.FromMinutes(1);
 }

@@ -19,4 +19,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(4005, LogLevel.Warning, "Nobody may be at work on {What} now; it is tried again in a second")]
     public static partial void NotKept(this ILogger log, string what, Exception reason);
+
+    [LoggerMessage(4006, LogLevel.Error, "Partition {Partition} could not say what came of a command")]
+    public static partial void PartitionFailed(this ILogger log, int partition, Exception reason);
 }

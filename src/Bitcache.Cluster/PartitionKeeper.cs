@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Cluster;
 
-internal sealed class PartitionKeeper(ClusterSettings settings, IGrainFactory grains, PlanCache plans, ISiloStatusOracle silos, TimeProvider time, ILogger<PartitionKeeper> log)
+internal sealed class PartitionKeeper(ClusterSettings settings, IGrainFactory grains, PlanCache plans, PartitionsHere here, ISiloStatusOracle silos, TimeProvider time, ILogger<PartitionKeeper> log)
     : ILifecycleParticipant<ISiloLifecycle>, ISiloStatusListener, IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
@@ -16,7 +16,12 @@ internal sealed class PartitionKeeper(ClusterSettings settings, IGrainFactory gr
     private readonly SemaphoreSlim _changed = new(0, 1);
     private Task _loop = Task.CompletedTask;
 
-    public void Participate(ISiloLifecycle lifecycle) => lifecycle.Subscribe(nameof(PartitionKeeper), ServiceLifecycleStage.Active, StartAsync, StopAsync);
+    public void Participate(ISiloLifecycle lifecycle)
+    {
+        lifecycle.Subscribe(nameof(PartitionKeeper), ServiceLifecycleStage.Active, StartAsync, StopAsync);
+        // Orleans gives all grains up in this stage, a thousand at a time and wallets' among them: nobody waits for those.
+        lifecycle.Subscribe(nameof(PartitionsHere), ServiceLifecycleStage.GrainDeactivation, _ => Task.CompletedTask, cancel => here.LeaveAsync("the silo ends", cancel));
+    }
 
     public void SiloStatusChangeNotification(SiloAddress updatedSilo, SiloStatus status)
     {

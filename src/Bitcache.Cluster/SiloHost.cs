@@ -59,7 +59,7 @@ internal static class SiloHost
         silo.Configure<GrainCollectionOptions>(collection => collection.ClassSpecificCollectionAge[typeof(WalletGrain).FullName!] = settings.WalletIdle);
         silo.Configure<SiloMessagingOptions>(messaging => messaging.ResponseTimeout = TimeSpan.FromSeconds(5));
         silo.AddPlacementDirector<BesidePartition, BesidePartitionDirector>();
-        silo.Services.AddSingleton<PlanCache>().AddSingleton<WalletWatch>().AddSingleton<PartitionKeeper>();
+        silo.Services.AddSingleton<PlanCache>().AddSingleton<WalletWatch>().AddSingleton<PartitionsHere>().AddSingleton<PartitionKeeper>();
         silo.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(services => services.GetRequiredService<PartitionKeeper>());
     }
 }

@@ -6,7 +6,6 @@ using System.Diagnostics;
 using Bitcache.Cluster.Grains;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using Npgsql;
 using Orleans.Concurrency;
 using Orleans.Configuration;

@@ -1,11 +1,12 @@
 using System.Diagnostics;
+using Bitcache.IntegrationTests.Postgres;
 
 namespace Bitcache.Cluster.Tests;
 
 /// <summary>Two silos as two processes on one real PostgreSQL, while clients go on: what is acknowledged is there once, and
 /// every partition answers again soon.</summary>
-[Trait("suite", "cluster")]
-public sealed class SiloProcessTests(PostgresFixture postgres) : IClassFixture<PostgresFixture>
+[Trait("suite", "cluster"), Collection(PostgresFixture.Collection)]
+public sealed class SiloProcessTests(PostgresFixture postgres)
 {
     private const int Partitions = 64;
     private const int Clients = 16;
@@ -17,7 +18,7 @@ public sealed class SiloProcessTests(PostgresFixture postgres) : IClassFixture<P
     [Fact]
     public async Task A_silo_that_is_killed_is_replaced_within_five_seconds_and_nothing_is_lost()
     {
-        var database = await postgres.NewDatabaseAsync();
+        var database = postgres.NewDatabase().ConnectionString;
         var silos = new[] { await SiloProcess.StartAsync(database, "one", Partitions, Cancel), await SiloProcess.StartAsync(database, "two", Partitions, Cancel) };
         await using var clients = await AddingClients.StartAsync(database, Partitions, Clients, Cancel);
         await clients.UntilAllAnswerAsync(Stopwatch.GetTimestamp(), Cancel);
@@ -41,7 +42,7 @@ public sealed class SiloProcessTests(PostgresFixture postgres) : IClassFixture<P
     [Fact]
     public async Task Silos_that_are_restarted_one_after_the_other_keep_answering()
     {
-        var database = await postgres.NewDatabaseAsync();
+        var database = postgres.NewDatabase().ConnectionString;
         var silos = new[] { await SiloProcess.StartAsync(database, "one", Partitions, Cancel), await SiloProcess.StartAsync(database, "two", Partitions, Cancel) };
         await using var clients = await AddingClients.StartAsync(database, Partitions, Clients, Cancel);
         await clients.UntilAllAnswerAsync(Stopwatch.GetTimestamp(), Cancel);

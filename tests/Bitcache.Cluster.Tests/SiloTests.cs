@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using Bitcache.Cluster.Grains;
 using Bitcache.Cluster.Placement;
+using Bitcache.IntegrationTests.Postgres;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Orleans.Concurrency;
@@ -8,8 +10,8 @@ using Orleans.Storage;
 namespace Bitcache.Cluster.Tests;
 
 /// <summary>Two silos of this process on one real PostgreSQL: membership, placement, hand-over, reminders, grain storage.</summary>
-[Trait("suite", "cluster")]
-public sealed class SiloTests(PostgresFixture postgres) : IClassFixture<PostgresFixture>
+[Trait("suite", "cluster"), Collection(PostgresFixture.Collection)]
+public sealed class SiloTests(PostgresFixture postgres)
 {
     private const int Partitions = 64;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -19,7 +21,7 @@ public sealed class SiloTests(PostgresFixture postgres) : IClassFixture<Postgres
     [Fact]
     public async Task Partitions_are_shared_evenly_and_a_silo_that_stops_hands_its_own_over()
     {
-        var database = await postgres.NewDatabaseAsync();
+        var database = postgres.NewDatabase().ConnectionString;
         await using var first = await StartAsync(database, "one");
         await UntilAsync(() => first.Ledger.Owned == Partitions);
         await using (var second = await StartAsync(database, "two"))
@@ -35,7 +37,7 @@ public sealed class SiloTests(PostgresFixture postgres) : IClassFixture<Postgres
     [Fact]
     public async Task A_wallets_grain_stands_beside_its_partition()
     {
-        var database = await postgres.NewDatabaseAsync();
+        var database = postgres.NewDatabase().ConnectionString;
         await using var first = await StartAsync(database, "one");
         await using var second = await StartAsync(database, "two");
         await UntilAsync(() => first.Ledger.Owned == Partitions / 2 && second.Ledger.Owned == Partitions / 2);
@@ -55,7 +57,7 @@ public sealed class SiloTests(PostgresFixture postgres) : IClassFixture<Postgres
     [Fact]
     public async Task An_idle_wallets_grain_is_given_back()
     {
-        var database = await postgres.NewDatabaseAsync();
+        var database = postgres.NewDatabase().ConnectionString;
         await using var silo = await StartAsync(database, "one");
         var wallets = Enumerable.Range(0, 500).Select(_ => Guid.NewGuid()).ToArray();
         await Task.WhenAll(wallets.Select(wallet => AddAsync(silo.Grains.GetGrain<IWalletGrain>(wallet).SubmitAsync)));
@@ -75,7 +77,7 @@ public sealed class SiloTests(PostgresFixture postgres) : IClassFixture<Postgres
     [Fact]
     public async Task Observers_are_told_wherever_they_are_and_come_back_from_the_database()
     {
-        var database = await postgres.NewDatabaseAsync();
+        var database = postgres.NewDatabase().ConnectionString;
         await using var first = await StartAsync(database, "one");
         await using var second = await StartAsync(database, "two");
         await UntilAsync(() => second.Ledger.Owned == Partitions / 2);
@@ -105,7 +107,7 @@ public sealed class SiloTests(PostgresFixture postgres) : IClassFixture<Postgres
     [Fact]
     public async Task Of_two_writes_from_one_version_of_a_grains_state_the_second_is_refused()
     {
-        await using var silo = await StartAsync(await postgres.NewDatabaseAsync(), "one");
+        await using var silo = await StartAsync(postgres.NewDatabase().ConnectionString, "one");
         var storage = silo.Host.Services.GetRequiredKeyedService<IGrainStorage>(GrainStates.Storage);
         var grain = silo.Grains.GetGrain<IWalletGrain>(Guid.NewGuid()).GetGrainId();
         var (one, two) = (await ReadAsync(storage, grain), await ReadAsync(storage, grain));
@@ -124,7 +126,7 @@ public sealed class SiloTests(PostgresFixture postgres) : IClassFixture<Postgres
     [Fact]
     public async Task The_settlement_has_one_owner_and_a_reminder_that_finds_it()
     {
-        var database = await postgres.NewDatabaseAsync();
+        var database = postgres.NewDatabase().ConnectionString;
         await using var silo = await StartAsync(database, "one");
         var reminders = silo.Host.Services.GetRequiredService<IReminderTable>();
         var settlement = silo.Grains.GetGrain<ISettlementGrain>(SettlementGrain.Key);
@@ -146,7 +148,7 @@ public sealed class SiloTests(PostgresFixture postgres) : IClassFixture<Postgres
     [Fact]
     public async Task Two_clusters_that_are_pointed_at_one_database_refuse_each_other()
     {
-        var database = await postgres.NewDatabaseAsync();
+        var database = postgres.NewDatabase().ConnectionString;
         await using var silo = await StartAsync(database, "one");
         var refused = await Assert.ThrowsAsync<ClusterRefusedException>(() =>
             TestSilo.StartAsync(TestSilo.Settings(database, "two", Partitions) with { Name = "other" }, Cancel));
@@ -167,35 +169,55 @@ public sealed class SiloTests(PostgresFixture postgres) : IClassFixture<Postgres
     [Fact]
     public async Task A_million_idle_wallets_have_room()
     {
-        await using var silo = await StartAsync(await postgres.NewDatabaseAsync(), "one");
-        var management = silo.Grains.GetGrain<IManagementGrain>(0);
-        const int Grains = 100_000;
-        async Task MakeAsync(int count)
-        {
-            var there = await WalletGrainsAsync(management);
-            for (var i = 0; i < count; i++)
-            {
-                var wallet = Guid.NewGuid();
-                // Nobody hears it, and nothing is asked of the database: the grain is made for it.
-                await silo.Grains.GetGrain<IWalletGrain>(wallet).NotifyAsync(new WalletEvent(wallet, 0, 0, []));
-                if (i % 1_000 == 999) await UntilAsync(async () => await WalletGrainsAsync(management) >= there + i - 5_000);
-            }
-            await UntilAsync(async () => await WalletGrainsAsync(management) == there + count);
-        }
+        await using var silo = await StartAsync(postgres.NewDatabase().ConnectionString, "one");
+        const int Grains = 50_000;
         // What the first ones need once is not theirs.
-        await MakeAsync(10_000);
+        await MakeWalletsAsync(silo, 10_000);
         var before = GC.GetTotalMemory(forceFullCollection: true);
-        await MakeAsync(Grains);
+        await MakeWalletsAsync(silo, Grains);
         var each = (GC.GetTotalMemory(forceFullCollection: true) - before) / Grains;
         TestContext.Current.TestOutputHelper?.WriteLine($"{each} bytes an idle wallet grain");
         Assert.InRange(each, 1, 4_096);
+    }
+
+    [Fact]
+    public async Task A_silo_that_ends_hands_its_partitions_over_before_it_gives_its_wallets_up()
+    {
+        var database = postgres.NewDatabase().ConnectionString;
+        await using var first = await StartAsync(database, "one");
+        await MakeWalletsAsync(first, 30_000);
+        await using var second = await StartAsync(database, "two");
+        await UntilAsync(() => second.Ledger.Owned == Partitions / 2);
+        var told = Stopwatch.GetTimestamp();
+        var ends = first.Host.StopAsync(Cancel);
+        await UntilAsync(() => second.Ledger.Owned == Partitions);
+        var handedOver = Stopwatch.GetElapsedTime(told);
+        await ends;
+        TestContext.Current.TestOutputHelper?.WriteLine($"handed over after {handedOver.TotalSeconds:0.00} s, ended after {Stopwatch.GetElapsedTime(told).TotalSeconds:0.00} s");
+        Assert.InRange(handedOver, TimeSpan.Zero, TimeSpan.FromSeconds(5));
+    }
+
+    /// <summary>Has grains of new wallets made, which nobody asks anything.</summary>
+    private static async Task MakeWalletsAsync(TestSilo silo, int count)
+    {
+        const int UnderWayMax = 5_000;
+        var management = silo.Grains.GetGrain<IManagementGrain>(0);
+        var there = await WalletGrainsAsync(management);
+        for (var i = 0; i < count; i++)
+        {
+            var wallet = Guid.NewGuid();
+            // Nobody hears it, and nothing is asked of the database: the grain is made for it.
+            await silo.Grains.GetGrain<IWalletGrain>(wallet).NotifyAsync(new WalletEvent(wallet, 0, 0, []));
+            if (i % 1_000 == 999) await UntilAsync(async () => await WalletGrainsAsync(management) >= there + i - UnderWayMax);
+        }
+        await UntilAsync(async () => await WalletGrainsAsync(management) == there + count);
     }
 
     private static Task<TestSilo> StartAsync(string database, string name) => TestSilo.StartAsync(TestSilo.Settings(database, name, Partitions), Cancel);
 
     private static Task<Immutable<byte[]>> AddAsync(Func<Immutable<byte[]>, Task<Immutable<byte[]>>> submit) => submit(new Immutable<byte[]>(Guid.NewGuid().ToByteArray()));
 
-    private static Task AddEverywhereAsync(TestSilo silo) =>
+    private static Task<Immutable<byte[]>[]> AddEverywhereAsync(TestSilo silo) =>
         Task.WhenAll(Enumerable.Range(0, Partitions).Select(partition => AddAsync(silo.Grains.GetGrain<IPartitionGrain>(partition).SubmitAsync)));
 
     private static async Task<GrainState<WalletSubscriptions>> ReadAsync(IGrainStorage storage, GrainId grain)

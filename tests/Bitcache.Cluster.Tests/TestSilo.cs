@@ -25,7 +25,7 @@ internal sealed class TestSilo : IAsyncDisposable
 
     public static async Task<TestSilo> StartAsync(ClusterSettings settings, CancellationToken cancel)
     {
-        var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(settings.Database) { MaxPoolSize = 20 });
+        var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(settings.Database) { MaxPoolSize = 8 });
         await CountingLedger.CreateTablesAsync(source, settings.Partitions);
         var ledger = new CountingLedger(source);
         var logs = LoggerFactory.Create(builder => builder.AddProvider(new ConsoleLines()).SetMinimumLevel(LogLevel.Warning).AddFilter("Bitcache", LogLevel.Information));
@@ -53,6 +53,8 @@ internal sealed class TestSilo : IAsyncDisposable
         await Host.StopAsync();
         Host.Dispose();
         await Ledger.DisposeAsync();
+        // Orleans' providers keep theirs in the pools of the process.
+        NpgsqlConnection.ClearAllPools();
     }
 
     /// <summary>Each message in a line of its own, on the standard error.</summary>

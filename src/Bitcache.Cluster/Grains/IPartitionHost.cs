@@ -14,6 +14,7 @@ internal interface IPartitionHost
 
     /// <summary>Applies commands or payments, and answers when they are durable.</summary>
     /// <exception cref="PartitionFencedException">Another silo writes this partition now.</exception>
+    /// <exception cref="PartitionFailedException">Perhaps they were applied.</exception>
     ValueTask<byte[]> SubmitAsync(int partition, ReadOnlyMemory<byte> items);
 
     /// <summary>Takes no more, finishes what was taken, and writes nothing from then on.</summary>
@@ -36,3 +37,8 @@ internal interface ISettlementHost
 /// id tells.</summary>
 [GenerateSerializer]
 public sealed class PartitionFencedException(string message) : Exception(message);
+
+/// <summary>Something else went wrong. Whether what was submitted was applied is unknown: a retry with the same id tells.</summary>
+/// <remarks>It stands for exceptions that cannot travel between silos.</remarks>
+[GenerateSerializer]
+public sealed class PartitionFailedException(string message) : Exception(message);

@@ -1,6 +1,7 @@
 // A partition's grain: that it is active on a silo makes this silo the partition's writer. It holds nothing, decides
 // nothing, and forwards; it is reentrant, or each command would wait for the sync of the one before.
 
+using System.Collections.Concurrent;
 using Bitcache.Cluster.Placement;
 using Microsoft.Extensions.Logging;
 using Orleans.Concurrency;
@@ -19,7 +20,7 @@ internal interface IPartitionGrain : IGrainWithIntegerKey
 }
 
 [Reentrant, KeepAlive, BesidePartition]
-internal sealed class PartitionGrain(IPartitionHost host, PlanCache plans, ISiloStatusOracle silos, ILogger<PartitionGrain> log)
+internal sealed class PartitionGrain(IPartitionHost host, PlanCache plans, PartitionsHere here, ISiloStatusOracle silos, ILogger<PartitionGrain> log)
     : Grain, IPartitionGrain
 {
     private int Partition => plans.PartitionOf(this.GetGrainId());
@@ -27,11 +28,13 @@ internal sealed class PartitionGrain(IPartitionHost host, PlanCache plans, ISilo
     public override async Task OnActivateAsync(CancellationToken cancellationToken)
     {
         await host.TakeOverAsync(Partition, cancellationToken);
+        here.Add(Partition, GrainContext);
         log.PartitionTaken(Partition, silos.SiloName);
     }
 
     public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
+        here.Remove(Partition, GrainContext);
         await host.HandOverAsync(Partition);
         log.PartitionLeft(Partition, silos.SiloName, reason.Description);
     }
@@ -48,6 +51,13 @@ internal sealed class PartitionGrain(IPartitionHost host, PlanCache plans, ISilo
             DeactivateOnIdle();
             throw;
         }
+#pragma warning disable CA1031 // An exception of the database, say, no other silo can read.
+        catch (Exception e) when (e is not PartitionFailedException)
+        {
+            log.PartitionFailed(Partition, e);
+            throw new PartitionFailedException(e.Message);
+        }
+#pragma warning restore CA1031
     }
 
     public Task<SiloAddress> KeepAsync()
@@ -59,4 +69,21 @@ internal sealed class PartitionGrain(IPartitionHost host, PlanCache plans, ISilo
         }
         return Task.FromResult(silos.SiloAddress);
     }
+}
+
+/// <summary>The partitions that this silo has now.</summary>
+internal sealed class PartitionsHere
+{
+    private readonly ConcurrentDictionary<int, IGrainContext> _grains = new();
+
+    public void Add(int partition, IGrainContext grain) => _grains[partition] = grain;
+
+    public void Remove(int partition, IGrainContext grain) => _grains.TryRemove(KeyValuePair.Create(partition, grain));
+
+    /// <summary>Hands all of them over; done when nothing of them is written here any more.</summary>
+    public Task LeaveAsync(string why, CancellationToken cancel) => Task.WhenAll(_grains.Values.Select(grain =>
+    {
+        grain.Deactivate(new DeactivationReason(DeactivationReasonCode.ShuttingDown, why), cancel);
+        return grain.Deactivated;
+    }));
 }

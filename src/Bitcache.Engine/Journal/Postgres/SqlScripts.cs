@@ -1,5 +1,5 @@
-// The tables of the journal: numbered scripts in sql/, each run once, in order, in a transaction of its own that also
-// notes it. sql/schema.sql shows what they come to.
+// The tables of the journal, and in a folder beside them those of the cluster: numbered scripts in sql/, each run once, in
+// order, in a transaction that also notes it. sql/schema.sql shows what the journal's come to.
 
 using System.Reflection;
 using Npgsql;
@@ -17,26 +17,31 @@ internal static class SqlScripts
         CREATE TABLE IF NOT EXISTS bitcache.scripts (name text PRIMARY KEY, run_at timestamptz NOT NULL DEFAULT now());
         """;
 
-    /// <summary>The names of all scripts, in order.</summary>
-    internal static IReadOnlyList<string> Names { get; } =
-        [.. typeof(SqlScripts).Assembly.GetManifestResourceNames().Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
-
-    /// <summary>Runs the scripts that were not run on this database yet.</summary>
+    /// <summary>Runs the journal's scripts that were not run on this database yet.</summary>
     /// <exception cref="JournalRefusedException">A newer version of this program has changed the tables.</exception>
-    internal static void Run(NpgsqlConnection connection)
+    internal static void Run(NpgsqlConnection connection) => Run(connection, typeof(SqlScripts).Assembly);
+
+    /// <summary>Runs the scripts in an assembly, all of one folder, that were not run on this database yet.</summary>
+    /// <exception cref="JournalRefusedException">A newer version of this program has changed the tables.</exception>
+    internal static void Run(NpgsqlConnection connection, Assembly assembly)
     {
+        string[] names = [.. assembly.GetManifestResourceNames().Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+        var folder = FolderOf(names[0][Prefix.Length..]);
         using var transaction = connection.BeginTransaction();
         Execute(connection, Prepare);
         var done = new HashSet<string>(StringComparer.Ordinal);
         using (var command = new NpgsqlCommand("SELECT name FROM bitcache.scripts", connection))
         using (var rows = command.ExecuteReader())
         {
-            while (rows.Read()) done.Add(rows.GetString(0));
+            while (rows.Read())
+            {
+                if (rows.GetString(0) is var name && FolderOf(name) == folder) done.Add(name);
+            }
         }
-        foreach (var name in Names)
+        foreach (var name in names)
         {
             if (done.Remove(name[Prefix.Length..])) continue;
-            Execute(connection, Text(name));
+            Execute(connection, Text(assembly, name));
             using var note = new NpgsqlCommand("INSERT INTO bitcache.scripts (name) VALUES ($1)", connection) { Parameters = { new() { Value = name[Prefix.Length..] } } };
             note.ExecuteNonQuery();
         }
@@ -44,9 +49,12 @@ internal static class SqlScripts
         transaction.Commit();
     }
 
-    private static string Text(string name)
+    /// <summary>Empty for the journal's.</summary>
+    private static string FolderOf(string script) => script[..(script.IndexOf('/', StringComparison.Ordinal) + 1)];
+
+    private static string Text(Assembly assembly, string name)
     {
-        using var reader = new StreamReader(Assembly.GetExecutingAssembly().GetManifestResourceStream(name)!);
+        using var reader = new StreamReader(assembly.GetManifestResourceStream(name)!);
         return reader.ReadToEnd();
     }
 
