@@ -79,7 +79,8 @@ internal sealed class PartitionKeeper(ClusterSettings settings, IGrainFactory gr
     {
         try
         {
-            await keep();
+            // One that is asked of a silo that is gone must not keep the others waiting.
+            await keep().WaitAsync(Period, time, _stop.Token);
         }
 #pragma warning disable CA1031 // Whatever it is, the next look is a second away, and the others must be kept meanwhile.
         catch (Exception e)

@@ -16,8 +16,11 @@ internal static class SiloHost
     /// <summary>What the ledger is called in the tables of Orleans: one, for ever.</summary>
     private const string Service = "bitcache";
 
-    /// <summary>Two silos that do not answer three times in a row, half a second each, are enough; with two silos there is one to say so.</summary>
+    /// <summary>A silo is asked this often, and is given as long to answer; longer, up to <see cref="ProbeMax"/>, where answers have
+    /// been slow. Three that are missed in a row are enough, for one silo to say: with two there is no other. By default it would
+    /// be five seconds and up to twenty.</summary>
     private static readonly TimeSpan Probe = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan ProbeMax = TimeSpan.FromSeconds(1);
     private const int ProbesMissedMax = 3;
 
     /// <summary>Makes the tables that are missing and a silo that is not started yet.</summary>
@@ -50,7 +53,8 @@ internal static class SiloHost
         silo.AddAdoNetGrainStorage(GrainStates.Storage, options => (options.Invariant, options.ConnectionString) = (Npgsql, settings.OrleansDatabase()));
         silo.Configure<ClusterMembershipOptions>(membership =>
         {
-            (membership.ProbeTimeout, membership.NumMissedProbesLimit) = (Probe, ProbesMissedMax);
+            (membership.ProbeTimeout, membership.MinProbeTimeout, membership.MaxProbeTimeout) = (Probe, Probe, ProbeMax);
+            membership.NumMissedProbesLimit = ProbesMissedMax;
             membership.NumVotesForDeathDeclaration = 1;
             membership.TableRefreshTimeout = TimeSpan.FromSeconds(2);
             membership.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(5);

@@ -41,6 +41,19 @@ internal sealed class SiloProcess : IAsyncDisposable
         await _process.WaitForExitAsync();
     }
 
+    /// <summary>Stands still until <see cref="GoOnAsync"/>, as in a pause of its machine.</summary>
+    public Task PauseAsync(CancellationToken cancel) => SignalAsync("-STOP", cancel);
+
+    public Task GoOnAsync(CancellationToken cancel) => SignalAsync("-CONT", cancel);
+
+    /// <summary>Waits for it to end by itself.</summary>
+    /// <returns>Its exit code.</returns>
+    public async Task<int> WaitForEndAsync(CancellationToken cancel)
+    {
+        await _process.WaitForExitAsync(cancel);
+        return _process.ExitCode;
+    }
+
     /// <summary>Ends gracefully.</summary>
     /// <returns>Its exit code.</returns>
     public async Task<int> EndAsync()
@@ -56,6 +69,9 @@ internal sealed class SiloProcess : IAsyncDisposable
         await _errors;
         _process.Dispose();
     }
+
+    private Task<string> SignalAsync(string signal, CancellationToken cancel) =>
+        ChildProcess.RunAsync("kill", [signal, _process.Id.ToString(CultureInfo.InvariantCulture)], cancel);
 
     private static string Port() => RegtestNode.FreePort().ToString(CultureInfo.InvariantCulture);
 }
