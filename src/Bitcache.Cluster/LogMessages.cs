@@ -22,4 +22,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(4006, LogLevel.Error, "Partition {Partition} could not say what came of a command")]
     public static partial void PartitionFailed(this ILogger log, int partition, Exception reason);
+
+    [LoggerMessage(4007, LogLevel.Error, "Partition {Partition} could not be taken over by silo {Silo}")]
+    public static partial void PartitionNotTaken(this ILogger log, int partition, string silo, Exception reason);
 }

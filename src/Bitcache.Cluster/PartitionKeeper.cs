@@ -25,7 +25,10 @@ internal sealed class PartitionKeeper(ClusterSettings settings, IGrainFactory gr
 
     public void SiloStatusChangeNotification(SiloAddress updatedSilo, SiloStatus status)
     {
-        if (_changed.CurrentCount == 0) _changed.Release();
+        lock (_changed)
+        {
+            if (_changed.CurrentCount == 0) _changed.Release();
+        }
     }
 
     public void Dispose()
@@ -55,8 +58,7 @@ internal sealed class PartitionKeeper(ClusterSettings settings, IGrainFactory gr
             while (true)
             {
                 await LookAsync();
-                await Task.WhenAny(_changed.WaitAsync(_stop.Token), Task.Delay(Period, time, _stop.Token));
-                _stop.Token.ThrowIfCancellationRequested();
+                await _changed.WaitAsync(Period, _stop.Token);
             }
         }
         catch (OperationCanceledException)

@@ -31,24 +31,17 @@ internal static class SiloHost
         await ClusterDatabase.PrepareAsync(settings, cancel);
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Services.AddSingleton(logs);
-        builder.UseOrleans(silo => Configure(silo, settings, _ => partitions, _ => settlement));
+        builder.UseOrleans(silo => Configure(silo, settings));
+        builder.Services.AddSingleton(settings).AddSingleton(partitions).AddSingleton(settlement);
         return builder.Build();
     }
 
-    /// <summary>Everything of a silo but where it listens.</summary>
-    internal static void Configure(ISiloBuilder silo, ClusterSettings settings, Func<IServiceProvider, IPartitionHost> partitions, Func<IServiceProvider, ISettlementHost> settlement)
+    private static void Configure(ISiloBuilder silo, ClusterSettings settings)
     {
         silo.Configure<ClusterOptions>(cluster => (cluster.ClusterId, cluster.ServiceId) = (settings.Name, Service));
         silo.Configure<SiloOptions>(options => options.SiloName = settings.Silo);
         silo.ConfigureEndpoints(settings.Address, settings.SiloPort, settings.GatewayPort, listenOnAnyHostAddress: false);
         silo.UseAdoNetClustering(options => (options.Invariant, options.ConnectionString) = (Npgsql, settings.OrleansDatabase()));
-        Configure(silo, settings);
-        silo.Services.AddSingleton(settings).AddSingleton(partitions).AddSingleton(settlement);
-    }
-
-    /// <summary>What a silo of the tests has, too, whose membership is the test cluster's.</summary>
-    internal static void Configure(ISiloBuilder silo, ClusterSettings settings)
-    {
         silo.UseAdoNetReminderService(options => (options.Invariant, options.ConnectionString) = (Npgsql, settings.OrleansDatabase()));
         silo.AddAdoNetGrainStorage(GrainStates.Storage, options => (options.Invariant, options.ConnectionString) = (Npgsql, settings.OrleansDatabase()));
         silo.Configure<ClusterMembershipOptions>(membership =>

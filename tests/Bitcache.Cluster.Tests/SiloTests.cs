@@ -167,7 +167,7 @@ public sealed class SiloTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_million_idle_wallets_have_room()
+    public async Task An_idle_wallets_grain_takes_at_most_four_kilobytes()
     {
         await using var silo = await StartAsync(postgres.NewDatabase().ConnectionString, "one");
         const int Grains = 50_000;

@@ -27,7 +27,17 @@ internal sealed class PartitionGrain(IPartitionHost host, PlanCache plans, Parti
 
     public override async Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        await host.TakeOverAsync(Partition, cancellationToken);
+        try
+        {
+            await host.TakeOverAsync(Partition, cancellationToken);
+        }
+#pragma warning disable CA1031 // An exception of the database, say, no other silo can read.
+        catch (Exception e)
+        {
+            log.PartitionNotTaken(Partition, silos.SiloName, e);
+            throw new PartitionFailedException(e.Message);
+        }
+#pragma warning restore CA1031
         here.Add(Partition, GrainContext);
         log.PartitionTaken(Partition, silos.SiloName);
     }

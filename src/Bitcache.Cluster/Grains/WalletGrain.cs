@@ -123,7 +123,7 @@ internal sealed class WalletGrain([FromKeyedServices(GrainStates.Storage)] IGrai
         }
         if (subscriptions.Count == 0)
         {
-            (_subscriptions, state.State) = (null, before);
+            _subscriptions = null;
             watch.End(this.GetGrainId());
             return;
         }
