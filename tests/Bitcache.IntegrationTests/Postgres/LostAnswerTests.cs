@@ -3,6 +3,7 @@
 
 using Bitcache.Core;
 using Bitcache.Engine.Journal;
+using Bitcache.Engine.Journal.Postgres;
 using Bitcache.Engine.Partitions;
 using Bitcache.IntegrationTests.Bitcoin;
 using Npgsql;
@@ -47,10 +48,11 @@ public sealed class LostAnswerTests(PostgresFixture postgres)
         var settings = postgres.NewDatabase() with { Cluster = "tests" };
         await using var proxy = new TcpProxy(postgres.Server.Port);
         var proxied = settings with { ConnectionString = new NpgsqlConnectionStringBuilder(settings.ConnectionString) { Port = proxy.Endpoint.Port }.ConnectionString };
+        using var database = JournalDatabase.Open(proxied);
         var payments = new Payments();
         for (var cut = 0; cut < Cuts; cut++)
         {
-            await using var book = PostgresBook.Open(proxied);
+            await using var book = PostgresBook.Open(database);
             await payments.CheckAsync(book);
             var id = ClientIds.Next(TimeProvider.System);
             proxy.Mode = ProxyMode.Reset;

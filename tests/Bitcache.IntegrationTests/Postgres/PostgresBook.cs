@@ -11,12 +11,12 @@ namespace Bitcache.IntegrationTests.Postgres;
 /// <summary>One owner of a ledger in PostgreSQL, from taking its journal over to its end: in production a process.</summary>
 internal sealed class PostgresBook : IAsyncDisposable
 {
-    private readonly JournalDatabase _database;
+    private readonly JournalDatabase? _owned;
     private readonly ConcurrentQueue<Exception> _ends = new();
 
-    private PostgresBook(JournalDatabase database, Func<IJournal, IJournal>? wrap)
+    private PostgresBook(JournalDatabase database, bool owns, Func<IJournal, IJournal>? wrap)
     {
-        _database = database;
+        _owned = owns ? database : null;
         Ledger = new Ledger(0);
         var scratch = new byte[Limits.RecordBytesMax];
         Journal = PostgresJournal.Open(database, 0, batch => Ledger.ReplayBatch(batch.Payload, scratch), NullLogger.Instance);
@@ -38,7 +38,7 @@ internal sealed class PostgresBook : IAsyncDisposable
         var database = JournalDatabase.Open(settings);
         try
         {
-            return new PostgresBook(database, wrap);
+            return new PostgresBook(database, owns: true, wrap);
         }
         catch
         {
@@ -46,6 +46,9 @@ internal sealed class PostgresBook : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>The same in a database that stays open.</summary>
+    public static PostgresBook Open(JournalDatabase database) => new(database, owns: false, null);
 
     /// <summary>Makes a ledger whose operator has money.</summary>
     public Task<(WalletId Payer, WalletId Payee)> BeginAsync() => BegunLedger.BeginAsync(Partition, TimeProvider.System, 1_000_000);
@@ -56,6 +59,6 @@ internal sealed class PostgresBook : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Partition.DisposeAsync();
-        _database.Dispose();
+        _owned?.Dispose();
     }
 }

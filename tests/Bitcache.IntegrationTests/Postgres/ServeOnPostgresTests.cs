@@ -47,10 +47,8 @@ public sealed class ServeOnPostgresTests(PostgresFixture postgres, RegtestFixtur
         Assert.True(clients.Acknowledged > 20, $"only {clients.Acknowledged} payments were acknowledged");
 
         // Another ledger that is pointed at the database by mistake.
-        await using var other = new ServerProcess(regtest.Node, more: new Dictionary<string, string>(settings) { ["origin"] = "other.test/log" });
-        Assert.False(await other.TryStartAsync());
-        Assert.Contains("another bitcache server works on", (await other.WaitForEndAsync()).Errors, StringComparison.Ordinal);
         Assert.Equal(0, await server.TerminateAsync());
+        await using var other = new ServerProcess(regtest.Node, more: new Dictionary<string, string>(settings) { ["origin"] = "other.test/log" });
         Assert.False(await other.TryStartAsync());
         Assert.Contains("give each ledger a database of its own", (await other.WaitForEndAsync()).Errors, StringComparison.Ordinal);
     }
