@@ -58,7 +58,7 @@ internal static class SealBench
         var keys = Path.Combine(folder, "keys");
         files.CreateFolder(keys);
         using var log = new LogKeeper(
-            new PartitionSet([partition]), CheckpointKey.Open(files, keys, "bench.example/log", mayCreate: true), SignedMark.Open(files, keys), files,
+            new SettlementTerm(new PartitionSet([partition])), CheckpointKey.Open(files, keys, "bench.example/log", mayCreate: true), SignedMark.Open(files, keys), files,
             Path.Combine(folder, "log"));
         await log.ResumeAsync();
         // On one thread: what hashes goes from one to another, and never on two.

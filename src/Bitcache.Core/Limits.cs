@@ -26,6 +26,8 @@ public static class Limits
     /// <summary>The tiles of the log give an entry's length in 16 bits.</summary>
     public const int StatementBytesMax = 65_535;
     public const int OriginBytesMax = 128;
+    /// <summary>The name of one of a cluster's processes.</summary>
+    public const int SiloNameBytesMax = 128;
     /// <summary>Epochs whose balances are kept at once while their books are being closed.</summary>
     public const int EpochsKeptMax = 4;
     public const int PartitionsMax = 4_096;

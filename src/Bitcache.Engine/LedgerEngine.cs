@@ -122,15 +122,17 @@ public sealed class LedgerEngine : IAsyncDisposable
 
             partitions = Begin(settings, recovered, time, logger, fatal);
             await WriteGenesisAsync(settings, recovered, partitions, node, [key.Fingerprint, liabilities.Fingerprint], logger, cancel);
-            log = new LogKeeper(partitions, key, mark, files, Path.Combine(settings.DataFolder, "log"));
+            // All partitions are here, and each journal has one writer: a single node needs no term of its own.
+            var term = await SettlementTerm.TakeOverAsync(partitions, ByteString.Empty);
+            log = new LogKeeper(term, key, mark, files, Path.Combine(settings.DataFolder, "log"));
             await log.ResumeAsync();
             var gate = new NodeGate(node, settings.Network.ChainName(), settings.Network.GenesisBlock());
             var failover = nodes is { All.Count: > 1 } ? new NodeFailover(nodes, partitions, settings, logger) : null;
-            var addresses = new AddressAllocator(partitions, node, settings, logger);
+            var addresses = new AddressAllocator(term, node, settings, logger);
             var cold = new ColdWallet(node, settings);
             var epochs = new EpochFolder(files, Path.Combine(settings.DataFolder, "epochs"));
-            var books = new EpochBooks(partitions, node, log, cold, liabilities, epochs, settings, time, logger);
-            var settlement = new SettlementLoop(partitions, log, node, gate, addresses, cold, books, settings, time, logger, fatal, failover);
+            var books = new EpochBooks(term, node, log, cold, liabilities, epochs, settings, time, logger);
+            var settlement = new SettlementLoop(term, log, node, gate, addresses, cold, books, settings, time, logger, fatal, failover);
             settlement.Start();
             var prover = new ReservesProver(partitions, node, cold, epochs, key.Origin, logger);
             return new LedgerEngine(settings, folder, journals, partitions, key, log, settlement, addresses, prover, node, Listen(nodes, settlement, logger), time)
@@ -175,7 +177,7 @@ public sealed class LedgerEngine : IAsyncDisposable
         {
             throw new NodeUnavailableException(e.Message);
         }
-        await Partitions.First.SubmitAsync(new MarkRescan(fromHeight, Done: false));
+        await _settlement.MarkRescanAsync(fromHeight);
         var pending = await Partitions.First.QueryAsync(ledger => ledger.Rescan);
         _settlement.RescanAnew();
         _settlement.Wake();

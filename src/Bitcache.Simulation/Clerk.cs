@@ -14,7 +14,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
     private readonly List<Request> _unsettled = [];
 
     /// <summary>What was known when an attempt was sent.</summary>
-    private readonly record struct Attempt(Request Request, ClientCommand Command, uint Tenant, Moment Sent, bool IsAlone);
+    private readonly record struct Attempt(Request Request, ClientCommand Command, uint Tenant, Moment Sent, bool IsAlone, long Term);
 
     /// <summary>A moment: what is durable, and the time that the partition shows.</summary>
     private readonly record struct Moment(long Next, UnixTime Time, bool Trusted, int TrustChanges);
@@ -56,7 +56,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
             }
             else
             {
-                var answer = await life.Subject.SubmitAsync(command, tenant);
+                var answer = await life.Subject.SubmitAsync(command, tenant, attempt.Term);
                 var owner = command is CreateWallet made ? made.Wallet : command.Owner;
                 Take(attempt, life, answer.Outcome, answer.Entry?.Sequence, answer.IsRetry, m =>
                     Shows(m, owner, answer.Owner) && (command is not PaymentCommand p || Shows(m, p.Payee, answer.Payee)));
@@ -91,16 +91,17 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
     }
 
     /// <summary>Sends the operator's own command; <paramref name="done"/> is called when nothing more can come of it.</summary>
-    public async void Send(Life life, Command command, Action done)
+    /// <param name="term">Under which it settles.</param>
+    public async void Send(Life life, Command command, long term, Action done)
     {
         var sent = MomentOf(life);
         Outstanding++;
         life.Sending(1);
         try
         {
-            var answer = await life.Partition.SubmitAsync(command);
+            var answer = await life.Partition.SubmitAsync(command, term: term);
             if (answer.Entry is { } entry) Must.Hold(entry.Sequence < oracle.Next && oracle.EntryAt(entry.Sequence).Outcome == answer.Outcome, $"P1: {command} is not where it was answered.");
-            else RequireMoment(command, Ledger.OperatorTenant, answer.Outcome, sent, MomentOf(life), _ => true);
+            else RequireMoment(command, Ledger.OperatorTenant, term, answer.Outcome, sent, MomentOf(life), _ => true);
             coverage.Count(answer.Outcome);
             done();
         }
@@ -124,7 +125,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
             _requests.Add(Request.IdentityOf(command), request);
             _sent.Add(request);
         }
-        var attempt = new Attempt(request, command, tenant, MomentOf(life), request.Outstanding == 0);
+        var attempt = new Attempt(request, command, tenant, MomentOf(life), request.Outstanding == 0, oracle.Latest.Term);
         if (!request.MayTakeEffect) _unsettled.Add(request);
         request.Send(command);
         Outstanding++;
@@ -195,7 +196,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
         }
         else
         {
-            RequireMoment(command, attempt.Tenant, outcome, attempt.Sent, MomentOf(life), shows);
+            RequireMoment(command, attempt.Tenant, attempt.Term, outcome, attempt.Sent, MomentOf(life), shows);
         }
     }
 
@@ -210,7 +211,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
     }
 
     /// <summary>At some moment between the two the model gives the same answer.</summary>
-    private void RequireMoment(Command command, uint tenant, Outcome outcome, Moment sent, Moment answered, Func<Model, bool> shows)
+    private void RequireMoment(Command command, uint tenant, long term, Outcome outcome, Moment sent, Moment answered, Func<Model, bool> shows)
     {
         for (var next = answered.Next; next >= sent.Next; next--)
         {
@@ -221,11 +222,11 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
             if (sent.TrustChanges != answered.TrustChanges && (Gives(model, answered.Time, !answered.Trusted) || Gives(model, sent.Time, !sent.Trusted))) return;
         }
         var last = oracle.Before(answered.Next);
-        var now = (last with { Now = answered.Time, ClockTrusted = answered.Trusted }).Apply(command, tenant).Outcome;
+        var now = (last with { Now = answered.Time, ClockTrusted = answered.Trusted, Under = term }).Apply(command, tenant).Outcome;
         throw new SimulationFailedException($"{command} was answered {outcome} between {sent} and {answered}; by the rules it is {now}, and the balances that came with it are {(shows(last) ? "right" : "wrong")}.");
 
         bool Gives(Model model, UnixTime time, bool trusted) =>
-            (model with { Now = time, ClockTrusted = trusted, AheadIdsMax = settings.Bounds.AheadIds }).Apply(command, tenant).Outcome == outcome;
+            (model with { Now = time, ClockTrusted = trusted, AheadIdsMax = settings.Bounds.AheadIds, Under = term }).Apply(command, tenant).Outcome == outcome;
     }
 
     private Moment MomentOf(Life life) => new(oracle.Next, life.Partition.BatchTime, life.Partition.IsClockTrusted, life.TrustChanges);

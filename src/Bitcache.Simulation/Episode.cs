@@ -136,7 +136,7 @@ internal sealed partial class Episode : IDisposable
 
     private void Send((ClientCommand Command, uint Tenant) drawn) => _clerk.Send(Now, drawn.Command, drawn.Tenant);
 
-    private void SendOperators(Command command) => _clerk.Send(Now, command, _settlement.End);
+    private void SendOperators(Command command) => _clerk.Send(Now, command, _settlement.Term, _settlement.End);
 
     /// <summary>Payments of one tenant together, some sent before and some sent twice.</summary>
     private void SendBlock()

@@ -68,7 +68,7 @@ internal sealed class Oracle(Action<Entry> admit)
     {
         Must.Hold(entry.Time >= Latest.Now, $"Time runs backwards at entry {entry.Sequence}.");
         admit(entry);
-        var (outcome, after) = (Latest with { Now = entry.Time, ClockTrusted = false }).Apply(entry.Command, entry.Tenant);
+        var (outcome, after) = (Latest with { Now = entry.Time, ClockTrusted = false, Under = Latest.Term }).Apply(entry.Command, entry.Tenant);
         Must.Hold(outcome == entry.Outcome, $"Entry {entry.Sequence} says {entry.Outcome} of {entry.Command}, by the rules it is {outcome}.");
         return after;
     }

@@ -12,6 +12,8 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
     private readonly List<(OutPoint OutPoint, ByteString Script, Sats Amount)> _outputs = [];
     private uint _height = 100;
 
+    private static readonly ByteString Silo = ByteString.FromUtf8("silo");
+
     // Not one of ours: those have the id that is all zeros here.
     private static readonly Txid Stranger = new(new Hash256(0, 7));
 
@@ -19,18 +21,26 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
 
     public bool IsIdle => _pending is null;
 
+    /// <summary>The term under which the next command is sent: as a rule the newest.</summary>
+    public long Term { get; private set; }
+
     /// <summary>The next command, or null where none would be in order.</summary>
     public Command? Next()
     {
         var command = Draw();
         if (command is null) return null;
+        // One that was taken over, and does not know it, sends what it likes.
+        Term = Math.Max(0, oracle.Latest.Term - (random.Next(20) == 0 ? 1 : 0));
         // Whatever a caller must not send is not sent: it would stop the process.
-        var (outcome, _) = (oracle.Latest with { Now = new UnixTime(clock.Now) }).Apply(command, Ledger.OperatorTenant);
+        var (outcome, _) = (oracle.Latest with { Now = new UnixTime(clock.Now), Under = Term }).Apply(command, Ledger.OperatorTenant);
         return outcome is null ? null : _pending = command;
     }
 
-    public Command Deposit(ByteString script, Sats amount) =>
-        _pending = NewOutput(script, amount, DepositState.Credited, suspense: false);
+    public Command Deposit(ByteString script, Sats amount)
+    {
+        Term = oracle.Latest.Term;
+        return _pending = NewOutput(script, amount, DepositState.Credited, suspense: false);
+    }
 
     /// <summary>The command was answered, or is lost with its process.</summary>
     public void End() => _pending = null;
@@ -46,6 +56,9 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
     {
         var model = oracle.Latest;
         if (random.Next(2) == 0 && model.Uncharged.Any()) return new ChargeWithdrawal(model.Uncharged.First());
+        // Those whose withdrawals pay a share of the fee are rare: where one has confirmed, it becomes final as a rule.
+        var sharing = model.Families.FindIndex(f => f.State == FamilyState.Confirmed && f.Pays.Any(k => model.Withdrawals[k].Fee > 0));
+        if (sharing >= 0 && random.Next(4) == 0) return new FinishFamily(sharing + 1, new Sats(random.Next(100)));
         switch (random.Next(13))
         {
             case 0 or 1:
@@ -74,6 +87,8 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
                 return random.Next(2) == 0 ? new AbandonFamily(Family(model)) : new DeclareFamilyDead(Family(model), Spend());
             case 11 when model.Families.Count > 0:
                 return Rare(model);
+            case 10 when random.Next(8) == 0:
+                return new BeginTerm(model.Term + random.Next(3), Silo);
             case 10 when random.Next(4) == 0:
                 return new MarkRescan(model.Rescan ?? (uint)random.Next(100), Done: random.Next(2) == 0);
             case 10:

@@ -8,7 +8,7 @@ internal class Subject(Partition partition)
 {
     protected Partition Partition => partition;
 
-    public virtual Task<Answer> SubmitAsync(ClientCommand command, uint tenant) => partition.SubmitAsync(command, tenant);
+    public virtual Task<Answer> SubmitAsync(ClientCommand command, uint tenant, long term) => partition.SubmitAsync(command, tenant, term);
 
     public virtual ValueTask<PaymentAnswer> SubmitAsync(Payment payment, uint tenant) => partition.SubmitAsync(payment, tenant);
 

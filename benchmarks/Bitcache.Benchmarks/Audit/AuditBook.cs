@@ -62,7 +62,7 @@ internal sealed class AuditBook : IAsyncDisposable
         var keys = Path.Combine(folder, "keys");
         _files.CreateFolder(keys);
         _key = LiabilityKey.Open(_files, keys, mayCreate: true);
-        _log = new LogKeeper(_partitions, CheckpointKey.Open(_files, keys, Origin, mayCreate: true), SignedMark.Open(_files, keys), _files, Path.Combine(folder, "log"));
+        _log = new LogKeeper(new SettlementTerm(_partitions), CheckpointKey.Open(_files, keys, Origin, mayCreate: true), SignedMark.Open(_files, keys), _files, Path.Combine(folder, "log"));
         _epochs = new EpochFolder(_files, Path.Combine(folder, "epochs"));
         _publication = new EpochPublication(_partitions, new Receipts(_partitions, _log, Origin), _epochs, _key, Origin, TimeProvider.System);
         book.Ledger.KeepsBalances = true;

@@ -40,6 +40,7 @@ internal static class StatementText
         SettleDeposit s => $"the operator {(s.Released ? "released" : "reversed")} deposit {s.OutPoint}, {Amounts.Format(entry.Released, MoneyUnit.Sat)} of a wallet's, id {s.Id}",
         StateEpoch { Statement: var e } => $"epoch {e.Epoch} was closed at block {e.Height} {e.Block}: {Bits(e.Total)} are owed under root {e.LiabilitiesRoot}",
         RotateKey r => $"checkpoints are signed with the key {r.NewKey} from here on, says the key {r.OldKey}",
+        BeginTerm t => $"another process settles from here on, under term {t.Term}",
         CreateWallet c => $"wallet {c.Wallet} was made, id {c.Id}",
         AssignAddress a => $"script {Convert.ToHexStringLower(a.Script.Span)} belongs to {a.Wallet}, id {a.Id}",
         AssignAddresses a => $"{a.Addresses.Count} scripts belong to {a.Wallet}, id {a.Id}: {string.Join(", ", a.Addresses.Select(d => Convert.ToHexStringLower(d.Script.Span)))}",

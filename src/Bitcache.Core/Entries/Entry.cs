@@ -11,7 +11,7 @@
 //             ..       the command's private bytes, then links and balances (by type, below); of a signed attempt u32 length
 //                      and bytes of the transaction, u32 height of the newest block (no bytes where that was not kept);
 //                      of a signed child the same, always with the height; of a withdrawal that waits for approval, and
-//                      of what decided it, u8 length and name of the key that asked
+//                      of what decided it, u8 length and name of the key that asked; of a term u8 length and name of the silo
 //
 //   statement  0  u8   statement version (1)
 //              1  u8   entry type
@@ -289,6 +289,7 @@ public sealed partial record Entry(
             EntryType.OperatorFundsMoved => MoveOperatorFunds.Read(ref reader),
             EntryType.SuspenseAssigned => AssignSuspense.Read(ref reader),
             EntryType.KeyRotated => RotateKey.Read(ref reader),
+            EntryType.TermBegun => BeginTerm.Read(ref reader, ref rest, leafOnly),
             EntryType.DepositSettled => SettleDeposit.Read(ref reader, ref rest, leafOnly),
             EntryType.None => throw new FormatException("an entry without a type"),
         };

@@ -78,5 +78,7 @@ public enum EntryType : byte
     EpochStated = 56,
     /// <summary>Another key signs the log's checkpoints from here on.</summary>
     KeyRotated = 57,
+    /// <summary>Another process settles from here on: deposits, withdrawals, cuts and epochs.</summary>
+    TermBegun = 58,
 }
 #pragma warning restore CA1027

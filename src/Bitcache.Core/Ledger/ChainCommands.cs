@@ -27,6 +27,8 @@ public enum DepositState : byte
 public sealed record ChangeDeposit(
     OutPoint OutPoint, DepositState To, bool Suspense, ByteString Script, Sats Amount, BlockHash Block, uint Height) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public ByteString Script { get; } = AtMost(Limits.ScriptBytesMax, Script);
 
     /// <summary>Whether the step concerns a wallet's balance; being seen and becoming final move nothing.</summary>
@@ -52,6 +54,8 @@ public sealed record ChangeDeposit(
 /// <summary>All deposits up to this block were looked at; the next look starts here.</summary>
 public sealed record MoveCursor(uint Height, BlockHash Block) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public override void WriteBody(ref ByteWriter writer)
     {
         writer.U32(Height);
@@ -67,6 +71,8 @@ public sealed record MoveCursor(uint Height, BlockHash Block) : Command
 /// <param name="Done">Whether the one from that height is over.</param>
 public sealed record MarkRescan(uint FromHeight, bool Done) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public override void WriteBody(ref ByteWriter writer)
     {
         writer.U32(FromHeight);
@@ -86,6 +92,8 @@ public sealed record AnchorTerms(long Epoch, long TreeSize, Hash256 Root);
 /// mining may cost in the operator's wallet.</summary>
 public sealed record OpenFamily(long Family, Sats FeeCap, AnchorTerms? Anchor, IReadOnlyList<WithdrawalKey> Withdrawals) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public IReadOnlyList<WithdrawalKey> Withdrawals { get; } = AtMost(Limits.FamilyWithdrawalsMax, Withdrawals);
 
     public override void WriteBody(ref ByteWriter writer)
@@ -123,6 +131,8 @@ public sealed record OpenFamily(long Family, Sats FeeCap, AnchorTerms? Anchor, I
 /// <param name="Psbt">What the signer is given (BIP-174), as bytes.</param>
 public sealed record PrepareAttempt(long Family, int Attempt, Txid Txid, Sats Fee, ByteString Psbt) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public int Attempt { get; } = AttemptHead.Numbered(Attempt, nameof(Attempt));
     public ByteString Psbt { get; } = AtMost(Limits.PsbtBytesMax, Psbt);
 
@@ -142,6 +152,8 @@ public sealed record PrepareAttempt(long Family, int Attempt, Txid Txid, Sats Fe
 /// <param name="Height">Of the newest block when it was signed; 0 in entries from before this was kept.</param>
 public sealed record SignAttempt(long Family, int Attempt, Txid Txid, Sats Fee, ByteString Transaction, uint Height = 0) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public int Attempt { get; } = AttemptHead.Numbered(Attempt, nameof(Attempt));
     public ByteString Transaction { get; } = AtMost(Limits.SignedTransactionBytesMax, Transaction);
 
@@ -174,6 +186,8 @@ public sealed record SignAttempt(long Family, int Attempt, Txid Txid, Sats Fee, 
 public sealed record ConfirmFamily(
     long Family, int Attempt, uint Height, BlockHash Block, ByteString Header, uint Position, IReadOnlyList<Hash256> Siblings) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public ByteString Header { get; } = AtMost(Limits.BlockHeaderBytes, Header);
     public IReadOnlyList<Hash256> Siblings { get; } = AtMost(Limits.MerkleSiblingsMax, Siblings);
 
@@ -206,6 +220,8 @@ public sealed record ConfirmFamily(
 /// <summary>The family's transaction left the best chain: it is sent again until it confirms.</summary>
 public sealed record UnconfirmFamily(long Family) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public override void WriteBody(ref ByteWriter writer) => writer.I64(Family);
 
     public static UnconfirmFamily Read(ref ByteReader body) => new(body.I64());
@@ -216,6 +232,8 @@ public sealed record UnconfirmFamily(long Family) : Command
 /// <param name="Child">The child that is as deep, by its number, if the attempt had children; 0 if none will confirm.</param>
 public sealed record FinishFamily(long Family, Sats Shared = default, int Child = 0) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public override void WriteBody(ref ByteWriter writer)
     {
         writer.I64(Family);
@@ -239,6 +257,8 @@ public sealed record FinishFamily(long Family, Sats Shared = default, int Child 
 /// <summary>A family of which nothing was ever signed ends; its withdrawals wait for the next one.</summary>
 public sealed record AbandonFamily(long Family) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public override void WriteBody(ref ByteWriter writer) => writer.I64(Family);
 
     public static AbandonFamily Read(ref ByteReader body) => new(body.I64());
@@ -248,6 +268,8 @@ public sealed record AbandonFamily(long Family) : Command
 /// <param name="Through">The last sequence of each partition that this cut covers.</param>
 public sealed record LogCut(long Round, IReadOnlyList<long> Through) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public IReadOnlyList<long> Through { get; } = AtMost(Limits.PartitionsMax, Through);
 
     public override void WriteBody(ref ByteWriter writer)
@@ -270,6 +292,8 @@ public sealed record LogCut(long Round, IReadOnlyList<long> Through) : Command
 /// <param name="Id">None where the partition follows another one, in which somebody closed the epoch.</param>
 public sealed record EpochCut(OperationId Id, long Epoch) : ClientCommand(Id)
 {
+    public override bool IsUnderTerm => true;
+
     public override bool IsNamed => !Id.IsNone;
 
     /// <summary>Epochs belong to the operator, whose ids are unique under its tenant.</summary>
@@ -290,6 +314,8 @@ public sealed record EpochCut(OperationId Id, long Epoch) : ClientCommand(Id)
 /// cuts of all.</summary>
 public sealed record StateEpoch(EpochStatement Statement) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public override void WriteBody(ref ByteWriter writer) => writer.Raw(Statement.ToArray());
 
     public static StateEpoch Read(ref ByteReader body) => EpochStatement.TryRead(body.Take(EpochStatement.Bytes), out var statement)

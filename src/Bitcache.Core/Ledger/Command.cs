@@ -9,6 +9,9 @@ namespace Bitcache.Core;
 /// out too long when balances have changed already.</summary>
 public abstract record Command
 {
+    /// <summary>Whether it is the settlement's: taken from whoever has the present term, and from nobody else.</summary>
+    public virtual bool IsUnderTerm => false;
+
     /// <summary>The part of the command that the log leaf carries.</summary>
     public abstract void WriteBody(ref ByteWriter writer);
 

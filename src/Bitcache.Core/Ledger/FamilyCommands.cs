@@ -23,6 +23,8 @@ public sealed record FinalSpend(OutPoint Output, Txid Spender, uint Height, Bloc
 /// an input that they share, or an input of the transaction that would have made it. Its withdrawals wait for a new family.</summary>
 public sealed record DeclareFamilyDead(long Family, FinalSpend Cause) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public override void WriteBody(ref ByteWriter writer)
     {
         writer.I64(Family);
@@ -40,6 +42,8 @@ public sealed record DeclareFamilyDead(long Family, FinalSpend Cause) : Command
 /// <param name="Height">Of the newest block when it was signed.</param>
 public sealed record SignChild(long Family, int Attempt, int Child, Txid Txid, Sats Fee, ByteString Transaction, uint Height) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public int Attempt { get; } = AttemptHead.Numbered(Attempt, nameof(Attempt));
     public int Child { get; } = AttemptHead.Numbered(Child, nameof(Child));
     public ByteString Transaction { get; } = AtMost(Limits.SignedTransactionBytesMax, Transaction);
@@ -64,6 +68,8 @@ public sealed record SignChild(long Family, int Attempt, int Child, Txid Txid, S
 /// <param name="Transaction">Of an anchor that is final the attempt that confirmed, whole; of any other family nothing.</param>
 public sealed record ArchiveFamily(long Family, ByteString Transaction) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public ByteString Transaction { get; } = AtMost(Limits.SignedTransactionBytesMax, Transaction);
 
     public override void WriteBody(ref ByteWriter writer) => writer.I64(Family);
@@ -78,6 +84,8 @@ public sealed record ArchiveFamily(long Family, ByteString Transaction) : Comman
 /// <param name="Family">The anchor's, whose output it was.</param>
 public sealed record StopSettlement(long Family, FinalSpend Cause) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public override void WriteBody(ref ByteWriter writer)
     {
         writer.I64(Family);

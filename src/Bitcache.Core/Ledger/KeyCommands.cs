@@ -7,6 +7,8 @@ namespace Bitcache.Core;
 /// <param name="Signature">The old key's, over the text that <see cref="Audit.KeyRotation"/> states.</param>
 public sealed record RotateKey(OperationId Id, ByteString OldKey, ByteString NewKey, ByteString Signature) : ClientCommand(Id)
 {
+    public override bool IsUnderTerm => true;
+
     /// <summary>What <see cref="WriteBody"/> writes.</summary>
     internal const int BodyBytes = OperationId.Bytes + (2 * Audit.Ed25519.PublicKeyBytes) + Audit.Ed25519.SignatureBytes;
 

@@ -9,7 +9,7 @@ public sealed partial class Ledger
         public IStateRows View(bool hold) => new HeadRow(
             ledger.Genesis, ledger.Begun, ledger.LastLogCut, ledger.NextSequence, ledger.Time, ledger.Floor, ledger.LastContentSequence,
             ledger.Totals, [.. ledger._cursors], ledger._cursor, ledger.Rescan, ledger.WithdrawalsStopped,
-            [.. ledger._rotations], ledger.LastKeyRotation);
+            [.. ledger._rotations], ledger.LastKeyRotation, ledger.LastTerm);
 
         public void Release()
         {
@@ -29,11 +29,12 @@ public sealed partial class Ledger
             ReadTotals(ref row);
             for (var left = row.Items(row.U16(), CursorBytes, Limits.CursorRingMax); left > 0; left--) ledger._cursors.Enqueue(ReadCursor(ref row));
             var marks = row.U8();
-            if ((marks & ~(HasCursor | HasRescan | AreStopped | HasRotations)) != 0) throw new FormatException("a head with unknown marks");
+            if ((marks & ~(HasCursor | HasRescan | AreStopped | HasRotations | HasTerm)) != 0) throw new FormatException("a head with unknown marks");
             ledger._cursor = (marks & HasCursor) != 0 ? ReadCursor(ref row) : null;
             ledger.Rescan = (marks & HasRescan) != 0 ? row.U32() : null;
             ledger.WithdrawalsStopped = (marks & AreStopped) != 0;
             if ((marks & HasRotations) != 0) ReadRotations(ref row);
+            ledger.LastTerm = (marks & HasTerm) != 0 ? BeginTerm.ReadWhole(ref row) : null;
             reader.End(row);
         }
 
@@ -67,12 +68,13 @@ public sealed partial class Ledger
     private const byte HasRescan = 2;
     private const byte AreStopped = 4;
     private const byte HasRotations = 8;
+    private const byte HasTerm = 16;
     private const int CursorBytes = sizeof(uint) + Hash256.Bytes;
 
     private sealed record HeadRow(
         Genesis? Genesis, UnixTime Begun, LogCut? LastLogCut, long NextSequence, UnixTime Time, UnixTime Floor, long LastContentSequence,
         Totals Totals, ChainCursor[] Cursors, ChainCursor? Cursor, uint? Rescan, bool WithdrawalsStopped, RotateKey[] Rotations,
-        long? LastKeyRotation) : IStateRows
+        long? LastKeyRotation, BeginTerm? LastTerm) : IStateRows
     {
         public void Write(StateWriter writer)
         {
@@ -93,7 +95,7 @@ public sealed partial class Ledger
             row.U16(Cursors.Length);
             foreach (var cursor in Cursors) WriteCursor(ref row, cursor);
             row.U8((byte)((Cursor is null ? 0 : HasCursor) | (Rescan is null ? 0 : HasRescan) | (WithdrawalsStopped ? AreStopped : 0)
-                | (Rotations.Length == 0 ? 0 : HasRotations)));
+                | (Rotations.Length == 0 ? 0 : HasRotations) | (LastTerm is null ? 0 : HasTerm)));
             if (Cursor is not null) WriteCursor(ref row, Cursor);
             if (Rescan is { } rescan) row.U32(rescan);
             if (LastKeyRotation is { } last)
@@ -102,6 +104,7 @@ public sealed partial class Ledger
                 row.U16(Rotations.Length);
                 foreach (var rotation in Rotations) rotation.WriteBody(ref row);
             }
+            LastTerm?.WriteWhole(ref row);
             writer.End(row);
         }
 

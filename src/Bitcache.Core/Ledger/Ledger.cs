@@ -9,8 +9,9 @@ namespace Bitcache.Core;
 
 /// <summary>What comes to a command from outside: the batch's time, the caller's tenant, the entry's salt.</summary>
 /// <param name="ClockTrusted">Whether ids may be refused for how far they are ahead of time (see <see cref="ConfirmClock"/>).</param>
-/// <param name="IsReplay">Whether it was journaled before: then its id had passed the checks of its time.</param>
-public readonly record struct ApplyContext(UnixTime Time, uint Tenant, UInt128 Salt, bool ClockTrusted, bool IsReplay = false);
+/// <param name="IsReplay">Whether it was journaled before: then its id had passed the checks of its time, and its term was the present one.</param>
+/// <param name="Term">Under which the settlement sends it (see <see cref="BeginTerm"/>); of no account to other commands.</param>
+public readonly record struct ApplyContext(UnixTime Time, uint Tenant, UInt128 Salt, bool ClockTrusted, bool IsReplay = false, long Term = 0);
 
 /// <summary>A rule that can only be broken by a bug or by damaged memory was broken: the process must stop.</summary>
 public sealed class LedgerInvariantException(string message) : Exception(message);
@@ -61,6 +62,8 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
     {
         Assert(context.Time >= Time, "time does not run backwards");
         Assert(Genesis is not null || command is Bitcache.Core.Genesis, "the first entry is the genesis entry");
+        // Before every rule that only the settlement keeps: what a late one sends is refused, and breaks nothing.
+        if (command.IsUnderTerm && !context.IsReplay && context.Term != Term) return Refused(Outcome.TermOver);
         Assert(
             command is ClientCommand and not (EpochCut or SetFees or MoveOperatorFunds or StopWithdrawals or DecideWithdrawal or AssignSuspense or SettleDeposit or RotateKey) || context.Tenant == OperatorTenant, "the chain, the clock and the cuts are the operator's");
         if (command is PaymentCommand payment) return Apply(payment.ToPayment(), context, record).ToApplyResult();
@@ -108,6 +111,7 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
             Split c => ApplySplit(c, context, record),
             ExpireHold c => ApplyExpireHold(c, context, record),
             RotateKey c => ApplyRotateKey(c, context, record),
+            BeginTerm c => ApplyBeginTerm(c, context, record),
             _ => throw new ArgumentException($"unknown command {command.GetType().Name}", nameof(command)),
         };
     }

@@ -62,6 +62,8 @@ public sealed record AcknowledgeLegs(int Destination, long Through) : Command
 /// each, so that no fee has to travel.</summary>
 public sealed record MoveOperatorFunds(OperationId Id, WalletId Operator, int Destination, Msat Amount) : ClientCommand(Id)
 {
+    public override bool IsUnderTerm => true;
+
     public override WalletId Owner => Operator;
 
     public override bool HasSameTerms(ClientCommand other) =>

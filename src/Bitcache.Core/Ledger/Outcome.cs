@@ -100,6 +100,8 @@ public enum Outcome : ushort
     DepositNotCredited = 63,
     /// <summary>The log had as many checkpoint keys as one may have.</summary>
     TooManyKeys = 65,
+    /// <summary>Another process settles now. Whoever is told so changes nothing any more.</summary>
+    TermOver = 66,
 }
 
 /// <param name="Sequence">Of the entry, or the first that it covers.</param>

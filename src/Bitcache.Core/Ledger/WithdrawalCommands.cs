@@ -132,6 +132,8 @@ public sealed record ExpireWithdrawal(WithdrawalKey Withdrawal) : Command
 /// statement tells of another's.</summary>
 public sealed record ChargeWithdrawal(WithdrawalKey Withdrawal) : Command
 {
+    public override bool IsUnderTerm => true;
+
     public override void WriteBody(ref ByteWriter writer)
     {
         writer.Id(Withdrawal.Id);

@@ -81,9 +81,10 @@ internal sealed class Batch(PartitionBounds bounds, IJournal journal, SaltSource
     }
 
     /// <summary>Applies a command at the batch's time, and takes the entry that it leaves, if any.</summary>
-    public ApplyResult Apply(Ledger ledger, Command command, uint tenant = Ledger.OperatorTenant)
+    /// <param name="term">Under which the settlement sends it; of no account to other commands.</param>
+    public ApplyResult Apply(Ledger ledger, Command command, uint tenant = Ledger.OperatorTenant, long term = 0)
     {
-        var result = ledger.Apply(command, NewContext(tenant), Free);
+        var result = ledger.Apply(command, NewContext(tenant) with { Term = term }, Free);
         Take(result);
         return result;
     }

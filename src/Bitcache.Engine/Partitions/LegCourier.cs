@@ -200,7 +200,8 @@ internal sealed class LegParcel(Leg[] legs, Action<bool> end) : WorkItem
         for (var next = (ledger.LastEpoch?.Number ?? 0) + 1; next <= epoch; next++)
         {
             if (batch.IsFull) return false;
-            batch.Apply(ledger, new EpochCut(default, next));
+            // It was cut under the term of its time.
+            batch.Apply(ledger, new EpochCut(default, next), term: ledger.Term);
         }
         return !batch.IsFull;
     }

@@ -107,11 +107,12 @@ public sealed partial class Partition : IAsyncDisposable
     public UnixTime BatchTime => new(Volatile.Read(ref _batchMilliseconds));
 
     /// <summary>Applies a command, makes it durable, and answers. A retry under a known id gets the first answer.</summary>
+    /// <param name="term">Under which the settlement sends it: see <see cref="Settlement.SettlementTerm"/>.</param>
     /// <exception cref="PartitionUnavailableException">Not applied; a retry is safe.</exception>
     /// <exception cref="OutcomeUnknownException">Perhaps applied; a retry with the same id tells.</exception>
-    public async Task<Answer> SubmitAsync(Command command, uint tenant = Ledger.OperatorTenant)
+    public async Task<Answer> SubmitAsync(Command command, uint tenant = Ledger.OperatorTenant, long term = 0)
     {
-        var item = new CommandItem(command, tenant);
+        var item = new CommandItem(command, tenant, term);
         Enqueue(item);
         var applied = await item.Done;
         if (applied.Outcome == Outcome.Known) return Recall((ClientCommand)command, applied);

@@ -67,7 +67,7 @@ public sealed class PartitionSet : IAsyncDisposable
         }
     }
 
-    /// <summary>As <see cref="Partition.SubmitAsync(Command, uint)"/>, in the partition of the wallet that the command names.</summary>
+    /// <summary>As <see cref="Partition.SubmitAsync(Command, uint, long)"/>, in the partition of the wallet that the command names.</summary>
     public async Task<Answer> SubmitAsync(ClientCommand command, uint tenant)
     {
         if (Count == 1) return await First.SubmitAsync(command, tenant);

@@ -32,7 +32,7 @@ public abstract class WorkItem
     internal abstract void Fail(Exception reason);
 }
 
-internal sealed class CommandItem(Command command, uint tenant) : WorkItem
+internal sealed class CommandItem(Command command, uint tenant, long term) : WorkItem
 {
     // Continuations run elsewhere: the sync thread has the next batch to write.
     private readonly TaskCompletionSource<Applied> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -43,7 +43,7 @@ internal sealed class CommandItem(Command command, uint tenant) : WorkItem
 
     internal override bool Run(Ledger ledger, Batch batch)
     {
-        var result = batch.Apply(ledger, command, tenant);
+        var result = batch.Apply(ledger, command, tenant, term);
         var record = result.IsJournaled ? batch.Payload[^result.BytesWritten..].ToArray() : null;
         if (result.Outcome == Outcome.Known && !batch.IsDurable(result.Sequence))
         {

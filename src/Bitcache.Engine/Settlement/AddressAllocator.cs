@@ -14,7 +14,7 @@ using Microsoft.Extensions.Logging;
 namespace Bitcache.Engine.Settlement;
 
 /// <summary>Used by whoever asks for addresses and by the settlement loop, one at a time.</summary>
-public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node, EngineSettings settings, ILogger log) : IAsyncDisposable
+public sealed class AddressAllocator(SettlementTerm term, IBitcoinNode node, EngineSettings settings, ILogger log) : IAsyncDisposable
 {
     /// <summary>How often addresses that turn out to be taken are passed over; each time as many again are looked at.</summary>
     private const int AttemptsMax = 16;
@@ -120,7 +120,7 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
         ClientCommand wanted, int count, uint tenant, Func<uint, DerivedAddress[], ClientCommand> complete, CancellationToken cancel)
     {
         // Neither a retry nor a refusal costs an index: the ledger is asked first, for all but the scripts.
-        var home = partitions.HomeOf(wanted.Owner);
+        var home = term.Partitions.HomeOf(wanted.Owner);
         if (home.IsStorageFull) throw new PartitionUnavailableException(Unavailable.StorageFull);
         var foreseen = await home.ForeseeAsync(wanted, tenant);
         if (foreseen == Outcome.Known) return await home.SubmitAsync(wanted, tenant);
@@ -148,14 +148,14 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
     {
         var free = new List<DerivedAddress>(count);
         // Asked before anybody can pay what is made now.
-        var height = await partitions.First.QueryAsync(ledger => ledger.Cursor?.Height) ?? await FirstHeightAsync(cancel);
+        var height = await term.Partitions.First.QueryAsync(ledger => ledger.Cursor?.Height) ?? await FirstHeightAsync(cancel);
         var more = count;
         for (var attempt = 0; attempt < AttemptsMax; attempt++)
         {
             var (descriptor, first) = await ReserveAsync(more, cancel);
             runs.Add((first, more));
             var made = await _keys.DeriveAsync(descriptor, first, more, CancellationToken.None);
-            var taken = await partitions.QueryAllAsync(ledger => Array.FindAll(made, a => ledger.IsTaken(a.Script)));
+            var taken = await term.Partitions.QueryAllAsync(ledger => Array.FindAll(made, a => ledger.IsTaken(a.Script)));
             free.AddRange(made.Except(taken.SelectMany(t => t)));
             if (free.Count >= count) return (height, [.. free.Take(count)]);
             // As many in a row as the node gave away before it was restored from a backup.
@@ -216,7 +216,7 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
     /// <summary>The wallet, once it is known to be ours and looks for all addresses that were given away.</summary>
     private async Task<Prepared> PrepareAsync(CancellationToken cancel)
     {
-        var given = await partitions.QueryAllAsync(ledger => (Highest: ledger.HighestAddress, Chosen: ledger.NewestChosenAddress));
+        var given = await term.Partitions.QueryAllAsync(ledger => (Highest: ledger.HighestAddress, Chosen: ledger.NewestChosenAddress));
         var highest = given.Select(g => g.Highest).OfType<DepositAddress>().MaxBy(a => a.Origin!.Value.Index);
         var descriptor = await _keys.FindAsync(cancel);
         if (descriptor.Text != _verified)
@@ -246,15 +246,15 @@ public sealed class AddressAllocator(PartitionSet partitions, IBitcoinNode node,
     /// <summary>Has a copy of the wallet from before look for what was given away since, or for some more of it.</summary>
     private async Task<WalletDescriptor> WatchAgainAsync(uint? noted, uint index, CancellationToken cancel)
     {
-        var due = await partitions.First.QueryAsync(ledger => ledger.Rescan);
+        var due = await term.Partitions.First.QueryAsync(ledger => ledger.Rescan);
         // What was given away since is above: it asks for no more than that.
         if (_behind is not { } behind || behind.UpTo != noted || !(due <= behind.From))
         {
-            var lowest = (await partitions.QueryAllAsync(ledger => ledger.LowestOrigin(noted + 1 ?? 0))).Min() ?? 0;
+            var lowest = (await term.Partitions.QueryAllAsync(ledger => ledger.LowestOrigin(noted + 1 ?? 0))).Min() ?? 0;
             // Also what a reorganisation has put below, as far as one is followed at all.
             var from = lowest > Limits.CursorRingMax ? lowest - Limits.CursorRingMax : 0;
             // Durable first: once the wallet looks for them, nothing here would tell that it has to be rescanned.
-            var marked = await partitions.First.SubmitAsync(new MarkRescan(from, Done: false));
+            var marked = await term.SubmitAsync(new MarkRescan(from, Done: false));
             if (marked.Outcome == Outcome.Accepted) log.WalletFallenBehind(noted, index, from);
             _behind = (noted, from);
         }

@@ -3,13 +3,12 @@
 
 using Bitcache.Core;
 using Bitcache.Engine.Bitcoin;
-using Bitcache.Engine.Partitions;
 using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Engine.Settlement;
 
 /// <summary>Owned by the settlement loop; the stop itself is in the ledger.</summary>
-public sealed class AnchorWatch(PartitionSet partitions, IBitcoinNode node, int finalityDepth, ILogger log)
+public sealed class AnchorWatch(SettlementTerm term, IBitcoinNode node, int finalityDepth, ILogger log)
 {
     private readonly SpendFinder _spends = new(node, finalityDepth);
     private Txid? _reported;
@@ -21,7 +20,7 @@ public sealed class AnchorWatch(PartitionSet partitions, IBitcoinNode node, int 
     /// <returns>Whether settlement is stopped.</returns>
     public async Task<bool> LookAsync(CancellationToken cancel)
     {
-        var (stop, anchor, anchorScript) = await partitions.First.QueryAsync(
+        var (stop, anchor, anchorScript) = await term.Partitions.First.QueryAsync(
             ledger => (ledger.SettlementStop, ledger.NewestConfirmedAnchor, ledger.Genesis!.AnchorScript));
         if (stop is not null) return true;
         if (anchor is null || AnchorChain.Tip(anchor, anchorScript) is not { } tip) return false;
@@ -44,13 +43,13 @@ public sealed class AnchorWatch(PartitionSet partitions, IBitcoinNode node, int 
         }
         Warn(found.Spend.Spender, tip.OutPoint, $"is {found.Depth} of {finalityDepth} blocks deep");
         if (found.Depth < finalityDepth) return false;
-        var answer = await partitions.First.SubmitAsync(new StopSettlement(anchor.Number, found.Spend));
+        var answer = await term.SubmitAsync(new StopSettlement(anchor.Number, found.Spend));
         if (answer.Outcome == Outcome.Accepted) log.SettlementStopped(tip.OutPoint, found.Spend.Spender, found.Spend.Height);
         Alarm = null;
         return true;
     }
 
-    private Task<bool> IsOwnAsync(Txid transaction) => partitions.First.QueryAsync(ledger => ledger.IsOwn(transaction));
+    private Task<bool> IsOwnAsync(Txid transaction) => term.Partitions.First.QueryAsync(ledger => ledger.IsOwn(transaction));
 
     private void Warn(Txid? stranger, OutPoint output, string where)
     {

@@ -3,13 +3,12 @@
 
 using Bitcache.Core;
 using Bitcache.Engine.Bitcoin;
-using Bitcache.Engine.Partitions;
 using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Engine.Settlement;
 
 /// <summary>Opens consolidations. Owned by the settlement loop; <see cref="Payouts"/> of the first partition drives them.</summary>
-public sealed class Consolidation(PartitionSet partitions, IBitcoinNode node, EngineSettings settings, ILogger log)
+public sealed class Consolidation(SettlementTerm term, IBitcoinNode node, EngineSettings settings, ILogger log)
 {
     private const int SatsPerKvBInSatPerVB = 1_000;
 
@@ -25,8 +24,8 @@ public sealed class Consolidation(PartitionSet partitions, IBitcoinNode node, En
         if (await node.EstimateSmartFeeAsync(settings.FeeTargetBlocks, cancel) is not { } rate || rate > RateMax(settings)) return;
         var coins = SmallCoins.Of(await node.ListUnspentAsync(settings.FinalityDepth, cancel), settings, rate).Count();
         if (coins <= settings.ConsolidateFromCoins) return;
-        var number = await partitions.First.QueryAsync(ledger => ledger.NextFamily);
-        var answer = await partitions.First.SubmitAsync(new OpenFamily(number, new Sats(settings.FeeCapSat), null, []));
+        var number = await term.Partitions.First.QueryAsync(ledger => ledger.NextFamily);
+        var answer = await term.SubmitAsync(new OpenFamily(number, new Sats(settings.FeeCapSat), null, []));
         if (answer.Outcome == Outcome.Accepted) log.ConsolidationOpened(number, coins);
     }
 
@@ -36,7 +35,7 @@ public sealed class Consolidation(PartitionSet partitions, IBitcoinNode node, En
     /// <summary>Whether coins, or the operator's money, are needed elsewhere, or one is under way.</summary>
     private async Task<bool> IsBusyAsync()
     {
-        var views = await partitions.QueryAllAsync(ledger => (Live: ledger.LiveFamilies(), ledger.WithdrawalsStopped, ledger.OperatorWallet.Available));
+        var views = await term.Partitions.QueryAllAsync(ledger => (Live: ledger.LiveFamilies(), ledger.WithdrawalsStopped, ledger.OperatorWallet.Available));
         var cap = new Sats(settings.FeeCapSat).ToMsat();
         return views[0].WithdrawalsStopped || views[0].Available < cap + cap
             || views.SelectMany(v => v.Live).Any(f => f.State == FamilyState.Opened || (f.IsConsolidation && f.State != FamilyState.Final));

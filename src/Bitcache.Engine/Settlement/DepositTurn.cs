@@ -3,7 +3,6 @@
 
 using Bitcache.Core;
 using Bitcache.Engine.Bitcoin;
-using Bitcache.Engine.Partitions;
 using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Engine.Settlement;
@@ -11,13 +10,13 @@ namespace Bitcache.Engine.Settlement;
 /// <summary>Owned by the settlement loop.</summary>
 /// <inheritdoc cref="DepositWatcher"/>
 internal sealed class DepositTurn(
-    PartitionSet partitions, IBitcoinNode node, AddressAllocator addresses, EngineSettings settings, ILogger log,
+    SettlementTerm term, IBitcoinNode node, AddressAllocator addresses, EngineSettings settings, ILogger log,
     int listedAtOnce = Limits.WalletEntriesAtOnceMax)
 {
     private const int LooksMax = 2;
 
-    private readonly WalletRescan _rescan = new(partitions, node, addresses);
-    private readonly DepositWatcher _deposits = new(partitions, node, settings, log, listedAtOnce);
+    private readonly WalletRescan _rescan = new(term, node, addresses);
+    private readonly DepositWatcher _deposits = new(term, node, settings, log, listedAtOnce);
     private int _isAnew;
 
     /// <summary>A rescan that is under way begins anew: keys may have come to the wallet since. From any thread.</summary>
@@ -52,6 +51,6 @@ internal sealed class DepositTurn(
             log.RescanFinished(over.From, over.Last);
             return null;
         }
-        return await partitions.First.QueryAsync(ledger => ledger.Rescan) is { } from ? new RescanProgress(from, (int)from, tip, "") : null;
+        return await term.Partitions.First.QueryAsync(ledger => ledger.Rescan) is { } from ? new RescanProgress(from, (int)from, tip, "") : null;
     }
 }

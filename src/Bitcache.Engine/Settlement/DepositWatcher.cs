@@ -13,7 +13,7 @@ namespace Bitcache.Engine.Settlement;
 /// <summary>Looks at the chain when told to. Owned by the settlement loop; what it knows is in the ledger.</summary>
 /// <param name="listedAtOnce">How many entries of the wallet's history are asked for in one call.</param>
 public sealed class DepositWatcher(
-    PartitionSet partitions, IBitcoinNode node, EngineSettings settings, ILogger log, int listedAtOnce = Limits.WalletEntriesAtOnceMax)
+    SettlementTerm term, IBitcoinNode node, EngineSettings settings, ILogger log, int listedAtOnce = Limits.WalletEntriesAtOnceMax)
 {
     /// <summary>How often one look starts over because a block arrived meanwhile.</summary>
     private const int LooksMax = 5;
@@ -56,7 +56,7 @@ public sealed class DepositWatcher(
         for (var i = 0; i < LooksMax; i++)
         {
             var best = (await node.GetBlockchainInfoAsync(cancel)).BestBlock;
-            var (cursor, ring) = await partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.CursorRing()));
+            var (cursor, ring) = await term.Partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.CursorRing()));
             if (from is null && _seen == (best, cursor)) return true;
             var (next, isWhole) = await LookOnceAsync(from, best, cursor, ring, cancel);
             if (next is null) return false;
@@ -64,7 +64,7 @@ public sealed class DepositWatcher(
             if (await node.GetBlockInfoAsync(next.Value, cancel) is not { } block) continue;
             // Every change was journaled before this is.
             cursor = new ChainCursor((uint)block.Height, block.Hash);
-            await partitions.First.SubmitAsync(new MoveCursor(cursor.Height, cursor.Block));
+            await term.SubmitAsync(new MoveCursor(cursor.Height, cursor.Block));
             _seen = isWhole ? (best, cursor) : null;
             LookedAt = best;
             return true;
@@ -77,7 +77,7 @@ public sealed class DepositWatcher(
     private async Task<(BlockHash? Next, bool IsWhole)> LookOnceAsync(
         uint? from, BlockHash best, ChainCursor? cursor, IReadOnlyList<ChainCursor> ring, CancellationToken cancel)
     {
-        var open = (await partitions.QueryAllAsync(ledger => ledger.OpenDeposits())).SelectMany(deposits => deposits).ToDictionary(d => d.OutPoint);
+        var open = (await term.Partitions.QueryAllAsync(ledger => ledger.OpenDeposits())).SelectMany(deposits => deposits).ToDictionary(d => d.OutPoint);
         var next = from < cursor?.Height ? await BookHistoryAsync(from.Value, open, best, cancel) : await BookChangesAsync(open, best, cursor, ring, cancel);
         var unlisted = new List<Sighting>();
         var isWhole = true;
@@ -138,7 +138,7 @@ public sealed class DepositWatcher(
     {
         if (sightings.Count == 0) return;
         // A script belongs to one wallet, and its deposits are booked where that lives.
-        var known = await partitions.QueryAllAsync(ledger => sightings
+        var known = await term.Partitions.QueryAllAsync(ledger => sightings
             .Where(s => ledger.FindAddress(s.Script) is not null)
             .Select(s => (Sighting: s, Deposit: ledger.FindDeposit(s.OutPoint)))
             .ToArray());
@@ -146,7 +146,7 @@ public sealed class DepositWatcher(
             known.SelectMany(found => found).Where(k => k.Deposit is null).Select(k => new ClaimedOutput(k.Sighting.OutPoint, k.Sighting.Script, k.Sighting.Amount, k.Sighting.Block)),
             cancel);
         // Side by side, so that they share syncs; they touch different outputs. No more than leave room in the queue for others.
-        foreach (var some in known.SelectMany((found, number) => found.Select(k => (Home: partitions[number], k.Sighting, k.Deposit))).Chunk(AppliedAtOnce))
+        foreach (var some in known.SelectMany((found, number) => found.Select(k => (Home: term.Partitions[number], k.Sighting, k.Deposit))).Chunk(AppliedAtOnce))
             await Task.WhenAll(some.Select(k => ApplyAsync(k.Home, k.Sighting, k.Deposit)));
     }
 
@@ -162,14 +162,14 @@ public sealed class DepositWatcher(
     private async Task<bool> MustRescanAsync(Deposit[] forgotten, uint newest)
     {
         if (forgotten.Where(d => !_missing.Contains(d.OutPoint)).Min(d => (uint?)HeightOf(d, newest)) is not { } lowest) return false;
-        await partitions.First.SubmitAsync(new MarkRescan(lowest - Math.Min(lowest, (uint)settings.FinalityDepth), Done: false));
+        await term.SubmitAsync(new MarkRescan(lowest - Math.Min(lowest, (uint)settings.FinalityDepth), Done: false));
         return true;
     }
 
     /// <summary>Which of these transactions were signed for families: what they pay to our own scripts is no deposit.</summary>
     private async Task<HashSet<Txid>> FindOursAsync(Txid[] transactions)
     {
-        var found = await partitions.QueryAllAsync(ledger => Array.FindAll(transactions, ledger.IsOwn));
+        var found = await term.Partitions.QueryAllAsync(ledger => Array.FindAll(transactions, ledger.IsOwn));
         return [.. found.SelectMany(f => f)];
     }
 
@@ -218,7 +218,7 @@ public sealed class DepositWatcher(
             var change = new ChangeDeposit(
                 seen.OutPoint, to, suspense || (tooSmall && to == DepositState.Credited && deposit is not { Booked: true }),
                 seen.Script, seen.Amount, seen.Block, seen.Height);
-            var answer = await partition.SubmitAsync(change);
+            var answer = await term.SubmitAsync(partition, change);
             if (answer.Outcome != Outcome.Accepted) continue;
             suspense = change.Suspense;
             if (seen.Forgotten) log.DepositForgotten(seen.OutPoint);

@@ -32,6 +32,7 @@ public sealed class EpochBooks : IAsyncDisposable
     /// <summary>How soon an epoch follows one that stays without a statement.</summary>
     private static readonly TimeSpan AgainAfter = TimeSpan.FromMinutes(1);
 
+    private readonly SettlementTerm _term;
     private readonly PartitionSet _partitions;
     private readonly IBitcoinNode _node;
     private readonly LogKeeper _log;
@@ -57,11 +58,11 @@ public sealed class EpochBooks : IAsyncDisposable
     private sealed record Built(Hash256 Root, Msat Total, Hash256 Withdrawals, Hash256 Reserves);
 
     internal EpochBooks(
-        PartitionSet partitions, IBitcoinNode node, LogKeeper log, ColdWallet cold, LiabilityKey key, EpochFolder folder, EngineSettings settings,
+        SettlementTerm term, IBitcoinNode node, LogKeeper log, ColdWallet cold, LiabilityKey key, EpochFolder folder, EngineSettings settings,
         TimeProvider time, ILogger logger)
     {
-        (_partitions, _node, _log, _seed, _folder, _settings, _time, _logger) = (partitions, node, log, key.Seed, folder, settings, time, logger);
-        _facts = new CutFinder(partitions, node, cold);
+        (_term, _partitions, _node, _log, _seed, _folder, _settings, _time, _logger) = (term, term.Partitions, node, log, key.Seed, folder, settings, time, logger);
+        _facts = new CutFinder(_partitions, node, cold);
         _proofs = new CoinProofs(node, settings);
     }
 
@@ -188,7 +189,7 @@ public sealed class EpochBooks : IAsyncDisposable
         var block = books.Facts.Block;
         var (size, _) = await _log.CutAtAsync(books.Epoch);
         var statement = new EpochStatement(books.Epoch, size, block.Height, block.Block, built.Root, built.Total, built.Withdrawals, built.Reserves);
-        await _partitions.First.SubmitAsync(new StateEpoch(statement));
+        await _term.SubmitAsync(new StateEpoch(statement));
         _logger.EpochStated(books.Epoch, built.Total, new Sats(books.Facts.Coins.Sum(c => c.Amount.Value)), block.Height);
         _listed = books.Facts.Coins;
         _open.Dequeue();

@@ -23,6 +23,7 @@ public sealed class LogKeeper : IDisposable
     /// <summary>How many more leaves are hashed again when those before them were not enough.</summary>
     private const int StepBack = 8;
 
+    private readonly SettlementTerm _term;
     private readonly PartitionSet _partitions;
     private readonly LogOrder _order;
     // Changed by a rotation alone, between two signatures.
@@ -39,10 +40,10 @@ public sealed class LogKeeper : IDisposable
 
     private sealed record SignedCheckpoint(long Size, string Note);
 
-    internal LogKeeper(PartitionSet partitions, CheckpointKey key, SignedMark mark, IFileSystem files, string folder)
+    internal LogKeeper(SettlementTerm term, CheckpointKey key, SignedMark mark, IFileSystem files, string folder)
     {
-        (_partitions, _key, _mark, _files, _folder) = (partitions, key, mark, files, folder);
-        _order = new LogOrder(partitions, files, folder);
+        (_term, _partitions, _key, _mark, _files, _folder) = (term, term.Partitions, key, mark, files, folder);
+        _order = new LogOrder(_partitions, files, folder);
     }
 
     /// <summary>The newest signed checkpoint, as its note; empty before the first.</summary>
@@ -123,7 +124,7 @@ public sealed class LogKeeper : IDisposable
     {
         var next = _key.DrawNext();
         var rotation = KeyRotation.Sign(_key.Seed, next.Verifier);
-        var answer = await _partitions.First.SubmitAsync(new RotateKey(
+        var answer = await _term.SubmitAsync(new RotateKey(
             id, new ByteString(rotation.Old.PublicKey), new ByteString(rotation.New.PublicKey), new ByteString(rotation.Signature)));
         if (answer.Outcome != Outcome.Accepted || answer.IsRetry) return answer;
         // After this point the ledger names the new key, whatever becomes of the files.
@@ -267,7 +268,7 @@ public sealed class LogKeeper : IDisposable
     private async Task CutAsync(IReadOnlyList<long> through, LogCut? last)
     {
         var cut = new LogCut((last?.Round ?? 0) + 1, through);
-        var answer = await _partitions.First.SubmitAsync(cut);
+        var answer = await _term.SubmitAsync(cut);
         lock (_lock)
         {
             if (!_order.TryAdd(cut, answer.Entry!.Sequence)) _order.Follow(cut);

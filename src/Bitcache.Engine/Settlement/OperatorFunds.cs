@@ -8,13 +8,14 @@ using Bitcache.Engine.Partitions;
 namespace Bitcache.Engine.Settlement;
 
 /// <summary>Levels the operator's accounts. Owned by the settlement loop.</summary>
-public sealed class OperatorFunds(PartitionSet partitions, EngineSettings settings, TimeProvider time)
+public sealed class OperatorFunds(SettlementTerm term, EngineSettings settings, TimeProvider time)
 {
     /// <summary>What an account holds beside what the next families need, before the rest of it goes to the first: so many caps.</summary>
     private const int CapsKept = 2;
 
     // The number of the last leg that took money from the first account to each of the others; 0 before the first.
-    private readonly long[] _sent = new long[partitions.Count];
+    private readonly PartitionSet _partitions = term.Partitions;
+    private readonly long[] _sent = new long[term.Partitions.Count];
 
     private readonly record struct Account(Msat Available, bool IsNeeded);
 
@@ -22,11 +23,11 @@ public sealed class OperatorFunds(PartitionSet partitions, EngineSettings settin
     /// arrived, and takes from the others what they do not need. With one partition there is nothing to level.</summary>
     public async Task LevelAsync()
     {
-        if (partitions.Count == 1) return;
+        if (_partitions.Count == 1) return;
         var cap = new Sats(settings.FeeCapSat).ToMsat();
-        var operatorWallet = await partitions.First.QueryAsync(ledger => ledger.OperatorWallet.Id);
-        var arrived = await partitions.First.QueryAsync(ledger => Array.ConvertAll([.. Enumerable.Range(0, partitions.Count)], ledger.LegsAcknowledgedBy));
-        var accounts = await partitions.QueryAllAsync(ledger => new Account(ledger.OperatorWallet.Available, ledger.QueuedWithdrawals > 0));
+        var operatorWallet = await _partitions.First.QueryAsync(ledger => ledger.OperatorWallet.Id);
+        var arrived = await _partitions.First.QueryAsync(ledger => Array.ConvertAll([.. Enumerable.Range(0, _partitions.Count)], ledger.LegsAcknowledgedBy));
+        var accounts = await _partitions.QueryAllAsync(ledger => new Account(ledger.OperatorWallet.Available, ledger.QueuedWithdrawals > 0));
         for (var number = 1; number < accounts.Length; number++)
         {
             var (there, first) = (accounts[number].Available, accounts[0].Available);
@@ -44,5 +45,5 @@ public sealed class OperatorFunds(PartitionSet partitions, EngineSettings settin
     }
 
     private Task<Answer> MoveAsync(WalletId operatorWallet, int from, int to, Msat amount) =>
-        partitions[from].SubmitAsync(new MoveOperatorFunds(ClientIds.Next(time), operatorWallet, to, amount));
+        term.SubmitAsync(_partitions[from], new MoveOperatorFunds(ClientIds.Next(time), operatorWallet, to, amount));
 }

@@ -57,7 +57,7 @@ public sealed partial class Payouts
             var (child, why) = await builder.BuildAsync(
                 new ChildOrder(family, parent, order.Withdrawals, order.AnchorScript, order.Taken, height), cancel);
             if (child is null) return (null, why);
-            var answer = await partition.SubmitAsync(child);
+            var answer = await term.SubmitAsync(partition, child);
             return answer.Outcome == Outcome.Accepted ? (child, "") : (null, $"no child now: {answer.Outcome}");
         }
         catch (NodeException e) when (e.Failure == NodeFailure.Rejected)

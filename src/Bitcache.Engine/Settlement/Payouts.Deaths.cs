@@ -31,7 +31,7 @@ public sealed partial class Payouts
     {
         var find = FindDeath ?? _spends.FindDeathAsync;
         if (await find(family, cancel) is not { } cause) return false;
-        var answer = await partition.SubmitAsync(new DeclareFamilyDead(family.Number, cause));
+        var answer = await term.SubmitAsync(partition, new DeclareFamilyDead(family.Number, cause));
         if (answer.Outcome == Outcome.Accepted) log.FamilyDied(family.Number, family.Withdrawals.Count, cause.Output, cause.Spender, cause.Height);
         return answer.Outcome == Outcome.Accepted;
     }

@@ -14,9 +14,9 @@ namespace Bitcache.Engine.Settlement;
 
 /// <summary>The families of one partition: they pay its wallets' withdrawals, and the first partition's carry the anchors.
 /// Owned by the settlement loop; everything that must not be lost is in the ledger.</summary>
-/// <param name="partitions">All of them: the node's wallet is one, and no family may use another's coins.</param>
+/// <param name="term">Over all partitions: the node's wallet is one, and no family may use another's coins.</param>
 /// <param name="partition">The one whose families these are.</param>
-public sealed partial class Payouts(PartitionSet partitions, Partition partition, IBitcoinNode node, EngineSettings settings, ILogger log)
+public sealed partial class Payouts(SettlementTerm term, Partition partition, IBitcoinNode node, EngineSettings settings, ILogger log)
 {
     /// <summary>Too few coins are waited for this many turns before the withdrawals are tried in smaller families, or in the same
     /// again: in between their owners may take them back.</summary>
@@ -28,7 +28,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
 
     private readonly PayoutBuilder _builder = new(node, settings);
     private readonly SpendFinder _spends = new(node, settings.FinalityDepth, async transaction =>
-        (await partitions.QueryAllAsync(ledger => ledger.FindLoss(transaction))).FirstOrDefault(loss => loss is not null));
+        (await term.Partitions.QueryAllAsync(ledger => ledger.FindLoss(transaction))).FirstOrDefault(loss => loss is not null));
     private readonly OwnScripts _own = new(node, settings.Network);
     private readonly Dictionary<long, int> _turnsWithoutCoins = [];
     private readonly HashSet<long> _withoutCoins = [];
@@ -97,7 +97,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         for (var tries = 1; ; tries++)
         {
             var number = await partition.QueryAsync(ledger => ledger.NextFamily);
-            var outcome = (await partition.SubmitAsync(new OpenFamily(number, new Sats(settings.FeeCapSat), anchor, withdrawals))).Outcome;
+            var outcome = (await term.SubmitAsync(partition, new OpenFamily(number, new Sats(settings.FeeCapSat), anchor, withdrawals))).Outcome;
             if (outcome is not (Outcome.WithdrawalNotQueued or Outcome.DeadlineOutOfRange or Outcome.WalletFrozen or Outcome.WalletOwes) || tries == OpenTriesMax)
                 return (number, withdrawals.Length, outcome);
             var waiting = await partition.QueryAsync(ledger => ledger.DueWithdrawals());
@@ -144,17 +144,17 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         var opened = await partition.QueryAsync(ledger =>
             ledger.LiveFamilies().Where(f => f is { State: FamilyState.Opened, Prepared: null }).Select(f => (f.Number, Deadline: ledger.DeadlineOf(f))).ToArray());
         // The question has brought the time up to date.
-        foreach (var (number, _) in opened.Where(f => f.Deadline <= partition.BatchTime)) await partition.SubmitAsync(new AbandonFamily(number));
+        foreach (var (number, _) in opened.Where(f => f.Deadline <= partition.BatchTime)) await term.SubmitAsync(partition, new AbandonFamily(number));
         await ChargeAsync();
         // Of what a ledger of before has of them, some at every turn.
         var ended = await partition.QueryAsync(ledger => ledger.FamiliesToArchive(ArchivedAtOnceMax));
-        await Task.WhenAll(ended.Select(family => partition.SubmitAsync(family)));
+        await Task.WhenAll(ended.Select(family => term.SubmitAsync(partition, family)));
     }
 
     private async Task ChargeAsync()
     {
         var keys = await partition.QueryAsync(ledger => ledger.UnchargedWithdrawals());
-        await Task.WhenAll(keys.Select(key => partition.SubmitAsync(new ChargeWithdrawal(key))));
+        await Task.WhenAll(keys.Select(key => term.SubmitAsync(partition, new ChargeWithdrawal(key))));
     }
 
     /// <summary>Locks every coin that ordinary funding must leave alone. The node forgets locks when it restarts.</summary>
@@ -211,9 +211,9 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
 
     private async Task<string> BuildAsync(Family family, int height, bool mayPay, CancellationToken cancel)
     {
-        if (await partitions.First.QueryAsync(ledger => ledger.SettlementStop is not null))
+        if (await term.Partitions.First.QueryAsync(ledger => ledger.SettlementStop is not null))
         {
-            await partition.SubmitAsync(new AbandonFamily(family.Number));
+            await term.SubmitAsync(partition, new AbandonFamily(family.Number));
             return "settlement is stopped";
         }
         var (stopped, waits, deadline) = await partition.QueryAsync(ledger =>
@@ -221,12 +221,12 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         if (waits) return "the anchor before it is not in a block";
         if (stopped || deadline <= partition.BatchTime || (!mayPay && family.Withdrawals.Count > 0))
         {
-            await partition.SubmitAsync(new AbandonFamily(family.Number));
+            await term.SubmitAsync(partition, new AbandonFamily(family.Number));
             return "a wallet in it is frozen, a deposit under it was taken back, a deadline is over, withdrawals are stopped, or reserves are short: its withdrawals wait";
         }
         if (IsCountedNoMore(family))
         {
-            await partition.SubmitAsync(new AbandonFamily(family.Number));
+            await term.SubmitAsync(partition, new AbandonFamily(family.Number));
             return "it was opened too long ago for the limits on what leaves: its withdrawals are chosen anew";
         }
         await LockCoinsAsync(cancel);
@@ -234,7 +234,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         var result = await _builder.BuildAsync(order, cancel);
         if (result.Attempt is { } attempt)
         {
-            var answer = await partition.SubmitAsync(attempt);
+            var answer = await term.SubmitAsync(partition, attempt);
             if (answer.Outcome != Outcome.Accepted) return $"not signed now: {answer.Outcome}";
             log.AttemptSigned(family.Number, attempt.Attempt, attempt.Txid, attempt.Fee);
             _room.Grow(family.Anchor is not null);
@@ -271,7 +271,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         // Nobody waits for it; it is tried again when there is reason to.
         if (!giveUp && !family.IsConsolidation) return;
         if (!smallest) _room.Shrink(order.Withdrawals, family.Anchor is not null, result.Excess);
-        await partition.SubmitAsync(new AbandonFamily(family.Number));
+        await term.SubmitAsync(partition, new AbandonFamily(family.Number));
     }
 
     private async Task<BuildOrder> ToOrderAsync(Family family, int height)
@@ -289,8 +289,8 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
     /// <summary>The live families of all partitions, and the output that only the next anchor may spend.</summary>
     private async Task<(IReadOnlyList<Family> Live, (OutPoint OutPoint, Sats Value)? Tip)> EverywhereAsync()
     {
-        var live = await partitions.QueryAllAsync(ledger => ledger.LiveFamilies());
-        var (newest, anchorScript) = await partitions.First.QueryAsync(ledger => (ledger.NewestConfirmedAnchor, ledger.Genesis!.AnchorScript));
+        var live = await term.Partitions.QueryAllAsync(ledger => ledger.LiveFamilies());
+        var (newest, anchorScript) = await term.Partitions.First.QueryAsync(ledger => (ledger.NewestConfirmedAnchor, ledger.Genesis!.AnchorScript));
         return ([.. live.SelectMany(f => f)], AnchorChain.Tip(newest, anchorScript));
     }
 
@@ -344,7 +344,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
     /// family confirmed in its place, that one could never confirm.</summary>
     private async Task<Attempt?> FindBuiltOnAsync(Family family)
     {
-        var live = await partitions.QueryAllAsync(ledger => ledger.LiveFamilies());
+        var live = await term.Partitions.QueryAllAsync(ledger => ledger.LiveFamilies());
         var spent = InputsOf(live.SelectMany(f => f)).Select(output => output.Txid).ToHashSet();
         return family.Attempts.LastOrDefault(a => spent.Contains(a.Txid));
     }
@@ -386,7 +386,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
                 Avoid(result.Unusable);
                 return (null, $"not replaced: {result.Detail}", false);
             }
-            var answer = await partition.SubmitAsync(result.Attempt);
+            var answer = await term.SubmitAsync(partition, result.Attempt);
             return answer.Outcome == Outcome.Accepted ? (result.Attempt, "", false) : (null, $"not replaced now: {answer.Outcome}", false);
         }
         catch (NodeException e) when (e.Failure == NodeFailure.Rejected)
@@ -399,7 +399,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
     /// <summary>Journals what somebody else must sign. From then on it may be on its way, whether or not it comes back.</summary>
     private async Task<string> HandOutAsync(PrepareAttempt attempt)
     {
-        var answer = await partition.SubmitAsync(attempt);
+        var answer = await term.SubmitAsync(partition, attempt);
         if (answer.Outcome != Outcome.Accepted) return $"not handed out to be signed now: {answer.Outcome}";
         log.AttemptPrepared(attempt.Family, attempt.Attempt, attempt.Txid, attempt.Fee);
         return Unsigned(attempt.Txid);
@@ -425,7 +425,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         if (raw.Length > Limits.SignedTransactionBytesMax || !BitcoinTransaction.TryParse(raw, out var transaction) || transaction.Txid != prepared.Txid)
             return SignedOutcome.Other;
         var signed = new SignAttempt(family.Number, prepared.Number, prepared.Txid, prepared.Fee, new ByteString(raw), (uint)height);
-        var answer = await partition.SubmitAsync(signed);
+        var answer = await term.SubmitAsync(partition, signed);
         if (answer.Outcome != Outcome.Accepted) throw new LedgerInvariantException($"what a signer was given is refused: {answer.Outcome}");
         log.AttemptSigned(family.Number, signed.Attempt, signed.Txid, signed.Fee);
         return SignedOutcome.Taken;
@@ -442,7 +442,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         var proof = BlockProof.Build(txids, attempt.Txid);
         if (!BlockHeader.TryParse(header, out var parsed) || parsed.Hash != block || !proof.Verify(parsed.MerkleRoot))
             throw new NodeException(NodeFailure.Unknown, $"the node's block {block} does not hold {attempt.Txid} where it says");
-        var answer = await partition.SubmitAsync(new ConfirmFamily(
+        var answer = await term.SubmitAsync(partition, new ConfirmFamily(
             family.Number, attempt.Number, (uint)height, block, new ByteString(header), (uint)proof.Position, proof.Siblings));
         if (answer.Outcome == Outcome.Accepted) log.FamilyConfirmed(family.Number, attempt.Txid, height);
         return true;
@@ -457,7 +457,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         if (confirmations < 1)
         {
             log.FamilyUnconfirmed(family.Number, attempt.Txid);
-            await partition.SubmitAsync(new UnconfirmFamily(family.Number));
+            await term.SubmitAsync(partition, new UnconfirmFamily(family.Number));
             return "left the chain";
         }
         if (seen!.Block != family.Confirmation.Block && !await ConfirmAsync(family, attempt, seen, cancel)) return "its block is not known yet";
@@ -472,7 +472,7 @@ public sealed partial class Payouts(PartitionSet partitions, Partition partition
         // What a child cost beyond that was not quoted: the operator bears it.
         var paid = await partition.QueryAsync(ledger => family.Withdrawals.Select(key => ledger.FindWithdrawal(key)!).ToArray());
         var shared = FeeShare.Of(attempt.Fee, AnchorChain.Parse(attempt).VirtualBytes, paid, family.Anchor is not null);
-        await partition.SubmitAsync(new FinishFamily(family.Number, shared, child));
+        await term.SubmitAsync(partition, new FinishFamily(family.Number, shared, child));
         await ChargeAsync();
         log.FamilyFinished(family.Number, attempt.Txid, attempt.Fee + (child > 0 ? family.Children[child - 1].Fee : Sats.Zero));
         return "final";

@@ -22,6 +22,7 @@ public sealed record ChainHealth(string? Trouble, string? LogTrouble, int? Heigh
 
 public sealed class SettlementLoop : IAsyncDisposable
 {
+    private readonly SettlementTerm _term;
     private readonly PartitionSet _partitions;
     private readonly OperatorFunds _funds;
     private readonly Reserves _reserves;
@@ -54,24 +55,24 @@ public sealed class SettlementLoop : IAsyncDisposable
     private bool _isRescanning;
 
     public SettlementLoop(
-        PartitionSet partitions, LogKeeper log, IBitcoinNode node, NodeGate gate, AddressAllocator addresses, ColdWallet cold,
+        SettlementTerm term, LogKeeper log, IBitcoinNode node, NodeGate gate, AddressAllocator addresses, ColdWallet cold,
         EpochBooks books, EngineSettings settings, TimeProvider time, ILogger logger, FatalHandler fatal, NodeFailover? failover = null)
     {
         _failover = failover;
-        (_partitions, _log, _node, _gate, _settings, _time, _logger, _fatal) = (partitions, log, node, gate, settings, time, logger, fatal);
+        (_term, _partitions, _log, _node, _gate, _settings, _time, _logger, _fatal) = (term, term.Partitions, log, node, gate, settings, time, logger, fatal);
         _addresses = addresses;
-        _deposits = new DepositTurn(partitions, node, addresses, settings, logger);
-        _anchor = new AnchorWatch(partitions, node, settings.FinalityDepth, logger);
-        _funds = new OperatorFunds(partitions, settings, time);
-        _reserves = new Reserves(partitions, node);
+        _deposits = new DepositTurn(term, node, addresses, settings, logger);
+        _anchor = new AnchorWatch(term, node, settings.FinalityDepth, logger);
+        _funds = new OperatorFunds(term, settings, time);
+        _reserves = new Reserves(_partitions, node);
         _rates = new PayoutBuilder(node, settings);
         Fees = new WithdrawalFees(settings, time);
         (_cold, _books) = (cold, books);
-        _consolidation = new Consolidation(partitions, node, settings, logger);
-        _outflow = new OutflowGate(partitions, settings.WithdrawalLimits);
+        _consolidation = new Consolidation(term, node, settings, logger);
+        _outflow = new OutflowGate(_partitions, settings.WithdrawalLimits);
         _alarms = new WalletAlarms(settings, logger);
-        Payouts = [.. partitions.All.Select(partition => new Payouts(partitions, partition, node, settings, logger))];
-        _signing = new Signing(partitions, Payouts, node);
+        Payouts = [.. _partitions.All.Select(partition => new Payouts(term, partition, node, settings, logger))];
+        _signing = new Signing(_partitions, Payouts, node);
     }
 
     /// <summary>Of each partition.</summary>
@@ -177,6 +178,12 @@ public sealed class SettlementLoop : IAsyncDisposable
                 if (_health.LogTrouble != e.Message) _logger.SettlementWaits(e.Message);
                 _health = _health with { LogTrouble = e.Message };
                 await PauseAsync();
+            }
+            catch (TermOverException e)
+            {
+                // Nothing was half done: whoever has the term goes on from what is journaled.
+                _fatal("settlement has been taken over by another process; this one must not settle any more", e);
+                return;
             }
 #pragma warning disable CA1031 // An unexpected failure here is a broken rule or lost bookkeeping: stop loudly.
             catch (Exception e)
@@ -287,6 +294,9 @@ public sealed class SettlementLoop : IAsyncDisposable
         }
     }
 
+    /// <summary>Has everything from a block on looked for again, and deposits and withdrawals wait until it is.</summary>
+    public Task MarkRescanAsync(uint fromHeight) => _term.SubmitAsync(new MarkRescan(fromHeight, Done: false));
+
     /// <summary>See <see cref="DepositTurn.RescanAnew"/>.</summary>
     public void RescanAnew() => _deposits.RescanAnew();
 
@@ -316,7 +326,7 @@ public sealed class SettlementLoop : IAsyncDisposable
     {
         var next = await LastEpochAsync() + 1;
         if (facts is null) _books.Forget(next);
-        var answer = await _partitions.First.SubmitAsync(new EpochCut(id, next));
+        var answer = await _term.SubmitAsync(new EpochCut(id, next));
         if (answer.Entry?.Command is EpochCut cut && cut.Epoch == next && !answer.IsRetry)
         {
             var size = (await CutLogAsync(next)).Size;
@@ -371,7 +381,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         for (var number = 1; number < _partitions.Count; number++)
         {
             var closed = await _partitions[number].QueryAsync(ledger => ledger.LastEpoch?.Number ?? 0);
-            for (var next = closed + 1; next <= epoch; next++) await _partitions[number].SubmitAsync(new EpochCut(default, next));
+            for (var next = closed + 1; next <= epoch; next++) await _term.SubmitAsync(_partitions[number], new EpochCut(default, next));
         }
     }
 
@@ -409,7 +419,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         if (newest is { State: FamilyState.Opened, Prepared: null } && newest.Anchor!.Epoch < epoch.Number)
         {
             // It never got coins or fees to be built: the next anchor covers its epoch, too.
-            await _partitions.First.SubmitAsync(new AbandonFamily(newest.Number));
+            await _term.SubmitAsync(new AbandonFamily(newest.Number));
             newest = await _partitions.First.QueryAsync(ledger => ledger.NewestAnchor);
         }
         var mayAnchor = newest is null || newest.State is FamilyState.Confirmed or FamilyState.Final;

@@ -6,7 +6,6 @@
 
 using Bitcache.Core;
 using Bitcache.Engine.Bitcoin;
-using Bitcache.Engine.Partitions;
 
 namespace Bitcache.Engine.Settlement;
 
@@ -21,7 +20,7 @@ internal readonly record struct RescanProgress(uint From, int Next, int Last, st
 }
 
 /// <summary>Owned by the settlement loop.</summary>
-internal sealed class WalletRescan(PartitionSet partitions, IBitcoinNode node, AddressAllocator addresses)
+internal sealed class WalletRescan(SettlementTerm term, IBitcoinNode node, AddressAllocator addresses)
 {
     /// <summary>A run to begin with; shorter ones follow if the node does not answer in time, and longer ones again while it does.</summary>
     private const int BlocksMax = 1_000;
@@ -37,7 +36,7 @@ internal sealed class WalletRescan(PartitionSet partitions, IBitcoinNode node, A
     /// <exception cref="NodeException">The node's; the same blocks are looked at again.</exception>
     public async Task<RescanProgress?> AdvanceAsync(WalletNote note, CancellationToken cancel)
     {
-        if (await partitions.First.QueryAsync(ledger => ledger.Rescan) is not { } from)
+        if (await term.Partitions.First.QueryAsync(ledger => ledger.Rescan) is not { } from)
         {
             _what = null;
             return null;
@@ -77,7 +76,7 @@ internal sealed class WalletRescan(PartitionSet partitions, IBitcoinNode node, A
     /// <summary>What the rescan found is booked.</summary>
     public async Task FinishAsync(RescanProgress rescan)
     {
-        await partitions.First.SubmitAsync(new MarkRescan(rescan.From, Done: true));
+        await term.SubmitAsync(new MarkRescan(rescan.From, Done: true));
         _what = null;
     }
 }

@@ -3,6 +3,7 @@
 using Bitcache.Engine;
 using Bitcache.Engine.Files;
 using Bitcache.Engine.Partitions;
+using Bitcache.Engine.Settlement;
 using Bitcache.Server.Keys;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -41,7 +42,8 @@ internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, TimeProvider
         {
             answer = route.HasSteps ? new Problem(ProblemType.OutcomeUnknown) { Detail = e.Message } : new Problem(ProblemType.Of(e.Reason));
         }
-        catch (OutcomeUnknownException)
+        // Of several steps the first may have been taken before another process took settlement over.
+        catch (Exception e) when (e is OutcomeUnknownException or TermOverException)
         {
             answer = new Problem(ProblemType.OutcomeUnknown);
         }

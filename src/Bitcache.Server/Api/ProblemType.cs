@@ -171,7 +171,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
         Outcome.AddressTaken => NodeUnavailable,
         // No client's command comes to one of these.
         Outcome.None or Outcome.Known or Outcome.Unchanged or Outcome.OperatorFundsLow or Outcome.AnchorPending
-            or Outcome.WithdrawalsStopped => InternalError,
+            or Outcome.WithdrawalsStopped or Outcome.TermOver => InternalError,
     };
 
     public static ProblemType Of(Unavailable reason) => reason switch

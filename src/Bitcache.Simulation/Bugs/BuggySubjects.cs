@@ -164,6 +164,6 @@ internal sealed class StrangersPay(Partition partition, Ledger ledger) : Subject
 
 internal sealed class OneMsatMore(Partition partition) : Subject(partition)
 {
-    public override Task<Answer> SubmitAsync(ClientCommand command, uint tenant) =>
-        base.SubmitAsync(command is Transfer { Amount.Value: > 100_000 } t ? t with { Amount = t.Amount + new Msat(1) } : command, tenant);
+    public override Task<Answer> SubmitAsync(ClientCommand command, uint tenant, long term) =>
+        base.SubmitAsync(command is Transfer { Amount.Value: > 100_000 } t ? t with { Amount = t.Amount + new Msat(1) } : command, tenant, term);
 }

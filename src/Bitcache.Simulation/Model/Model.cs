@@ -73,6 +73,10 @@ internal sealed partial record Model(
     /// <summary>The block from which the node's wallet is to be rescanned.</summary>
     public uint? Rescan { get; init; }
 
+    /// <summary>The newest term of the settlement, and the one under which the next command is sent.</summary>
+    public long Term { get; init; }
+    public long Under { get; init; }
+
     /// <summary>The script that every anchor pays and nothing else may.</summary>
     public required ByteString AnchorScript { get; init; }
 
@@ -99,6 +103,7 @@ internal sealed partial record Model(
     /// <summary>The outcome and what follows from it; no outcome where the caller broke a rule that callers keep.</summary>
     public (Outcome? Outcome, Model After) Apply(Command command, uint tenant)
     {
+        if (IsSettlements(command) && Under != Term) return (Outcome.TermOver, this);
         if (command is CancelWithdrawal cancel)
         {
             var (taken, without) = Cancel(cancel, tenant);
@@ -149,10 +154,15 @@ internal sealed partial record Model(
             StateEpoch c => c.Statement.Epoch <= Stated || c.Statement.Epoch > Epochs ? (null, this) : (Outcome.Accepted, this with { Stated = c.Statement.Epoch }),
             // What the operator's side writes down: it moves nothing.
             LogCut or MoveCursor or ConfirmClock => (Outcome.Accepted, this),
+            BeginTerm c => c.Term > Term ? (Outcome.Accepted, this with { Term = c.Term }) : (Outcome.TermOver, this),
             _ => throw new ArgumentOutOfRangeException(nameof(command)),
         };
         return decided.Item1 == Outcome.Accepted ? (Outcome.Accepted, decided.Item2 with { Entries = Entries + 1 }) : (decided.Item1, this);
     }
+
+    private static bool IsSettlements(Command command) => command is ChangeDeposit or MoveCursor or MarkRescan or OpenFamily or PrepareAttempt or SignAttempt
+        or Core.SignChild or ConfirmFamily or UnconfirmFamily or FinishFamily or AbandonFamily or ArchiveFamily or DeclareFamilyDead or StopSettlement
+        or ChargeWithdrawal or MoveOperatorFunds or LogCut or EpochCut or StateEpoch or RotateKey;
 
     private Outcome? Identify(ClientCommand c, uint tenant)
     {

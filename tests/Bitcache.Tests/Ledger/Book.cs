@@ -39,7 +39,7 @@ internal sealed class Book
 
     private Book(Book before)
     {
-        (Ledger, Records, Now, ClockTrusted) = (KeptState.Of(before.Ledger).Load(), before.Records, before.Now, before.ClockTrusted);
+        (Ledger, Records, Now, ClockTrusted, Term) = (KeptState.Of(before.Ledger).Load(), before.Records, before.Now, before.ClockTrusted, before.Term);
         (_wallets, _recordOf, _salts, _checks) = (before._wallets, before._recordOf, before._salts, before._checks);
         // P13: what is kept, what is replayed and what was there are the same.
         Assert.Equal(before.Ledger.StateHash(), Ledger.StateHash());
@@ -50,6 +50,8 @@ internal sealed class Book
     public List<byte[]> Records { get; } = [];
     public UnixTime Now { get; set; } = Start;
     public bool ClockTrusted { get; set; } = true;
+    /// <summary>Under which the settlement's commands are sent.</summary>
+    public long Term { get; set; }
     public IReadOnlyList<WalletId> Wallets => _wallets;
 
     public void Wait(long milliseconds) => Now = new UnixTime(Now.Milliseconds + milliseconds);
@@ -59,7 +61,7 @@ internal sealed class Book
         var (next, hash) = (Ledger.NextSequence, _checks == Checks.StateHash ? Ledger.StateHash() : default);
         // Salts of a counter: a run is the same whenever it is repeated.
         var salt = new UInt128(0x5a17, ++_salts);
-        var result = Ledger.Apply(command, new ApplyContext(Now, tenant, salt, ClockTrusted), _buffer);
+        var result = Ledger.Apply(command, new ApplyContext(Now, tenant, salt, ClockTrusted, Term: Term), _buffer);
         Assert.Equal(MustBeJournaled(command, result.Outcome), result.IsJournaled);
         Assert.Equal(next + (result.IsJournaled ? result.Sequences : 0), Ledger.NextSequence);
         if (result.IsJournaled) Keep(command, tenant, salt, result, next);

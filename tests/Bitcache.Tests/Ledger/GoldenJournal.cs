@@ -210,6 +210,23 @@ public sealed class GoldenJournal
         state 3                           Accepted
         """;
 
+    private const string Terms = """
+        wallet a                          Accepted
+        address a A                       Accepted
+        cursor 100 B100                   Accepted
+        term 1 silo-1                     Accepted
+        cursor 101 B101                   TermOver
+        term 1 silo-2                     TermOver
+        under 1
+        output d1 of A 1000               Accepted
+        logcut 1 5                        Accepted
+        term 7 silo-2                     Accepted
+        deposit d1 credited               TermOver
+        under 7
+        deposit d1 credited               Accepted
+        logcut 2 8                        Accepted
+        """;
+
     private const string Addresses = """
         wallet a                          Accepted
         address a A                       Accepted
@@ -253,6 +270,7 @@ public sealed class GoldenJournal
             [EntryType.ClockConfirmed, EntryType.SuspenseAssigned, EntryType.FamilyDied, EntryType.ChildSigned, EntryType.FamilyArchived, EntryType.DepositSettled], Beginning + Settled),
         new("ledger-v2-stated.golden", "30f79c660f515ce87c9fd7b9db11e5ee668f022f5d267652b1b42db5534e5d71", EntryType.EpochCut, [EntryType.ClockConfirmed, EntryType.EpochStated], Beginning + Stated),
         new("ledger-addresses.golden", "8aaac372a6fed84f60c945692a7e491ae85cbb9ec74f3824cf534e008553a0ec", EntryType.None, [EntryType.Genesis, EntryType.WalletCreated, EntryType.AddressAssigned, EntryType.AddressesAssigned, EntryType.RescanMarked], Addresses),
+        new("ledger-terms.golden", "521096a8452ab815b369609cb316afe29e18e952dce3ff855f3f38e379f1265f", EntryType.WalletCreated, [EntryType.AddressAssigned, EntryType.DepositChanged, EntryType.CursorMoved, EntryType.LogCut, EntryType.TermBegun], Terms),
         new("ledger-v2-refused.golden", "debaa761e7c0243e521ddc423af1d4466df994e0f14a63234ebc67a52a16f577", EntryType.WalletCreated, [EntryType.AddressAssigned, EntryType.DepositChanged, EntryType.WithdrawalRequested, EntryType.WithdrawalRefused, EntryType.WithdrawalSettledInside, EntryType.FloorRaised], Refused),
     ];
 

@@ -52,6 +52,8 @@ internal abstract record Op
     public sealed record SignChild(int Family, int Attempt, long Fee) : Op;
     public sealed record Stop(int Family) : Op;
     public sealed record CutEpoch(int Skip) : Op;
+    /// <summary>Another settles from here on, or, if it is late, it is told that it does not, and goes on all the same.</summary>
+    public sealed record TakeOver(int Late) : Op;
     public sealed record RaiseFloor(long Back) : Op;
     public sealed record Wait(long Milliseconds) : Op;
     /// <summary>Waits until exactly the next hold is due, or a millisecond less.</summary>
@@ -179,6 +181,7 @@ internal abstract record Op
         (3, Topic.Chain, from family in Few from back in Gen.Choose(0, 1) from fee in Gen.Choose(0, 600) select (Op)new SignChild(family, back, fee)),
         (1, Topic.Chain, from family in Few from really in Rarely where really select (Op)new Stop(family)),
         (1, Topic.Chain, Gen.Choose(0, 2).Select(s => (Op)new CutEpoch(s))),
+        (2, Topic.Chain, Gen.Frequency((3, Gen.Constant(0)), (1, Gen.Constant(1))).Select(late => (Op)new TakeOver(late))),
         (3, Topic.Any, Gen.Choose(-1, 60_000).Select(b => (Op)new RaiseFloor(b))),
         (4, Topic.Any, Gen.Frequency((6, Gen.Choose(0, 100_000)), (1, Gen.Choose(0, 90_000_000))).Select(ms => (Op)new Wait(ms))),
         (3, Topic.Payments, Gen.Choose(0, 1).Select(early => (Op)new WaitForHold(early))),

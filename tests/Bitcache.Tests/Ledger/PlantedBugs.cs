@@ -45,6 +45,7 @@ internal static partial class PlantedBugs
         ["a tenant lifts the operator's freeze"] = b => new FreezeLifted(b),
         ["what is owed is checked before the freeze"] = b => new Answering(b, (c, o) =>
             o == Outcome.WalletFrozen && c is Transfer t && b.Ledger.FindWallet(t.Payer) is { Owes: true } ? Outcome.WalletOwes : o),
+        ["whoever settles late is heard all the same"] = b => new LateIsHeard(b),
         ["what is frozen stays available"] = b => new Showing(b, w => w with { Available = w.Available + w.Frozen, Frozen = 0 }),
     };
 
@@ -71,6 +72,15 @@ internal static partial class PlantedBugs
     {
         public override ApplyResult Apply(Command command, uint tenant) =>
             base.Apply(command, command is Transfer t && Book.Ledger.FindWallet(t.Payer) is { } payer ? payer.Tenant : tenant);
+    }
+
+    private sealed class LateIsHeard(Book book) : Subject(book)
+    {
+        public override ApplyResult Apply(Command command, uint tenant)
+        {
+            Book.Term = Book.Ledger.Term;
+            return base.Apply(command, tenant);
+        }
     }
 
     private sealed class FreezeLifted(Book book) : Subject(book)

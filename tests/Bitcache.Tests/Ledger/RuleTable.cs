@@ -4,7 +4,7 @@
 //     deposit d1 frozen       Accepted             a 0 frozen 40 pending 60
 //
 // Amounts are satoshis ("40.5") unless they name a unit ("1msat"). A wallet's balances are all stated: what is not
-// named is zero; "wait 1000" lets milliseconds pass. Wallets a, b and c belong to tenant 1, x to tenant 2, op is the operator's. Two blanks end a column.
+// named is zero; "wait 1000" lets milliseconds pass, "under 2" sends the settlement's commands under term 2. Wallets a, b and c belong to tenant 1, x to tenant 2, op is the operator's. Two blanks end a column.
 
 using System.Globalization;
 using System.Text;
@@ -37,6 +37,11 @@ internal sealed class RuleTable
             if (line.StartsWith("wait ", StringComparison.Ordinal))
             {
                 Book.Wait(Long(line[5..]));
+                continue;
+            }
+            if (line.StartsWith("under ", StringComparison.Ordinal))
+            {
+                Book.Term = Long(line[6..]);
                 continue;
             }
             var columns = line.Split("  ", StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
@@ -156,6 +161,7 @@ internal sealed class RuleTable
             "state" => (new StateEpoch(Statement(Long(w[1]))), Ledger.OperatorTenant),
             "floor" => (new RaiseFloor(new UnixTime(Book.Now.Milliseconds - Long(w[1]))), Ledger.OperatorTenant),
             "clock" => (new ConfirmClock(), Ledger.OperatorTenant),
+            "term" => (new BeginTerm(Long(w[1]), ByteString.FromUtf8(w[2])), Ledger.OperatorTenant),
             _ => throw new FormatException(string.Join(' ', w)),
         };
     }

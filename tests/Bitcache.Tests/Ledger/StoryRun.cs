@@ -191,6 +191,10 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
                 if (_model.Epochs > 0) Do(new StateEpoch(RuleTable.Statement(_model.Epochs)), Ledger.OperatorTenant);
                 Do(new EpochCut(Id(1_000_000 + _sent.Count), _model.Epochs + o.Skip), Ledger.OperatorTenant);
                 break;
+            case Op.TakeOver o:
+                Do(new BeginTerm(_model.Term + 1 - o.Late, Key(1)), Ledger.OperatorTenant);
+                _book.Term = Math.Max(0, _model.Term - o.Late);
+                break;
             case Op.RaiseFloor o: Do(new RaiseFloor(new UnixTime(_book.Now.Milliseconds - o.Back)), Ledger.OperatorTenant); break;
             case Op.Wait o: _book.Wait(o.Milliseconds); break;
             case Op.WaitForHold o when _model.Holds.Count > 0:
@@ -231,7 +235,7 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
     private void Do(Command command, uint tenant)
     {
         if (command is ClientCommand named) _sent.Add((named, tenant));
-        (var expected, _model) = (_model with { Now = _book.Now, ClockTrusted = _book.ClockTrusted }).Apply(command, tenant);
+        (var expected, _model) = (_model with { Now = _book.Now, ClockTrusted = _book.ClockTrusted, Under = _book.Term }).Apply(command, tenant);
         if (expected is null)
         {
             // Whoever breaks a rule stops the process; the ledger is as it was.
@@ -296,7 +300,7 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
         Assert.Equal(_model.Uncharged.ToHashSet(), [.. ledger.UnchargedWithdrawals()]);
         Assert.Equal((_model with { Now = _book.Now }).LateWithdrawal, _subject.NextWithdrawalToExpire(_book.Now)?.Withdrawal);
         Assert.Equal(_model.Due, ledger.DueWithdrawals().Select(w => w.Key));
-        Assert.Equal(_model.Stopped, ledger.WithdrawalsStopped);
+        Assert.Equal((_model.Stopped, _model.Term), (ledger.WithdrawalsStopped, ledger.Term));
         Assert.Equal(
             _model.Withdrawals.Where(w => w.Value.State == WithdrawalState.AwaitingApproval).OrderBy(w => w.Value.Order).Select(w => w.Key),
             ledger.AwaitingWithdrawals().Select(w => w.Key));

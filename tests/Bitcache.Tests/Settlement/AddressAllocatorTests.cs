@@ -200,7 +200,7 @@ public sealed class AddressAllocatorTests : IAsyncLifetime
         for (var i = 0; i < 14; i++) await AskAsync(allocator, i % 2, many: Limits.AddressesAtOnceMax);
         _node.Restore(backup);
 
-        var turn = new DepositTurn(_two.Set, new BitcoinRpcNode(_rpc, "wallet"), allocator, Settings, NullLogger.Instance);
+        var turn = new DepositTurn(new SettlementTerm(_two.Set), new BitcoinRpcNode(_rpc, "wallet"), allocator, Settings, NullLogger.Instance);
         var (turns, end) = (0, End());
         while (await turn.TakeAsync(_node.Chain.Tip.Height, Cancel) is not null)
         {
@@ -224,7 +224,7 @@ public sealed class AddressAllocatorTests : IAsyncLifetime
     {
         for (var i = 0; i < 10; i++) _node.Mine();
         var allocator = NewAllocator();
-        var turn = new DepositTurn(_two.Set, new BitcoinRpcNode(_rpc, "wallet"), allocator, Settings, NullLogger.Instance);
+        var turn = new DepositTurn(new SettlementTerm(_two.Set), new BitcoinRpcNode(_rpc, "wallet"), allocator, Settings, NullLogger.Instance);
         Assert.Null(await turn.TakeAsync(_node.Chain.Tip.Height, Cancel));
         var backup = _node.Wallet.BackUp();
         var made = await AskAsync(allocator, 0, many: 300);
@@ -256,7 +256,7 @@ public sealed class AddressAllocatorTests : IAsyncLifetime
             new("tr(z)", Active: true, Internal: false, null, 0),
         ]);
         node.On(nameof(IBitcoinNode.GetBlockchainInfoAsync), (CancellationToken _) => new BlockchainInfo("main", 9, 9, default, InitialBlockDownload: false));
-        await using var allocator = new AddressAllocator(_two.Set, seam, Settings, NullLogger.Instance);
+        await using var allocator = new AddressAllocator(new SettlementTerm(_two.Set), seam, Settings, NullLogger.Instance);
         await Assert.ThrowsAsync<NodeUnavailableException>(() => AssignAsync(allocator, 0));
     }
 
@@ -340,7 +340,7 @@ public sealed class AddressAllocatorTests : IAsyncLifetime
         var (seam, node) = NodeOfCalls.Create();
         node.On(nameof(IBitcoinNode.GetBlockchainInfoAsync), (CancellationToken _) =>
             new BlockchainInfo("main", 5, 900, default, InitialBlockDownload: true));
-        await using var allocator = new AddressAllocator(_two.Set, seam, Settings, NullLogger.Instance);
+        await using var allocator = new AddressAllocator(new SettlementTerm(_two.Set), seam, Settings, NullLogger.Instance);
         var refused = await Assert.ThrowsAsync<NodeUnavailableException>(() => AssignAsync(allocator, 0));
         Assert.Contains("downloading", refused.Message, StringComparison.Ordinal);
     }
@@ -359,7 +359,7 @@ public sealed class AddressAllocatorTests : IAsyncLifetime
     {
         _standby = new Standby();
         var nodes = new NodeSwitch([new NodeEndpoint("first", _rpc, "wallet"), new NodeEndpoint("second", _standby.Rpc, "wallet")]);
-        _made.Add(new AddressAllocator(_two.Set, new BitcoinRpcNode(nodes), Settings, NullLogger.Instance));
+        _made.Add(new AddressAllocator(new SettlementTerm(_two.Set), new BitcoinRpcNode(nodes), Settings, NullLogger.Instance));
         await _made[^1].CheckAsync(Cancel);
         return (_standby, nodes, _made[^1]);
     }
@@ -390,7 +390,7 @@ public sealed class AddressAllocatorTests : IAsyncLifetime
 
     private AddressAllocator NewAllocator()
     {
-        _made.Add(new AddressAllocator(_two.Set, new BitcoinRpcNode(_rpc, "wallet"), Settings, NullLogger.Instance));
+        _made.Add(new AddressAllocator(new SettlementTerm(_two.Set), new BitcoinRpcNode(_rpc, "wallet"), Settings, NullLogger.Instance));
         return _made[^1];
     }
 

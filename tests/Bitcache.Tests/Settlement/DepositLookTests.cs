@@ -47,7 +47,7 @@ public sealed class DepositLookTests : IAsyncLifetime
         _node.On(nameof(IBitcoinNode.GetBlockInfoAsync), (BlockHash block) => (BlockInfo?)new BlockInfo(block, 0, _height + 1, null, default, default));
         _node.On(nameof(IBitcoinNode.GetTransactionAsync), (Txid _) => _asked);
         var settings = new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin, ConfirmationsToCredit = [new ConfirmationRule(0, 3)] };
-        _watcher = new DepositWatcher(new PartitionSet([_partition]), seam, settings, NullLogger.Instance, listedAtOnce: 4);
+        _watcher = new DepositWatcher(new SettlementTerm(new PartitionSet([_partition])), seam, settings, NullLogger.Instance, listedAtOnce: 4);
     }
 
     public async ValueTask InitializeAsync()

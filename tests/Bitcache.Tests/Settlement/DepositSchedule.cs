@@ -80,7 +80,7 @@ internal sealed class DepositSchedule : NodeSchedule
     protected override void ChangeWorld() => _world.Step();
 
     protected override Task SettleAsync(BlockchainInfo chain) =>
-        new DepositWatcher(Books.Set, Seam, Settings, NullLogger.Instance).LookAsync(CancellationToken.None);
+        new DepositWatcher(new SettlementTerm(Books.Set), Seam, Settings, NullLogger.Instance).LookAsync(CancellationToken.None);
 
     private Deposit[] Deposits() => Books.Ask(ledger => _wallets.SelectMany(ledger.DepositsOf).ToArray());
 

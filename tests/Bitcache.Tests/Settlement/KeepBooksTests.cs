@@ -24,7 +24,7 @@ public sealed class KeepBooksTests : IAsyncLifetime
         _partition.Start();
         // A node that must not be asked.
         _payouts = new Payouts(
-            new PartitionSet([_partition]), _partition, NodeOfCalls.Create().Seam, new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin }, NullLogger.Instance);
+            new SettlementTerm(new PartitionSet([_partition])), _partition, NodeOfCalls.Create().Seam, new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin }, NullLogger.Instance);
     }
 
     public async ValueTask InitializeAsync()

@@ -100,7 +100,7 @@ internal sealed class LogBook : IAsyncDisposable
     /// <summary>A keeper that has not been started.</summary>
     /// <param name="key">Whose file operations are watched; null for a key like any other.</param>
     public LogKeeper Keeper(IFileSystem disk, CheckpointKey? key = null) =>
-        new(new PartitionSet([_partition]), key ?? Key, SignedMark.Open(new LinuxFileSystem(), _keys.Path), disk, Folder);
+        new(new SettlementTerm(new PartitionSet([_partition])), key ?? Key, SignedMark.Open(new LinuxFileSystem(), _keys.Path), disk, Folder);
 
     /// <summary>Starts a keeper, lets it sign what there is, and checks it.</summary>
     public async Task SignAsync(IFileSystem disk)

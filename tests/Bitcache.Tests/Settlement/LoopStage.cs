@@ -38,6 +38,7 @@ internal sealed class LoopStage : IAsyncDisposable
     private readonly TemporaryFolder _keys = new();
     private readonly Partition _partition;
     private readonly LogKeeper _log;
+    private readonly IBitcoinNode _node;
     private readonly IBitcoinNode _seam;
     private readonly AddressAllocator _addresses;
     private readonly EngineSettings _settings;
@@ -46,23 +47,24 @@ internal sealed class LoopStage : IAsyncDisposable
     private readonly Dictionary<WithdrawalKey, (ByteString Script, Sats Amount)> _withdrawals = [];
     private long _deposited;
 
-    private LoopStage(FakeNode world, NodeSwitch nodes, int feeTargetBlocks, OutflowLimits? limits)
+    private LoopStage(FakeNode world, NodeSwitch nodes, int feeTargetBlocks, OutflowLimits? limits, Func<IBitcoinNode, IBitcoinNode>? between, FatalHandler? fatal)
     {
         var settings = Settings with { FeeTargetBlocks = feeTargetBlocks, WithdrawalLimits = limits ?? new() };
         World = world;
-        _seam = new BitcoinRpcNode(nodes);
-        _partition = BegunLedger.Over(_journal, Time, new Ledger(0) { KeepsBalances = true });
+        _node = new BitcoinRpcNode(nodes);
+        _seam = between?.Invoke(_node) ?? _node;
+        _partition = BegunLedger.Over(_journal, Time, new Ledger(0) { KeepsBalances = true }, fatal);
         _partition.Start();
         Partitions = new PartitionSet([_partition]);
         var (system, disk) = (new LinuxFileSystem(), LogBook.NewDisk());
         var key = CheckpointKey.Open(system, _keys.Path, BegunLedger.Origin, mayCreate: true);
-        _log = new LogKeeper(Partitions, key, SignedMark.Open(disk, "/data"), disk, LogBook.Folder);
+        _log = new LogKeeper(new SettlementTerm(Partitions), key, SignedMark.Open(disk, "/data"), disk, LogBook.Folder);
         Failover = new NodeFailover(nodes, Partitions, settings, NullLogger.Instance);
-        _addresses = new AddressAllocator(Partitions, _seam, settings, NullLogger.Instance);
+        _addresses = new AddressAllocator(new SettlementTerm(Partitions), _seam, settings, NullLogger.Instance);
         (_settings, Epochs) = (settings, new EpochFolder(disk, "/data/epochs"));
         var (cold, books) = (new ColdWallet(_seam, settings), NewBooks());
         Loop = new SettlementLoop(
-            Partitions, _log, _seam, new NodeGate(_seam, "regtest", BitcoinNetwork.Regtest.GenesisBlock()), _addresses, cold, books, settings, Time, NullLogger.Instance,
+            new SettlementTerm(Partitions), _log, _seam, new NodeGate(_seam, "regtest", BitcoinNetwork.Regtest.GenesisBlock()), _addresses, cold, books, settings, Time, NullLogger.Instance,
             (why, cause) => throw new InvalidOperationException(why, cause), Failover);
     }
 
@@ -88,9 +90,12 @@ internal sealed class LoopStage : IAsyncDisposable
     /// <summary>A ledger whose operator has money for fees and whose one user has bitcoin, all of it final.</summary>
     /// <param name="feeTargetBlocks">After so many blocks without it a transaction is replaced.</param>
     /// <param name="limits">On withdrawals; null for none.</param>
-    public static async Task<LoopStage> CreateAsync(FakeNode world, NodeSwitch nodes, int feeTargetBlocks = 6, OutflowLimits? limits = null)
+    /// <param name="between">Stands between the loop and the node; null for nothing.</param>
+    /// <param name="fatal">Told when the partition stops, which fails the test if nobody is.</param>
+    public static async Task<LoopStage> CreateAsync(
+        FakeNode world, NodeSwitch nodes, int feeTargetBlocks = 6, OutflowLimits? limits = null, Func<IBitcoinNode, IBitcoinNode>? between = null, FatalHandler? fatal = null)
     {
-        var stage = new LoopStage(world, nodes, feeTargetBlocks, limits);
+        var stage = new LoopStage(world, nodes, feeTargetBlocks, limits, between, fatal);
         await stage.DoAsync(new Genesis(BegunLedger.Origin, (byte)BitcoinNetwork.Regtest, 1, stage._operator, world.Wallet.NewScript(change: false), []));
         await stage.DoAsync(new CreateWallet(stage.NewId(), 1, stage.Wallet), tenant: 1);
         await stage._log.ResumeAsync();
@@ -124,8 +129,11 @@ internal sealed class LoopStage : IAsyncDisposable
 
     /// <summary>The books as another process would go on with them.</summary>
     public EpochBooks NewBooks() => new(
-        Partitions, _seam, _log, new ColdWallet(_seam, _settings), LiabilityKey.Open(new LinuxFileSystem(), _keys.Path, mayCreate: true), Epochs, _settings,
+        new SettlementTerm(Partitions), _seam, _log, new ColdWallet(_seam, _settings), LiabilityKey.Open(new LinuxFileSystem(), _keys.Path, mayCreate: true), Epochs, _settings,
         Time, NullLogger.Instance);
+
+    /// <summary>Settlement as another process has it: with a log, books and a view of the node of its own.</summary>
+    public Task<OtherSettlement> SettleElsewhereAsync(SettlementTerm term) => OtherSettlement.BeginAsync(term, _node, _keys.Path, _settings, Time);
 
     public Receipts Receipts => new(Partitions, _log, BegunLedger.Origin);
 

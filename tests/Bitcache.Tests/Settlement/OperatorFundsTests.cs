@@ -23,7 +23,7 @@ public sealed class OperatorFundsTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _two = await TwoPartitions.StartAsync((partition, item) => (_legsArrive || item is not LegParcel) && partition.TryEnqueue(item));
-        _funds = new OperatorFunds(_two.Set, new EngineSettings { DataFolder = "/nowhere", Origin = "ledger.test/log", FeeCapSat = (int)Cap.Value }, TimeProvider.System);
+        _funds = new OperatorFunds(new SettlementTerm(_two.Set), new EngineSettings { DataFolder = "/nowhere", Origin = "ledger.test/log", FeeCapSat = (int)Cap.Value }, TimeProvider.System);
         await DepositAsync(_two.Operator, AddressPurpose.OperatorTopUp, Ledger.OperatorTenant);
         await _two.Set[1].SubmitAsync(new CreateWallet(NewId(), Tenant, _user), Tenant);
         await DepositAsync(_user, AddressPurpose.Deposit, Tenant);

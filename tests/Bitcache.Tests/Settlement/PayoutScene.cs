@@ -61,7 +61,7 @@ internal sealed class PayoutScene : IDisposable
     public int Calls => _fake.Calls;
     public IBitcoinNode Seam { get; set; }
     public PayoutTurn LastTurn => _turn!;
-    public Payouts Payouts => new(_ledger.Set, _ledger.Set.First, Seam, _settings, NullLogger.Instance);
+    public Payouts Payouts => new(new SettlementTerm(_ledger.Set), _ledger.Set.First, Seam, _settings, NullLogger.Instance);
     public Signing Signing => new(_ledger.Set, [Payouts], Seam);
     public ReservesFound Reserves => _ledger.Run(new Reserves(_ledger.Set, Seam).FindAsync(Sats.Zero, CancellationToken.None));
     public Totals Totals => Ask(ledger => ledger.Totals);

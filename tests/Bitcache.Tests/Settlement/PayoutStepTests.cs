@@ -33,7 +33,7 @@ public sealed class PayoutStepTests : IAsyncLifetime
         _partition = BegunLedger.Over(_journal, TimeProvider.System);
         _partition.Start();
         (var seam, _node) = NodeOfCalls.Create();
-        _payouts = new Payouts(new PartitionSet([_partition]), _partition, seam, new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin }, NullLogger.Instance);
+        _payouts = new Payouts(new SettlementTerm(new PartitionSet([_partition])), _partition, seam, new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin }, NullLogger.Instance);
     }
 
     /// <summary>An operator with money for fees, and two users, each with a withdrawal of 400 of 1,000 satoshis in a family of
@@ -146,7 +146,7 @@ public sealed class PayoutStepTests : IAsyncLifetime
         var due = await _partition.QueryAsync(ledger => ledger.DueWithdrawals());
         await DoAsync(new CancelWithdrawal(_withdrawals[0].Id, _withdrawals[0].Wallet), tenant: 1);
         var cheap = new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin, FeeCapSat = FeeCap.Value };
-        var payouts = new Payouts(new PartitionSet([_partition]), _partition, NodeOfCalls.Create().Seam, cheap, NullLogger.Instance);
+        var payouts = new Payouts(new SettlementTerm(new PartitionSet([_partition])), _partition, NodeOfCalls.Create().Seam, cheap, NullLogger.Instance);
         // The other one leaves at once.
         await payouts.OpenAsync(null, due);
         Assert.Equal([_withdrawals[1]], (await FamilyAsync(3)).Withdrawals);
@@ -163,7 +163,7 @@ public sealed class PayoutStepTests : IAsyncLifetime
         var due = await _partition.QueryAsync(ledger => ledger.DueWithdrawals());
         await DoAsync(new SetFrozen(NewId(), _users[1].Wallet, true), Ledger.OperatorTenant);
         var cheap = new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin, FeeCapSat = FeeCap.Value };
-        var payouts = new Payouts(new PartitionSet([_partition]), _partition, NodeOfCalls.Create().Seam, cheap, NullLogger.Instance);
+        var payouts = new Payouts(new SettlementTerm(new PartitionSet([_partition])), _partition, NodeOfCalls.Create().Seam, cheap, NullLogger.Instance);
         await payouts.OpenAsync(new AnchorTerms(1, 1, default), due);
         Assert.Equal([_withdrawals[0]], (await FamilyAsync(3)).Withdrawals);
         Assert.NotNull((await FamilyAsync(3)).Anchor);
@@ -178,7 +178,7 @@ public sealed class PayoutStepTests : IAsyncLifetime
         var again = new RequestWithdrawal(NewId(), _users[1].Wallet, first.Script, new Sats(500), false);
         await DoAsync(again, tenant: 1);
         var cheap = new EngineSettings { DataFolder = "/nowhere", Origin = BegunLedger.Origin, FeeCapSat = FeeCap.Value };
-        var payouts = new Payouts(new PartitionSet([_partition]), _partition, NodeOfCalls.Create().Seam, cheap, NullLogger.Instance);
+        var payouts = new Payouts(new SettlementTerm(new PartitionSet([_partition])), _partition, NodeOfCalls.Create().Seam, cheap, NullLogger.Instance);
         await payouts.OpenAsync(new AnchorTerms(1, 1, default), await _partition.QueryAsync(ledger => ledger.DueWithdrawals()));
         Assert.Equal(_withdrawals, (await FamilyAsync(3)).Withdrawals);
         Assert.NotNull((await FamilyAsync(3)).Anchor);

@@ -33,16 +33,16 @@ internal sealed class PayoutTurn(PartitionSet set, IBitcoinNode seam, EngineSett
 
     public async Task TakeAsync(int height)
     {
-        await new DepositWatcher(set, seam, settings, NullLogger.Instance).LookAsync(CancellationToken.None);
-        var payouts = new Payouts(set, set.First, seam, settings, NullLogger.Instance) { FindDeath = FindDeath };
+        await new DepositWatcher(new SettlementTerm(set), seam, settings, NullLogger.Instance).LookAsync(CancellationToken.None);
+        var payouts = new Payouts(new SettlementTerm(set), set.First, seam, settings, NullLogger.Instance) { FindDeath = FindDeath };
         Signing = new Signing(set, [payouts], seam);
         await payouts.KeepBooksAsync();
         AreReservesShort = Reserves && await AreShortAsync();
-        var watch = new AnchorWatch(set, seam, settings.FinalityDepth, NullLogger.Instance);
+        var watch = new AnchorWatch(new SettlementTerm(set), seam, settings.FinalityDepth, NullLogger.Instance);
         if (!await watch.LookAsync(CancellationToken.None))
         {
             await payouts.OpenAsync(Anchors ? await NextAnchorAsync() : null, AreReservesShort ? [] : await ChooseAsync(payouts));
-            if (!AreReservesShort) await new Consolidation(set, seam, settings, NullLogger.Instance).OpenAsync(height, CancellationToken.None);
+            if (!AreReservesShort) await new Consolidation(new SettlementTerm(set), seam, settings, NullLogger.Instance).OpenAsync(height, CancellationToken.None);
         }
         AnchorAlarm = watch.Alarm;
         await payouts.DriveAsync(height, mayPay: !AreReservesShort, CancellationToken.None);

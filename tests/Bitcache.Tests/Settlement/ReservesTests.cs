@@ -166,8 +166,8 @@ public sealed class ReservesTests : IDisposable
 
     private async Task TurnAsync()
     {
-        await new DepositWatcher(_ledger.Set, _seam, Settings, NullLogger.Instance).LookAsync(CancellationToken.None);
-        var payouts = new Payouts(_ledger.Set, _ledger.Set.First, _seam, Settings, NullLogger.Instance);
+        await new DepositWatcher(new SettlementTerm(_ledger.Set), _seam, Settings, NullLogger.Instance).LookAsync(CancellationToken.None);
+        var payouts = new Payouts(new SettlementTerm(_ledger.Set), _ledger.Set.First, _seam, Settings, NullLogger.Instance);
         await payouts.OpenAsync(null, await payouts.FindDueAsync());
         await payouts.DriveAsync(_node.Chain.Tip.Height, mayPay: true, CancellationToken.None);
     }

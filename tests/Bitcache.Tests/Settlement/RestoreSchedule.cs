@@ -202,8 +202,8 @@ internal sealed class RestoreSchedule : IDisposable
 
     private (AddressAllocator, DepositTurn) NewProcess()
     {
-        var addresses = new AddressAllocator(_ledger.Set, _seam, Settings, NullLogger.Instance);
-        return (addresses, new DepositTurn(_ledger.Set, _seam, addresses, Settings, NullLogger.Instance, ListedAtOnce));
+        var addresses = new AddressAllocator(new SettlementTerm(_ledger.Set), _seam, Settings, NullLogger.Instance);
+        return (addresses, new DepositTurn(new SettlementTerm(_ledger.Set), _seam, addresses, Settings, NullLogger.Instance, ListedAtOnce));
     }
 
     /// <summary>False if there was no look, because the wallet is being rescanned or calls fail.</summary>

@@ -134,7 +134,7 @@ internal sealed partial class StatementReplay(Pins pins)
         EntryType.TransferRefused or EntryType.PaymentRefused or EntryType.SplitRefused or EntryType.WithdrawalRefused => Moves.Nothing,
         EntryType.CursorMoved or EntryType.LogCut or EntryType.EpochCut or EntryType.EpochStated or EntryType.FloorRaised or EntryType.ClockConfirmed
             or EntryType.FreezeSet or EntryType.LimitsSet or EntryType.FeesSet or EntryType.LegsAcknowledged or EntryType.RescanMarked
-            or EntryType.SettlementStopped or EntryType.WithdrawalsStopSet or EntryType.FamilyArchived => Moves.Nothing,
+            or EntryType.SettlementStopped or EntryType.WithdrawalsStopSet or EntryType.FamilyArchived or EntryType.TermBegun => Moves.Nothing,
     };
 
     private void Apply(Entry e)
