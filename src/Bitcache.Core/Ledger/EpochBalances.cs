@@ -14,6 +14,9 @@ public sealed class EpochBalances
     internal EpochBalances(int partition, long epoch, Totals totals, WalletRows wallets, IReadOnlyList<EpochLane> lanes) =>
         (Partition, Epoch, Totals, _wallets, Lanes) = (partition, epoch, totals, wallets, lanes);
 
+    /// <summary>Whether somebody reads them. Owned by the ledger's thread.</summary>
+    internal bool IsHeld { get; set; }
+
     public int Partition { get; }
     public long Epoch { get; }
 

@@ -34,11 +34,34 @@ public sealed partial class Ledger
     /// <summary>What everybody had when an epoch was closed; null if it was not kept, or was given back.</summary>
     public EpochBalances? FindBalances(long epoch) => _balances.Find(b => b.Epoch == epoch);
 
+    /// <summary>The same for somebody who reads them from now on: they stay until he gives them back.</summary>
+    public EpochBalances? HoldBalances(long epoch)
+    {
+        var kept = FindBalances(epoch);
+        if (kept is not null) kept.IsHeld = true;
+        return kept;
+    }
+
+    /// <summary>Nobody reads these any more, but somebody may again.</summary>
+    /// <returns>How many of them are here.</returns>
+    public int LetGo(IReadOnlySet<EpochBalances> balances)
+    {
+        var here = _balances.FindAll(balances.Contains);
+        here.ForEach(kept => kept.IsHeld = false);
+        return here.Count;
+    }
+
     /// <summary>Nobody reads the balances of an epoch any more.</summary>
     public void Release(EpochBalances balances)
     {
         Assert(_balances.Remove(balances), "balances are given back once, to the ledger that they are of");
         _wallets.Release();
+    }
+
+    /// <summary>Gives back what nobody reads of the epochs up to one, because nobody will any more.</summary>
+    public void ReleaseThrough(long epoch)
+    {
+        foreach (var kept in _balances.Where(b => !b.IsHeld && b.Epoch <= epoch).ToArray()) Release(kept);
     }
 
     private ApplyResult ApplyEpochCut(EpochCut command, in ApplyContext context, Span<byte> record)
@@ -48,7 +71,7 @@ public sealed partial class Ledger
         CheckEveryBalance();
         if (command.IsNamed) Remember(command, forEver: false);
         _epochs.Add(new Epoch(command.Epoch, context.Time, NextSequence + 1));
-        if (KeepsBalances) KeepBalances(context.IsReplay);
+        if (KeepsBalances) KeepBalances();
         return Write(EntryType.EpochCut, command, context, record).Finish();
     }
 
@@ -59,15 +82,16 @@ public sealed partial class Ledger
         Assert(command.Statement.Epoch > (LastStatedEpoch?.Number ?? 0), "statements follow the epochs' order");
         var at = (int)command.Statement.Epoch - 1;
         _epochs[at] = LastStatedEpoch = _epochs[at] with { Statement = command.Statement, Stated = NextSequence };
-        if (context.IsReplay && FindBalances(command.Statement.Epoch) is { } kept) Release(kept);
+        ReleaseThrough(command.Statement.Epoch);
         return Write(EntryType.EpochStated, command, context, record).Finish();
     }
 
-    /// <summary>Of an epoch that comes when too many are kept nothing is kept, and no statement will be made about it.</summary>
-    private void KeepBalances(bool isReplay)
+    /// <summary>Every process that has the partition keeps the newest, whoever closes the books: it may be the one that does so next.
+    /// What somebody reads stays beside it, and of an epoch that comes when too many are read nothing is kept: no statement will
+    /// be made about it.</summary>
+    private void KeepBalances()
     {
-        // In a replay nobody reads them: only the newest may still be asked for.
-        if (isReplay && _balances.Count > 0) Release(_balances[0]);
+        ReleaseThrough(_epochs.Count);
         if (_balances.Count == Limits.EpochsKeptMax) return;
         _balances.Add(new EpochBalances(partition, _epochs.Count, Totals, _wallets.Capture(), _legs.Lanes()));
     }

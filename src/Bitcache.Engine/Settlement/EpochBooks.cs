@@ -118,7 +118,7 @@ public sealed class EpochBooks : IAsyncDisposable
     /// <param name="facts">Null where nothing is known of the chain: then there will be no statement.</param>
     public async Task OpenAsync(long epoch, CutFacts? facts)
     {
-        var balances = await _partitions.QueryAllAsync(ledger => ledger.FindBalances(epoch));
+        var balances = await _partitions.QueryAllAsync(ledger => ledger.HoldBalances(epoch));
         if (facts is null || Array.Exists(balances, b => b is null))
         {
             _logger.EpochWithoutStatement(epoch, facts is null ? "the node could not be asked" : "its balances are not kept any more");
@@ -215,7 +215,7 @@ public sealed class EpochBooks : IAsyncDisposable
         return true;
     });
 
-    /// <summary>A replay keeps balances of epochs that are stated already, or will never be.</summary>
+    /// <summary>Those of the newest epoch are kept in any case, also where it is stated already, or will never be.</summary>
     private Task<bool[]> ReleaseOthersAsync()
     {
         var open = _open.Select(o => o.Epoch).ToHashSet();
@@ -226,11 +226,20 @@ public sealed class EpochBooks : IAsyncDisposable
         });
     }
 
-    /// <summary>A tree that is being built is given up: the next start makes it again.</summary>
+    /// <summary>A tree that is being built is given up, and the balances wait for whoever makes it again.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
         foreach (var books in _open.Where(o => o.Building is not null)) await ((Task)books.Building!).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var held = _open.SelectMany(o => o.Balances).ToHashSet();
+        try
+        {
+            if (held.Count > 0) await _partitions.QueryAllAsync(ledger => ledger.LetGo(held));
+        }
+        catch (Exception e) when (e is PartitionUnavailableException or OutcomeUnknownException)
+        {
+            // A partition that ends holds nothing any more.
+        }
         _stop.Dispose();
     }
 

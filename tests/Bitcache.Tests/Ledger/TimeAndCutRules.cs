@@ -242,7 +242,7 @@ public sealed class TimeAndCutRules
         var ledger = rules.Book.Ledger;
         ledger.KeepsBalances = true;
         rules.Continue("epochcut 1   Accepted");
-        var kept = ledger.FindBalances(1)!;
+        var kept = ledger.HoldBalances(1)!;
         var before = Enumerable.Range(0, kept.WalletCount).Select(slot => kept[slot]).ToArray();
         rules.Continue("""
             pay a b 1000             Accepted
@@ -258,18 +258,50 @@ public sealed class TimeAndCutRules
     }
 
     [Fact]
-    public void More_epochs_than_are_kept_leave_no_balances_and_a_replay_keeps_those_of_the_newest()
+    public void Balances_that_somebody_reads_stay_and_of_the_others_those_of_the_newest_epoch()
+    {
+        var rules = RuleTable.Run("wallet a   Accepted");
+        var ledger = rules.Book.Ledger;
+        ledger.KeepsBalances = true;
+        for (var epoch = 1; epoch <= 3; epoch++) rules.Continue($"epochcut {epoch}   Accepted");
+        Assert.Equal("3", Kept(ledger));
+        var held = ledger.HoldBalances(3)!;
+        Assert.Null(ledger.HoldBalances(2));
+        rules.Continue("""
+            epochcut 4               Accepted
+            epochcut 5               Accepted
+            """);
+        Assert.Equal("3 5", Kept(ledger));
+        rules.Continue("state 3          Accepted");
+        Assert.Equal("3 5", Kept(ledger));
+        rules.Continue("state 5          Accepted");
+        Assert.Equal("3", Kept(ledger));
+        Assert.Equal(1, ledger.LetGo(new HashSet<EpochBalances> { held }));
+        ledger.ReleaseThrough(2);
+        Assert.Equal("3", Kept(ledger));
+        ledger.ReleaseThrough(3);
+        Assert.False(ledger.HasBalances);
+    }
+
+    [Fact]
+    public void Of_an_epoch_that_comes_when_too_many_are_read_no_balances_are_kept_and_a_replay_keeps_those_of_the_newest()
     {
         var rules = RuleTable.Run("wallet a   Accepted");
         rules.Book.Ledger.KeepsBalances = true;
-        for (var epoch = 1; epoch <= Limits.EpochsKeptMax + 2; epoch++) rules.Continue($"epochcut {epoch}   Accepted");
-        Assert.Equal(Enumerable.Range(1, Limits.EpochsKeptMax).Select(i => (long)i), rules.Book.Ledger.Balances.Select(b => b.Epoch));
+        for (var epoch = 1; epoch <= Limits.EpochsKeptMax + 2; epoch++)
+        {
+            rules.Continue($"epochcut {epoch}   Accepted");
+            rules.Book.Ledger.HoldBalances(epoch);
+        }
+        Assert.Equal("1 2 3 4", Kept(rules.Book.Ledger));
 
         var (replayed, scratch) = (new Ledger(0) { KeepsBalances = true }, new byte[Limits.RecordBytesMax]);
         foreach (var record in rules.Book.Records) replayed.Replay(record, scratch);
         Assert.Equal([Limits.EpochsKeptMax + 2L], replayed.Balances.Select(b => b.Epoch));
         Assert.Equal(rules.Book.Ledger.StateHash(), replayed.StateHash());
     }
+
+    private static string Kept(Ledger ledger) => string.Join(' ', ledger.Balances.Select(b => b.Epoch));
 
     [Fact]
     public void Epochs_are_read_a_page_at_a_time()
