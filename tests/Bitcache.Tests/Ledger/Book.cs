@@ -24,13 +24,12 @@ internal sealed class Book
     private readonly List<WalletId> _wallets = [Operator];
     // The record that covers each sequence.
     private readonly List<int> _recordOf = [];
-    private readonly Checks _checks;
     private ulong _salts;
 
     /// <param name="genesis">Another beginning than <see cref="GenesisCommand"/>.</param>
     public Book(Checks checks = Checks.StateHash, Genesis? genesis = null)
     {
-        _checks = checks;
+        Checks = checks;
         Assert.Equal(Outcome.Accepted, Apply(genesis ?? GenesisCommand, Ledger.OperatorTenant).Outcome);
     }
 
@@ -40,7 +39,7 @@ internal sealed class Book
     private Book(Book before)
     {
         (Ledger, Records, Now, ClockTrusted, Term) = (KeptState.Of(before.Ledger).Load(), before.Records, before.Now, before.ClockTrusted, before.Term);
-        (_wallets, _recordOf, _salts, _checks) = (before._wallets, before._recordOf, before._salts, before._checks);
+        (_wallets, _recordOf, _salts, Checks) = (before._wallets, before._recordOf, before._salts, before.Checks);
         // P13: what is kept, what is replayed and what was there are the same.
         Assert.Equal(before.Ledger.StateHash(), Ledger.StateHash());
         Assert.Equal(before.Ledger.StateHash(), Replay(before.Records).StateHash());
@@ -52,22 +51,23 @@ internal sealed class Book
     public bool ClockTrusted { get; set; } = true;
     /// <summary>Under which the settlement's commands are sent.</summary>
     public long Term { get; set; }
+    public Checks Checks { get; set; }
     public IReadOnlyList<WalletId> Wallets => _wallets;
 
     public void Wait(long milliseconds) => Now = new UnixTime(Now.Milliseconds + milliseconds);
 
     public ApplyResult Apply(Command command, uint tenant)
     {
-        var (next, hash) = (Ledger.NextSequence, _checks == Checks.StateHash ? Ledger.StateHash() : default);
+        var (next, hash) = (Ledger.NextSequence, Checks == Checks.StateHash ? Ledger.StateHash() : default);
         // Salts of a counter: a run is the same whenever it is repeated.
         var salt = new UInt128(0x5a17, ++_salts);
         var result = Ledger.Apply(command, new ApplyContext(Now, tenant, salt, ClockTrusted, Term: Term), _buffer);
-        Assert.Equal(MustBeJournaled(command, result.Outcome), result.IsJournaled);
-        Assert.Equal(next + (result.IsJournaled ? result.Sequences : 0), Ledger.NextSequence);
+        Same.Value(MustBeJournaled(command, result.Outcome), result.IsJournaled);
+        Same.Value(next + (result.IsJournaled ? result.Sequences : 0), Ledger.NextSequence);
         if (result.IsJournaled) Keep(command, tenant, salt, result, next);
-        else if (_checks == Checks.StateHash) Assert.Equal(hash, Ledger.StateHash());
+        else if (Checks == Checks.StateHash) Same.Value(hash, Ledger.StateHash());
         if (result.Outcome == Outcome.Accepted && command is CreateWallet made) _wallets.Add(made.Wallet);
-        if (_checks != Checks.None) Invariants.Check(Ledger, _wallets);
+        if (Checks != Checks.None) Invariants.Check(Ledger, _wallets);
         return result;
     }
 
@@ -117,18 +117,18 @@ internal sealed class Book
 
     private void Keep(Command command, uint tenant, UInt128 salt, ApplyResult result, long sequence)
     {
-        Assert.Equal(sequence, result.Sequence);
+        Same.Value(sequence, result.Sequence);
         var record = _buffer.AsSpan(0, result.BytesWritten).ToArray();
         _recordOf.AddRange(Enumerable.Repeat(Records.Count, result.Sequences));
         Records.Add(record);
         var entry = Entry.Read(record);
-        Assert.Equal((sequence, Now, tenant, salt, result.Outcome), (entry.Sequence, entry.Time, entry.Tenant, entry.Salt, entry.Outcome));
-        Assert.Equal(command.GetType(), entry.Command.GetType());
+        Same.Value((sequence, Now, tenant, salt, result.Outcome), (entry.Sequence, entry.Time, entry.Tenant, entry.Salt, entry.Outcome));
+        Same.Value(command.GetType(), entry.Command.GetType());
         if (command is ClientCommand named)
         {
             Assert.True(named.HasSameTerms((ClientCommand)entry.Command));
             // Cancelling goes by the id of what is cancelled, which stays that one's.
-            if (named.IsNamed) Assert.Equal(sequence, Ledger.FindId(named.Owner, named.Id));
+            if (named.IsNamed) Same.Value(sequence, Ledger.FindId(named.Owner, named.Id));
         }
     }
 }

@@ -9,12 +9,12 @@ internal static class Invariants
     public static void Check(Ledger ledger, IReadOnlyList<WalletId> ids)
     {
         ledger.CheckEveryBalance();
-        Assert.Equal(ids.Count, ledger.WalletCount);
+        Same.Value(ids.Count, ledger.WalletCount);
         var totals = ledger.Totals;
         Assert.InRange(totals.Liabilities, 0, Limits.SupplyMsatMax);
         var holds = ledger.OpenHolds();
-        Assert.Equal(holds.Count, ledger.OpenHoldCount);
-        Assert.Equal(holds.OrderBy(h => h.Sequence), holds);
+        Same.Value(holds.Count, ledger.OpenHoldCount);
+        Same.Items(holds.OrderBy(h => h.Sequence), holds);
         Assert.All(holds, h => Assert.True(h.Left > Msat.Zero && h.Payer != h.Payee));
         long suspense = 0, reversed = 0, incoming = 0, withdrawn = 0;
         foreach (var id in ids)
@@ -22,8 +22,8 @@ internal static class Invariants
             var wallet = ledger.FindWallet(id)!.Value;
             var deposits = ledger.DepositsOf(id);
             var withdrawals = ledger.WithdrawalsOf(id);
-            Assert.Equal(SumOf(deposits, d => d.FrozenPart.Value), wallet.Frozen.Value);
-            Assert.Equal(SumOf(deposits, d => d.OwedPart.Value), wallet.OwedPending.Value);
+            Same.Value(SumOf(deposits, d => d.FrozenPart.Value), wallet.Frozen.Value);
+            Same.Value(SumOf(deposits, d => d.OwedPart.Value), wallet.OwedPending.Value);
             var waiting = SumOf(withdrawals, w => w.State switch
             {
                 WithdrawalState.Queued or WithdrawalState.AwaitingApproval or WithdrawalState.InFamily => w.Held.Value,
@@ -31,11 +31,11 @@ internal static class Invariants
                 _ => 0,
             });
             Assert.All(withdrawals, w => Assert.True(w.Charge <= w.Fee));
-            Assert.Equal(withdrawals.Count(w => w.IsOpen), ledger.OpenWithdrawalsOf(id));
+            Same.Value(withdrawals.Count(w => w.IsOpen), ledger.OpenWithdrawalsOf(id));
             var caps = id == Book.Operator ? SumOf(ledger.LiveFamilies(), f => f.FeeCap.ToMsat().Value) : 0;
             var onHold = SumOf(holds.Where(h => h.Payer == id), h => h.Left.Value + h.FeeLeft.Value);
-            Assert.Equal(waiting + caps + onHold, wallet.Held.Value);
-            Assert.Equal(holds.Where(h => h.Payer == id || h.Payee == id).Reverse(), ledger.HoldsOf(id, long.MaxValue, int.MaxValue));
+            Same.Value(waiting + caps + onHold, wallet.Held.Value);
+            Same.Items(holds.Where(h => h.Payer == id || h.Payee == id).Reverse(), ledger.HoldsOf(id, long.MaxValue, int.MaxValue));
             // What is owed for good is repaid with whatever there is.
             Assert.True(wallet.Owed.IsZero || wallet.Available.IsZero);
             Assert.InRange(wallet.LastSequence, 0, ledger.NextSequence - 1);
@@ -46,8 +46,8 @@ internal static class Invariants
             withdrawn += SumOf(withdrawals.Where(w => w.State is WithdrawalState.Paid or WithdrawalState.Sent), w => w.Amount.ToMsat().Value);
         }
         var fees = SumOf(ledger.Families(), f => f.FeePaid.ToMsat().Value);
-        Assert.Equal((incoming, reversed, suspense), (totals.Deposited + totals.ToppedUp, totals.Reversed, totals.Suspense));
-        Assert.Equal((withdrawn, fees), (totals.Withdrawn, totals.MiningFees));
+        Same.Value((incoming, reversed, suspense), (totals.Deposited + totals.ToppedUp, totals.Reversed, totals.Suspense));
+        Same.Value((withdrawn, fees), (totals.Withdrawn, totals.MiningFees));
         CheckFamilies(ledger, ids);
         CheckIndexes(ledger, ids);
     }
@@ -56,24 +56,24 @@ internal static class Invariants
     private static void CheckIndexes(Ledger ledger, IReadOnlyList<WalletId> ids)
     {
         var families = ledger.Families();
-        Assert.Equal(families.Where(f => f.IsLive), ledger.LiveFamilies());
+        Same.Items(families.Where(f => f.IsLive), ledger.LiveFamilies());
         var anchors = families.Where(f => f.IsAnchor).ToList();
         var confirmed = anchors.Where(f => f.Confirmation is not null).ToList();
-        Assert.Equal(anchors.LastOrDefault(), ledger.NewestAnchor);
-        Assert.Equal((confirmed.FirstOrDefault(), confirmed.LastOrDefault()), (ledger.FirstConfirmedAnchor, ledger.NewestConfirmedAnchor));
-        Assert.Equal(confirmed.FirstOrDefault(f => f.Anchor!.TreeSize > 0), ledger.FindConfirmedAnchor(0));
-        Assert.Equal(anchors.FirstOrDefault(f => f.Anchor!.Epoch >= 1 && f.Attempts.Count > 0), ledger.FindAnchorOf(1));
-        Assert.Equal(families.Where(f => f.HasEnded && f.Archived == 0), ledger.FamiliesToArchive(int.MaxValue).Select(a => ledger.FindFamily(a.Family)).Union(confirmed.Where(f => f.State == FamilyState.Final).TakeLast(1).Where(f => f.Archived == 0)).OrderBy(f => f.Number));
+        Same.Value(anchors.LastOrDefault(), ledger.NewestAnchor);
+        Same.Value((confirmed.FirstOrDefault(), confirmed.LastOrDefault()), (ledger.FirstConfirmedAnchor, ledger.NewestConfirmedAnchor));
+        Same.Value(confirmed.FirstOrDefault(f => f.Anchor!.TreeSize > 0), ledger.FindConfirmedAnchor(0));
+        Same.Value(anchors.FirstOrDefault(f => f.Anchor!.Epoch >= 1 && f.Attempts.Count > 0), ledger.FindAnchorOf(1));
+        Same.Items(families.Where(f => f.HasEnded && f.Archived == 0), ledger.FamiliesToArchive(int.MaxValue).Select(a => ledger.FindFamily(a.Family)).Union(confirmed.Where(f => f.State == FamilyState.Final).TakeLast(1).Where(f => f.Archived == 0)).OrderBy(f => f.Number));
         Assert.All(families.SelectMany(f => f.Attempts), attempt => Assert.True(ledger.IsOwn(attempt.Txid)));
         var deposits = ids.SelectMany(ledger.DepositsOf).ToList();
-        Assert.Equal(deposits.Where(d => d.IsOpen).ToHashSet(), [.. ledger.OpenDeposits()]);
-        Assert.Equal(deposits.Where(d => d.IsInSuspense).ToHashSet(), [.. ledger.Suspense(long.MaxValue, deposits.Count).Items]);
-        Assert.All(deposits.Where(d => d.Assigned is not null), d => Assert.Equal(DepositState.Final, d.State));
+        Same.Set(deposits.Where(d => d.IsOpen), ledger.OpenDeposits());
+        Same.Set(deposits.Where(d => d.IsInSuspense), ledger.Suspense(long.MaxValue, deposits.Count).Items);
+        Assert.All(deposits.Where(d => d.Assigned is not null), d => Same.Value(DepositState.Final, d.State));
         foreach (var id in ids)
         {
             var (of, page) = (ledger.DepositsOf(id), ledger.DepositsOf(id, long.MaxValue, 2));
-            Assert.Equal(of.Reverse().Take(2), page.Items);
-            Assert.Equal(of.Count > 2 ? of.Count - 2 : null, page.Next);
+            Same.Items(of.Reverse().Take(2), page.Items);
+            Same.Value(of.Count > 2 ? of.Count - 2 : null, page.Next);
         }
     }
 
@@ -82,11 +82,11 @@ internal static class Invariants
         // A withdrawal is in exactly one family that is neither abandoned nor dead, or queued.
         var bound = ledger.Families().Where(f => f.State is not (FamilyState.Abandoned or FamilyState.Dead)).SelectMany(f => f.Withdrawals.Select(k => (k, f.Number))).ToList();
         var taken = ids.SelectMany(ledger.WithdrawalsOf).Where(w => w.State is WithdrawalState.InFamily or WithdrawalState.Paid or WithdrawalState.Sent).ToList();
-        Assert.Equal(bound.Count, taken.Count);
-        Assert.Equal(bound.ToHashSet(), [.. taken.Select(w => (w.Key, w.Family))]);
-        Assert.Equal(ids.SelectMany(ledger.WithdrawalsOf).Count(w => w.State == WithdrawalState.Queued), ledger.QueuedWithdrawals);
+        Same.Value(bound.Count, taken.Count);
+        Same.Set(bound, taken.Select(w => (w.Key, w.Family)));
+        Same.Value(ids.SelectMany(ledger.WithdrawalsOf).Count(w => w.State == WithdrawalState.Queued), ledger.QueuedWithdrawals);
         var due = ledger.DueWithdrawals();
-        Assert.Equal(due.OrderBy(w => w.Sequence), due);
+        Same.Items(due.OrderBy(w => w.Sequence), due);
         Assert.DoesNotContain(due, w => ledger.FindWallet(w.Key.Wallet)!.Value is { Owes: true } or { IsFrozen: true });
     }
 

@@ -13,7 +13,7 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
     private readonly List<Paid> _paid = [];
 
     private sealed record Paid(WalletId Payer, WalletId Payee, OperationId Id, Msat Amount, long Sequence);
-    private Book _book = new(checks);
+    private Book _book = new(Checks.None);
     private Subject _subject = null!;
     private Model _model = Model.After(Book.GenesisCommand, Book.Start);
 
@@ -35,7 +35,8 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
         Assert.Equal(_book.Ledger.StateHash(), Book.Replay(_book.Records).StateHash());
     }
 
-    /// <summary>Three wallets of two tenants with an address and some money each, and an operator with some.</summary>
+    /// <summary>Three wallets of two tenants with an address and some money each, and an operator with some. It is looked at
+    /// as a whole: every story begins so, and a fifth of the time went into each of these commands anew.</summary>
     private void Begin()
     {
         for (var i = 0; i < 3; i++)
@@ -45,6 +46,7 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
             Step(new Op.Deposit(i, i, 1_000, DepositState.Credited, Suspense: false, 0));
         }
         Do(new AssignAddress(Id(120), Book.Operator, AddressPurpose.OperatorTopUp, Script(9)), Ledger.OperatorTenant);
+        _book.Checks = checks;
         Step(new Op.Deposit(3, 9, 3_000, DepositState.Credited, Suspense: false, 0));
     }
 
@@ -249,7 +251,7 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
             if (was != expected) Assert.Fail($"{command}: {was}, by the rules {expected}");
             if (was == Outcome.Accepted && command is (PaymentCommand or Split)) Remember(_book.Ledger.NextSequence - 1);
         }
-        if (checks != Checks.None) Compare(command);
+        if (_book.Checks != Checks.None) Compare(command);
     }
 
     private void Remember(long newest)
@@ -264,15 +266,15 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
     private void ComparePayments()
     {
         var ledger = _book.Ledger;
-        Assert.Equal(
+        Same.Items(
             _model.Holds.OrderBy(h => h.Value.Order).Select(h => (h.Key.Payer, h.Key.Id, h.Value.Payee, h.Value.Left, h.Value.Fee, h.Value.Expires)),
             ledger.OpenHolds().Select(h => (h.Payer, h.Id, h.Payee, h.Left.Value, h.FeeLeft.Value, h.Expires)));
         foreach (var (payer, id) in _model.Holds.Keys) Assert.NotNull(ledger.FindHold(payer, id));
         var due = _subject.NextHoldToExpire(_book.Now);
-        Assert.Equal((_model with { Now = _book.Now }).DueHold, due is null ? null : (due.Payer, due.Hold));
-        Assert.All(_model.Refunded, r => Assert.Equal(r.Value, ledger.RefundedOf(0, r.Key).Value));
-        Assert.All(_model.Spending, s => Assert.Equal(s.Value.Limits, ledger.LimitsOf(s.Key)));
-        Assert.All(_model.Fees, f => Assert.Equal(f.Value, ledger.FeesOf(f.Key)));
+        Same.Value((_model with { Now = _book.Now }).DueHold, due is null ? null : (due.Payer, due.Hold));
+        Assert.All(_model.Refunded, r => Same.Value(r.Value, ledger.RefundedOf(0, r.Key).Value));
+        Assert.All(_model.Spending, s => Same.Value(s.Value.Limits, ledger.LimitsOf(s.Key)));
+        Assert.All(_model.Fees, f => Same.Value(f.Value, ledger.FeesOf(f.Key)));
     }
 
     private void Compare(Command command)
@@ -284,30 +286,30 @@ internal sealed class StoryRun(Func<Book, Subject> subject, Checks checks = Chec
             var shown = _subject.Find(id);
             if (shown != w) Assert.Fail($"{command} left {shown}, by the rules {w}");
         }
-        Assert.Equal((_model.Entries, _model.Ids.Count, _model.Floor), (ledger.NextSequence, ledger.WindowIds, ledger.Floor));
+        Same.Value((_model.Entries, _model.Ids.Count, _model.Floor), (ledger.NextSequence, ledger.WindowIds, ledger.Floor));
         foreach (var (outPoint, d) in _model.Deposits)
         {
             var was = ledger.FindDeposit(outPoint)!;
-            Assert.Equal((d.State, d.Suspense, d.Booked, d.Frozen, d.Owed), (was.State, was.Suspense, was.Booked, was.FrozenPart.Value, was.OwedPart.Value));
-            Assert.Equal(d.Assigned, was.Assigned is not null);
+            Same.Value((d.State, d.Suspense, d.Booked, d.Frozen, d.Owed), (was.State, was.Suspense, was.Booked, was.FrozenPart.Value, was.OwedPart.Value));
+            Same.Value(d.Assigned, was.Assigned is not null);
         }
         foreach (var (key, w) in _model.Withdrawals)
         {
             var was = ledger.FindWithdrawal(key)!;
-            Assert.Equal((w.State, w.Msat, w.Family), (was.State, was.Amount.ToMsat().Value, was.Family));
-            Assert.Equal((w.Fee, w.Charge, w.Deadline), (was.Fee.ToMsat().Value, was.Charge.ToMsat().Value, was.Deadline?.Milliseconds));
+            Same.Value((w.State, w.Msat, w.Family), (was.State, was.Amount.ToMsat().Value, was.Family));
+            Same.Value((w.Fee, w.Charge, w.Deadline), (was.Fee.ToMsat().Value, was.Charge.ToMsat().Value, was.Deadline?.Milliseconds));
         }
-        Assert.Equal(_model.Uncharged.ToHashSet(), [.. ledger.UnchargedWithdrawals()]);
-        Assert.Equal((_model with { Now = _book.Now }).LateWithdrawal, _subject.NextWithdrawalToExpire(_book.Now)?.Withdrawal);
-        Assert.Equal(_model.Due, ledger.DueWithdrawals().Select(w => w.Key));
-        Assert.Equal((_model.Stopped, _model.Term), (ledger.WithdrawalsStopped, ledger.Term));
-        Assert.Equal(
+        Same.Set(_model.Uncharged, ledger.UnchargedWithdrawals());
+        Same.Value((_model with { Now = _book.Now }).LateWithdrawal, _subject.NextWithdrawalToExpire(_book.Now)?.Withdrawal);
+        Same.Items(_model.Due, ledger.DueWithdrawals().Select(w => w.Key));
+        Same.Value((_model.Stopped, _model.Term), (ledger.WithdrawalsStopped, ledger.Term));
+        Same.Items(
             _model.Withdrawals.Where(w => w.Value.State == WithdrawalState.AwaitingApproval).OrderBy(w => w.Value.Order).Select(w => w.Key),
             ledger.AwaitingWithdrawals().Select(w => w.Key));
-        Assert.Equal(
+        Same.Items(
             _model.Families.Select(f => (f.State, f.Cap, f.Fees.Count, f.Attempt, f.Children.Count, f.Archived)),
             ledger.Families().Select(f => (f.State, f.FeeCap.ToMsat().Value, f.Attempts.Count, f.Confirmation?.Attempt ?? 0, f.Children.Count, f.Archived > 0)));
-        Assert.Equal(_model.StoppedAt > 0, ledger.SettlementStop is not null);
+        Same.Value(_model.StoppedAt > 0, ledger.SettlementStop is not null);
     }
 }
 
