@@ -56,9 +56,7 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
     {
         var model = oracle.Latest;
         if (random.Next(2) == 0 && model.Uncharged.Any()) return new ChargeWithdrawal(model.Uncharged.First());
-        // Those whose withdrawals pay a share of the fee are rare: where one has confirmed, it becomes final as a rule.
-        var sharing = model.Families.FindIndex(f => f.State == FamilyState.Confirmed && f.Pays.Any(k => model.Withdrawals[k].Fee > 0));
-        if (sharing >= 0 && random.Next(4) == 0) return new FinishFamily(sharing + 1, new Sats(random.Next(100)));
+        if (random.Next(5) == 0 && Further(model) is { } step) return step;
         switch (random.Next(13))
         {
             case 0 or 1:
@@ -67,22 +65,13 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
             case 2 or 3:
                 return ChangeDeposit(model);
             case 4:
-                var due = model.Due.Take(random.Next(4)).ToArray();
-                var anchor = random.Next(4) == 0 ? new AnchorTerms(1, 1, default) : null;
-                return new OpenFamily(model.Families.Count + 1, new Sats(200 + random.Next(800)), anchor, due);
+                return Open(model, model.Due.Take(random.Next(4)));
             case 5 or 6 when model.Families.Count > 0:
-                var number = Family(model);
-                var (family, fee) = (model.Families[(int)number - 1], new Sats(random.Next(400)));
-                // What a signer was given comes back with its fee, as a rule.
-                if (family.Prepared is { } prepared && random.Next(8) > 0) fee = new Msat(prepared).RoundDownToSats();
-                return random.Next(10) == 0
-                    ? new PrepareAttempt(number, family.Fees.Count + 1, default, fee, ByteString.Empty)
-                    : new SignAttempt(number, family.Fees.Count + 1, default, fee, ByteString.Empty, _height);
+                return Sign(model, Family(model));
             case 7 when model.Families.Count > 0:
-                var confirmed = Family(model);
-                return new ConfirmFamily(confirmed, Math.Max(1, model.Families[(int)confirmed - 1].Fees.Count), 6, Block(random.Next(2)), ByteString.Empty, 0, []);
+                return Confirm(model, Family(model));
             case 8 when model.Families.Count > 0:
-                return random.Next(3) == 0 ? new UnconfirmFamily(Family(model)) : new FinishFamily(Family(model), new Sats(random.Next(300)), random.Next(2));
+                return random.Next(3) == 0 ? new UnconfirmFamily(Family(model)) : Finish(model, Family(model));
             case 9 when model.Families.Count > 0:
                 return random.Next(2) == 0 ? new AbandonFamily(Family(model)) : new DeclareFamilyDead(Family(model), Spend());
             case 11 when model.Families.Count > 0:
@@ -98,6 +87,44 @@ internal sealed class Settlement(Random random, SimClock clock, Oracle oracle)
             default:
                 return new LogCut((_lastCut?.Round ?? 0) + 1, [oracle.Next - 1]);
         }
+    }
+
+    /// <summary>The next step of the newest payout that has not ended, or a new one. By chance alone few would come to the end, where
+    /// their withdrawals are charged.</summary>
+    private Command? Further(Model model)
+    {
+        var number = 1 + model.Families.FindLastIndex(f => f.Pays.Count > 0 && f.State is FamilyState.Opened or FamilyState.Signed or FamilyState.Confirmed);
+        if (number == 0) return model.Due.Any() ? Open(model, model.Due.Take(3)) : null;
+        return model.Families[number - 1].State switch
+        {
+            FamilyState.Opened => Sign(model, number),
+            FamilyState.Signed => Confirm(model, number),
+            _ => Finish(model, number),
+        };
+    }
+
+    private OpenFamily Open(Model model, IEnumerable<WithdrawalKey> due) =>
+        new(model.Families.Count + 1, new Sats(200 + random.Next(800)), random.Next(4) == 0 ? new AnchorTerms(1, 1, default) : null, [.. due]);
+
+    private Command Sign(Model model, long number)
+    {
+        var (family, fee) = (model.Families[(int)number - 1], new Sats(random.Next(400)));
+        // What a signer was given comes back with its fee, as a rule.
+        if (family.Prepared is { } prepared && random.Next(8) > 0) fee = new Msat(prepared).RoundDownToSats();
+        return random.Next(10) == 0
+            ? new PrepareAttempt(number, family.Fees.Count + 1, default, fee, ByteString.Empty)
+            : new SignAttempt(number, family.Fees.Count + 1, default, fee, ByteString.Empty, _height);
+    }
+
+    private ConfirmFamily Confirm(Model model, long number) =>
+        new(number, Math.Max(1, model.Families[(int)number - 1].Fees.Count), 6, Block(random.Next(2)), ByteString.Empty, 0, []);
+
+    /// <summary>The withdrawals share what the confirmed attempt paid, or a part of it.</summary>
+    private FinishFamily Finish(Model model, long number)
+    {
+        var family = model.Families[(int)number - 1];
+        var fee = family.Attempt > 0 ? new Msat(family.Fees[family.Attempt - 1]).RoundDownToSats() : Sats.Zero;
+        return new FinishFamily(number, new Sats(random.NextInt64(fee.Value + 1)), random.Next(1 + Math.Min(1, family.Children.Count)));
     }
 
     private Command Rare(Model model)

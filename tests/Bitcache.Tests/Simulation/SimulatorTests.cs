@@ -21,11 +21,7 @@ public sealed class SimulatorTests
     [Fact]
     public void Every_promise_is_kept_whatever_fails()
     {
-        var seeds = IsFull ? 20_000 : 100;
-        var met = Run(seeds, steps: Simulator.StepsInEpisode, Emphasis.Even);
-        // What is rare may be met a little later: every change of a step changes all that follow it.
-        for (var seed = seeds + 1; Seeds.Only is null && seed <= 3 * seeds && MustBeMet.Any(what => met[what] == 0); seed++)
-            met.Add(Simulator.Run(seed, Simulator.StepsInEpisode, Emphasis.Even).Coverage);
+        var met = Run(seeds: IsFull ? 20_000 : 100, steps: Simulator.StepsInEpisode, Emphasis.Even);
         if (Seeds.Only is null) Assert.All(MustBeMet, what => Assert.True(met[what] > 0, what));
     }
 
