@@ -29,24 +29,15 @@ public sealed class LedgerEngine : IAsyncDisposable
     private readonly EngineSettings _settings;
     private readonly DataFolderLock _folder;
     private readonly JournalStore _journals;
-    private readonly CheckpointKey _key;
-    private readonly LogKeeper _log;
-    private readonly SettlementLoop _settlement;
-    private readonly AddressAllocator _addresses;
-    private readonly Receipts _receipts;
-    private readonly ReservesProver _prover;
+    private readonly SettlementDesk _desk;
     private readonly IBitcoinNode _node;
-    private readonly BlockAnnouncements[] _announcements;
     private readonly Recent<EngineHealth> _health;
     private readonly Recent<Pins> _pins;
 
     private LedgerEngine(
-        EngineSettings settings, DataFolderLock folder, JournalStore journals, PartitionSet partitions, CheckpointKey key, LogKeeper log, SettlementLoop settlement,
-        AddressAllocator addresses, ReservesProver prover, IBitcoinNode node, BlockAnnouncements[] announcements, TimeProvider time)
+        EngineSettings settings, DataFolderLock folder, JournalStore journals, PartitionSet partitions, SettlementDesk desk, IBitcoinNode node, TimeProvider time)
     {
-        (_settings, _folder, _journals, Partitions, _key, _log, _settlement) = (settings, folder, journals, partitions, key, log, settlement);
-        (_addresses, _prover, _node, _announcements) = (addresses, prover, node, announcements);
-        _receipts = new Receipts(partitions, log, key.Origin);
+        (_settings, _folder, _journals, Partitions, _desk, _node) = (settings, folder, journals, partitions, desk, node);
         _health = new Recent<EngineHealth>(HealthAsync, AnswerAgeMax, time);
         _pins = new Recent<Pins>(AskPinsAsync, AnswerAgeMax, time);
     }
@@ -56,10 +47,10 @@ public sealed class LedgerEngine : IAsyncDisposable
     public EngineSettings Settings => _settings;
 
     /// <summary>The height of the chain when it was looked at last; null before that.</summary>
-    public int? ChainHeight => _settlement.Chain.Height;
+    public int? ChainHeight => _desk.Loop.Chain.Height;
 
     /// <summary>What users are quoted for the mining of their withdrawals.</summary>
-    public WithdrawalFees WithdrawalFees => _settlement.Fees;
+    public WithdrawalFees WithdrawalFees => _desk.Loop.Fees;
 
     /// <summary>What recovery found in each partition; for the log and the operator.</summary>
     public required IReadOnlyList<RecoveryReport> Recovery { get; init; }
@@ -68,16 +59,16 @@ public sealed class LedgerEngine : IAsyncDisposable
     public required IReadOnlyList<JournalStart?> RecoveredFrom { get; init; }
 
     /// <summary>What is published of epochs.</summary>
-    public required EpochPublication Epochs { get; init; }
+    public EpochPublication Epochs => _desk.Epochs;
 
     /// <summary>The newest signed checkpoint (a signed note).</summary>
-    public string Checkpoint => _log.Checkpoint;
+    public string Checkpoint => _desk.Log.Checkpoint;
 
     /// <inheritdoc cref="LogKeeper.Verifier"/>
-    public VerifierKey Verifier => _log.Verifier;
+    public VerifierKey Verifier => _desk.Log.Verifier;
 
     /// <inheritdoc cref="LogKeeper.KeyRotations"/>
-    public string KeyRotations => _log.KeyRotations;
+    public string KeyRotations => _desk.Log.KeyRotations;
 
     /// <summary>Opens the data folder, recovers the ledger, and begins to work. A new ledger needs the node once,
     /// for the script that its anchors will pay.</summary>
@@ -105,7 +96,6 @@ public sealed class LedgerEngine : IAsyncDisposable
         RecoveredLedger<IRecoveredJournal>[] recovered = [];
         JournalStore? journals = null;
         PartitionSet? partitions = null;
-        LogKeeper? log = null;
         try
         {
             var logger = logs.CreateLogger("Bitcache.Engine");
@@ -124,27 +114,16 @@ public sealed class LedgerEngine : IAsyncDisposable
             await WriteGenesisAsync(settings, recovered, partitions, node, [key.Fingerprint, liabilities.Fingerprint], logger, cancel);
             // All partitions are here, and each journal has one writer: a single node needs no term of its own.
             var term = await SettlementTerm.TakeOverAsync(partitions, ByteString.Empty);
-            log = new LogKeeper(term, key, mark, files, Path.Combine(settings.DataFolder, "log"));
-            await log.ResumeAsync();
-            var gate = new NodeGate(node, settings.Network.ChainName(), settings.Network.GenesisBlock());
-            var failover = nodes is { All.Count: > 1 } ? new NodeFailover(nodes, partitions, settings, logger) : null;
-            var addresses = new AddressAllocator(term, node, settings, logger);
-            var cold = new ColdWallet(node, settings);
-            var epochs = new EpochFolder(files, Path.Combine(settings.DataFolder, "epochs"));
-            var books = new EpochBooks(term, node, log, cold, liabilities, epochs, settings, time, logger);
-            var settlement = new SettlementLoop(term, log, node, gate, addresses, cold, books, settings, time, logger, fatal, failover);
-            settlement.Start();
-            var prover = new ReservesProver(partitions, node, cold, epochs, key.Origin, logger);
-            return new LedgerEngine(settings, folder, journals, partitions, key, log, settlement, addresses, prover, node, Listen(nodes, settlement, logger), time)
+            var desk = await SettlementDesk.BeginAsync(new SettlementTools(settings, files, node, nodes, key, liabilities, mark, time, logger, fatal), term);
+            desk.Start();
+            return new LedgerEngine(settings, folder, journals, partitions, desk, node, time)
             {
                 Recovery = [.. recovered.Select(r => r.Journal.Recovery)],
                 RecoveredFrom = [.. recovered.Select(r => r.Start)],
-                Epochs = new EpochPublication(partitions, new Receipts(partitions, log, key.Origin), epochs, liabilities, key.Origin, time),
             };
         }
         catch
         {
-            log?.Dispose();
             if (partitions is not null) await partitions.DisposeAsync();
             else Close(recovered);
             journals?.Dispose();
@@ -155,11 +134,11 @@ public sealed class LedgerEngine : IAsyncDisposable
 
     /// <inheritdoc cref="AddressAllocator.AssignAsync(OperationId, WalletId, uint, AddressPurpose, CancellationToken)"/>
     public Task<Answer> AssignAddressAsync(OperationId id, WalletId wallet, uint tenant, AddressPurpose purpose, CancellationToken cancel) =>
-        _addresses.AssignAsync(id, wallet, tenant, purpose, cancel);
+        _desk.Addresses.AssignAsync(id, wallet, tenant, purpose, cancel);
 
     /// <inheritdoc cref="AddressAllocator.AssignAsync(OperationId, WalletId, uint, AddressPurpose, int, CancellationToken)"/>
     public Task<Answer> AssignAddressesAsync(OperationId id, WalletId wallet, uint tenant, AddressPurpose purpose, int count, CancellationToken cancel) =>
-        _addresses.AssignAsync(id, wallet, tenant, purpose, count, cancel);
+        _desk.Addresses.AssignAsync(id, wallet, tenant, purpose, count, cancel);
 
     /// <summary>Has the node's wallet rescanned from a block on, and everything from there looked at again. Until that is done
     /// deposits and withdrawals wait.</summary>
@@ -177,40 +156,40 @@ public sealed class LedgerEngine : IAsyncDisposable
         {
             throw new NodeUnavailableException(e.Message);
         }
-        await _settlement.MarkRescanAsync(fromHeight);
+        await _desk.Loop.MarkRescanAsync(fromHeight);
         var pending = await Partitions.First.QueryAsync(ledger => ledger.Rescan);
-        _settlement.RescanAnew();
-        _settlement.Wake();
+        _desk.Loop.RescanAnew();
+        _desk.Loop.Wake();
         // It may be over by now.
         return pending < fromHeight ? pending : fromHeight;
     }
 
     /// <summary>Closes the epoch now; the same id closes one epoch. The entry's command is an <see cref="EpochCut"/>.</summary>
-    public Task<Answer> CloseEpochAsync(OperationId id, CancellationToken cancel) => _settlement.CloseEpochAsync(id, cancel);
+    public Task<Answer> CloseEpochAsync(OperationId id, CancellationToken cancel) => _desk.Loop.CloseEpochAsync(id, cancel);
 
     /// <inheritdoc cref="LogKeeper.RotateKeyAsync"/>
-    public Task<Answer> RotateCheckpointKeyAsync(OperationId id, CancellationToken cancel) => _settlement.RotateCheckpointKeyAsync(id, cancel);
+    public Task<Answer> RotateCheckpointKeyAsync(OperationId id, CancellationToken cancel) => _desk.Loop.RotateCheckpointKeyAsync(id, cancel);
 
     /// <summary>Looks at the chain and does what is due now, without waiting for the next turn.</summary>
-    public Task SettleAsync(CancellationToken cancel) => _settlement.TakeTurnAsync(cancel);
+    public Task SettleAsync(CancellationToken cancel) => _desk.Loop.TakeTurnAsync(cancel);
 
     /// <summary>Transactions that wait to be signed elsewhere.</summary>
-    public Task<IReadOnlyList<SigningRequest>> ListSigningAsync() => _settlement.ListSigningAsync();
+    public Task<IReadOnlyList<SigningRequest>> ListSigningAsync() => _desk.Loop.ListSigningAsync();
 
     /// <summary>Takes back a transaction that was signed elsewhere.</summary>
     /// <exception cref="NodeUnavailableException">The node cannot say whether it is complete. Nothing was taken.</exception>
-    public Task<SignedOutcome> TakeSignedAsync(Txid txid, string psbt, CancellationToken cancel) => AskNodeAsync(_settlement.TakeSignedAsync(txid, psbt, cancel));
+    public Task<SignedOutcome> TakeSignedAsync(Txid txid, string psbt, CancellationToken cancel) => AskNodeAsync(_desk.Loop.TakeSignedAsync(txid, psbt, cancel));
 
     /// <inheritdoc cref="ReservesProver.FindAsync"/>
-    public Task<Proving> FindReservesProofAsync(long epoch, CancellationToken cancel) => _prover.FindAsync(epoch, cancel);
+    public Task<Proving> FindReservesProofAsync(long epoch, CancellationToken cancel) => _desk.Prover.FindAsync(epoch, cancel);
 
     /// <summary>Has the node's wallet sign what it can of an epoch's proof of reserves.</summary>
     /// <exception cref="NodeUnavailableException">The node cannot sign now. Nothing was changed.</exception>
-    public Task<Proving> SignReservesAsync(long epoch, CancellationToken cancel) => AskNodeAsync(_prover.SignAsync(epoch, cancel));
+    public Task<Proving> SignReservesAsync(long epoch, CancellationToken cancel) => AskNodeAsync(_desk.Prover.SignAsync(epoch, cancel));
 
     /// <summary>Takes back what others signed of it.</summary>
     /// <exception cref="NodeUnavailableException">The node cannot check it now. Nothing was taken.</exception>
-    public Task<Proving> TakeReservesAsync(long epoch, IReadOnlyList<string> psbts, CancellationToken cancel) => AskNodeAsync(_prover.TakeAsync(epoch, psbts, cancel));
+    public Task<Proving> TakeReservesAsync(long epoch, IReadOnlyList<string> psbts, CancellationToken cancel) => AskNodeAsync(_desk.Prover.TakeAsync(epoch, psbts, cancel));
 
     private static async Task<T> AskNodeAsync<T>(Task<T> question)
     {
@@ -225,10 +204,10 @@ public sealed class LedgerEngine : IAsyncDisposable
     }
 
     /// <summary>The receipt of a journaled entry; null while no signed checkpoint covers it.</summary>
-    public Task<Receipt?> FindReceiptAsync(int partition, long sequence) => _receipts.FindAsync(partition, sequence);
+    public Task<Receipt?> FindReceiptAsync(int partition, long sequence) => _desk.Receipts.FindAsync(partition, sequence);
 
     /// <inheritdoc cref="LogKeeper.FindTile"/>
-    public byte[]? FindTile(LogTile tile) => _log.FindTile(tile);
+    public byte[]? FindTile(LogTile tile) => _desk.Log.FindTile(tile);
 
     /// <summary>Closed epochs before a place among them, newest first.</summary>
     public async Task<RecordPage<ClosedEpoch>> EpochsAsync(long before, int most)
@@ -247,7 +226,7 @@ public sealed class LedgerEngine : IAsyncDisposable
         return [.. epochs.Select((epoch, i) =>
         {
             var through = closed.Select(of => of[i]).OfType<long>().ToArray();
-            return new ClosedEpoch(epoch, through.Length == Partitions.Count ? _log.FindSize(through) : null);
+            return new ClosedEpoch(epoch, through.Length == Partitions.Count ? _desk.Log.FindSize(through) : null);
         })];
     }
 
@@ -260,7 +239,7 @@ public sealed class LedgerEngine : IAsyncDisposable
     public ValueTask<Pins> PinsAsync() => _pins.GetAsync();
 
     private Task<Pins> AskPinsAsync() => Partitions.First.QueryAsync(ledger => new Pins(
-        _key.First, ledger.Genesis!.AnchorScript.Span.ToArray(), AnchorChain.First(ledger.FirstConfirmedAnchor), Network));
+        _desk.Key.First, ledger.Genesis!.AnchorScript.Span.ToArray(), AnchorChain.First(ledger.FirstConfirmedAnchor), Network));
 
     /// <summary>How everything was at most a second ago: what anybody may ask at any rate.</summary>
     public ValueTask<EngineHealth> RecentHealthAsync() => _health.GetAsync();
@@ -268,52 +247,41 @@ public sealed class LedgerEngine : IAsyncDisposable
     /// <summary>How everything is now. The answer costs the partition's time.</summary>
     public async Task<EngineHealth> HealthAsync()
     {
-        var chain = _settlement.Chain;
+        var chain = _desk.Loop.Chain;
         var views = await Partitions.QueryAllAsync(ledger => (
             Totals: ledger.Totals, ledger.NextSequence, ledger.WalletCount, ledger.QueuedWithdrawals, Live: ledger.LiveFamilies(),
             Operator: ledger.OperatorWallet.Available, Awaiting: ledger.AwaitingWithdrawals().Count, ledger.WithdrawalsStopped,
             Dead: ledger.DeadFamilies()));
         var (cursor, epoch, anchored, stop) = await Partitions.First.QueryAsync(ledger => (ledger.Cursor, ledger.LastEpoch, ledger.NewestConfirmedAnchor?.Anchor!.Epoch ?? 0, ledger.SettlementStop));
-        var payouts = _settlement.Payouts;
+        var payouts = _desk.Loop.Payouts;
         // Each partition has an account of the operator's wallet.
         return new EngineHealth(
             chain, Partitions.IsStorageFull, Partitions.IsClockTrusted, Totals.Sum(views.Select(v => v.Totals)), views.Sum(v => v.NextSequence),
-            views.Sum(v => v.WalletCount) - (Partitions.Count - 1), _log.CheckpointSize, cursor, views.Sum(v => v.QueuedWithdrawals),
+            views.Sum(v => v.WalletCount) - (Partitions.Count - 1), _desk.Log.CheckpointSize, cursor, views.Sum(v => v.QueuedWithdrawals),
             [.. views.SelectMany((v, partition) => v.Live.Select(family => new LiveFamily(partition, family, payouts[partition].Waiting.GetValueOrDefault(family.Number))))],
             payouts.Any(p => p.OperatorFundsLow), views.Aggregate(Msat.Zero, (sum, v) => sum + v.Operator), epoch, (epoch?.Number ?? 0) - anchored,
             Partitions.LegsInFlight)
         {
-            Nodes = _settlement.Nodes,
+            Nodes = _desk.Loop.Nodes,
             // The others follow the first.
             WithdrawalsStopped = views[0].WithdrawalsStopped,
             AwaitingWithdrawals = views.Sum(v => v.Awaiting),
             DeadFamilies = [.. views.SelectMany((v, partition) => v.Dead.Select(f => new DeadFamily(partition, f.Number, f.Spend!)))],
             SettlementStop = stop,
-            AnchorAlarm = _settlement.AnchorAlarm,
-            WalletsHealth = _settlement.Wallets,
-            Books = _settlement.Books,
+            AnchorAlarm = _desk.Loop.AnchorAlarm,
+            WalletsHealth = _desk.Loop.Wallets,
+            Books = _desk.Loop.Books,
         };
     }
 
     /// <summary>Takes no more work, finishes what was taken, seals the journal, lets the folder go.</summary>
     public async ValueTask DisposeAsync()
     {
-        foreach (var announcements in _announcements) await announcements.DisposeAsync();
-        await _settlement.DisposeAsync();
-        Epochs.Dispose();
-        _prover.Dispose();
-        await _addresses.DisposeAsync();
+        await _desk.DisposeAsync();
         await Partitions.DisposeAsync();
-        _log.Dispose();
         _journals.Dispose();
         _folder.Dispose();
     }
-
-    /// <summary>Hears of blocks from the nodes that announce them. Only what the node in use has can be looked at.</summary>
-    private static BlockAnnouncements[] Listen(NodeSwitch? nodes, SettlementLoop settlement, ILogger logger) =>
-        [.. from node in nodes?.All ?? []
-            where node.Announcements is not null
-            select new BlockAnnouncements(node.Announcements!, () => { if (nodes!.Used == node) settlement.Wake(); }, logger)];
 
     /// <summary>Recovers every partition that the settings name. Which ones there must be, the genesis entry says.</summary>
     private static RecoveredLedger<IRecoveredJournal>[] Recover(EngineSettings settings, JournalStore journals, SignedMark mark, ILogger logger)

@@ -40,6 +40,30 @@ public sealed class LateSettlementTests
     public async Task Without_a_term_of_its_own_what_the_late_one_sends_stops_a_partition() =>
         Assert.Contains(End.Stopped, await RunAllAsync(partitions => Task.FromResult(new SettlementTerm(partitions))));
 
+    [Fact]
+    public async Task Settlement_goes_back_and_forth_between_two_processes_and_each_goes_on_where_the_other_ended()
+    {
+        var world = LoopStage.NewWorld();
+        using var fake = new FakeBitcoind(world, new NodeFaults(seed: 1, oneIn: 0));
+        using var rpc = fake.Connect();
+        await using var stage = await LoopStage.CreateAsync(world, new NodeSwitch([new NodeEndpoint("it", rpc, LoopStage.WalletName)]), feeTargetBlocks: 1);
+        var processes = new[] { stage.NewTools(), stage.NewTools() };
+        for (var term = 1; term <= 6; term++)
+        {
+            var silo = ByteString.FromUtf8($"silo-{term % 2}");
+            await using var desk = await SettlementDesk.BeginAsync(processes[term % 2], await SettlementTerm.TakeOverAsync(stage.Partitions, silo));
+            await stage.DepositAsync();
+            await stage.WithdrawAsync();
+            world.Mine();
+            // It knows nothing of the node yet, and a statement is about a block.
+            await desk.Loop.TakeTurnAsync(Cancel);
+            await TurnAsync(stage, desk.Loop);
+            Assert.Equal((term, silo), await stage.AskAsync(ledger => (ledger.Term, ledger.LastTerm!.Silo)));
+            Assert.Equal(term, await stage.AskAsync(ledger => ledger.LastStatedEpoch!.Number));
+            if (term == 6) await CalmAsync(stage, desk.Loop, 0);
+        }
+    }
+
     /// <summary>Before each call in turn, until a partition stops.</summary>
     /// <param name="takeOver">What gives the second one its right.</param>
     private static async Task<List<End>> RunAllAsync(Func<PartitionSet, Task<SettlementTerm>> takeOver)
@@ -68,10 +92,10 @@ public sealed class LateSettlementTests
         await stage.DepositAsync();
         await stage.WithdrawAsync();
         world.Mine();
-        OtherSettlement? other = null;
+        SettlementDesk? other = null;
         hook!.Before(call, async () =>
         {
-            other = await stage.SettleElsewhereAsync(await takeOver(stage.Partitions));
+            other = await SettlementDesk.BeginAsync(stage.NewTools(), await takeOver(stage.Partitions));
             await TurnAsync(stage, other.Loop);
         });
         var end = End.Whole;

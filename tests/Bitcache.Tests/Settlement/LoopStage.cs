@@ -132,8 +132,15 @@ internal sealed class LoopStage : IAsyncDisposable
         new SettlementTerm(Partitions), _seam, _log, new ColdWallet(_seam, _settings), LiabilityKey.Open(new LinuxFileSystem(), _keys.Path, mayCreate: true), Epochs, _settings,
         Time, NullLogger.Instance);
 
-    /// <summary>Settlement as another process has it: with a log, books and a view of the node of its own.</summary>
-    public Task<OtherSettlement> SettleElsewhereAsync(SettlementTerm term) => OtherSettlement.BeginAsync(term, _node, _keys.Path, _settings, Time);
+    /// <summary>What another process settles with: it has the same keys and the same node, and all else of its own.</summary>
+    public SettlementTools NewTools()
+    {
+        var (system, disk) = (new LinuxFileSystem(), LogBook.NewDisk());
+        return new SettlementTools(
+            _settings with { DataFolder = "/data" }, disk, _node, null,
+            CheckpointKey.Open(system, _keys.Path, BegunLedger.Origin, mayCreate: false), LiabilityKey.Open(system, _keys.Path, mayCreate: true),
+            SignedMark.Open(disk, "/data"), Time, NullLogger.Instance, (why, cause) => throw new InvalidOperationException(why, cause));
+    }
 
     public Receipts Receipts => new(Partitions, _log, BegunLedger.Origin);
 

@@ -1,0 +1,97 @@
+// Settlement of a ledger from this process: all that stands between the partitions and Bitcoin, and the log over them. It begins
+// where it is taken over and ends where it is handed on, as often as that may be, while the partitions go on.
+
+using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Bitcoin;
+using Bitcache.Engine.Files;
+using Bitcache.Engine.Partitions;
+using Microsoft.Extensions.Logging;
+
+namespace Bitcache.Engine.Settlement;
+
+/// <summary>What a process settles with, whenever it does.</summary>
+/// <param name="Node">Whoever makes calls to the node in use.</param>
+/// <param name="Nodes">All of them; null if there is nothing to choose from and to listen to.</param>
+/// <param name="Key">That signs checkpoints.</param>
+/// <param name="Liabilities">That arranges the trees of what is owed.</param>
+/// <param name="Mark">What was signed by this process, ever.</param>
+/// <param name="Fatal">Told when settlement must not go on. When another process has taken it over, the cause is a <see cref="TermOverException"/>.</param>
+internal sealed record SettlementTools(
+    EngineSettings Settings, IFileSystem Files, IBitcoinNode Node, NodeSwitch? Nodes, CheckpointKey Key, LiabilityKey Liabilities, SignedMark Mark,
+    TimeProvider Time, ILogger Logger, FatalHandler Fatal);
+
+/// <summary>One term of settlement. Disposed of before the partitions; another may begin when it is.</summary>
+internal sealed class SettlementDesk : IAsyncDisposable
+{
+    private readonly SettlementTools _tools;
+    private BlockAnnouncements[] _announcements = [];
+
+    private SettlementDesk(SettlementTools tools, SettlementTerm term, LogKeeper log)
+    {
+        var (settings, node, partitions) = (tools.Settings, tools.Node, term.Partitions);
+        (_tools, Log) = (tools, log);
+        var gate = new NodeGate(node, settings.Network.ChainName(), settings.Network.GenesisBlock());
+        var failover = tools.Nodes is { All.Count: > 1 } nodes ? new NodeFailover(nodes, partitions, settings, tools.Logger) : null;
+        Addresses = new AddressAllocator(term, node, settings, tools.Logger);
+        var cold = new ColdWallet(node, settings);
+        var epochs = new EpochFolder(tools.Files, Path.Combine(settings.DataFolder, "epochs"));
+        var books = new EpochBooks(term, node, log, cold, tools.Liabilities, epochs, settings, tools.Time, tools.Logger);
+        Loop = new SettlementLoop(term, log, node, gate, Addresses, cold, books, settings, tools.Time, tools.Logger, tools.Fatal, failover);
+        Prover = new ReservesProver(partitions, node, cold, epochs, Key.Origin, tools.Logger);
+        Receipts = new Receipts(partitions, log, Key.Origin);
+        Epochs = new EpochPublication(partitions, Receipts, epochs, tools.Liabilities, Key.Origin, tools.Time);
+    }
+
+    public CheckpointKey Key => _tools.Key;
+    public LogKeeper Log { get; }
+    public SettlementLoop Loop { get; }
+    public AddressAllocator Addresses { get; }
+    public Receipts Receipts { get; }
+    public ReservesProver Prover { get; }
+
+    /// <summary>What is published of epochs.</summary>
+    public EpochPublication Epochs { get; }
+
+    /// <summary>Goes on from what is journaled: opens the log, and signs its newest cut again.</summary>
+    /// <param name="term">Was taken over; whoever had it before changes nothing any more.</param>
+    /// <exception cref="HistoryMismatchException">The journal's history is not the one that was signed.</exception>
+    /// <exception cref="TermOverException">Another process has settlement already.</exception>
+    public static async Task<SettlementDesk> BeginAsync(SettlementTools tools, SettlementTerm term)
+    {
+        var log = new LogKeeper(term, tools.Key, tools.Mark, tools.Files, Path.Combine(tools.Settings.DataFolder, "log"));
+        try
+        {
+            await log.ResumeAsync();
+            return new SettlementDesk(tools, term, log);
+        }
+        catch
+        {
+            log.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Has turns taken by themselves, and blocks heard of from the nodes that announce them. Only what the node in use
+    /// has can be looked at.</summary>
+    public void Start()
+    {
+        Loop.Start();
+        _announcements =
+        [
+            .. from node in _tools.Nodes?.All ?? []
+            where node.Announcements is not null
+            select new BlockAnnouncements(node.Announcements!, () => { if (_tools.Nodes!.Used == node) Loop.Wake(); }, _tools.Logger),
+        ];
+    }
+
+    /// <summary>Ends the turn that is under way, and takes no more.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var announcements in _announcements) await announcements.DisposeAsync();
+        await Loop.DisposeAsync();
+        Epochs.Dispose();
+        Prover.Dispose();
+        await Addresses.DisposeAsync();
+        Log.Dispose();
+    }
+}
