@@ -172,6 +172,10 @@ public static class Limits
 
     /// <summary>How far below an epoch's block an auditor looks for what is listed as paid and not yet booked as final: two weeks.</summary>
     public const uint PaidBlocksMax = 2_016;
+
+    /// <summary>For how many blocks an auditor takes an anchor that is not shown for one that will be: a week.</summary>
+    public const uint UnshownAnchorBlocksMax = 1_008;
+
     /// <summary>Blocks that a node may be behind the best chain when an epoch is cut, as an auditor sees it; one more is no delay of
     /// the network's.</summary>
     public const uint CutBlocksBehindMax = 6;

@@ -1,13 +1,13 @@
+using System.Buffers;
 using Bitcache.Core.Audit;
 
 namespace Bitcache.Cli.Audit;
 
 /// <summary>An export on a disk.</summary>
-internal sealed class DiskFolder(string root) : IAuditFolder
+/// <param name="cancel">Ends the reading of a long file.</param>
+internal sealed class DiskFolder(string root, CancellationToken cancel) : IAuditFolder
 {
     private const int PieceBytes = 1 << 20;
-
-    private readonly byte[] _piece = new byte[PieceBytes];
 
     public byte[]? Read(string path, int bytesMax)
     {
@@ -27,19 +27,22 @@ internal sealed class DiskFolder(string root) : IAuditFolder
     public bool Read(string path, long bytesMax, PieceTaker pieces)
     {
         var name = Path.Combine(root, path);
+        var space = ArrayPool<byte>.Shared.Rent(PieceBytes);
         try
         {
             if (!File.Exists(name)) return false;
             using var file = File.OpenRead(name);
             if (file.Length > bytesMax) throw AuditOutput.TooLong(name, bytesMax);
-            while (file.Read(_piece) is var count and > 0 && pieces(_piece.AsSpan(0, count)))
-            {
-            }
+            while (file.Read(space) is var count and > 0 && pieces(space.AsSpan(0, count))) cancel.ThrowIfCancellationRequested();
             return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new CommandFailedException($"{name} cannot be read: {e.Message}");
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(space);
         }
     }
 }

@@ -1,11 +1,11 @@
+using System.Buffers;
 using System.Net;
 using System.Net.Http.Headers;
 using Bitcache.Core.Audit;
 
 namespace Bitcache.Cli.Audit;
 
-/// <summary>An export behind a web server, or a Bitcache server itself. What is asked for is asked one after the other: the audit
-/// waits for it. The server is believed nothing: not that it ends, and not how much it says it will send.</summary>
+/// <summary>An export behind a web server, or a Bitcache server itself. Each thread that reads waits for what it asks for. The server is believed nothing: not that it ends, and not how much it says it will send.</summary>
 internal sealed class WebFolder : IAuditFolder, IDisposable
 {
     private const int PieceBytes = 1 << 20;
@@ -15,7 +15,6 @@ internal sealed class WebFolder : IAuditFolder, IDisposable
     private static readonly TimeSpan WaitMax = TimeSpan.FromSeconds(30);
 
     private readonly HttpClient _http;
-    private readonly byte[] _piece = new byte[PieceBytes];
     private readonly TimeSpan _patience;
     private readonly TimeProvider _time;
     private readonly CancellationToken _cancel;
@@ -47,9 +46,10 @@ internal sealed class WebFolder : IAuditFolder, IDisposable
 
     public bool Read(string path, long bytesMax, PieceTaker pieces)
     {
+        var space = ArrayPool<byte>.Shared.Rent(PieceBytes);
         try
         {
-            return ReadAsync(path, bytesMax, pieces).GetAwaiter().GetResult();
+            return ReadAsync(path, bytesMax, pieces, space).GetAwaiter().GetResult();
         }
         catch (OperationCanceledException) when (!_cancel.IsCancellationRequested)
         {
@@ -59,11 +59,15 @@ internal sealed class WebFolder : IAuditFolder, IDisposable
         {
             throw new CommandFailedException($"{_http.BaseAddress}{path} cannot be had: {e.Message}");
         }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(space);
+        }
     }
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<bool> ReadAsync(string path, long bytesMax, PieceTaker pieces)
+    private async Task<bool> ReadAsync(string path, long bytesMax, PieceTaker pieces, byte[] space)
     {
         for (var attempt = 1; ; attempt++)
         {
@@ -81,11 +85,11 @@ internal sealed class WebFolder : IAuditFolder, IDisposable
             if (answer.StatusCode != HttpStatusCode.OK) throw new CommandFailedException($"{_http.BaseAddress}{path}: the server answers {(int)answer.StatusCode}{(answer.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden ? ": a key of the scope audit is needed (--key-file)" : "")}");
             if (answer.Content.Headers.ContentLength > bytesMax) throw AuditOutput.TooLong(_http.BaseAddress + path, bytesMax);
             await using var body = await answer.Content.ReadAsStreamAsync(end.Token);
-            for (long sum = 0; await body.ReadAsync(_piece, end.Token) is var count and > 0;)
+            for (long sum = 0; await body.ReadAsync(space, end.Token) is var count and > 0;)
             {
                 sum += count;
                 if (sum > bytesMax) throw AuditOutput.TooLong(_http.BaseAddress + path, bytesMax);
-                if (!pieces(_piece.AsSpan(0, count))) return true;
+                if (!pieces(space.AsSpan(0, count))) return true;
                 // Also who sends a byte now and then comes to an end.
                 var left = _patience + TimeSpan.FromSeconds((double)sum / BytesPerSecondMin) - _time.GetElapsedTime(begun);
                 late.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);

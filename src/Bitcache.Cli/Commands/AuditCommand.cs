@@ -57,9 +57,10 @@ internal static class AuditCommand
     {
         var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
         var where = parsed.GetRequiredValue(Published);
-        var published = OpenFolder(where, key: null, cancel);
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        var published = OpenFolder(where, key: null, ended.Token);
         using var publishedWeb = published as WebFolder;
-        var entries = parsed.GetValue(Entries) is { } given ? OpenFolder(given, ClientCommand.FindKey(parsed.GetValue(KeyFile)), cancel) : null;
+        var entries = parsed.GetValue(Entries) is { } given ? OpenFolder(given, ClientCommand.FindKey(parsed.GetValue(KeyFile)), ended.Token) : null;
         using var entriesWeb = entries as WebFolder;
         using var node = parsed.GetValue(Node) is { } address ? await NodeChainView.OpenAsync(address, parsed.GetValue(Cookie)!.FullName, cancel) : null;
         var state = parsed.GetValue(StateFile)?.FullName;
@@ -73,29 +74,35 @@ internal static class AuditCommand
             Receipts = parsed.GetValue(Receipts) is { } receipts ? ReadReceipts(receipts.FullName) : [],
         };
         var shows = !Console.IsErrorRedirected && error == Console.Error && !parsed.GetValue(AsJson);
-        var report = shows ? await AuditBars.RunAsync(error, bars => AuditAsync(inputs, bars, cancel)) : await AuditAsync(inputs, null, cancel);
+        var report = shows ? await AuditBars.RunAsync(error, bars => AuditAsync(inputs, bars, ended)) : await AuditAsync(inputs, null, ended);
         if (state is not null && report.Next is { } next) WriteState(state, next, report.Replay);
         if (parsed.GetValue(AsJson)) output.WriteLine(AuditOutput.ToJson(report));
         else AuditOutput.Write(report, output);
         return report.Holds ? ExitCode.Done : ExitCode.Failed;
     }
 
-    /// <summary>On a thread of its own: it reads, computes and waits.</summary>
-    private static Task<AuditReport> AuditAsync(AuditInputs inputs, AuditProgress? bars, CancellationToken cancel) => Task.Run(
-        () => LedgerAuditor.Run(inputs with
-        {
-            Progress = (what, done, all) =>
+    /// <summary>On a thread of its own, and a second one beside it: they read, compute and wait.</summary>
+    private static async Task<AuditReport> AuditAsync(AuditInputs inputs, AuditProgress? bars, CancellationTokenSource ended)
+    {
+        var cancel = ended.Token;
+        await using var second = new SecondThread(ended);
+        return await Task.Run(
+            () => LedgerAuditor.Run(inputs with
             {
-                cancel.ThrowIfCancellationRequested();
-                bars?.Invoke(what, done, all);
-            },
-        }), cancel);
+                Beside = second.Begin,
+                Progress = (what, done, all) =>
+                {
+                    cancel.ThrowIfCancellationRequested();
+                    bars?.Invoke(what, done, all);
+                },
+            }), cancel);
+    }
 
     /// <summary>A folder, or what is published at an address.</summary>
     private static IAuditFolder OpenFolder(string where, string? key, CancellationToken cancel)
     {
         if (Inputs.TryReadUrl(where, out var url)) return new WebFolder(url, key, Patience, TimeProvider.System, cancel);
-        return Directory.Exists(where) ? new DiskFolder(where) : throw new CommandFailedException($"there is no folder {where}");
+        return Directory.Exists(where) ? new DiskFolder(where, cancel) : throw new CommandFailedException($"there is no folder {where}");
     }
 
     internal static Pins ReadPins(string path) => Pins.TryParse(System.Text.Encoding.UTF8.GetString(Inputs.ReadFile(path, Limits.PinsBytesMax)), out var pins, out var refusal)

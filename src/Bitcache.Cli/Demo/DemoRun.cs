@@ -210,9 +210,9 @@ internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, 
     {
         using var chain = await NodeChainView.OpenAsync(stage.Node.Endpoint, stage.Node.CookieFile, cancel);
         var report = await Task.Run(
-            () => LedgerAuditor.Run(new AuditInputs(new DiskFolder(Path.Combine(output, "export")))
+            () => LedgerAuditor.Run(new AuditInputs(new DiskFolder(Path.Combine(output, "export"), cancel))
             {
-                Entries = new DiskFolder(Path.Combine(output, "auditor")),
+                Entries = new DiskFolder(Path.Combine(output, "auditor"), cancel),
                 Chain = chain,
             }),
             cancel);

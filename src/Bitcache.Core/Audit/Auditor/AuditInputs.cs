@@ -8,7 +8,7 @@ namespace Bitcache.Core.Audit;
 public delegate bool PieceTaker(ReadOnlySpan<byte> piece);
 
 /// <summary>A folder as it was published, on a disk or behind a web server. Paths have '/' between their parts. What is longer than
-/// it may be is not read to its end: that ends the audit.</summary>
+/// it may be is not read to its end: that ends the audit. Two threads may read at once.</summary>
 public interface IAuditFolder
 {
     /// <summary>A file of at most so many bytes; null if it is not there.</summary>
@@ -66,4 +66,8 @@ public sealed record AuditInputs(IAuditFolder Published)
     public IChainView? Chain { get; init; }
     public IEnumerable<HeldReceipt> Receipts { get; init; } = [];
     public AuditProgress Progress { get; init; } = static (_, _, _) => { };
+
+    /// <summary>Runs work beside the audit, and gives what waits for its end; what the work throws comes out there. The core starts
+    /// no threads: where nobody lends it one, the work is done when it is waited for.</summary>
+    public Func<Action, Action> Beside { get; init; } = static work => work;
 }

@@ -32,14 +32,14 @@ internal sealed class AuditSteps
         return true;
     }
 
-    public bool Failed(AuditFault fault, string text, params IReadOnlyList<string> evidence) => Failed(AuditFinding.CodeOf(fault), text, evidence);
+    public bool Failed(AuditFault fault, string text, params IReadOnlyList<string> evidence) => Failed(new AuditFinding(AuditFinding.CodeOf(fault), text, evidence));
 
-    public bool Failed(LiabilityFinding finding, string path) => Failed(AuditFinding.CodeOf(finding.Fault), $"{path}: {finding.Text}", [path]);
+    public bool Failed(LiabilityFinding finding, string path) => Failed(new AuditFinding(AuditFinding.CodeOf(finding.Fault), $"{path}: {finding.Text}", [path]));
 
-    private bool Failed(string code, string text, IReadOnlyList<string> evidence)
+    public bool Failed(AuditFinding finding)
     {
-        _steps.Add(new ReceiptStep(StepOutcome.Failed, text));
-        Finding = new AuditFinding(code, text, evidence);
+        _steps.Add(new ReceiptStep(StepOutcome.Failed, finding.Text));
+        Finding = finding;
         return false;
     }
 }

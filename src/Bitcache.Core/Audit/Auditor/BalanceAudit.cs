@@ -5,16 +5,13 @@
 // a block, are the operator's own and not listed. So what the operator has less in the tree tells what they must have been, and
 // that has to be a sum of fees of transactions that were under way.
 
-using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 
 namespace Bitcache.Core.Audit;
 
-internal sealed class BalanceAudit(AuditInputs inputs, IAuditFolder entries, AuditSteps steps)
+internal sealed class BalanceAudit(AllocatedTrees trees, AuditSteps steps)
 {
     private const int FeeSumsMax = 1 << 16;
-
-    private readonly LiabilityTrees _trees = new(inputs, steps);
 
     public bool Check(CheckedEpoch epoch, CutBalances cut)
     {
@@ -22,7 +19,7 @@ internal sealed class BalanceAudit(AuditInputs inputs, IAuditFolder entries, Aud
         var less = new Dictionary<WalletId, long>();
         var listed = new Dictionary<CutFamily, Txid>();
         if (!CheckWithdrawals(epoch, cut, less, listed)) return false;
-        if (!TryReadTree(epoch.Statement, out var audit)) return false;
+        if (!trees.TryTake(epoch.Statement, out var audit)) return false;
         var mining = cut.Operators - less.GetValueOrDefault(cut.Operator) - audit.ValueOf(cut.Operator);
         if (!FeeSums(cut.Families, listed).Contains(mining))
         {
@@ -82,21 +79,5 @@ internal sealed class BalanceAudit(AuditInputs inputs, IAuditFolder entries, Aud
             sums = [.. sums.SelectMany(sum => options.Select(option => sum + option)).Take(FeeSumsMax)];
         }
         return sums;
-    }
-
-    /// <summary>The tree, each leaf of which is one wallet's chunk.</summary>
-    private bool TryReadTree(EpochStatement statement, [NotNullWhen(true)] out LiabilityAudit? audit)
-    {
-        audit = null;
-        if (!_trees.TryRead(statement, out var tree)) return false;
-        var (path, keysPath) = (AuditPaths.Of(statement.Epoch, AuditPaths.Allocation), AuditPaths.Of(statement.Epoch, AuditPaths.Keys));
-        var keys = new LiabilityKeys();
-        if (!entries.Read(keysPath, Limits.KeysFileBytesMax, keys.Add)) return steps.Failed(AuditFault.FileMissing, $"{keysPath} is not in the auditors' folder", keysPath);
-        if (!keys.Finish()) return steps.Failed(keys.Finding!, keysPath);
-        var reader = new LiabilityAudit(tree, keys);
-        if (!entries.Read(path, Limits.AllocationFileBytesMax, reader.Add)) return steps.Failed(AuditFault.FileMissing, $"{path} is not in the auditors' folder", path);
-        if (!reader.Finish()) return steps.Failed(reader.Finding!, path);
-        audit = reader;
-        return true;
     }
 }

@@ -10,7 +10,7 @@ internal sealed class ChainAudit(AuditInputs inputs, IChainView chain, Pins pins
     /// <summary>Anchors and reserves are in the best chain, and nobody else has spent what only the next anchor may.</summary>
     /// <param name="cuts">When epochs were cut, from the entries; null without them.</param>
     public bool Check(IReadOnlyList<CheckedEpoch> epochs, IReadOnlyList<CheckedAnchor> anchors, IReadOnlyDictionary<long, UnixTime>? cuts) =>
-        CheckAnchors(anchors) && CheckBlocks(epochs) && CheckAges(epochs, cuts) && CheckNewestAnchor(anchors, waits: epochs.Count > 0 && (anchors.Count == 0 || anchors[^1].Record.Epoch < epochs[^1].Statement.Epoch))
+        CheckAnchors(anchors) && CheckBlocks(epochs) && CheckAges(epochs, cuts) && CheckNewestAnchor(anchors)
         && CheckReserves(epochs) && CheckWithdrawals(epochs) && CheckProofs(epochs);
 
     private bool CheckAnchors(IReadOnlyList<CheckedAnchor> anchors)
@@ -62,29 +62,34 @@ internal sealed class ChainAudit(AuditInputs inputs, IChainView chain, Pins pins
         return true;
     }
 
-    /// <summary>The next anchor may be in a block already and not be published yet; then the next audit finds it, or finds that
-    /// the chain of anchors is broken.</summary>
-    private bool CheckNewestAnchor(IReadOnlyList<CheckedAnchor> anchors, bool waits)
+    /// <summary>The next anchor may be in a block already and not be published yet, as what is shown was written a while ago; then
+    /// the next audit finds it, or finds that the chain of anchors is broken. That excuses nobody for longer than a week.</summary>
+    private bool CheckNewestAnchor(IReadOnlyList<CheckedAnchor> anchors)
     {
         if (anchors.Count == 0) return true;
         var newest = anchors[^1];
         if (chain.FindUnspent(newest.Output) is not null) return steps.Passed($"the output of the newest anchor, {newest.Output}, is unspent at block {chain.TipHeight}");
-        var spender = Find(newest.Height, newest.Output);
-        if (spender is not null && waits && pins.CountAnchorOutputs(spender) == 1 && AnchorRecord.TryFindCommitment(spender, out _) && spender.Inputs[0].Spent == newest.Output)
-            return steps.NotChecked($"transaction {spender.Txid} spends the output of the newest anchor and looks like the next one, which is not published yet: audit again");
-        return steps.Failed(
-            AuditFault.AnchorOutputSpent, $"the output of the newest anchor, {newest.Output}, was spent by {(spender is null ? "a transaction in no block that the node shows" : $"transaction {spender.Txid}")}, which is no anchor that is shown: a second history, or the end of this one",
-            AuditPaths.Of(newest.Record.Epoch, AuditPaths.Anchor));
+        var (spender, height) = Find(newest.Height, newest.Output);
+        var path = AuditPaths.Of(newest.Record.Epoch, AuditPaths.Anchor);
+        if (spender is null || !LooksLikeNext(spender, newest))
+            return steps.Failed(AuditFault.AnchorOutputSpent, $"the output of the newest anchor, {newest.Output}, was spent by {(spender is null ? "a transaction in no block that the node shows" : $"transaction {spender.Txid}")}, which is no anchor: a second history, or the end of this one", path);
+        if (chain.TipHeight - height < Limits.UnshownAnchorBlocksMax)
+            return steps.NotChecked($"transaction {spender.Txid} in block {height} spends the output of the newest anchor and looks like the next one, which is not shown yet: audit again what is published then");
+        return steps.Failed(AuditFault.AnchorOutputSpent, $"the output of the newest anchor, {newest.Output}, was spent by transaction {spender.Txid} in block {height}, {chain.TipHeight - height} blocks ago, which looks like an anchor and is not shown: a second history, or what is shown is as old as that", path);
     }
 
-    private BitcoinTransaction? Find(uint from, OutPoint spent)
+    private bool LooksLikeNext(BitcoinTransaction spender, CheckedAnchor newest) =>
+        spender.Inputs[0].Spent == newest.Output && pins.CountAnchorOutputs(spender) == 1 && AnchorRecord.TryFindCommitment(spender, out _);
+
+    /// <summary>What spends an output, and in which block; null if no block has it.</summary>
+    private (BitcoinTransaction? Spender, uint Height) Find(uint from, OutPoint spent)
     {
         for (var height = from; height <= chain.TipHeight; height++)
         {
             inputs.Progress("blocks", height, chain.TipHeight);
-            if (chain.BlockAt(height) is { } block && chain.ReadBlock(block).Transactions.FirstOrDefault(t => t.Inputs.Any(i => i.Spent == spent)) is { } spender) return spender;
+            if (chain.BlockAt(height) is { } block && chain.ReadBlock(block).Transactions.FirstOrDefault(t => t.Inputs.Any(i => i.Spent == spent)) is { } spender) return (spender, height);
         }
-        return null;
+        return (null, 0);
     }
 
     /// <summary>Coins of the newest epoch that was looked at. What is unspent now was so then; what is not must have been spent

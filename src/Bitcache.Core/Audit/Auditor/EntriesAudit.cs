@@ -12,6 +12,7 @@ internal sealed class EntriesAudit
     private readonly AuditInputs _inputs;
     private readonly IAuditFolder _entries;
     private readonly MerkleLog _log;
+    private readonly AllocatedTrees _trees;
     private readonly AuditSteps _steps;
     private readonly IReadOnlyList<VerifierKey> _keys;
     private readonly Dictionary<long, CheckedEpoch> _published;
@@ -23,14 +24,15 @@ internal sealed class EntriesAudit
     private long _newestDropped;
     private long _newestStated;
 
+    /// <param name="trees">Of the epochs.</param>
     /// <param name="last">The last audit's replay, to go on with; null to replay everything.</param>
     public EntriesAudit(
-        AuditInputs inputs, IAuditFolder entries, Pins pins, IReadOnlyList<VerifierKey> keys, MerkleLog log, IReadOnlyList<CheckedEpoch> epochs, KeptReplay? last,
-        AuditSteps steps)
+        AuditInputs inputs, IAuditFolder entries, Pins pins, IReadOnlyList<VerifierKey> keys, MerkleLog log, IReadOnlyList<CheckedEpoch> epochs, AllocatedTrees trees,
+        KeptReplay? last, AuditSteps steps)
     {
-        (_inputs, _entries, _keys, _log, _steps) = (inputs, entries, keys, log, steps);
+        (_inputs, _entries, _keys, _log, _trees, _steps) = (inputs, entries, keys, log, trees, steps);
         _published = epochs.ToDictionary(e => e.Statement.Epoch);
-        _balances = new BalanceAudit(inputs, entries, steps);
+        _balances = new BalanceAudit(trees, steps);
         (_first, _replay, _cuts) = last is null ? (0, new StatementReplay(pins), []) : (last.Entries, last.Replay, last.Cuts);
         (_replay.WhenCut, _replay.WhenStated) = (Keep, CheckStated);
         // Only a node can be asked about them, and there may be millions.
@@ -141,6 +143,8 @@ internal sealed class EntriesAudit
             return _steps.Failed(AuditFault.CloseOutOfOrder, $"epoch {statement.Epoch} is said to be cut at {statement.CutSize} entries, and its cut is entry {cut.LastCut}", path);
         Cuts.Add(statement.Epoch, cut.Time);
         _newestStated = statement.Epoch;
-        return _balances.Check(epoch, cut);
+        if (!_balances.Check(epoch, cut)) return false;
+        if (_published.Keys.Where(number => number > statement.Epoch).DefaultIfEmpty().Min() is var next and > 0) _trees.Begin(next);
+        return true;
     }
 }

@@ -23,7 +23,7 @@ internal sealed record CheckedEpoch(
 /// <param name="replayed">Entries that an earlier audit replayed, and held against the trees of the epochs that they state.</param>
 internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<VerifierKey> keys, MerkleLog log, long replayed, AuditSteps steps)
 {
-    private readonly LiabilityTrees _trees = new(inputs, steps);
+    private readonly LiabilityTrees _trees = new(inputs);
     private CheckedEpoch? _last;
 
     /// <summary>Checks one epoch; they come in the order of their numbers.</summary>
@@ -45,7 +45,7 @@ internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<Ve
         else
         {
             // With the entries the tree is read when its balances are known, once.
-            if (inputs.Entries is null && !_trees.TryRead(statement, out _)) return false;
+            if (inputs.Entries is null && !CheckTree(statement)) return false;
             if (!CheckWithdrawals(statement, out var withdrawals) || !CheckReserves(statement, out var reserves)) return false;
             if (!CheckProof(reserves, out var proof)) return false;
             epoch = new CheckedEpoch(statement, leaf, index, stated, reserves, withdrawals) { Proof = proof, IsProven = IsWhole(proof) };
@@ -55,10 +55,11 @@ internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<Ve
     }
 
     /// <summary>Whether an epoch was stated behind this log: a server, and an export of one, lists epochs a moment before a checkpoint
-    /// covers their statements.</summary>
-    public bool IsBehindLog(long number)
+    /// covers their statements. One whose anchor is said to be in a block was covered long ago, and its statement must be there.</summary>
+    /// <param name="isAnchored">Whether an anchor of it is said to be in a block.</param>
+    public bool IsBehindLog(long number, bool isAnchored)
     {
-        if (inputs.Published.Read(AuditPaths.Of(number, AuditPaths.Close), Limits.ReceiptBytesMax) is null) return true;
+        if (inputs.Published.Read(AuditPaths.Of(number, AuditPaths.Close), Limits.ReceiptBytesMax) is null) return !isAnchored;
         return inputs.Published.Read(AuditPaths.Of(number, AuditPaths.Proof), Limits.LogProofBytesMax) is { } file
             && TlogProof.TryParse(Encoding.UTF8.GetString(file), out var proof) && proof.Index >= log.Size
             && Checkpoint.TryVerify(proof.Checkpoint, keys, out var later, out _) && later.Size > log.Size;
@@ -80,6 +81,12 @@ internal sealed class EpochAudit(AuditInputs inputs, Pins pins, IReadOnlyList<Ve
         if (statement.CutSize > index) return steps.Failed(AuditFault.CloseOutOfOrder, $"epoch {number} was stated by entry {index}, but its cut is behind that, at {statement.CutSize} entries", path);
         if (_last is not { } last || (last.Index < index && last.Statement.CutSize < statement.CutSize && last.Statement.Epoch < number)) return true;
         return steps.Failed(AuditFault.CloseOutOfOrder, $"epoch {number} was cut at {statement.CutSize} entries and stated by entry {index}; epoch {last.Statement.Epoch} before it at {last.Statement.CutSize} and by {last.Index}", path);
+    }
+
+    private bool CheckTree(EpochStatement statement)
+    {
+        inputs.Progress("epoch", statement.Epoch, statement.Epoch);
+        return _trees.TryRead(statement.Epoch, steps, out var tree) && LiabilityTrees.IsStated(tree, statement, steps);
     }
 
     /// <summary>The proof shows the place, and the tiles have the leaf there.</summary>

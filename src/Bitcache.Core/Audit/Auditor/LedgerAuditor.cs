@@ -21,16 +21,20 @@ public static class LedgerAuditor
     {
         (next, replay) = (null, null);
         if (!CheckPins(inputs, steps, out var pins) || !CheckKeys(inputs, pins, steps, out var keys, out var rotations)) return false;
-        var logs = new LogAudit(inputs, pins, keys, steps);
-        if (!logs.Check(out var log) || !ReadIndex(inputs, steps, out var numbers)) return false;
-
+        if (!ReadIndex(inputs, steps, out var numbers, out var anchored)) return false;
         var known = inputs.State?.Epochs.ToDictionary(e => e.Epoch) ?? [];
+        var trees = inputs.Entries is { } auditors ? new AllocatedTrees(inputs, auditors, steps) : null;
+        // Without a replay that was kept all of them are looked at again.
+        if (numbers.Find(number => inputs.State is { Replay: null } || !known.ContainsKey(number)) is var first and > 0) trees?.Begin(first);
+        var logs = new LogAudit(inputs, pins, keys, steps);
+        if (!logs.Check(out var log)) return false;
+        if (numbers.Count == 0) steps.NotChecked("balances and reserves: no epoch has been stated yet");
         if (known.Keys.FirstOrDefault(epoch => !numbers.Contains(epoch)) is var gone and > 0)
             return steps.Failed(AuditFault.EpochWithheld, $"epoch {gone} was published at the last audit, and is not now", AuditPaths.Index);
         var last = inputs.Entries is null ? null : KeptReplay.Resume(inputs, pins, log, steps);
         var audit = new EpochAudit(inputs, pins, keys, log, last?.Entries ?? 0, steps);
         var epochs = new List<CheckedEpoch>();
-        while (numbers.Count > 0 && !known.ContainsKey(numbers[^1]) && audit.IsBehindLog(numbers[^1]))
+        while (numbers.Count > 0 && !known.ContainsKey(numbers[^1]) && audit.IsBehindLog(numbers[^1], anchored.Contains(numbers[^1])))
         {
             steps.NotChecked($"epoch {numbers[^1]} is listed, and no statement about it is covered by this checkpoint: audit again");
             numbers.RemoveAt(numbers.Count - 1);
@@ -45,7 +49,7 @@ public static class LedgerAuditor
         var anchors = new AnchorAudit(inputs, pins, log, steps);
         if (!anchors.Check(epochs, inputs.State)) return false;
         if (!new ReceiptAudit(inputs, pins, keys, log, anchors, steps).Check()) return false;
-        var entries = inputs.Entries is { } folder ? new EntriesAudit(inputs, folder, pins, keys, log, epochs, last, steps) : null;
+        var entries = inputs.Entries is { } folder ? new EntriesAudit(inputs, folder, pins, keys, log, epochs, trees!, last, steps) : null;
         if (entries?.Check() == false) return false;
         if (entries is null) steps.NotChecked("that these balances follow from what happened: give the auditors' folder (--entries); each user can check its own balance");
         if (inputs.Chain is { } chain)
@@ -92,20 +96,22 @@ public static class LedgerAuditor
     }
 
     /// <summary>The epochs that are published, in order.</summary>
-    private static bool ReadIndex(AuditInputs inputs, AuditSteps steps, [NotNullWhen(true)] out List<long>? numbers)
+    /// <param name="anchored">Those that an anchor in a block is said to cover.</param>
+    private static bool ReadIndex(AuditInputs inputs, AuditSteps steps, [NotNullWhen(true)] out List<long>? numbers, out HashSet<long> anchored)
     {
-        numbers = null;
+        (numbers, anchored) = (null, []);
         if (inputs.Published.Read(AuditPaths.Index, Limits.PublishedListBytesMax) is not { } file) return steps.Failed(AuditFault.FileMissing, $"{AuditPaths.Index} is not published");
         try
         {
             using var json = JsonDocument.Parse(file);
-            var read = json.RootElement.GetProperty("epochs").EnumerateArray().Select(e => e.GetProperty("epoch").GetInt64()).ToList();
+            var read = json.RootElement.GetProperty("epochs").EnumerateArray().Select(e => (Epoch: e.GetProperty("epoch").GetInt64(), State: e.GetProperty("state").GetString())).ToList();
             for (var i = 1; i < read.Count; i++)
             {
-                if (read[i] <= read[i - 1]) return steps.Failed(AuditFault.CloseOutOfOrder, string.Create(CultureInfo.InvariantCulture, $"{AuditPaths.Index} has epoch {read[i]} behind epoch {read[i - 1]}"), AuditPaths.Index);
+                if (read[i].Epoch <= read[i - 1].Epoch) return steps.Failed(AuditFault.CloseOutOfOrder, string.Create(CultureInfo.InvariantCulture, $"{AuditPaths.Index} has epoch {read[i].Epoch} behind epoch {read[i - 1].Epoch}"), AuditPaths.Index);
             }
-            numbers = read;
-            return numbers.Count > 0 || steps.NotChecked("balances and reserves: no epoch has been stated yet");
+            numbers = [.. read.Select(e => e.Epoch)];
+            anchored = [.. read.Where(e => e.State is not "pending").Select(e => e.Epoch)];
+            return true;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
         {

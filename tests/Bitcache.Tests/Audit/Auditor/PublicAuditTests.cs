@@ -1,6 +1,7 @@
 // What an audit finds in what everybody is shown. The operator owns all keys and has rebuilt everything behind each lie.
 
 using System.Security.Cryptography;
+using System.Text;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
@@ -76,16 +77,19 @@ public sealed class PublicAuditTests
     {
         var before = Honest.Epochs[2].Index;
         var (early, whole) = (SampleExport.Of(Honest, size: before), SampleExport.Of(Honest));
-        early.Open[AuditPaths.Index] = whole.Open[AuditPaths.Index];
         foreach (var hasClose in new[] { false, true })
         {
+            var listed = Encoding.ASCII.GetString(whole.Open[AuditPaths.Index]);
+            early.Open[AuditPaths.Index] = Encoding.ASCII.GetBytes(hasClose ? listed : listed.Replace("\"anchor\":3,\"state\":\"final\"", "\"anchor\":null,\"state\":\"pending\"", StringComparison.Ordinal));
             foreach (var name in hasClose ? new[] { AuditPaths.Close, AuditPaths.Proof } : []) early.Open[AuditPaths.Of(3, name)] = whole.Open[AuditPaths.Of(3, name)];
             var report = Audit(early, chain: false);
             Assert.True(report.Holds, report.Finding?.Text);
             Assert.Equal(2, report.Next!.Epochs.Count);
             Assert.Contains(report.Steps, step => step.Outcome == StepOutcome.NotChecked && step.Text.StartsWith("epoch 3 is listed", StringComparison.Ordinal));
         }
-        // One that was there, or that others follow, is missed.
+        // One that was there, or that others follow, is missed, and one that is said to be anchored.
+        early.Open.Files.Remove(AuditPaths.Of(3, AuditPaths.Close));
+        Assert.Equal(AuditFinding.CodeOf(AuditFault.FileMissing), Audit(early, chain: false).Finding?.Code);
         var state = Audit(whole).Next;
         var gone = SampleExport.Of(Honest);
         gone.Open.Files.Remove(AuditPaths.Of(3, AuditPaths.Close));
@@ -253,6 +257,21 @@ public sealed class PublicAuditTests
         var spent = new OutPoint(by.Epochs[2].Anchor!.Txid, 1);
         by.Mine(FakeTransactions.Create([spent], [new TransactionOutput(new Sats(500), SampleOperator.Script("elsewhere").Span.ToArray())]));
         Expect(AuditFault.AnchorOutputSpent, SampleExport.Of(by), by: by);
+    }
+
+    [Fact]
+    public void An_export_that_is_an_anchor_behind_the_chain_holds_for_a_week()
+    {
+        var by = SampleOperator.Run();
+        var export = SampleExport.Of(by, epochs: 2);
+        var report = Audit(export, by: by);
+        Assert.True(report.Holds, report.Finding?.Text);
+        Assert.Contains(report.Steps, step => step.Outcome == StepOutcome.NotChecked && step.Text.Contains(by.Epochs[2].Anchor!.Txid.ToString(), StringComparison.Ordinal));
+        var anchored = (int)by.Epochs[2].Block!.Height;
+        while (by.Chain.Tip.Height < anchored + Limits.UnshownAnchorBlocksMax - 1) by.Mine();
+        Assert.True(Audit(export, by: by).Holds);
+        by.Mine();
+        Expect(AuditFault.AnchorOutputSpent, export, by: by);
     }
 
     [Fact]

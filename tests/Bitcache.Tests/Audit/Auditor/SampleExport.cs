@@ -30,7 +30,7 @@ internal sealed record SampleExport(MemoryFolder Open, MemoryFolder Auditors)
             if (tile.Level == 0) auditors[tile.Bundle.ToString()] = Bundle(by.Entries.Skip((int)tile.First).Take(tile.Width));
         }
         var published = by.Epochs.Take(epochs ?? by.Epochs.Count).TakeWhile(e => e.Index < end).ToArray();
-        open[AuditPaths.Index] = Encoding.ASCII.GetBytes($$"""{"epochs":[{{string.Join(',', published.Select(e => $$"""{"epoch":{{e.Statement.Epoch}},"anchor":{{e.Statement.Epoch}},"state":"final"}"""))}}]}""" + "\n");
+        open[AuditPaths.Index] = Encoding.ASCII.GetBytes($$"""{"epochs":[{{string.Join(',', published.Select(e => $$"""{"epoch":{{e.Statement.Epoch}},"anchor":{{(IsAnchored(e, end) ? e.Statement.Epoch : "null")}},"state":"{{(IsAnchored(e, end) ? "final" : "pending")}}"}"""))}}]}""" + "\n");
         foreach (var epoch in published) Write(by, epoch, end, open, auditors);
         return new SampleExport(open, auditors);
     }
@@ -53,12 +53,14 @@ internal sealed record SampleExport(MemoryFolder Open, MemoryFolder Auditors)
         if (epoch.Proof is { } proof) open[Path(ReservesProof.FileName)] = proof;
         auditors[Path(AuditPaths.Allocation)] = Encoding.ASCII.GetBytes(epoch.Tree.Allocation);
         auditors[Path(AuditPaths.Keys)] = Encoding.ASCII.GetBytes(epoch.Tree.Keys);
-        if (epoch.Anchor is null || epoch.Record!.TreeSize > size) return;
+        if (!IsAnchored(epoch, size)) return;
         open[Path(AuditPaths.Timestamp)] = Timestamp(by, epoch.Index, epoch);
-        open[Path(AuditPaths.Anchor)] = Encoding.ASCII.GetBytes(Convert.ToHexStringLower(FakeTransactions.Sign(epoch.Anchor)) + "\n");
+        open[Path(AuditPaths.Anchor)] = Encoding.ASCII.GetBytes(Convert.ToHexStringLower(FakeTransactions.Sign(epoch.Anchor!)) + "\n");
         open[Path(AuditPaths.Record)] = epoch.Record!.ToArray();
         open[Path(AuditPaths.Header)] = Encoding.ASCII.GetBytes(Convert.ToHexStringLower(epoch.Block!.Bytes) + "\n");
     }
+
+    private static bool IsAnchored(SampleEpoch epoch, long size) => epoch.Anchor is not null && epoch.Record!.TreeSize <= size;
 
     private static byte[] Timestamp(SampleOperator by, int index, SampleEpoch anchor) => OpenTimestamps.Build(
         Rfc6962.LeafHash(by.Entries[index]), index, by.Log.InclusionProof(index, anchor.Record!.TreeSize), anchor.Record, anchor.Anchor!,
