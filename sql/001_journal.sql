@@ -1,6 +1,6 @@
 -- The journal of a ledger: one row for each batch, and one for each partition that says who may write the next.
 -- Everything is written by bitcache; nothing here is to be changed by hand. The bytes of a frame are those of a file
--- journal (FrameHeader.cs): a frame is moved between the two as it is.
+-- journal (FrameHeader.cs); what moves between the two (bitcache migrate) are its records.
 
 -- Whose database this is. Another ledger, or another cluster, that is pointed at it by mistake is refused.
 CREATE TABLE bitcache.ledger (

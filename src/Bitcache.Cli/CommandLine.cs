@@ -80,6 +80,7 @@ internal static class CommandLine
     [
         ServeCommand.Create(),
         ReplayCommand.Create(),
+        MigrateCommand.Create(),
         DemoCommand.Create(),
         SimulateCommand.Create(),
         WalletCommands.Create(),

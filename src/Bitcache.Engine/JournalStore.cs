@@ -37,9 +37,8 @@ internal sealed class JournalStore : IDisposable
     internal static JournalStore Open(EngineSettings settings, IFileSystem files, ILogger logger)
     {
         if (settings.Journal == JournalKind.Files) return new JournalStore(settings, files, null, logger);
-        var journals = Path.Combine(settings.DataFolder, "journal");
-        if (files.FolderExists(journals))
-            throw new SettingsException([$"journal is postgres, and {journals} holds the journal of a ledger in files: name another dataFolder, or set journal to files"]);
+        if (FileJournal.IsIn(files, settings.DataFolder))
+            throw new SettingsException([$"journal is postgres, and {settings.DataFolder} holds the journal of a ledger in files: set journal to files, move it (bitcache migrate), or name another dataFolder"]);
         return new JournalStore(settings, files, JournalDatabase.Open(ToPostgres(settings)), logger);
     }
 
@@ -47,22 +46,23 @@ internal sealed class JournalStore : IDisposable
     internal RecoveredLedger<IRecoveredJournal> Recover(int partition, RecoveryTerms terms)
     {
         if (_database is not null) return General(LedgerRecovery.Open(_database, partition, Snapshots, terms, _logger));
-        var layout = new FileJournalSettings
-        {
-            Partition = partition,
-            SegmentBytes = _settings.SegmentMebibytes << 20,
-            PreparesSegments = true,
-            ArchiveFolder = _settings.ArchiveFolder,
-            ArchiveAfterSegments = _settings.ArchiveAfterSegments,
-        };
-        return General(LedgerRecovery.Open(_files, _settings.DataFolder, layout, terms, _logger));
+        return General(LedgerRecovery.Open(_files, _settings.DataFolder, ToFiles(_settings, partition), terms, _logger));
     }
 
     private (IFileSystem, string)? Snapshots => _settings.SnapshotsInDatabase ? null : (_files, _settings.DataFolder);
 
     public void Dispose() => _database?.Dispose();
 
-    private static PostgresSettings ToPostgres(EngineSettings settings) => new()
+    internal static FileJournalSettings ToFiles(EngineSettings settings, int partition) => new()
+    {
+        Partition = partition,
+        SegmentBytes = settings.SegmentMebibytes << 20,
+        PreparesSegments = true,
+        ArchiveFolder = settings.ArchiveFolder,
+        ArchiveAfterSegments = settings.ArchiveAfterSegments,
+    };
+
+    internal static PostgresSettings ToPostgres(EngineSettings settings) => new()
     {
         ConnectionString = File.ReadLines(settings.PostgresConnectionFile!).FirstOrDefault(""),
         Origin = settings.Origin,

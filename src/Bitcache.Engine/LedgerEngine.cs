@@ -102,9 +102,12 @@ public sealed class LedgerEngine : IAsyncDisposable
             var keys = Path.Combine(settings.DataFolder, "keys");
             DurableFolder.Ensure(files, keys);
             var mark = SignedMark.Open(files, keys);
+            // Where entries were signed for, no journal may begin anew, not even an empty one.
+            if (settings.Journal == JournalKind.Files && !FileJournal.IsIn(files, settings.DataFolder)) mark.CheckReaches(0);
             journals = JournalStore.Open(settings, files, logger);
             recovered = Recover(settings, journals, mark, logger);
             var genesis = recovered[0].Ledger.Genesis;
+            if (genesis is null) mark.CheckReaches(0);
             var key = CheckpointKey.Open(files, keys, settings.Origin, mayCreate: genesis is null, recovered[0].Ledger.KeyRotations);
             // Ledgers of before have no fingerprint of this one, and make it when they first need it.
             var liabilities = LiabilityKey.Open(files, keys, mayCreate: genesis is null || genesis.Keys.All(k => k.Purpose != KeyPurpose.Liabilities));

@@ -8,6 +8,7 @@ using Bitcache.Core;
 using Bitcache.Engine.Files;
 using Bitcache.Engine.Journal;
 using Bitcache.Engine.Snapshots;
+using Bitcache.Server.Settings;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Cli.Commands;
@@ -16,16 +17,22 @@ internal static class ReplayCommand
 {
     private const long ProgressEntries = 5_000_000;
 
-    private static readonly Option<DirectoryInfo> Data = new("--data") { Description = "The server's data folder. The server must not run.", Required = true, HelpName = "folder" };
+    private static readonly Option<DirectoryInfo> Data = new("--data") { Description = "A data folder whose journal is in files. The server must not run.", HelpName = "folder" };
     private static readonly Option<DirectoryInfo> Archive = new("--archive") { Description = "The archive's folder, if the settings name one.", HelpName = "folder" };
+    private static readonly Option<FileInfo> Config = new("--config") { Description = "Instead of them, the server's settings file, wherever its journal is.", HelpName = "file" };
     private static readonly Option<bool> AsJson = new("--json") { Description = "End with one line holding one JSON object." };
 
     public static Command Create()
     {
         var command = new Command("replay", "Rebuild the ledger from its first entry and compare it with every snapshot. Changes nothing. Exit code 0 only if all agree.")
         {
-            Data, Archive, AsJson,
+            Data, Archive, Config, AsJson,
         };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(Data) is null == result.GetResult(Config) is null) result.AddError("Give --data, or --config.");
+            else if (result.GetResult(Config) is not null && result.GetResult(Archive) is not null) result.AddError("--archive goes with --data.");
+        });
         command.SetAction(Run);
         return command;
     }
@@ -33,27 +40,28 @@ internal static class ReplayCommand
     private static Task<int> Run(ParseResult parsed, CancellationToken cancel)
     {
         var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
-        var (data, archive, json) = (parsed.GetRequiredValue(Data).FullName, parsed.GetValue(Archive)?.FullName, parsed.GetValue(AsJson));
-        var files = new LinuxFileSystem();
-        var journals = Path.Combine(data, "journal");
-        if (!Directory.Exists(journals)) throw new CommandFailedException($"there is no journal in {data}");
+        var json = parsed.GetValue(AsJson);
         var watch = Stopwatch.StartNew();
         var reports = new List<ReplayReport>();
         string? difference = null;
+        var next = ProgressEntries;
+        void Tell(long entries)
+        {
+            cancel.ThrowIfCancellationRequested();
+            if (entries < next) return;
+            error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{entries:N0} entries after {watch.Elapsed.TotalSeconds:0} s"));
+            next += ProgressEntries;
+        }
+
         try
         {
-            using var held = DataFolderLock.Take(files, data, archive);
-            for (var partition = 0; Directory.Exists(Path.Combine(journals, string.Create(CultureInfo.InvariantCulture, $"p{partition:D4}"))); partition++)
+            var replayed = parsed.GetValue(Config) is { } config
+                ? LedgerReplay.Run(SettingsFile.Load(config.FullName, []).Engine, NullLogger.Instance, Tell)
+                : ReplayFolder(parsed.GetRequiredValue(Data).FullName, parsed.GetValue(Archive)?.FullName, Tell);
+            foreach (var report in replayed)
             {
-                var settings = new FileJournalSettings { Partition = partition, ArchiveFolder = archive };
-                var next = ProgressEntries;
-                reports.Add(LedgerReplay.Run(files, data, settings, NullLogger.Instance, entries =>
-                {
-                    cancel.ThrowIfCancellationRequested();
-                    if (entries < next) return;
-                    error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{entries:N0} entries after {watch.Elapsed.TotalSeconds:0} s"));
-                    next += ProgressEntries;
-                }));
+                reports.Add(report);
+                next = ProgressEntries;
             }
         }
         catch (Exception e) when (e is ReplayDifferenceException or LedgerInvariantException or FormatException or JournalCorruptException or SnapshotMismatchException)
@@ -72,10 +80,21 @@ internal static class ReplayCommand
         return Task.FromResult(difference is null ? ExitCode.Done : ExitCode.Failed);
     }
 
+    /// <summary>Without the settings: whatever partitions are there.</summary>
+    private static IEnumerable<ReplayReport> ReplayFolder(string data, string? archive, Action<long> progress)
+    {
+        var files = new LinuxFileSystem();
+        var journals = Path.Combine(data, "journal");
+        if (!Directory.Exists(journals)) throw new CommandFailedException($"there is no journal in {data}");
+        using var held = DataFolderLock.Take(files, data, archive);
+        for (var partition = 0; Directory.Exists(Path.Combine(journals, string.Create(CultureInfo.InvariantCulture, $"p{partition:D4}"))); partition++)
+            yield return LedgerReplay.Run(files, data, new FileJournalSettings { Partition = partition, ArchiveFolder = archive }, NullLogger.Instance, progress);
+    }
+
     private static void Write(ReplayReport report, TextWriter output)
     {
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"partition {report.Partition}: {report.Entries} entries in {report.Segments} segments, {report.Wallets} wallets, up to {report.Time}"));
+        var segments = report.Segments == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" in {report.Segments} segments");
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"partition {report.Partition}: {report.Entries} entries{segments}, {report.Wallets} wallets, up to {report.Time}"));
         output.WriteLine($"state hash {report.StateHash}");
         if (report.TornBytes > 0) output.WriteLine($"{report.TornBytes} bytes of an unfinished write at the end, never acknowledged, are not part of it");
         foreach (var snapshot in report.Snapshots) output.WriteLine($"ok  {snapshot.FileName} holds the state after {snapshot.NextSequence} entries");

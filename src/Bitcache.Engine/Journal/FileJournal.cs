@@ -126,6 +126,17 @@ public sealed class FileJournal : IRecoveredJournal
         }
     }
 
+    /// <summary>Whether a folder holds any partition's journal. Empty folders, as a start that was refused leaves them, are none.</summary>
+    public static bool IsIn(IFileSystem files, string dataFolder)
+    {
+        for (var partition = 0; partition < Limits.PartitionsOfProcessMax; partition++)
+        {
+            var folder = Path.Combine(dataFolder, "journal", new FileJournalSettings { Partition = partition }.FolderName);
+            if (files.FolderExists(folder) && files.List(folder).Count > 0) return true;
+        }
+        return false;
+    }
+
     /// <summary>Verifies a partition's whole journal and replays its batches in order, and changes nothing.</summary>
     /// <exception cref="JournalCorruptException">It is damaged.</exception>
     public static RecoveryReport Read(IFileSystem files, string dataFolder, FileJournalSettings settings, ReplayBatch replay, ILogger logger)

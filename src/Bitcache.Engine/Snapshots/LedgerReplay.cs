@@ -3,6 +3,7 @@
 using Bitcache.Core;
 using Bitcache.Engine.Files;
 using Bitcache.Engine.Journal;
+using Bitcache.Engine.Journal.Postgres;
 using Bitcache.Engine.Partitions;
 using Microsoft.Extensions.Logging;
 
@@ -10,6 +11,7 @@ namespace Bitcache.Engine.Snapshots;
 
 /// <summary>What a replay came to.</summary>
 /// <param name="Entries">In the whole journal, its archive included.</param>
+/// <param name="Segments">Files of it; none in a database.</param>
 /// <param name="TornBytes">Bytes of an unfinished write at its end, which were never acknowledged and are not part of it.</param>
 /// <param name="Snapshots">Those that hold the state that the replay gave, the oldest first.</param>
 public sealed record ReplayReport(
@@ -26,24 +28,53 @@ public static class LedgerReplay
     /// <exception cref="JournalCorruptException">The journal is damaged.</exception>
     /// <exception cref="SnapshotMismatchException">The snapshots are another partition's.</exception>
     /// <exception cref="LedgerInvariantException">An entry does not follow from those before it.</exception>
-    public static ReplayReport Run(IFileSystem files, string dataFolder, FileJournalSettings settings, ILogger logger, Action<long> progress)
+    public static ReplayReport Run(IFileSystem files, string dataFolder, FileJournalSettings settings, ILogger logger, Action<long> progress) => Run(
+        settings.Partition, new SnapshotFolder(files, dataFolder, settings.Partition, logger), batches => FileJournal.Read(files, dataFolder, settings, batches, logger), progress);
+
+    /// <summary>The same of every partition of a ledger, wherever its journal is. No server may run.</summary>
+    /// <inheritdoc cref="Run(IFileSystem, string, FileJournalSettings, ILogger, Action{long})" path="/exception"/>
+    /// <exception cref="JournalRefusedException">The database cannot be used, or holds no ledger.</exception>
+    /// <exception cref="DataFolderInUseException">A server runs.</exception>
+    public static IEnumerable<ReplayReport> Run(EngineSettings settings, ILogger logger, Action<long> progress)
     {
-        var folder = new SnapshotFolder(files, dataFolder, settings.Partition, logger);
+        var files = new LinuxFileSystem();
+        using var held = DataFolderLock.Take(files, settings.DataFolder, settings.ArchiveFolder);
+        if (settings.Journal == JournalKind.Files)
+        {
+            for (var partition = 0; partition < settings.Partitions; partition++)
+                yield return Run(files, settings.DataFolder, JournalStore.ToFiles(settings, partition), logger, progress);
+            yield break;
+        }
+        var postgres = JournalStore.ToPostgres(settings);
+        if (!JournalDatabase.HasLedger(postgres)) throw new JournalRefusedException("it holds no ledger");
+        using var database = JournalDatabase.Open(postgres);
+        for (var partition = 0; partition < settings.Partitions; partition++)
+        {
+            var number = partition;
+            var folder = settings.SnapshotsInDatabase
+                ? new SnapshotFolder(new PostgresFiles(database, number), "/", number, logger)
+                : new SnapshotFolder(files, settings.DataFolder, number, logger);
+            yield return Run(number, folder, batches => PostgresJournal.Read(database, number, batches), progress);
+        }
+    }
+
+    private static ReplayReport Run(int partition, SnapshotFolder folder, Func<ReplayBatch, RecoveryReport> read, Action<long> progress)
+    {
         var waiting = new Queue<SnapshotName>(folder.Named.OrderBy(s => s.NextSequence));
-        var ledger = new Ledger(settings.Partition, ClientIds.DrawSecret());
+        var ledger = new Ledger(partition, ClientIds.DrawSecret());
         using var replay = new ReplayPipeline(ledger, after => Compare(after, waiting));
-        var report = FileJournal.Read(files, dataFolder, settings, batch =>
+        var report = read(batch =>
         {
             replay.Add(batch);
             progress(batch.FirstSequence + batch.Sequences);
-        }, logger);
+        });
         replay.Finish();
         if (waiting.TryPeek(out var beyond))
             throw new ReplayDifferenceException($"{beyond.FileName} holds the state of {beyond.NextSequence} entries, and the journal has {ledger.NextSequence}");
         if (ledger.NextSequence > 0) ledger.CheckEveryBalance();
         foreach (var named in folder.Named) Verify(folder, named);
         return new ReplayReport(
-            settings.Partition, ledger.NextSequence, report.Segments, ledger.WalletCount, ledger.Time, ledger.StateHash(), report.TornBytes,
+            partition, ledger.NextSequence, report.Segments, ledger.WalletCount, ledger.Time, ledger.StateHash(), report.TornBytes,
             [.. folder.Named.Reverse()]);
     }
 

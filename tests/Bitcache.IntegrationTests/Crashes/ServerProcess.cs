@@ -15,7 +15,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     private const string ListeningLine = "listening on ";
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("bitcache-server-");
-    private readonly string _settings;
+    private readonly Dictionary<string, string> _settings;
     private Process? _process;
     private Task<string> _errors = Task.FromResult("");
     private Task<string> _output = Task.FromResult("");
@@ -26,8 +26,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     {
         Node = node;
         DataFolder = dataFolder ?? Path.Combine(_folder.FullName, "data");
-        _settings = Path.Combine(_folder.FullName, "settings.json");
-        File.WriteAllText(_settings, JsonSerializer.Serialize(new Dictionary<string, string>(more ?? new Dictionary<string, string>())
+        _settings = new Dictionary<string, string>(more ?? new Dictionary<string, string>())
         {
             ["dataFolder"] = DataFolder,
             ["network"] = "regtest",
@@ -39,7 +38,8 @@ internal sealed class ServerProcess : IAsyncDisposable
             ["pollInterval"] = "100ms",
             ["segmentMebibytes"] = "16",
             ["listen"] = "127.0.0.1:0",
-        }));
+        };
+        SettingsFile = WriteSettings("settings", new Dictionary<string, string>());
         (UserKey, OperatorKey) = ("", "");
         if (dataFolder is not null) return;
         Directory.CreateDirectory(DataFolder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
@@ -53,8 +53,19 @@ internal sealed class ServerProcess : IAsyncDisposable
     public string UserKey { get; }
     public string OperatorKey { get; }
     public Uri Url { get; private set; } = new("http://127.0.0.1");
+    /// <summary>What the next start reads.</summary>
+    public string SettingsFile { get; set; }
     public string TraceFile => Path.Combine(_folder.FullName, "trace");
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    /// <summary>Writes another settings file of this server, which says more.</summary>
+    /// <returns>Its path.</returns>
+    public string WriteSettings(string name, IReadOnlyDictionary<string, string> more)
+    {
+        var path = Path.Combine(_folder.FullName, name + ".json");
+        File.WriteAllText(path, JsonSerializer.Serialize(new Dictionary<string, string>([.. _settings, .. more])));
+        return path;
+    }
 
     /// <summary>Starts the server and returns when it listens.</summary>
     public async Task StartAsync()
@@ -68,7 +79,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     {
         var start = new ProcessStartInfo("setpriv") { RedirectStandardOutput = true, RedirectStandardError = true };
         string[] trace = injection is null ? [] : ["strace", "-f", "-qq", "-o", TraceFile, "-e", "trace=fdatasync", "-e", "inject=" + injection];
-        string[] serve = [Path.Combine(AppContext.BaseDirectory, "bitcache"), "serve", "--config", _settings];
+        string[] serve = [Path.Combine(AppContext.BaseDirectory, "bitcache"), "serve", "--config", SettingsFile];
         foreach (var argument in (string[])["--pdeathsig", "KILL", "--", .. trace, .. serve]) start.ArgumentList.Add(argument);
         var process = Process.Start(start)!;
         _errors = process.StandardError.ReadToEndAsync(Cancel);

@@ -59,6 +59,35 @@ public sealed class JournalDatabase : IDisposable
         }
     }
 
+    /// <summary>Whether a database holds a ledger, whosever it is.</summary>
+    /// <exception cref="JournalRefusedException">It cannot be reached.</exception>
+    internal static bool HasLedger(PostgresSettings settings) => Look(settings, "SELECT to_regclass('bitcache.ledger')::text") is not null;
+
+    /// <summary>Where the ledger is that was put aside last; null if none was.</summary>
+    /// <exception cref="JournalRefusedException">The database cannot be reached.</exception>
+    internal static string? NewestAside(PostgresSettings settings) =>
+        Look(settings, "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'bitcache\\_moved%' ORDER BY oid DESC LIMIT 1") is { } schema ? $"the schema {schema} of the database" : null;
+
+    /// <summary>Gives the ledger's schema another name, under which no server looks for it. What is in it stays.</summary>
+    /// <returns>Where it is then, for people.</returns>
+    internal string PutAside()
+    {
+        using var connection = Connect();
+        using var transaction = connection.BeginTransaction();
+        for (var number = 1; ; number++)
+        {
+            var name = number == 1 ? "bitcache_moved" : string.Create(CultureInfo.InvariantCulture, $"bitcache_moved_{number}");
+            using var taken = new NpgsqlCommand("SELECT to_regnamespace($1)::text", connection) { Parameters = { new() { Value = name } } };
+            if (taken.ExecuteScalar() is string) continue;
+#pragma warning disable CA2100 // Our own names.
+            using var rename = new NpgsqlCommand($"ALTER SCHEMA bitcache RENAME TO {name}", connection);
+#pragma warning restore CA2100
+            rename.ExecuteNonQuery();
+            transaction.Commit();
+            return $"the schema {name} of {Name}";
+        }
+    }
+
     /// <summary>A connection from the pool.</summary>
     internal NpgsqlConnection Connect() => PostgresFailure.Retry(_source.OpenConnection);
 
@@ -85,6 +114,27 @@ public sealed class JournalDatabase : IDisposable
     {
         _hostLock?.Dispose();
         _source.Dispose();
+    }
+
+    /// <summary>Asks one question, and changes nothing; null if the answer is none.</summary>
+    private static string? Look(PostgresSettings settings, string question)
+    {
+        var (source, name) = Connect(settings.ConnectionString);
+        using (source)
+        {
+            try
+            {
+                using var connection = source.OpenConnection();
+#pragma warning disable CA2100 // Our own questions.
+                using var command = new NpgsqlCommand(question, connection);
+#pragma warning restore CA2100
+                return command.ExecuteScalar() as string;
+            }
+            catch (NpgsqlException e)
+            {
+                throw new JournalRefusedException($"{name} says: {e.Message}", e);
+            }
+        }
     }
 
     private static (NpgsqlDataSource Source, string Name) Connect(string connectionString)
