@@ -42,13 +42,15 @@ internal sealed record AuditedPaths(string Open, string Auditors, string State)
 internal static class AuditProcess
 {
     private const string Report = "{\"holds\":";
+    /// <summary>As ./bitcache has it for an audit.</summary>
+    private const string Runtime = "DOTNET_TieredCompilation=0";
 
     public static async Task<AuditRun> RunAsync(AuditedPaths paths, bool withEntries, CancellationToken cancel)
     {
         string[] entries = withEntries ? ["--entries", paths.Auditors] : [];
         var watch = Stopwatch.StartNew();
         await using var process = new ChildProcess(
-            DotnetProcess.Program, [.. DotnetProcess.Running("bitcache.dll"), "audit", paths.Open, .. entries, "--state", paths.State, "--json"],
+            "env", [Runtime, DotnetProcess.Program, .. DotnetProcess.Running("bitcache.dll"), "audit", paths.Open, .. entries, "--state", paths.State, "--json"],
             line => line.StartsWith(Report, StringComparison.Ordinal));
         using var ended = new CancellationTokenSource();
         var report = process.StartAsync(cancel);
