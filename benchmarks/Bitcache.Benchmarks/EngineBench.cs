@@ -72,7 +72,7 @@ internal static class EngineBench
     {
         var counted = new CountingJournal(Open(folder, _ => { }, _ => { }));
         var ledger = new Ledger(0, (ulong)Random.Shared.NextInt64());
-        var partition = new Partition(
+        var partition = new OwnedPartition(
             ledger, counted, new BatchClock(TimeProvider.System, null), NullLogger.Instance, Fail, bounds: new PartitionBounds { WindowIds = options.WindowIds });
         partition.Start();
         Hash256 state;

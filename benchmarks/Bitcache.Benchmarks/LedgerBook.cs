@@ -33,7 +33,7 @@ internal static class LedgerBook
 
     public static Partition Start(RecoveredLedger<FileJournal> book, int windowIds)
     {
-        var partition = new Partition(
+        var partition = new OwnedPartition(
             book.Ledger, book.Journal, new BatchClock(TimeProvider.System, book.Ledger.Genesis is null ? null : book.Ledger.Time),
             NullLogger.Instance, Fail, bounds: new PartitionBounds { WindowIds = windowIds }, snapshots: book.Snapshots);
         partition.Start();

@@ -30,7 +30,7 @@ internal static class PostgresBench
         var counted = new CountingJournal(journal);
         var (rates, ratios, p99) = (new List<double>(), new List<double>(), new List<double>());
         Hash256 state;
-        var partition = new Partition(new Ledger(0, (ulong)Random.Shared.NextInt64()), counted, new BatchClock(TimeProvider.System, null), NullLogger.Instance, Fail);
+        var partition = new OwnedPartition(new Ledger(0, (ulong)Random.Shared.NextInt64()), counted, new BatchClock(TimeProvider.System, null), NullLogger.Instance, Fail);
         partition.Start();
         journal.Upkeep.Start(e => Fail("upkeep failed", e));
         await using (partition)

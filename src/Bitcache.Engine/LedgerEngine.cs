@@ -336,7 +336,7 @@ public sealed class LedgerEngine : IAsyncDisposable
             WindowIds = Limits.WindowIdsMax / recovered.Length,
             WindowBytes = Limits.WindowBytesMax / recovered.Length,
         };
-        var partitions = recovered.Select(r => new Partition(
+        var partitions = recovered.Select(r => new OwnedPartition(
             r.Ledger, r.Journal, new BatchClock(time, r.Ledger.Genesis is null ? null : r.Ledger.Time), logger, fatal, bounds: bounds,
             snapshots: r.Snapshots, courier: courier)).ToArray();
         try

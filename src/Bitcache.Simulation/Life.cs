@@ -17,7 +17,7 @@ internal sealed class Life : IDisposable
     private readonly FileJournal _journal;
     private readonly SnapshotKeeper _snapshots;
 #pragma warning disable CA2213 // It has no threads here, and its journal is closed below.
-    private readonly Partition _partition;
+    private readonly OwnedPartition _partition;
 #pragma warning restore CA2213
     // Where entries were decided while the clock was known to be wrong.
     private readonly List<(long From, long To)> _distrusted = [];
@@ -33,7 +33,7 @@ internal sealed class Life : IDisposable
         UnixTime? newest = ledger.Genesis is null ? null : ledger.Time;
         var gap = clock.Wall - (newest?.Milliseconds ?? clock.Wall);
         _beganRight = clock.IsRight && gap is >= 0 and <= Limits.TimeGapMillisecondsMax;
-        _partition = new Partition(
+        _partition = new OwnedPartition(
             ledger, bugs.In(journal), new BatchClock(clock, newest), NullLogger.Instance, (_, cause) => StoppedBy ??= cause, salts, settings.Bounds,
             snapshots);
         _trusted = _partition.IsClockTrusted;
@@ -41,7 +41,7 @@ internal sealed class Life : IDisposable
     }
 
     public Subject Subject { get; }
-    public Partition Partition => _partition;
+    public OwnedPartition Partition => _partition;
     public FileJournal Journal => _journal;
     public SnapshotKeeper Snapshots => _snapshots;
 

@@ -4,9 +4,9 @@ using Bitcache.Engine.Partitions;
 namespace Bitcache.Simulation;
 
 /// <summary>What the clients of a simulation talk to: a partition as it is, or one with a mistake in front of it.</summary>
-internal class Subject(Partition partition)
+internal class Subject(OwnedPartition partition)
 {
-    protected Partition Partition => partition;
+    protected OwnedPartition Partition => partition;
 
     public virtual Task<Answer> SubmitAsync(ClientCommand command, uint tenant, long term) => partition.SubmitAsync(command, tenant, term);
 

@@ -23,7 +23,7 @@ public readonly record struct PaymentAnswer(Outcome Outcome, long Sequence, Unix
 
 /// <summary>One payment in the queue.</summary>
 /// <param name="partition">Whose queue it is.</param>
-internal sealed class PaymentItem(Partition partition, in Payment payment, uint tenant) : AwaitedItem, IValueTaskSource<PaymentAnswer>
+internal sealed class PaymentItem(OwnedPartition partition, in Payment payment, uint tenant) : AwaitedItem, IValueTaskSource<PaymentAnswer>
 {
     private readonly Payment _payment = payment;
     private PaymentAnswer _answer;

@@ -6,7 +6,7 @@ using Bitcache.Engine.Partitions;
 namespace Bitcache.Simulation;
 
 /// <summary>A mistake in how single payments are answered.</summary>
-internal abstract class WrongAnswer(Partition partition) : Subject(partition)
+internal abstract class WrongAnswer(OwnedPartition partition) : Subject(partition)
 {
     public override async ValueTask<PaymentAnswer> SubmitAsync(Payment payment, uint tenant) =>
         await Change(payment, tenant, await base.SubmitAsync(payment, tenant));
@@ -34,13 +34,13 @@ internal abstract class WrongAnswer(Partition partition) : Subject(partition)
     }
 }
 
-internal sealed class RefusalForgotten(Partition partition, HashSet<OperationId> refused) : WrongAnswer(partition)
+internal sealed class RefusalForgotten(OwnedPartition partition, HashSet<OperationId> refused) : WrongAnswer(partition)
 {
     protected override async ValueTask<PaymentAnswer> Change(Payment payment, uint tenant, PaymentAnswer answer) =>
         answer.IsRetry && refused.Contains(payment.Id) ? await PayAnew(payment, tenant) : answer;
 }
 
-internal sealed class RetryPaysAgain(Partition partition) : WrongAnswer(partition)
+internal sealed class RetryPaysAgain(OwnedPartition partition) : WrongAnswer(partition)
 {
     protected override async ValueTask<PaymentAnswer> Change(Payment payment, uint tenant, PaymentAnswer answer)
     {
@@ -49,14 +49,14 @@ internal sealed class RetryPaysAgain(Partition partition) : WrongAnswer(partitio
     }
 }
 
-internal sealed class ForgettingWithoutFloor(Partition partition) : WrongAnswer(partition)
+internal sealed class ForgettingWithoutFloor(OwnedPartition partition) : WrongAnswer(partition)
 {
     protected override async ValueTask<PaymentAnswer> Change(Payment payment, uint tenant, PaymentAnswer answer) =>
         answer.Outcome == Outcome.IdBelowFloor ? await PayAnew(payment, tenant) : answer;
 }
 
 /// <summary>A mistake that answers from the journal what should be refused.</summary>
-internal abstract class AnswersFromJournal(Partition partition, Outcome instead) : WrongAnswer(partition)
+internal abstract class AnswersFromJournal(OwnedPartition partition, Outcome instead) : WrongAnswer(partition)
 {
     protected override ValueTask<PaymentAnswer> Change(Payment payment, uint tenant, PaymentAnswer answer) =>
         ValueTask.FromResult(answer.Outcome == instead ? FromJournal(payment, answer) : answer);
@@ -79,11 +79,11 @@ internal abstract class AnswersFromJournal(Partition partition, Outcome instead)
     }
 }
 
-internal sealed class FloorWithoutForgetting(Partition partition) : AnswersFromJournal(partition, Outcome.IdBelowFloor);
+internal sealed class FloorWithoutForgetting(OwnedPartition partition) : AnswersFromJournal(partition, Outcome.IdBelowFloor);
 
-internal sealed class InFlightAsKnown(Partition partition) : AnswersFromJournal(partition, Outcome.IdInFlight);
+internal sealed class InFlightAsKnown(OwnedPartition partition) : AnswersFromJournal(partition, Outcome.IdInFlight);
 
-internal sealed class OldBalances(Partition partition) : WrongAnswer(partition)
+internal sealed class OldBalances(OwnedPartition partition) : WrongAnswer(partition)
 {
     private readonly Dictionary<OperationId, PaymentAnswer> _first = [];
 
@@ -94,7 +94,7 @@ internal sealed class OldBalances(Partition partition) : WrongAnswer(partition)
     }
 }
 
-internal sealed class BlockHalfLost(Partition partition) : Subject(partition)
+internal sealed class BlockHalfLost(OwnedPartition partition) : Subject(partition)
 {
     public override async ValueTask SubmitAsync(PaymentBlock block)
     {
@@ -110,7 +110,7 @@ internal sealed class BlockHalfLost(Partition partition) : Subject(partition)
     }
 }
 
-internal sealed class ExpiredWithoutTrust(Partition partition, Ledger ledger) : Subject(partition)
+internal sealed class ExpiredWithoutTrust(OwnedPartition partition, Ledger ledger) : Subject(partition)
 {
     public override void TakeOwnerTurn()
     {
@@ -119,12 +119,12 @@ internal sealed class ExpiredWithoutTrust(Partition partition, Ledger ledger) : 
     }
 }
 
-internal sealed class DirtyRead(Partition partition, Ledger ledger) : Subject(partition)
+internal sealed class DirtyRead(OwnedPartition partition, Ledger ledger) : Subject(partition)
 {
     public override Task<T> QueryAsync<T>(Func<Ledger, T> question) => Task.FromResult(question(ledger));
 }
 
-internal sealed class QueueDrops(Partition partition) : Subject(partition)
+internal sealed class QueueDrops(OwnedPartition partition) : Subject(partition)
 {
     private readonly TaskCompletionSource _never = new();
 
@@ -141,7 +141,7 @@ internal sealed class QueueDrops(Partition partition) : Subject(partition)
     }
 }
 
-internal sealed class UnknownCalledBusy(Partition partition) : Subject(partition)
+internal sealed class UnknownCalledBusy(OwnedPartition partition) : Subject(partition)
 {
     public override async ValueTask<PaymentAnswer> SubmitAsync(Payment payment, uint tenant)
     {
@@ -156,13 +156,13 @@ internal sealed class UnknownCalledBusy(Partition partition) : Subject(partition
     }
 }
 
-internal sealed class StrangersPay(Partition partition, Ledger ledger) : Subject(partition)
+internal sealed class StrangersPay(OwnedPartition partition, Ledger ledger) : Subject(partition)
 {
     public override ValueTask<PaymentAnswer> SubmitAsync(Payment payment, uint tenant) =>
         base.SubmitAsync(payment, ledger.FindWallet(payment.Payer)?.Tenant ?? tenant);
 }
 
-internal sealed class OneMsatMore(Partition partition) : Subject(partition)
+internal sealed class OneMsatMore(OwnedPartition partition) : Subject(partition)
 {
     public override Task<Answer> SubmitAsync(ClientCommand command, uint tenant, long term) =>
         base.SubmitAsync(command is Transfer { Amount.Value: > 100_000 } t ? t with { Amount = t.Amount + new Msat(1) } : command, tenant, term);

@@ -15,7 +15,7 @@ internal sealed class Planter(PlantedBug bug)
 
     public IJournal In(IJournal journal) => bug is PlantedBug.NoSeal or PlantedBug.FailureSwallowed ? new BuggyJournal(journal, bug) : journal;
 
-    public Subject In(Partition partition, Ledger ledger) => bug switch
+    public Subject In(OwnedPartition partition, Ledger ledger) => bug switch
     {
         PlantedBug.RefusalForgotten => new RefusalForgotten(partition, Refused),
         PlantedBug.InFlightAsKnown => new InFlightAsKnown(partition),

@@ -181,7 +181,7 @@ public sealed class JournalMigrationTests(PostgresFixture postgres, RegtestFixtu
     private async Task AppendAsync()
     {
         var recovered = LedgerRecovery.Open(_files, DataFolder, new FileJournalSettings { SegmentBytes = 16 << 20 }, new RecoveryTerms(new SnapshotSettings(), 1), NullLogger.Instance);
-        await using var partition = new Partition(recovered.Ledger, recovered.Journal, new BatchClock(TimeProvider.System, recovered.Ledger.Time), NullLogger.Instance, (why, cause) => throw new InvalidOperationException(why, cause));
+        await using var partition = new OwnedPartition(recovered.Ledger, recovered.Journal, new BatchClock(TimeProvider.System, recovered.Ledger.Time), NullLogger.Instance, (why, cause) => throw new InvalidOperationException(why, cause));
         partition.Start();
         await CreateAsync(partition);
         recovered.Snapshots.Dispose();

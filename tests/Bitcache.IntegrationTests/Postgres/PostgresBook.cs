@@ -22,13 +22,13 @@ internal sealed class PostgresBook : IAsyncDisposable
         Journal = PostgresJournal.Open(database, 0, batch => Ledger.ReplayBatch(batch.Payload, scratch), NullLogger.Instance);
         if (Ledger.NextSequence > 0) Ledger.CheckEveryBalance();
         var clock = new BatchClock(TimeProvider.System, Ledger.Genesis is null ? null : Ledger.Time);
-        Partition = new Partition(Ledger, wrap?.Invoke(Journal) ?? Journal, clock, NullLogger.Instance, (_, cause) => _ends.Enqueue(cause));
+        Partition = new OwnedPartition(Ledger, wrap?.Invoke(Journal) ?? Journal, clock, NullLogger.Instance, (_, cause) => _ends.Enqueue(cause));
         Partition.Start();
     }
 
     public Ledger Ledger { get; }
     public PostgresJournal Journal { get; }
-    public Partition Partition { get; }
+    public OwnedPartition Partition { get; }
 
     /// <summary>What ended it; in production the process ends there.</summary>
     public IReadOnlyCollection<Exception> Ends => _ends;

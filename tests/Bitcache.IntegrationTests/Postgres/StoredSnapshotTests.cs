@@ -89,9 +89,9 @@ public sealed class StoredSnapshotTests(PostgresFixture postgres)
     private static RecoveredLedger<PostgresJournal> Open(JournalDatabase database) => LedgerRecovery.Open(
         database, 0, null, new RecoveryTerms(new SnapshotSettings { BytesPerSecond = 0 }, 1), NullLogger.Instance);
 
-    private static Partition Start(RecoveredLedger<PostgresJournal> book)
+    private static OwnedPartition Start(RecoveredLedger<PostgresJournal> book)
     {
-        var partition = new Partition(
+        var partition = new OwnedPartition(
             book.Ledger, book.Journal, new BatchClock(TimeProvider.System, null), NullLogger.Instance,
             (why, cause) => throw new InvalidOperationException(why, cause), snapshots: book.Snapshots);
         partition.Start();

@@ -17,7 +17,7 @@ internal static class BegunLedger
     /// <summary>The partition, which is not started yet.</summary>
     /// <param name="ledger">An empty one, if it is not given.</param>
     /// <param name="fatal">Fails loudly, if it is not given.</param>
-    public static Partition Over(IJournal journal, TimeProvider time, Ledger? ledger = null, FatalHandler? fatal = null, PartitionBounds? bounds = null) => new(
+    public static OwnedPartition Over(IJournal journal, TimeProvider time, Ledger? ledger = null, FatalHandler? fatal = null, PartitionBounds? bounds = null) => new(
         ledger ?? new Ledger(0), journal, new BatchClock(time, null), NullLogger.Instance,
         fatal ?? ((why, cause) => throw new InvalidOperationException(why, cause)), bounds: bounds);
 

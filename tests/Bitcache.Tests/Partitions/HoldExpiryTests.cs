@@ -10,7 +10,7 @@ public sealed class HoldExpiryTests : IAsyncLifetime
     private const int ExpiriesPerBatchMax = 256;
     private readonly GatedJournal _journal = new();
     private readonly TwoClocks _clocks = new();
-    private Partition _partition = null!;
+    private OwnedPartition _partition = null!;
     private WalletId _payer;
     private WalletId _payee;
 

@@ -32,7 +32,7 @@ internal sealed class LegSimulation : IDisposable
     private readonly FileJournal[] _journals;
     private readonly SnapshotKeeper[] _snapshots;
     private readonly Ledger[] _ledgers;
-    private readonly Partition[] _partitions;
+    private readonly OwnedPartition[] _partitions;
     private readonly List<Leg> _delivered = [];
     private LegCourier _courier = null!;
     private Exception? _stoppedBy;
@@ -47,7 +47,7 @@ internal sealed class LegSimulation : IDisposable
         _disk = new SimDisk(_random.Next());
         _disk.MakeDurableFolder(DataFolder);
         (_journals, _snapshots) = (new FileJournal[_count], new SnapshotKeeper[_count]);
-        (_ledgers, _partitions) = (new Ledger[_count], new Partition[_count]);
+        (_ledgers, _partitions) = (new Ledger[_count], new OwnedPartition[_count]);
         _traffic = new LegTraffic(_random, _count, WalletsInEach, () => new UnixTime(_time.Milliseconds));
     }
 
@@ -98,7 +98,7 @@ internal sealed class LegSimulation : IDisposable
             if (start is not null) FromSnapshots++;
             _bugs.AfterRecovery(_ledgers[number], start?.NextSequence ?? 0, _count);
             var ledger = _ledgers[number];
-            _partitions[number] = new Partition(
+            _partitions[number] = new OwnedPartition(
                 ledger, _journals[number], new BatchClock(_time, ledger.Genesis is null ? null : ledger.Time), NullLogger.Instance,
                 (_, cause) => _stoppedBy ??= cause, DrawSalts, new PartitionBounds { BatchBytes = BatchBytes }, _snapshots[number], _courier);
         }

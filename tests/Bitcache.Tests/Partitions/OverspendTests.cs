@@ -35,7 +35,7 @@ public sealed class OverspendTests
     {
         var ledger = new Ledger(0);
         var journal = FileJournal.Open(new LinuxFileSystem(), folder, new FileJournalSettings { SegmentBytes = 16 << 20 }, _ => { }, NullLogger.Instance);
-        await using var partition = new Partition(
+        await using var partition = new OwnedPartition(
             ledger, journal, new BatchClock(TimeProvider.System, null), NullLogger.Instance, (why, cause) => throw new InvalidOperationException(why, cause));
         partition.Start();
         await partition.SubmitAsync(Traffic.Genesis);

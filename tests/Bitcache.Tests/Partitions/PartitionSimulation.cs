@@ -30,7 +30,7 @@ internal sealed class PartitionSimulation : IDisposable
     private SnapshotKeeper? _snapshots;
     private Ledger _ledger = new(0);
 #pragma warning disable CA2213 // It has no threads here, and its journal is closed at each end of a life.
-    private Partition _partition = null!;
+    private OwnedPartition _partition = null!;
 #pragma warning restore CA2213
     private bool _stopped;
 
@@ -81,7 +81,7 @@ internal sealed class PartitionSimulation : IDisposable
         if (start is not null) FromSnapshots++;
         _ledger = ledger;
         _stopped = false;
-        _partition = new Partition(
+        _partition = new OwnedPartition(
             ledger, _stage.Plant(_journal), new BatchClock(_time, ledger.Genesis is null ? null : ledger.Time), NullLogger.Instance,
             (_, _) => _stopped = true, salts =>
             {

@@ -13,7 +13,7 @@ public sealed class PartitionTests : IAsyncLifetime
 
     private readonly GatedJournal _journal = new();
     private readonly TaskCompletionSource<Exception> _fatal = new();
-    private Partition _partition = null!;
+    private OwnedPartition _partition = null!;
     private WalletId _payer;
     private WalletId _payee;
 

@@ -58,7 +58,7 @@ internal sealed class LegPlanter(LegBug bug)
     }
 
     /// <summary>After a turn of the owner thread: batches wait for their sync.</summary>
-    public void AfterOwnerTurn(Partition source, IReadOnlyList<Partition> partitions)
+    public void AfterOwnerTurn(OwnedPartition source, IReadOnlyList<OwnedPartition> partitions)
     {
         if (bug != LegBug.SentBeforeDurable) return;
         foreach (var legs in FilledOf(source).Waiting.SelectMany(batch => batch.Legs).GroupBy(leg => leg.Destination))
@@ -92,7 +92,7 @@ internal sealed class LegPlanter(LegBug bug)
     private static extern ref LegTable LegsOf(Ledger ledger);
 
     [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_filled")]
-    private static extern ref BatchQueue FilledOf(Partition partition);
+    private static extern ref BatchQueue FilledOf(OwnedPartition partition);
 
     /// <summary>An item that ends otherwise than it should.</summary>
     private sealed class Between(WorkItem item, bool completeAtOnce = false, bool completeOnFailure = false) : WorkItem

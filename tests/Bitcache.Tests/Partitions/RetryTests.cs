@@ -9,7 +9,7 @@ namespace Bitcache.Tests.Partitions;
 public sealed class RetryTests : IAsyncLifetime
 {
     private readonly GatedJournal _journal = new();
-    private readonly Partition _partition;
+    private readonly OwnedPartition _partition;
     private WalletId _payer;
     private WalletId _payee;
 

@@ -11,7 +11,7 @@ public sealed class SharedJournalTests : IAsyncLifetime
 {
     private readonly GatedJournal _journal = new() { IsShared = true };
     private readonly List<Exception> _ends = [];
-    private Partition _partition = null!;
+    private OwnedPartition _partition = null!;
     private WalletId _payer;
     private WalletId _payee;
 

@@ -59,12 +59,12 @@ public sealed class StopTests : IAsyncLifetime
         GatedJournal[] journals = [new(), new(), new()];
         Ledger[] ledgers = [new(0), new(1), new(2)];
         var courier = new LegCourier(TimeProvider.System, (partition, item) => partition.TryEnqueue(item));
-        Partition[] partitions = [.. ledgers.Select(ledger => new Partition(
+        OwnedPartition[] partitions = [.. ledgers.Select(ledger => new OwnedPartition(
             ledger, journals[ledger.Partition], new BatchClock(TimeProvider.System, null), NullLogger.Instance,
             (why, cause) => throw new InvalidOperationException(why, cause), courier: courier))];
         courier.Connect(partitions, ledgers);
         await using var three = new PartitionSet(partitions, courier);
-        foreach (var partition in three.All)
+        foreach (var partition in partitions)
         {
             partition.Start();
             await partition.SubmitAsync(new Genesis("test/log", 3, 3, ClientIds.NextWallet(0, 3), new ByteString([0x51]), []));

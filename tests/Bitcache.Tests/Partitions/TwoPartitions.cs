@@ -11,7 +11,7 @@ internal sealed class TwoPartitions : IAsyncDisposable
     {
         Ledger[] ledgers = [new(0), new(1)];
         var courier = new LegCourier(TimeProvider.System, hand);
-        Partition[] partitions = [.. ledgers.Select(ledger => new Partition(
+        OwnedPartition[] partitions = [.. ledgers.Select(ledger => new OwnedPartition(
             ledger, Journals[ledger.Partition], new BatchClock(TimeProvider.System, null), NullLogger.Instance,
             (why, cause) => throw new InvalidOperationException(why, cause), courier: courier))];
         courier.Connect(partitions, ledgers);

@@ -11,7 +11,7 @@ public sealed class WindowBoundTests : IAsyncLifetime
     private const int WindowBytes = 48 << 10;
     private readonly GatedJournal _journal = new();
     private readonly TwoClocks _clocks = new();
-    private Partition _partition = null!;
+    private OwnedPartition _partition = null!;
     private WalletId _payer;
     private WalletId _payee;
 

@@ -17,7 +17,7 @@ public sealed class DepositLookTests : IAsyncLifetime
     private static readonly BlockHash Genesis = new(new Hash256(0, 1));
     private static readonly Sats Amount = new(50_000);
     private readonly GatedJournal _journal = new();
-    private readonly Partition _partition;
+    private readonly OwnedPartition _partition;
     private readonly NodeOfCalls _node;
     private readonly DepositWatcher _watcher;
     private readonly ByteString _script = new([0x51, 32, .. RandomNumberGenerator.GetBytes(32)]);

@@ -13,7 +13,7 @@ public sealed class KeepBooksTests : IAsyncLifetime
 {
     private readonly GatedJournal _journal = new();
     private readonly TwoClocks _clocks = new();
-    private readonly Partition _partition;
+    private readonly OwnedPartition _partition;
     private readonly Payouts _payouts;
     private WalletId _wallet;
     private byte _scripts;

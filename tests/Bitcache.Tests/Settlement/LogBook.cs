@@ -14,7 +14,7 @@ namespace Bitcache.Tests.Settlement;
 internal sealed class LogBook : IAsyncDisposable
 {
     public const string Folder = "/data/log";
-    private readonly Partition _partition;
+    private readonly OwnedPartition _partition;
     private readonly TemporaryFolder _keys;
     private readonly bool _isCopy;
     private WalletId _payer;

@@ -36,7 +36,7 @@ internal sealed class LoopStage : IAsyncDisposable
 
     private readonly GatedJournal _journal = new();
     private readonly TemporaryFolder _keys = new();
-    private readonly Partition _partition;
+    private readonly OwnedPartition _partition;
     private readonly LogKeeper _log;
     private readonly IBitcoinNode _node;
     private readonly IBitcoinNode _seam;

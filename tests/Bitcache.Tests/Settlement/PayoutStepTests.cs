@@ -19,7 +19,7 @@ public sealed class PayoutStepTests : IAsyncLifetime
     // The height at which everything here is signed and sent.
     private const int Height = 5;
     private readonly GatedJournal _journal = new();
-    private readonly Partition _partition;
+    private readonly OwnedPartition _partition;
     private readonly Payouts _payouts;
     private readonly NodeOfCalls _node;
     private readonly List<(WalletId Wallet, ChangeDeposit Deposit)> _users = [];

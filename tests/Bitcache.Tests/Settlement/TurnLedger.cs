@@ -16,7 +16,7 @@ internal sealed class TurnLedger : IDisposable
     private readonly SimulatedTime _time = new();
     private GatedJournal _journal = new();
 #pragma warning disable CA2213 // It has no threads here, and its journal is closed below.
-    private Partition _partition;
+    private OwnedPartition _partition;
 #pragma warning restore CA2213
 
     public TurnLedger()

@@ -3,7 +3,7 @@
 
 namespace Bitcache.Engine.Partitions;
 
-public sealed partial class Partition
+public sealed partial class OwnedPartition
 {
     private void SyncLoop()
     {
@@ -61,7 +61,7 @@ public sealed partial class Partition
     }
 
     /// <param name="step">Takes all it needs as arguments: it comes with every batch, and nothing is allocated for it.</param>
-    private bool Guarded(Batch? batch, Action<Partition, Batch?> step)
+    private bool Guarded(Batch? batch, Action<OwnedPartition, Batch?> step)
     {
         try
         {

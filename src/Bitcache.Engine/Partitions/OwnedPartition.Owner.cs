@@ -7,7 +7,7 @@ using Bitcache.Engine.Files;
 
 namespace Bitcache.Engine.Partitions;
 
-public sealed partial class Partition
+public sealed partial class OwnedPartition
 {
     /// <summary>The floor of the id window moves in steps, so that raising it is a rare entry. A step is a whole number
     /// of slices of the window, which are then dropped and not cut.</summary>
