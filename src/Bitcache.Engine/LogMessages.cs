@@ -255,4 +255,22 @@ internal static partial class LogMessages
 
     [LoggerMessage(1331, LogLevel.Warning, "Blocks are not announced by {Endpoint}, and are found by polling: {Reason}")]
     public static partial void AnnouncementsStop(this ILogger log, Uri endpoint, string reason);
+
+    [LoggerMessage(1400, LogLevel.Information, "Partition {Partition} is written here from now on, from sequence {Sequence}, as writer epoch {Epoch}")]
+    public static partial void PartitionTaken(this ILogger log, int partition, long epoch, long sequence);
+
+    [LoggerMessage(1401, LogLevel.Information, "Partition {Partition} was handed on at sequence {Sequence}")]
+    public static partial void PartitionHandedOn(this ILogger log, int partition, long sequence);
+
+    [LoggerMessage(1402, LogLevel.Warning, "Partition {Partition} is not written here any more, and is loaded again: {Reason}")]
+    public static partial void PartitionSteppedDown(this ILogger log, int partition, string reason);
+
+    [LoggerMessage(1405, LogLevel.Warning, "Partition {Partition} cannot be loaded now, and is tried again: {Reason}")]
+    public static partial void PartitionWaits(this ILogger log, int partition, string reason);
+
+    [LoggerMessage(1403, LogLevel.Error, "The journals in {Database} cannot be followed now; what is asked waits: {Reason}")]
+    public static partial void TailWaits(this ILogger log, string database, string reason);
+
+    [LoggerMessage(1404, LogLevel.Information, "The journals in {Database} are followed again")]
+    public static partial void TailGoesOn(this ILogger log, string database);
 }

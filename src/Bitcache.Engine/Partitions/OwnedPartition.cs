@@ -85,6 +85,13 @@ public sealed partial class OwnedPartition : Partition
     }
 
     public override long DurableSequence => _journal.DurableSequence;
+
+    /// <summary>What stopped it; null if nothing has.</summary>
+    internal Exception? StoppedBy => Volatile.Read(ref _stoppedBy);
+
+    /// <summary>The ledger and where it stands, once it was disposed of and nothing had stopped it: all of it is durable.</summary>
+    internal (Ledger Ledger, Hash256 ChainHash) Left => (_ledger, _journal.ChainHash);
+
     public override bool IsStorageFull => _storageFull;
     public override int QueuedItems => _queue.Cost;
     public override bool IsBusy => _queue.Cost >= _bounds.QueueItems;

@@ -99,7 +99,8 @@ internal sealed class RunList(JournalDatabase database, BatchTable batches)
 }
 
 /// <summary>The search in runs of batches.</summary>
-internal sealed class IdLookup(BatchTable batches, RunList runs, RunUpkeep upkeep) : IdSearch(Limits.NewestIdsMax)
+/// <param name="repair">Has filters made that are missing or damaged.</param>
+internal sealed class IdLookup(BatchTable batches, RunList runs, Action repair) : IdSearch(Limits.NewestIdsMax)
 {
     protected override RecordRun[] Runs() => runs.ToArray();
 
@@ -108,5 +109,5 @@ internal sealed class IdLookup(BatchTable batches, RunList runs, RunUpkeep upkee
 
     protected override byte[] ReadRecord(long sequence) => batches.ReadRecord(sequence);
     protected override long ReadIds(long first, long end, IdReader reader, Func<bool> goOn) => batches.ReadIds(first, end, reader, goOn);
-    protected override void Repair() => upkeep.Wake();
+    protected override void Repair() => repair();
 }

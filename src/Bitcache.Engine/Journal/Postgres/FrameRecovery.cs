@@ -11,18 +11,22 @@ namespace Bitcache.Engine.Journal.Postgres;
 internal sealed class FrameRecovery(BatchTable batches, JournalStart? start)
 {
     private Hash256 _chain = start?.ChainHash ?? default;
+    private bool _isStarted;
 
+    /// <summary>Of the last frame; zeros before the first.</summary>
+    internal Hash256 ChainHash => _chain;
     internal long Frames { get; private set; }
     internal long NextSequence { get; private set; } = start?.NextSequence ?? 0;
     internal long WriterEpoch { get; private set; }
 
-    /// <summary>Verifies every frame from the start on and replays it.</summary>
+    /// <summary>Verifies every frame from the start on, or from where it stood when it was last called, and replays it.</summary>
     /// <param name="end">How many sequences the head counts; null if it is not known, because others may be writing.</param>
     /// <param name="epochMax">The head's epoch; no frame has a higher one.</param>
     /// <param name="chain">The head's chain hash.</param>
     internal void Run(ReplayBatch replay, long? end, long epochMax, Hash256? chain)
     {
-        if (start is not null) CheckStart(end);
+        if (start is not null && !_isStarted) CheckStart(end);
+        _isStarted = true;
         using var sha256 = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         batches.ReadFrames(NextSequence, end ?? long.MaxValue, frame =>
         {

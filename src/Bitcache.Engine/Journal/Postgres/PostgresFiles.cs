@@ -65,7 +65,7 @@ public sealed class PostgresFiles : IFileSystem
             Remove(connection, to);
             using var command = new NpgsqlCommand($"UPDATE bitcache.files SET name = $5 WHERE folder = $1 AND name = $2 AND {IsWriter}", connection);
             Guarded(command, from).Parameters.Add(new() { Value = Path.GetFileName(to) });
-            if (command.ExecuteNonQuery() == 0) throw new IOException($"{from} in {_database.Name} is not there, or another process has taken the partition over.");
+            if (command.ExecuteNonQuery() == 0) throw new WriterFencedException($"{from} in {_database.Name} is not there, or another process has taken the partition over.");
             transaction.Commit();
         }
         catch (NpgsqlException e)

@@ -64,7 +64,7 @@ public sealed class PostgresJournal : IRecoveredJournal
         _ask.Prepare();
         _runs = new RunList(database, batches);
         Upkeep = new RunUpkeep(database, batches, _runs, () => DurableSequence, logger);
-        _ids = new IdLookup(batches, _runs, Upkeep);
+        _ids = new IdLookup(batches, _runs, Upkeep.Wake);
     }
 
     /// <summary>What opening it found.</summary>

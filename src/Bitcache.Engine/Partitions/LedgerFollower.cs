@@ -1,0 +1,84 @@
+// A copy of a ledger that another process writes: it replays the journal and answers questions. Replaying and asking take turns
+// by a lock, so that a copy has no thread of its own; what a question sees is durable, since it was read from the journal.
+
+using System.Diagnostics.CodeAnalysis;
+using Bitcache.Core;
+using Bitcache.Engine.Journal;
+using Bitcache.Engine.Journal.Postgres;
+
+namespace Bitcache.Engine.Partitions;
+
+internal sealed class LedgerFollower : IJournalFollower
+{
+    private readonly Ledger _ledger;
+    private readonly FrameRecovery _frames;
+    // Held while frames are read and replayed; and within it, by whoever has the ledger.
+    private readonly Lock _catchingUp = new();
+    private readonly Lock _ledgers = new();
+    private readonly PreparedBatch _batch = new();
+    private readonly byte[] _scratch = new byte[Limits.RecordBytesMax];
+    private long _next;
+    private long _milliseconds;
+    private volatile bool _isOver;
+
+    /// <param name="start">Where the ledger stands; null for the beginning.</param>
+    public LedgerFollower(Ledger ledger, BatchTable batches, JournalStart? start)
+    {
+        (_ledger, _frames) = (ledger, new FrameRecovery(batches, start));
+        (_next, _milliseconds) = (ledger.NextSequence, ledger.Time.Milliseconds);
+    }
+
+    public int Partition => _ledger.Partition;
+
+    /// <summary>The sequence after the last that it has replayed.</summary>
+    public long NextSequence => Volatile.Read(ref _next);
+
+    /// <summary>The newest journaled time that it knows of.</summary>
+    public UnixTime Time => new(Volatile.Read(ref _milliseconds));
+
+    public void CatchUp(in JournalHead head)
+    {
+        lock (_catchingUp)
+        {
+            if (_isOver || head.NextSequence <= _frames.NextSequence) return;
+            _frames.Run(Replay, head.NextSequence, head.WriterEpoch, head.ChainHash);
+        }
+    }
+
+    /// <summary>Asks the ledger; false if it is not this copy's any more.</summary>
+    public bool TryAsk<T>(Func<Ledger, T> question, [MaybeNullWhen(false)] out T answer)
+    {
+        lock (_ledgers)
+        {
+            answer = _isOver ? default : question(_ledger);
+            return !_isOver;
+        }
+    }
+
+    /// <summary>Gives the ledger away: nothing replays into it and nobody asks it from here on.</summary>
+    /// <returns>The ledger, and where it stands in the journal; null for the beginning.</returns>
+    public (Ledger Ledger, JournalStart? Start) End()
+    {
+        lock (_catchingUp)
+        {
+            lock (_ledgers) _isOver = true;
+            return (_ledger, StartOf(_ledger, _frames.ChainHash));
+        }
+    }
+
+    /// <summary>Where a ledger in memory stands.</summary>
+    /// <param name="chainHash">Of the journal's frame that holds its last entry.</param>
+    public static JournalStart? StartOf(Ledger ledger, Hash256 chainHash) =>
+        ledger.NextSequence == 0 ? null : new JournalStart($"the ledger of partition {ledger.Partition} in memory", ledger.NextSequence, chainHash);
+
+    private void Replay(RecoveredBatch batch)
+    {
+        lock (_ledgers)
+        {
+            _batch.Fill(batch.Payload, _ledger);
+            _ledger.ReplayBatch(_batch, _scratch);
+            Volatile.Write(ref _next, _ledger.NextSequence);
+            Volatile.Write(ref _milliseconds, _ledger.Time.Milliseconds);
+        }
+    }
+}

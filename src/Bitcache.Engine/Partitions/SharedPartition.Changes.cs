@@ -1,0 +1,193 @@
+// How a partition changes from a copy to the writer and back. One change at a time; while it lasts callers wait.
+
+using Bitcache.Core;
+using Bitcache.Engine.Journal;
+using Bitcache.Engine.Journal.Postgres;
+using Bitcache.Engine.Snapshots;
+using Npgsql;
+
+namespace Bitcache.Engine.Partitions;
+
+public sealed partial class SharedPartition
+{
+    private async Task TakeOverAsync(LedgerFollower follower)
+    {
+        Give();
+        var (ledger, start) = End(follower);
+        try
+        {
+            await Task.Run(() => Begin(ledger, start));
+        }
+        catch (Exception e) when (IsOfTheDatabase(e))
+        {
+            await LoadAsync();
+            throw;
+        }
+    }
+
+    /// <summary>First it answers nobody any more, and then it follows no more: a look that does not come to it must not make its
+    /// answers fresh.</summary>
+    private (Ledger Ledger, JournalStart? Start) End(LedgerFollower follower)
+    {
+        var left = follower.End();
+        _shared.Tail.Remove(follower);
+        return left;
+    }
+
+    /// <summary>Whoever was replaced learns it only when he asks.</summary>
+    private static async Task<bool> IsStillWriterAsync(OwnedPartition owned)
+    {
+        try
+        {
+            return await owned.QueryAsync(_ => true);
+        }
+        catch (OutcomeUnknownException)
+        {
+            return false;
+        }
+        catch (PartitionUnavailableException)
+        {
+            // He has too much to do to be told now.
+            return true;
+        }
+    }
+
+    /// <summary>Begins to write, behind whatever was written before.</summary>
+    private void Begin(Ledger ledger, JournalStart? start)
+    {
+        var scratch = new byte[Limits.RecordBytesMax];
+        var journal = PostgresJournal.Open(
+            _shared.Database, Number, batch => ledger.ReplayBatch(batch.Payload, scratch), _shared.Logger, _ => _shared.Terms.Accept?.Invoke(ledger), start);
+        if (ledger.NextSequence > 0) ledger.CheckConservation();
+        var files = new PostgresFiles(_shared.Database, Number) { WriterEpoch = journal.Recovery.WriterEpoch };
+        var snapshots = new SnapshotKeeper(new SnapshotFolder(files, "/", Number, _shared.Logger), _shared.Terms.Snapshots, start?.NextSequence ?? 0, _shared.Logger);
+        // Made now and from the ledger's time: a clock of before knows nothing of the batches that others have made.
+        var clock = new BatchClock(_shared.Time, ledger.Genesis is null ? null : ledger.Time);
+        OwnedPartition? owned = null;
+        owned = new OwnedPartition(
+            ledger, _shared.Between?.Invoke(journal) ?? journal, clock, _shared.Logger, (why, cause) => EndOf(owned!, why, cause), bounds: _shared.Bounds, snapshots: snapshots);
+        Take(owned, null);
+        owned.Start();
+        snapshots.Start((why, cause) => EndOf(owned, why, cause));
+        journal.StartUpkeep(cause => _shared.Fatal("a run of batches or its filter cannot be relied on; restart to recover from what is durable", cause));
+        _shared.Logger.PartitionTaken(Number, journal.Recovery.WriterEpoch, ledger.NextSequence);
+    }
+
+    private async Task EndOwningAsync(OwnedPartition owned)
+    {
+        // What stops it from here on does not step down by itself.
+        if (Give().Owned is null) return;
+        await owned.DisposeAsync();
+        if (owned.StoppedBy is { } cause)
+        {
+            _shared.Logger.PartitionSteppedDown(Number, cause.Message);
+            await LoadAsync();
+            return;
+        }
+        var (ledger, chain) = owned.Left;
+        Follow(ledger, LedgerFollower.StartOf(ledger, chain));
+        _shared.Logger.PartitionHandedOn(Number, ledger.NextSequence);
+    }
+
+    /// <summary>Whether it says of nothing but the connection, or the server, that it cannot be used now.</summary>
+    private static bool IsOfTheDatabase(Exception e) =>
+        e is JournalRefusedException or JournalUnavailableException or NpgsqlException or IOException { InnerException: NpgsqlException };
+
+    /// <summary>The writer here, or who writes his snapshots, met something: on a thread of theirs, which must end before anything
+    /// is thrown away.</summary>
+    private void EndOf(OwnedPartition owned, string why, Exception cause)
+    {
+        if (cause is not JournalFailedException && !IsOfTheDatabase(cause))
+        {
+            _shared.Fatal(why, cause);
+            return;
+        }
+        lock (_lock)
+        {
+            // Whoever is just handing it on sees what stopped it; and one end is enough.
+            if (_owned != owned) return;
+            Volatile.Write(ref _durable, Math.Max(_durable, owned.DurableSequence));
+            _owned = null;
+            if (_settled.Task.IsCompleted) _settled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+        Interlocked.Increment(ref _stepsDown);
+        _shared.Logger.PartitionSteppedDown(Number, cause.Message);
+        _loadingAgain = Task.Run(() => LoadAgainAsync(owned));
+    }
+
+    private async Task LoadAgainAsync(OwnedPartition owned)
+    {
+        await _changing.WaitAsync();
+        try
+        {
+            await owned.DisposeAsync();
+            await LoadAsync();
+        }
+#pragma warning disable CA1031 // What cannot be loaded cannot be answered for.
+        catch (Exception e)
+        {
+            _shared.Fatal("a ledger could not be loaded again", e);
+        }
+#pragma warning restore CA1031
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    /// <summary>Waits for a database that cannot be asked now.</summary>
+    private async Task LoadAsync()
+    {
+        while (!_isEnding)
+        {
+            try
+            {
+                await Task.Run(Load);
+                return;
+            }
+            catch (Exception e) when (IsOfTheDatabase(e))
+            {
+                _shared.Logger.PartitionWaits(Number, e.Message);
+                await Task.Delay(RetryAfter, _shared.Time);
+            }
+        }
+    }
+
+    /// <summary>A ledger from the newest snapshot, or an empty one, which follows: the next look takes it to the journal's end.</summary>
+    private void Load()
+    {
+        var folder = new SnapshotFolder(new PostgresFiles(_shared.Database, Number), "/", Number, _shared.Logger);
+        var (ledger, start) = folder.Load(_shared.Terms.Secret) is { } loaded ? (loaded.Ledger, (JournalStart?)loaded.Start) : (new Ledger(Number, _shared.Terms.Secret), null);
+        ledger.KeepsBalances = _shared.Terms.KeepsBalances;
+        Follow(ledger, start);
+    }
+
+    private void Follow(Ledger ledger, JournalStart? start)
+    {
+        var follower = new LedgerFollower(ledger, _reader.Batches, start);
+        _shared.Tail.Add(follower);
+        Take(null, follower);
+    }
+
+    /// <summary>From here on callers wait.</summary>
+    private (OwnedPartition? Owned, LedgerFollower? Follower) Give()
+    {
+        lock (_lock)
+        {
+            var had = (_owned, _follower);
+            Volatile.Write(ref _durable, Math.Max(_durable, DurableHere(_owned, _follower)));
+            (_owned, _follower) = (null, null);
+            if (_settled.Task.IsCompleted) _settled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return had;
+        }
+    }
+
+    private void Take(OwnedPartition? owned, LedgerFollower? follower)
+    {
+        lock (_lock)
+        {
+            (_owned, _follower) = (owned, follower);
+            _settled.TrySetResult();
+        }
+    }
+}
