@@ -104,8 +104,10 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
     /// <summary>A copy gets its name when it is whole: one that differs is damaged, or another ledger's.</summary>
     private void RequireCopy(string path, string original)
     {
-        var copy = Load(path).ToArray();
-        if (Load(original).CommonPrefixLength(copy) is var same && (same < copy.Length || same <= SegmentHeader.Bytes))
+        using var copied = files.Open(path);
+        var copy = Begin(path, copied).All.ToArray();
+        using var file = files.Open(original);
+        if (Begin(original, file).All.CommonPrefixLength(copy) is var same && (same < copy.Length || same <= SegmentHeader.Bytes))
             throw Corrupt(path, same, $"a copy of {original}", "other bytes, perhaps another ledger's");
     }
 
@@ -137,19 +139,21 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
     private void Verify(int number, ReplayBatch replay)
     {
         var path = _found[number].Path;
-        var bytes = Load(path);
-        if (!TryContinue(number, bytes)) return;
+        using var file = files.Open(path);
+        var segment = Begin(path, file);
+        if (!TryContinue(number, segment)) return;
 
         var index = new SegmentIndex(path, NextSequence);
         var (at, lastAt) = (SegmentHeader.Bytes, 0);
         _closed = false;
-        while (!_closed && TryTakeFrame(path, bytes, at, out var header))
+        while (!_closed && TryTakeFrame(path, segment, at, out var header))
         {
-            var frame = bytes.Slice(at, FrameHeader.FrameBytes(header.PayloadBytes));
+            var frame = segment.From(at, FrameHeader.FrameBytes(header.PayloadBytes));
             Accept(frame, header, replay);
             index.Add(frame, at, header);
             (lastAt, at) = (at, at + frame.Length);
         }
+        var bytes = segment.All;
         var rest = bytes.Slice(at, bytes[at..].LastIndexOfAnyExcept((byte)0) + 1);
         if (_closed && rest.Length > 0) throw Corrupt(path, at, "zeros after the closing frame", "other bytes");
         if (rest.Length > 0) RefuseIfProvenDurable(path, bytes, at);
@@ -164,11 +168,12 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
 
     /// <summary>Whether a segment continues what was verified so far; false if a crash came before it was used. Until
     /// the segment before is closed, a new one holds its header and nothing else.</summary>
-    private bool TryContinue(int number, ReadOnlySpan<byte> bytes)
+    private bool TryContinue(int number, SegmentReader segment)
     {
         var (path, named) = _found[number];
+        var bytes = segment.From(0, SegmentHeader.Bytes);
         var header = ReadHeader(number, bytes);
-        if (!_closed && number == _found.Count - 1 && named == NextSequence && !bytes[SegmentHeader.Bytes..].ContainsAnyExcept((byte)0))
+        if (!_closed && number == _found.Count - 1 && named == NextSequence && !segment.All[SegmentHeader.Bytes..].ContainsAnyExcept((byte)0))
         {
             _unused = path;
             return false;
@@ -199,29 +204,31 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
         if (header.PreviousChainHash != Chain) throw Corrupt(path, 0, $"chain hash {Chain} in its header", $"{header.PreviousChainHash}");
     }
 
-    private ReadOnlySpan<byte> Load(string path)
+    /// <summary>Begins to read a segment, over the bytes of the one before.</summary>
+    private SegmentReader Begin(string path, IFile file)
     {
-        using var file = files.Open(path);
         var length = file.Length;
         if (length > Limits.SegmentBytesMax) throw Corrupt(path, 0, $"at most {Limits.SegmentBytesMax} bytes", $"{length}");
         if (_buffer.Length < length) _buffer = GC.AllocateUninitializedArray<byte>((int)length);
-        return _buffer.AsSpan(0, file.Read(0, _buffer.AsSpan(0, (int)length)));
+        return new SegmentReader(file, _buffer, (int)length);
     }
 
     /// <summary>Whether a whole frame stands here that continues the journal. False if none does, or a torn one;
     /// throws if one does that no crash can have left.</summary>
-    private bool TryTakeFrame(string path, ReadOnlySpan<byte> bytes, int at, out FrameHeader header)
+    private bool TryTakeFrame(string path, SegmentReader segment, int at, out FrameHeader header)
     {
-        if (!FrameHeader.TryRead(bytes[at..], out header)) return false;
-        if (FrameHeader.Problem(bytes[at..], header, NextSequence, _epochSeen) is { } problem)
+        var head = segment.From(at, FrameHeader.Bytes);
+        if (!FrameHeader.TryRead(head, out header)) return false;
+        if (FrameHeader.Problem(head, header, NextSequence, _epochSeen) is { } problem)
             throw Corrupt(path, at, $"a frame with sequence {NextSequence}", problem);
         var size = FrameHeader.FrameBytes(header.PayloadBytes);
-        if (size > bytes.Length - at) return false;
-        var payload = bytes.Slice(at + FrameHeader.Bytes, header.PayloadBytes);
+        var frame = segment.From(at, size);
+        if (frame.Length < size) return false;
+        var payload = frame.Slice(FrameHeader.Bytes, header.PayloadBytes);
         if (Crc32C.Compute(payload) != header.PayloadCrc) return false;
-        if (bytes[(at + FrameHeader.Bytes + payload.Length)..(at + size)].ContainsAnyExcept((byte)0)) return false;
+        if (frame[(FrameHeader.Bytes + payload.Length)..].ContainsAnyExcept((byte)0)) return false;
 
-        if (FrameHeader.Chain(bytes[at..], payload, Chain, _sha256) != header.ChainHash)
+        if (FrameHeader.Chain(frame, payload, Chain, _sha256) != header.ChainHash)
             throw Corrupt(path, at, $"the frame with sequence {NextSequence} that continues chain hash {Chain}", "a frame of another history");
         if (!JournalRecord.Tile(payload, header.Sequences))
             throw Corrupt(path, at + FrameHeader.Bytes, $"records that cover {header.Sequences} sequences", "others");
