@@ -3,10 +3,10 @@ using System.Runtime.CompilerServices;
 
 namespace Bitcache.Core;
 
-/// <summary>A small open-addressing table: the cells of all hashes that begin with the same bits.</summary>
-/// <param name="memory">A power of two of cells, all free.</param>
-/// <param name="depth">How many first bits the hashes share.</param>
-internal sealed class CellPage(SlabPage<ulong> memory, int depth)
+/// <summary>A small open-addressing table: the cells of all hashes that begin with the same bits. Used again with its memory:
+/// see <see cref="CellPool"/>.</summary>
+/// <param name="memory">A power of two of cells, of any content until <see cref="Begin"/>.</param>
+internal sealed class CellPage(SlabPage<ulong> memory)
 {
     // Fingerprint above, slot + 1 below; 0 where free.
     private readonly ulong[] _slab = memory.Slab;
@@ -15,8 +15,17 @@ internal sealed class CellPage(SlabPage<ulong> memory, int depth)
     private readonly int _homeShift = 32 - BitOperations.Log2((uint)memory.Length);
     private int _count;
 
-    public int Depth => depth;
+    /// <summary>How many first bits the hashes share.</summary>
+    public int Depth { get; private set; }
     public SlabPage<ulong> Memory => memory;
+
+    /// <summary>From now on all cells are free, for hashes that share so many first bits.</summary>
+    public CellPage Begin(int depth)
+    {
+        memory.Items.Clear();
+        (Depth, _count) = (depth, 0);
+        return this;
+    }
 
     /// <summary>At most three quarters of the cells are in use.</summary>
     public bool IsFull => _count >= memory.Length / 4 * 3;
@@ -60,7 +69,7 @@ internal sealed class CellPage(SlabPage<ulong> memory, int depth)
         {
             if (cell == 0) continue;
             var hash = (uint)(cell >> 32);
-            ((hash << depth & 0x8000_0000) == 0 ? zero : one).Add(hash, (int)(uint)(cell & uint.MaxValue) - 1);
+            ((hash << Depth & 0x8000_0000) == 0 ? zero : one).Add(hash, (int)(uint)(cell & uint.MaxValue) - 1);
         }
     }
 
@@ -77,5 +86,5 @@ internal sealed class CellPage(SlabPage<ulong> memory, int depth)
 
     /// <summary>By the bits behind those that all hashes share.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private int Home(uint hash) => (int)(hash << depth >> _homeShift);
+    private int Home(uint hash) => (int)(hash << Depth >> _homeShift);
 }

@@ -13,23 +13,19 @@ internal sealed class CellPool
 {
     public const int PageCells = 4_096;
     private const int SlabPages = 128;
-    private readonly SlabPool<ulong> _pages = new(PageCells, SlabPages);
+    private readonly SlabPool<ulong> _memory = new(PageCells, SlabPages);
+    private readonly Stack<CellPage> _free = new();
 
     /// <summary>Memory of the indexes that take their pages from here.</summary>
     public long BytesInUse { get; set; }
 
-    /// <summary>A page of free cells.</summary>
-    public SlabPage<ulong> Take()
-    {
-        var page = _pages.Take();
-        page.Items.Clear();
-        return page;
-    }
+    /// <summary>A page of free cells, for hashes that share so many first bits.</summary>
+    public CellPage Take(int depth) => (_free.TryPop(out var page) ? page : new CellPage(_memory.Take())).Begin(depth);
 
-    /// <summary>Smaller arrays are the collector's affair.</summary>
-    public void Return(SlabPage<ulong> page)
+    /// <summary>Smaller pages are the collector's affair.</summary>
+    public void Return(CellPage page)
     {
-        if (page.Length == PageCells) _pages.Return(page);
+        if (page.Memory.Length == PageCells) _free.Push(page);
     }
 }
 
@@ -40,7 +36,7 @@ internal sealed class SlotIndex
     /// <summary>Bits of the hash that the directory may use. A page of hashes that share more is enlarged instead.</summary>
     private const int DepthMax = 20;
     /// <summary>Stands in the directory until there is something to add.</summary>
-    private static readonly CellPage Nothing = new(new SlabPage<ulong>(CellsMin), 0);
+    private static readonly CellPage Nothing = new(new SlabPage<ulong>(CellsMin));
 
     private readonly CellPool _pool;
     private CellPage[] _directory;
@@ -57,7 +53,7 @@ internal sealed class SlotIndex
         _directory = new CellPage[1 << depth];
         _shift = 32 - depth;
         Array.Fill(_directory, Nothing);
-        if (depth == 0) _directory[0] = Make(new SlabPage<ulong>((int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(CellsMin, needed))), 0);
+        if (depth == 0) _directory[0] = Counted(Small((int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(CellsMin, needed)), 0));
     }
 
     public SlotIndex() : this(new CellPool())
@@ -102,7 +98,7 @@ internal sealed class SlotIndex
     /// <summary>Gives the memory back. The index is of no use any more.</summary>
     public void Drop()
     {
-        for (var at = 0; at < _directory.Length; at += EntriesOf(_directory[at])) _pool.Return(_directory[at].Memory);
+        for (var at = 0; at < _directory.Length; at += EntriesOf(_directory[at])) _pool.Return(_directory[at]);
         Count(-_cells);
         _directory = [];
     }
@@ -111,7 +107,7 @@ internal sealed class SlotIndex
     {
         for (var page = PageOf(hash); ; page = PageOf(hash))
         {
-            if (page == Nothing) _directory[(int)((ulong)hash >> _shift)] = Make(_pool.Take(), 32 - _shift);
+            if (page == Nothing) _directory[(int)((ulong)hash >> _shift)] = Counted(_pool.Take(32 - _shift));
             else if (!page.IsFull) return page;
             else if (page.Memory.Length < CellPool.PageCells || page.Depth == DepthMax) Enlarge(page, hash);
             else Split(page, hash);
@@ -121,7 +117,7 @@ internal sealed class SlotIndex
     private void Enlarge(CellPage page, uint hash)
     {
         var cells = 2 * page.Memory.Length;
-        var larger = Make(cells == CellPool.PageCells ? _pool.Take() : new SlabPage<ulong>(cells), page.Depth);
+        var larger = Counted(cells == CellPool.PageCells ? _pool.Take(page.Depth) : Small(cells, page.Depth));
         page.MoveTo(larger, larger);
         Replace(page, hash, larger, larger);
     }
@@ -129,7 +125,7 @@ internal sealed class SlotIndex
     private void Split(CellPage page, uint hash)
     {
         if (page.Depth == 32 - _shift) DoubleDirectory();
-        var (zero, one) = (Make(_pool.Take(), page.Depth + 1), Make(_pool.Take(), page.Depth + 1));
+        var (zero, one) = (Counted(_pool.Take(page.Depth + 1)), Counted(_pool.Take(page.Depth + 1)));
         page.MoveTo(zero, one);
         Replace(page, hash, zero, one);
     }
@@ -141,7 +137,7 @@ internal sealed class SlotIndex
         Array.Fill(_directory, zero, first, (entries + 1) / 2);
         Array.Fill(_directory, one, first + (entries / 2), (entries + 1) / 2);
         Count(-page.Memory.Length);
-        _pool.Return(page.Memory);
+        _pool.Return(page);
     }
 
     private void DoubleDirectory()
@@ -154,10 +150,12 @@ internal sealed class SlotIndex
     /// <summary>How many entries of the directory lead to a page.</summary>
     private int EntriesOf(CellPage page) => page == Nothing ? 1 : 1 << (32 - _shift - page.Depth);
 
-    private CellPage Make(SlabPage<ulong> memory, int depth)
+    private static CellPage Small(int cells, int depth) => new CellPage(new SlabPage<ulong>(cells)).Begin(depth);
+
+    private CellPage Counted(CellPage page)
     {
-        Count(memory.Length);
-        return new CellPage(memory, depth);
+        Count(page.Memory.Length);
+        return page;
     }
 
     private void Count(long cells)

@@ -335,7 +335,7 @@ public sealed class FileJournal : IRecoveredJournal
             _active.Dispose();
             _reserve.AddClosed(_activePath);
         }
-        _segments.Begin(new SegmentIndex(path, _next));
+        _segments.Begin(new SegmentIndex(path, _next, _settings.SegmentBytes));
         (_active, _activePath) = (_files.Open(path), path);
         (_capacity, _position) = (_settings.SegmentBytes, SegmentHeader.Bytes);
         _zeroedTo = isPrepared ? _capacity : _position;

@@ -143,7 +143,7 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
         var segment = Begin(path, file);
         if (!TryContinue(number, segment)) return;
 
-        var index = new SegmentIndex(path, NextSequence);
+        var index = new SegmentIndex(path, NextSequence, segment.Length);
         var (at, lastAt) = (SegmentHeader.Bytes, 0);
         _closed = false;
         while (!_closed && TryTakeFrame(path, segment, at, out var header))

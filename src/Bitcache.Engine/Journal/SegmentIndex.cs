@@ -15,6 +15,7 @@ namespace Bitcache.Engine.Journal;
 internal sealed class SegmentIndex : RecordRun
 {
     internal const int ChunkBytes = 64 << 10;
+    private const int ChunksMin = 16;
 
     /// <param name="Sequence">That of the first record in it or after it.</param>
     /// <param name="Offset">In the file.</param>
@@ -25,8 +26,8 @@ internal sealed class SegmentIndex : RecordRun
     /// <param name="Name">Of the file, or whatever else it stands in, for messages.</param>
     internal readonly record struct Place(string Name, long Sequence, int Offset, int Length, int PayloadLeft, uint Crc);
 
-    private Chunk[] _chunks = new Chunk[16];
-    private uint[] _crcs = new uint[16];
+    private Chunk[] _chunks;
+    private uint[] _crcs;
     private int _count;
     private int _end;
     private long _nextSequence;
@@ -34,7 +35,13 @@ internal sealed class SegmentIndex : RecordRun
     private readonly Lock _reading = new();
     private volatile bool _isRead = true;
 
-    internal SegmentIndex(string path, long firstSequence) : base(firstSequence) => (_path, _nextSequence) = (path, firstSequence);
+    /// <param name="expectedBytes">Of the whole segment: what is known of it is not moved until it has more.</param>
+    internal SegmentIndex(string path, long firstSequence, int expectedBytes = 0) : base(firstSequence)
+    {
+        (_path, _nextSequence) = (path, firstSequence);
+        var chunks = Math.Max(ChunksMin, expectedBytes / ChunkBytes);
+        (_chunks, _crcs) = (new Chunk[chunks], new uint[chunks]);
+    }
 
     /// <summary>A closed segment that is known by its ends alone: it is read when somebody asks for what is in it.</summary>
     internal static SegmentIndex Unread(string path, long firstSequence, in FrameHeader closing, int closingOffset) => new(path, firstSequence)

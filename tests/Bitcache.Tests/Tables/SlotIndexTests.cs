@@ -79,15 +79,22 @@ public sealed class SlotIndexTests
     public void What_was_dropped_is_used_again()
     {
         var pool = new CellPool();
-        var page = pool.Take();
+        var page = pool.Take(depth: 3);
         pool.Return(page);
-        page.Items.Fill(ulong.MaxValue);
+        page.Memory.Items.Fill(ulong.MaxValue);
         var index = new SlotIndex(pool, 100_000);
         for (var slot = 0; slot < 100_000; slot++) index.Add(Spread(slot), slot);
         for (var slot = 0; slot < 100_000; slot++) Assert.Equal([slot], Find(index, Spread(slot)));
         index.Drop();
+        var before = GC.GetAllocatedBytesForCurrentThread();
         var again = new SlotIndex(pool, 100_000);
-        for (var slot = 0; slot < 100_000; slot++) Assert.Empty(Find(again, Spread(slot)));
+        for (var slot = 0; slot < 100_000; slot++) again.Add(Spread(slot), slot);
+        // The index and its directory; a page alone has 32 KiB.
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 4_096);
+        for (var slot = 0; slot < 100_000; slot++) Assert.Equal([slot], Find(again, Spread(slot)));
+        again.Drop();
+        var empty = new SlotIndex(pool, 100_000);
+        for (var slot = 0; slot < 100_000; slot++) Assert.Empty(Find(empty, Spread(slot)));
     }
 
     private static uint Spread(int slot) => unchecked((uint)slot * 2_654_435_761);
