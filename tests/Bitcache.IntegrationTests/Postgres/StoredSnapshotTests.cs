@@ -1,6 +1,7 @@
 // Snapshots in the database of the journal, as a cluster has them.
 
 using Bitcache.Core;
+using Bitcache.Engine.Journal;
 using Bitcache.Engine.Journal.Postgres;
 using Bitcache.Engine.Partitions;
 using Bitcache.Engine.Snapshots;
@@ -63,7 +64,7 @@ public sealed class StoredSnapshotTests(PostgresFixture postgres)
         Write(first, "/b", "new");
         var second = Files(out journal);
         using var secondJournal = journal;
-        Assert.Throws<IOException>(() => first.Replace("/b", "/a"));
+        Assert.Throws<WriterFencedException>(() => first.Replace("/b", "/a"));
         first.Delete("/a");
         Assert.Equal(["a", "b"], second.List("/").Order(StringComparer.Ordinal));
         second.Replace("/b", "/a");
