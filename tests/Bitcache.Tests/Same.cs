@@ -1,5 +1,6 @@
-// What is compared after every one of some hundred thousand commands. xunit looks by reflection for how two values are
-// to be compared, which took two fifths of the property's time; it is asked only where they differ, or seem to.
+// What is compared some hundred thousand times in a test. xunit looks by reflection for how two values are to be
+// compared, which took two fifths of the time of the property of the ledger's rules; it is asked only where they
+// differ, or seem to.
 
 namespace Bitcache.Tests;
 

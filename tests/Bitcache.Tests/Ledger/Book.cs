@@ -78,9 +78,11 @@ internal sealed class Book
 
     /// <summary>Applies the journal to a new ledger, in the two ways there are: entry by entry, each written again and
     /// compared, and in batches. What one of them refuses the other refuses, and both come to the same state.</summary>
-    public static Ledger Replay(IReadOnlyList<byte[]> records, int partition = 0)
+    /// <param name="before">What the records follow; null if they begin a journal.</param>
+    public static Ledger Replay(IReadOnlyList<byte[]> records, int partition = 0, KeptState? before = null)
     {
-        var (ledger, inBatches, inOneBatch) = (new Ledger(partition), new Ledger(partition), new Ledger(partition));
+        Ledger Begin() => before?.Load(partition) ?? new Ledger(partition);
+        var (ledger, inBatches, inOneBatch) = (Begin(), Begin(), Begin());
         var scratch = _scratch ??= new byte[Limits.RecordBytesMax];
         // One for all, as where a journal is read: nothing of an earlier batch may be left in it.
         var prepared = new PreparedBatch();

@@ -58,7 +58,7 @@ public sealed class SlotIndexTests
             grown.Add(Spread(slot), slot);
         }
         Assert.InRange(expected.Bytes, 8 * rows, grown.Bytes);
-        for (var slot = 0; slot < rows; slot++) Assert.Equal([slot], Find(expected, Spread(slot)));
+        for (var slot = 0; slot < rows; slot++) Same.Set([slot], Find(expected, Spread(slot)));
     }
 
     [Fact]
@@ -84,14 +84,14 @@ public sealed class SlotIndexTests
         page.Memory.Items.Fill(ulong.MaxValue);
         var index = new SlotIndex(pool, 100_000);
         for (var slot = 0; slot < 100_000; slot++) index.Add(Spread(slot), slot);
-        for (var slot = 0; slot < 100_000; slot++) Assert.Equal([slot], Find(index, Spread(slot)));
+        for (var slot = 0; slot < 100_000; slot++) Same.Set([slot], Find(index, Spread(slot)));
         index.Drop();
         var before = GC.GetAllocatedBytesForCurrentThread();
         var again = new SlotIndex(pool, 100_000);
         for (var slot = 0; slot < 100_000; slot++) again.Add(Spread(slot), slot);
         // The index and its directory; a page alone has 32 KiB.
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 4_096);
-        for (var slot = 0; slot < 100_000; slot++) Assert.Equal([slot], Find(again, Spread(slot)));
+        for (var slot = 0; slot < 100_000; slot++) Same.Set([slot], Find(again, Spread(slot)));
         again.Drop();
         var empty = new SlotIndex(pool, 100_000);
         for (var slot = 0; slot < 100_000; slot++) Assert.Empty(Find(empty, Spread(slot)));
