@@ -1,25 +1,42 @@
-// Moves a ledger's journals from the data folder into PostgreSQL, or back. Records are copied as they are, in order, and sealed in
-// frames of the new journal; the copy is then replayed from its first entry, and must come to the state that the original comes
-// to. Keys, log and published epochs stay in the data folder: they follow from the entries, so that the log goes on unbroken.
+// Moves a ledger's journals from the data folder into PostgreSQL, or back (JournalCopy.cs copies and compares them). Keys, log and
+// published epochs stay in the data folder: they follow from the entries, so that the log goes on unbroken.
 //
-// Nothing of the old journal is lost, and at no moment are there two that a server would open. A copy in the database waits behind
-// the journal in the folder, with which a server refuses it; one in files has another name until the database's has one. Whatever
-// interrupts a move, the same command takes it up where it was.
+// Nothing of the old journal is lost, and at no moment are there two that a server would open. Each move has a name. It stands in
+// the database, in a table without which a server opens a schema and with which it does not (JournalDatabase.Moves.cs), and in
+// the file `journal/move` of the side in files: 32 hex digits and a line feed. What changes, and what is there after a crash
+// behind each step:
+//
+//   into the database                          a start finds                        the same command
+//   1 make the schema, with the move's name    the folder                           goes on with the copy
+//   2 copy, compare, write journal/move        the folder                           goes on with the copy
+//   3 give `journal` another name              nothing: refused                     gives it its name back, goes on with the copy
+//   4 take the move's name out                 the database                         -
+//
+//   into files
+//   1 copy to `moving`, compare, write         the database                         goes on with the copy
+//     moving/journal/move
+//   2 put the move's name into the schema      nothing: refused                     gives it its name back, goes on with the copy
+//     and give that another one, at once
+//   3 give moving/journal its place            the folder                           -
+//
+// So whatever was taken up is compared as a whole with the original again before it counts. In step 2 and 4 the database also
+// proves that nobody has opened its journals since: the writer epochs are those of the copying.
 
-using System.Buffers;
+using System.Text;
 using Bitcache.Core;
-using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Files;
 using Bitcache.Engine.Journal;
 using Bitcache.Engine.Journal.Postgres;
-using Bitcache.Engine.Partitions;
+using Bitcache.Engine.Settlement;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace Bitcache.Engine;
 
 /// <summary>A partition's journal that was moved.</summary>
 /// <param name="StateHash">That its entries come to, before and after.</param>
-public sealed record MovedPartition(int Partition, long Entries, Hash256 StateHash);
+/// <param name="RecordsHash">SHA-256 of all its records, one behind the other, salts included: before and after.</param>
+public sealed record MovedPartition(int Partition, long Entries, Hash256 StateHash, Hash256 RecordsHash);
 
 /// <param name="Partitions">In the order of their numbers.</param>
 /// <param name="PutAside">Where the old journal is kept.</param>
@@ -39,13 +56,15 @@ public static class JournalMigration
     /// <summary>Holds the copy in files until it is whole.</summary>
     private const string Staging = "moving";
     private const string Aside = ".moved";
+    /// <summary>In the folder of the journals: the name of the move that they were last part of.</summary>
+    private const string MoveFile = "move";
 
     /// <summary>Moves all partitions. The server must not run.</summary>
     /// <param name="from">The settings that the server ran with.</param>
     /// <param name="to">Those that it will run with: the same ledger in the same data folder, its journal elsewhere.</param>
     /// <exception cref="SettingsException">They are not such settings.</exception>
     /// <exception cref="MigrationRefusedException">There is nothing to move, what is there is another ledger's, or a copy does not
-    /// come to the same state.</exception>
+    /// come to the same.</exception>
     /// <exception cref="IOException">A journal cannot be read or written, or another process has it.</exception>
     public static MigrationReport Run(EngineSettings from, EngineSettings to, ILogger logger, MigrationProgress progress)
     {
@@ -53,8 +72,24 @@ public static class JournalMigration
         var files = new LinuxFileSystem();
         if (!Directory.Exists(from.DataFolder)) throw new MigrationRefusedException($"there is no folder {from.DataFolder}");
         using var held = DataFolderLock.Take(files, from.DataFolder, from.ArchiveFolder ?? to.ArchiveFolder);
-        return to.Journal == JournalKind.Postgres ? IntoDatabase(files, from, to, logger, progress) : IntoFiles(files, from, to, logger, progress);
+        RequireRenamable(from.DataFolder);
+        try
+        {
+            return to.Journal == JournalKind.Postgres ? IntoDatabase(files, from, to, logger, progress) : IntoFiles(files, from, to, logger, progress);
+        }
+        catch (NpgsqlException e)
+        {
+            throw Interrupted(e);
+        }
+        catch (JournalFailedException e) when (e.InnerException is NpgsqlException said)
+        {
+            throw Interrupted(said);
+        }
     }
+
+    /// <summary>What is left in a data folder of a journal that was in it, or was being moved into it; null if nothing is.</summary>
+    internal static string? FindTrace(string dataFolder) =>
+        Path.Combine(dataFolder, Staging) is var staging && Directory.Exists(staging) ? staging : FoldersAside(dataFolder).FirstOrDefault();
 
     private static List<string> Problems(EngineSettings from, EngineSettings to)
     {
@@ -70,103 +105,70 @@ public static class JournalMigration
         return problems;
     }
 
+    private static JournalRefusedException Interrupted(NpgsqlException e) =>
+        new($"PostgreSQL says: {e.Message}. Nothing is lost: the same command goes on where this one ended", e);
+
     private static MigrationReport IntoDatabase(LinuxFileSystem files, EngineSettings from, EngineSettings to, ILogger logger, MigrationProgress progress)
     {
-        if (!FileJournal.IsIn(files, from.DataFolder)) throw new MigrationRefusedException($"there is no journal in {from.DataFolder}");
-        using var database = JournalDatabase.Open(JournalStore.ToPostgres(to));
-        var moved = Copy(from, InFiles(files, from, from.DataFolder, logger), InDatabase(database, logger), progress);
+        var (settings, journal) = (JournalStore.ToPostgres(to), Path.Combine(from.DataFolder, Journals));
+        if (!FileJournal.IsIn(files, from.DataFolder))
+        {
+            // The last attempt may have come as far as this.
+            if (JournalDatabase.FindMove(settings) is not { } begun || FoldersAside(from.DataFolder).FirstOrDefault(folder => MoveOf(folder) == begun) is not { } moved)
+                throw new MigrationRefusedException($"there is no journal in {from.DataFolder}");
+            Rename(files, moved, journal);
+        }
+        using var database = JournalDatabase.OpenCopy(settings, out var move);
+        var (original, copy) = (JournalEnd.InFiles(files, from, from.DataFolder, "", logger), JournalEnd.InDatabase(database, "name an empty database", logger));
+        var partitions = Copy(files, from, original, copy, progress);
+        NameMove(files, journal, move);
         PutAside(files, from.DataFolder, Snapshots);
-        // With this step, and no earlier one, the copy is the ledger's.
-        return new MigrationReport(moved, PutAside(files, from.DataFolder, Journals)!);
+        var aside = PutAside(files, from.DataFolder, Journals)!;
+        database.EndCopy(copy.Heads);
+        return new MigrationReport(partitions, aside);
     }
 
     private static MigrationReport IntoFiles(LinuxFileSystem files, EngineSettings from, EngineSettings to, ILogger logger, MigrationProgress progress)
     {
         var (journal, staging) = (Path.Combine(to.DataFolder, Journals), Path.Combine(to.DataFolder, Staging));
-        if (FileJournal.IsIn(files, to.DataFolder)) throw new MigrationRefusedException($"{journal} is there already");
+        var staged = Path.Combine(staging, Journals);
+        if (FileJournal.IsIn(files, to.DataFolder)) throw new MigrationRefusedException($"{journal} is there already: a server opens it with the settings that you move to");
         RequireNoArchive(to);
         var settings = JournalStore.ToPostgres(from);
-        IReadOnlyList<MovedPartition> moved;
-        string aside;
-        if (JournalDatabase.HasLedger(settings))
-        {
-            DurableFolder.Ensure(files, staging);
-            using var database = JournalDatabase.Open(settings);
-            moved = Copy(from, InDatabase(database, logger), InFiles(files, to, staging, logger), progress);
-            aside = database.PutAside();
-        }
-        else
-        {
-            // The last attempt may have come as far as this.
-            if (!FileJournal.IsIn(files, staging) || JournalDatabase.NewestAside(settings) is not { } newest)
-                throw new MigrationRefusedException("the database holds no ledger");
-            (moved, aside) = (Recount(to, InFiles(files, to, staging, logger), progress), newest);
-        }
+        // The last attempt may have come as far as the schema's other name.
+        if (!JournalDatabase.HasLedger(settings) && !(MoveOf(staged) is { } begun && JournalDatabase.TakeBack(settings, begun)))
+            throw new MigrationRefusedException("the database holds no ledger");
+        using var database = JournalDatabase.Open(settings);
+        database.CheckMayPutAside();
+        DurableFolder.Ensure(files, staging);
+        var (original, copy) = (JournalEnd.InDatabase(database, "", logger), JournalEnd.InFiles(files, to, staging, $"delete {staging}, which holds nothing but copies", logger));
+        var partitions = Copy(files, from, original, copy, progress);
+        var move = JournalDatabase.NewMove();
+        NameMove(files, staged, move);
+        var aside = database.PutAside(move, original.Heads);
         PutAside(files, to.DataFolder, Snapshots);
-        // Empty, if it is there.
-        if (Directory.Exists(journal)) Directory.Delete(journal, recursive: true);
-        files.Rename(Path.Combine(staging, Journals), journal);
+        Rename(files, staged, journal);
         files.SyncFolder(staging);
-        files.SyncFolder(to.DataFolder);
         files.DeleteFolder(staging);
-        return new MigrationReport(moved, aside);
+        return new MigrationReport(partitions, aside);
     }
 
-    private static List<MovedPartition> Copy(EngineSettings settings, JournalEnd from, JournalEnd to, MigrationProgress progress)
+    private static List<MovedPartition> Copy(LinuxFileSystem files, EngineSettings settings, JournalEnd from, JournalEnd to, MigrationProgress progress)
     {
-        var moved = new List<MovedPartition>();
-        for (var partition = 0; partition < settings.Partitions; partition++)
-        {
-            MovedPartition original;
-            using (var journal = to.Open(partition))
-            {
-                var copy = new RecordCopy(journal, to.Name);
-                original = Replay(settings, partition, from, batch =>
-                {
-                    copy.Add(batch);
-                    progress("copied", partition, batch.FirstSequence + batch.Sequences);
-                });
-                copy.Finish();
-            }
-            var copied = Replay(settings, partition, to, batch => progress("compared", partition, batch.FirstSequence + batch.Sequences));
-            if (copied != original)
-                throw new MigrationRefusedException($"partition {partition}: {from.Name} has {original.Entries} entries that come to the state {original.StateHash}, and the copy in {to.Name} has {copied.Entries} that come to {copied.StateHash}; it is another journal's, or damaged");
-            moved.Add(original);
-        }
+        var moved = JournalCopy.Run(settings, from, to, progress);
+        // With one partition its entries are the log's; with several the log cannot have more than all of theirs.
+        SignedMark.Open(files, Path.Combine(settings.DataFolder, "keys")).CheckReaches(moved.Sum(partition => partition.Entries));
         return moved;
     }
 
-    private static List<MovedPartition> Recount(EngineSettings settings, JournalEnd end, MigrationProgress progress) =>
-        [.. Enumerable.Range(0, settings.Partitions).Select(partition => Replay(settings, partition, end, batch => progress("compared", partition, batch.FirstSequence + batch.Sequences)))];
-
-    /// <summary>What a partition's journal comes to.</summary>
-    private static MovedPartition Replay(EngineSettings settings, int partition, JournalEnd end, ReplayBatch batches)
+    /// <summary>What cannot be given another name would be found out at the end.</summary>
+    private static void RequireRenamable(string dataFolder)
     {
-        var ledger = new Ledger(partition, ClientIds.DrawSecret());
-        try
+        foreach (var name in (string[])[Journals, Snapshots, Staging])
         {
-            using var replay = new ReplayPipeline(ledger);
-            end.Read(partition, batch =>
-            {
-                batches(batch);
-                replay.Add(batch);
-            });
-            replay.Finish();
-            if (ledger.Genesis is { } genesis) CheckIdentity(settings, genesis, end.Name);
-            else throw new MigrationRefusedException($"partition {partition} in {end.Name} is empty");
-            ledger.CheckEveryBalance();
+            if (Path.Combine(dataFolder, name) is var path && Libc.IsMountPoint(path))
+                throw new MigrationRefusedException($"{path} is a mount point, which a move cannot give another name: mount that disk elsewhere, and make {path} a symbolic link to a folder on it, or a folder of the data folder's own disk");
         }
-        catch (Exception e) when (e is LedgerInvariantException or FormatException)
-        {
-            throw new MigrationRefusedException($"partition {partition} in {end.Name}: {e.Message}", e);
-        }
-        return new MovedPartition(partition, ledger.NextSequence, ledger.StateHash());
-    }
-
-    private static void CheckIdentity(EngineSettings settings, Genesis genesis, string name)
-    {
-        if (genesis.Origin == settings.Origin && genesis.Network == (byte)settings.Network && genesis.Partitions == settings.Partitions) return;
-        throw new MigrationRefusedException($"{name} holds the ledger '{genesis.Origin}' on {(BitcoinNetwork)genesis.Network} with {genesis.Partitions} partitions, which the settings do not name");
     }
 
     /// <summary>Segments of another journal must not be taken for this one's.</summary>
@@ -174,6 +176,21 @@ public static class JournalMigration
     {
         if (to.ArchiveFolder is { } archive && Directory.EnumerateFiles(archive, "*", SearchOption.AllDirectories).Any(path => SegmentHeader.TryParseFileName(Path.GetFileName(path), out _)))
             throw new MigrationRefusedException($"archiveFolder {archive} holds segments of a journal already: name an empty one");
+    }
+
+    private static void NameMove(LinuxFileSystem files, string journals, string move) => WholeFile.Write(files, journals, MoveFile, Encoding.ASCII.GetBytes(move + "\n"));
+
+    private static string? MoveOf(string journals) => Path.Combine(journals, MoveFile) is var path && File.Exists(path) ? File.ReadAllText(path).TrimEnd('\n') : null;
+
+    private static IEnumerable<string> FoldersAside(string dataFolder) => Directory.EnumerateDirectories(dataFolder, Journals + Aside + "*").Order(StringComparer.Ordinal);
+
+    /// <summary>Gives a folder of journals the name under which a server opens it; durable when this returns.</summary>
+    private static void Rename(LinuxFileSystem files, string folder, string journal)
+    {
+        // Empty, if it is there.
+        if (Directory.Exists(journal)) Directory.Delete(journal, recursive: true);
+        files.Rename(folder, journal);
+        files.SyncFolder(Path.GetDirectoryName(journal)!);
     }
 
     /// <summary>Gives a folder another name; where it is then, or null if there was none.</summary>
@@ -186,58 +203,5 @@ public static class JournalMigration
         files.Rename(path, aside);
         files.SyncFolder(dataFolder);
         return aside;
-    }
-
-    private static JournalEnd InDatabase(JournalDatabase database, ILogger logger) => new(
-        database.Name,
-        partition => PostgresJournal.Open(database, partition, static _ => { }, logger),
-        (partition, batches) => PostgresJournal.Read(database, partition, batches));
-
-    /// <param name="folder">That holds <c>journal/</c>.</param>
-    private static JournalEnd InFiles(LinuxFileSystem files, EngineSettings settings, string folder, ILogger logger) => new(
-        folder,
-        partition => FileJournal.Open(files, folder, JournalStore.ToFiles(settings, partition) with { PreparesSegments = false }, static _ => { }, logger),
-        (partition, batches) => FileJournal.Read(files, folder, JournalStore.ToFiles(settings, partition), batches, logger));
-
-    /// <summary>Where journals are, or will be.</summary>
-    /// <param name="Open">To append to.</param>
-    /// <param name="Read">Verifies the whole journal, and changes nothing.</param>
-    private sealed record JournalEnd(string Name, Func<int, IRecoveredJournal> Open, Action<int, ReplayBatch> Read);
-
-    /// <summary>Appends batches behind what the copy has already. Small ones go together, since each append is synced.</summary>
-    private sealed class RecordCopy(IRecoveredJournal journal, string name)
-    {
-        private const int AppendBytes = 1 << 20;
-
-        private readonly ArrayBufferWriter<byte> _gathered = new();
-        private long _first = journal.DurableSequence + 1;
-        private int _sequences;
-        private long _read;
-
-        public void Add(RecoveredBatch batch)
-        {
-            _read = batch.FirstSequence + batch.Sequences;
-            var next = _first + _sequences;
-            if (_read <= next) return;
-            if (batch.FirstSequence != next) throw new MigrationRefusedException($"{name} holds {next} entries already, which is not where a batch ends: it is another journal's");
-            if (_gathered.WrittenCount > 0 && _gathered.WrittenCount + batch.Payload.Length > AppendBytes) Append();
-            _gathered.Write(batch.Payload);
-            _sequences += batch.Sequences;
-        }
-
-        public void Finish()
-        {
-            if (_sequences > 0) Append();
-            if (_first != _read) throw new MigrationRefusedException($"{name} holds {_first} entries already, and there are {_read}: it is another journal's");
-            journal.Seal();
-        }
-
-        private void Append()
-        {
-            if (!journal.TryReserve(_gathered.WrittenCount)) throw new NoSpaceException($"there is no room for the journal in {name}");
-            journal.Append(_gathered.WrittenSpan, _first, _sequences);
-            (_first, _sequences) = (_first + _sequences, 0);
-            _gathered.ResetWrittenCount();
-        }
     }
 }

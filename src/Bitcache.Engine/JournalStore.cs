@@ -4,6 +4,7 @@
 using Bitcache.Engine.Files;
 using Bitcache.Engine.Journal;
 using Bitcache.Engine.Journal.Postgres;
+using Bitcache.Engine.Settlement;
 using Bitcache.Engine.Snapshots;
 using Microsoft.Extensions.Logging;
 
@@ -32,14 +33,31 @@ internal sealed class JournalStore : IDisposable
     /// <summary>What it is, for messages.</summary>
     internal string Name => _database?.Name ?? _settings.DataFolder;
 
-    /// <exception cref="SettingsException">The data folder holds a ledger whose journal is in files, and the settings name a database.</exception>
+    /// <param name="mark">What was signed for in this data folder.</param>
+    /// <exception cref="SettingsException">The ledger's journal is elsewhere than the settings say.</exception>
+    /// <exception cref="HistoryMismatchException">There is no journal, and entries were signed for. Nothing was made.</exception>
     /// <exception cref="JournalRefusedException">The database cannot be used.</exception>
-    internal static JournalStore Open(EngineSettings settings, IFileSystem files, ILogger logger)
+    internal static JournalStore Open(EngineSettings settings, IFileSystem files, SignedMark mark, ILogger logger)
     {
-        if (settings.Journal == JournalKind.Files) return new JournalStore(settings, files, null, logger);
-        if (FileJournal.IsIn(files, settings.DataFolder))
+        var isInFiles = FileJournal.IsIn(files, settings.DataFolder);
+        if (settings.Journal == JournalKind.Files)
+        {
+            if (!isInFiles) CheckMayBegin(settings, mark);
+            return new JournalStore(settings, files, null, logger);
+        }
+        if (isInFiles)
             throw new SettingsException([$"journal is postgres, and {settings.DataFolder} holds the journal of a ledger in files: set journal to files, move it (bitcache migrate), or name another dataFolder"]);
-        return new JournalStore(settings, files, JournalDatabase.Open(ToPostgres(settings)), logger);
+        var postgres = ToPostgres(settings);
+        if (!JournalDatabase.HasLedger(postgres)) CheckMayBegin(settings, mark);
+        return new JournalStore(settings, files, JournalDatabase.Open(postgres), logger);
+    }
+
+    /// <summary>Where a ledger was, no journal may begin anew, not even an empty one.</summary>
+    private static void CheckMayBegin(EngineSettings settings, SignedMark mark)
+    {
+        mark.CheckReaches(0);
+        if (JournalMigration.FindTrace(settings.DataFolder) is { } trace)
+            throw new SettingsException([$"there is no journal where the settings say, and {trace} is left of one that was moved: start with the settings that it was moved to, give an interrupted bitcache migrate again, or name another dataFolder for another ledger"]);
     }
 
     /// <summary>Recovers one partition; from here on this process is its writer.</summary>

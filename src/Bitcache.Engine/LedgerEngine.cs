@@ -102,9 +102,7 @@ public sealed class LedgerEngine : IAsyncDisposable
             var keys = Path.Combine(settings.DataFolder, "keys");
             DurableFolder.Ensure(files, keys);
             var mark = SignedMark.Open(files, keys);
-            // Where entries were signed for, no journal may begin anew, not even an empty one.
-            if (settings.Journal == JournalKind.Files && !FileJournal.IsIn(files, settings.DataFolder)) mark.CheckReaches(0);
-            journals = JournalStore.Open(settings, files, logger);
+            journals = JournalStore.Open(settings, files, mark, logger);
             recovered = Recover(settings, journals, mark, logger);
             var genesis = recovered[0].Ledger.Genesis;
             if (genesis is null) mark.CheckReaches(0);

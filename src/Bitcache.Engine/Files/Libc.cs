@@ -31,6 +31,13 @@ internal static partial class Libc
     private const int PriorityOfProcess = 0;
     private const int NiceOfBackground = 10;
 
+    /// <summary>AT_FDCWD: a path that is not absolute begins in the working folder.</summary>
+    private const int WorkingFolder = -100;
+    /// <summary>AT_SYMLINK_NOFOLLOW.</summary>
+    private const int NoFollow = 0x100;
+    /// <summary>STATX_ATTR_MOUNT_ROOT.</summary>
+    private const ulong MountRoot = 0x2000;
+
     internal const int LockExclusive = 2;
     internal const int LockNonBlocking = 4;
 
@@ -111,6 +118,22 @@ internal static partial class Libc
     [LibraryImport("libc", EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     internal static partial int Rename(string from, string to);
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int StatCall(int folder, string path, int flags, uint mask, out Status status);
+
+    /// <summary>Whether something is mounted at a path: then it cannot be given another name. Also false where nothing is there,
+    /// and on kernels before 5.8, which do not tell.</summary>
+    internal static bool IsMountPoint(string path) => StatCall(WorkingFolder, path, NoFollow, 0, out var status) == 0 && (status.Attributes & MountRoot) != 0;
+
+    /// <summary>What is needed of struct statx (man 2 statx).</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    private struct Status
+    {
+        [FieldOffset(8)]
+        internal ulong Attributes;
+    }
 
     /// <summary>Has this thread, and no other of the process, take less of a processor that others want. The framework's
     /// priorities do nothing on Linux.</summary>

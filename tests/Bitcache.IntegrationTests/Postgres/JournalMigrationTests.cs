@@ -2,16 +2,10 @@
 
 using Bitcache.Cli;
 using Bitcache.Core;
-using Bitcache.Core.Bitcoin;
 using Bitcache.Engine;
-using Bitcache.Engine.Files;
 using Bitcache.Engine.Journal;
-using Bitcache.Engine.Partitions;
-using Bitcache.Engine.Snapshots;
 using Bitcache.IntegrationTests.Bitcoin;
 using Bitcache.IntegrationTests.Crashes;
-using Bitcache.Tests.Partitions;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.IntegrationTests.Postgres;
 
@@ -19,16 +13,11 @@ namespace Bitcache.IntegrationTests.Postgres;
 [Collection(PostgresFixture.Collection)]
 public sealed class JournalMigrationTests(PostgresFixture postgres, RegtestFixture regtest) : IClassFixture<RegtestFixture>, IDisposable
 {
-    private const int Wallets = 3_000;
     private static readonly Sats Funds = new(50_000_000);
 
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("bitcache-move-");
-    private readonly LinuxFileSystem _files = new();
+    private readonly MovedLedger _ledger = new(postgres);
 
-    private string DataFolder => Path.Combine(_folder.FullName, "data");
-    private EngineSettings InFiles => new() { DataFolder = DataFolder, Origin = BegunLedger.Origin, Network = BitcoinNetwork.Regtest, SegmentMebibytes = 16 };
-
-    public void Dispose() => _folder.Delete(recursive: true);
+    public void Dispose() => _ledger.Dispose();
 
     [Fact]
     public async Task A_server_goes_on_in_the_database_and_back_in_files_with_every_payment_and_one_log()
@@ -40,7 +29,7 @@ public sealed class JournalMigrationTests(PostgresFixture postgres, RegtestFixtu
         var (files, database) = (server.SettingsFile, server.WriteSettings("postgres", new Dictionary<string, string>
         {
             ["journal"] = "postgres",
-            ["postgresConnectionFile"] = WriteConnection(postgres.NewDatabase().ConnectionString),
+            ["postgresConnectionFile"] = _ledger.WriteConnection(postgres.NewDatabase().ConnectionString),
         }));
         await server.StartAsync();
         await clients.PrepareAsync(server, Funds);
@@ -88,114 +77,48 @@ public sealed class JournalMigrationTests(PostgresFixture postgres, RegtestFixtu
     [Fact]
     public async Task A_move_that_is_interrupted_is_taken_up_where_it_was()
     {
-        var (state, database) = (await BeginAsync(), InDatabase());
-        foreach (var (from, to) in new[] { (InFiles, database), (database, InFiles) })
+        var (state, files, database) = (await _ledger.BeginAsync(), _ledger.InFiles, _ledger.InDatabase());
+        foreach (var (from, to) in new[] { (files, database), (database, files) })
         {
             // At every batch that is copied, and while the copy is compared.
             foreach (var phase in new[] { "copied", "compared" })
             {
-                Assert.Throws<OperationCanceledException>(() => JournalMigration.Run(from, to, NullLogger.Instance, (what, _, entries) =>
-                {
-                    if (what == phase && entries > 100) throw new OperationCanceledException();
-                }));
-                Assert.Equal(state, StateOf(from));
+                Assert.Throws<OperationCanceledException>(() => MovedLedger.Move(from, to, StopAt(phase)));
+                Assert.Equal(state, MovedLedger.StateOf(from));
             }
-            Assert.Equal(state, Move(from, to));
-            Assert.Equal(state, StateOf(to));
+            Assert.Equal(state, MovedLedger.Move(from, to));
+            Assert.Equal(state, MovedLedger.StateOf(to));
         }
-        // Between the two names that change at the end.
-        Move(InFiles, database);
-        Move(database, InFiles);
-        var (staging, journal) = (Path.Combine(DataFolder, "moving"), Path.Combine(DataFolder, "journal"));
-        Directory.CreateDirectory(staging);
-        Directory.Move(journal, Path.Combine(staging, "journal"));
-        Assert.Equal(state, Move(database, InFiles));
-        Assert.Equal(state, StateOf(InFiles));
-        Assert.False(Directory.Exists(staging));
-        Assert.Contains("is there already", Refusal(database, InFiles), StringComparison.Ordinal);
+        Assert.Contains("is there already", MovedLedger.Refusal(database, files), StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task What_is_another_ledgers_or_was_changed_is_not_moved()
     {
-        var (state, database) = (await BeginAsync(), InDatabase());
-        Assert.Throws<SettingsException>(() => JournalMigration.Run(InFiles, InFiles, NullLogger.Instance, static (_, _, _) => { }));
-        Assert.Throws<SettingsException>(() => JournalMigration.Run(InFiles, database with { Origin = "other.test/log" }, NullLogger.Instance, static (_, _, _) => { }));
-        Assert.Contains("which the settings do not name", Refusal(InFiles with { Origin = "other.test/log" }, InDatabase() with { Origin = "other.test/log" }), StringComparison.Ordinal);
-        Assert.Contains("there is no journal", Refusal(InFiles with { DataFolder = Empty() }, database with { DataFolder = Empty() }), StringComparison.Ordinal);
+        await _ledger.BeginAsync();
+        var (files, database) = (_ledger.InFiles, _ledger.InDatabase());
+        Assert.Throws<SettingsException>(() => MovedLedger.Move(files, files));
+        Assert.Throws<SettingsException>(() => MovedLedger.Move(files, database with { Origin = "other.test/log" }));
+        Assert.Contains("which the settings do not name", MovedLedger.Refusal(files with { Origin = "other.test/log" }, _ledger.InDatabase() with { Origin = "other.test/log" }), StringComparison.Ordinal);
+        var empty = _ledger.NewFolder();
+        Assert.Contains("there is no journal", MovedLedger.Refusal(files with { DataFolder = empty }, database with { DataFolder = empty }), StringComparison.Ordinal);
 
-        // A copy of another history that has come further.
-        var other = InDatabase();
-        Move(InFiles, other);
-        Directory.Move(Path.Combine(DataFolder, "journal.moved"), Path.Combine(DataFolder, "journal"));
-        await AppendAsync();
-        Assert.NotEqual(state, Move(InFiles, other));
-        Directory.Move(Path.Combine(DataFolder, "journal.moved"), Path.Combine(DataFolder, "journal"));
-        Directory.Delete(Path.Combine(DataFolder, "journal"), recursive: true);
-        await BeginAsync();
-        Assert.Contains("another journal's", Refusal(InFiles, other), StringComparison.Ordinal);
-        Assert.True(Directory.Exists(Path.Combine(DataFolder, "journal")));
+        // A database that holds a ledger, and a copy of another history.
+        var other = _ledger.InDatabase();
+        MovedLedger.Move(files, other);
+        Directory.Move(_ledger.PathOf("journal.moved"), _ledger.PathOf("journal"));
+        Assert.Contains("name an empty database", Assert.Throws<JournalRefusedException>(() => MovedLedger.Move(files, other)).Message, StringComparison.Ordinal);
+        Assert.Throws<OperationCanceledException>(() => MovedLedger.Move(files, database, StopAt("compared")));
+        Directory.Delete(_ledger.PathOf("journal"), recursive: true);
+        await _ledger.BeginAsync();
+        Assert.Contains("name an empty database", MovedLedger.Refusal(files, database), StringComparison.Ordinal);
+        Assert.True(Directory.Exists(_ledger.PathOf("journal")));
     }
 
-    private string Empty()
+    private static MigrationProgress StopAt(string phase) => (what, _, entries) =>
     {
-        var folder = Path.Combine(_folder.FullName, "empty");
-        Directory.CreateDirectory(folder);
-        return folder;
-    }
-
-    private EngineSettings InDatabase() => InFiles with { Journal = JournalKind.Postgres, PostgresConnectionFile = WriteConnection(postgres.NewDatabase().ConnectionString) };
-
-    private string WriteConnection(string connectionString)
-    {
-        var file = Path.Combine(_folder.FullName, "connection-" + Guid.NewGuid().ToString("N"));
-        File.WriteAllText(file, connectionString + "\n");
-        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        return file;
-    }
-
-    private static Hash256 Move(EngineSettings from, EngineSettings to)
-    {
-        var report = JournalMigration.Run(from, to, NullLogger.Instance, static (_, _, _) => { });
-        return Assert.Single(report.Partitions).StateHash;
-    }
-
-    private static string Refusal(EngineSettings from, EngineSettings to) =>
-        Assert.Throws<MigrationRefusedException>(() => JournalMigration.Run(from, to, NullLogger.Instance, static (_, _, _) => { })).Message;
-
-    private static Hash256 StateOf(EngineSettings settings) => Assert.Single(LedgerReplay.Run(settings, NullLogger.Instance, static _ => { })).StateHash;
-
-    /// <summary>A ledger in files, in batches of all sizes.</summary>
-    private async Task<Hash256> BeginAsync()
-    {
-        DurableFolder.Ensure(_files, DataFolder);
-        var journal = Open(new Ledger(0), out var ledger);
-        await using var partition = BegunLedger.Over(journal, TimeProvider.System, ledger);
-        partition.Start();
-        await BegunLedger.BeginAsync(partition, TimeProvider.System, 1_000_000);
-        await Task.WhenAll(Enumerable.Range(0, Wallets).Select(_ => CreateAsync(partition)));
-        for (var i = 0; i < 10; i++) await CreateAsync(partition);
-        return await partition.QueryAsync(after => after.StateHash());
-    }
-
-    private async Task AppendAsync()
-    {
-        var recovered = LedgerRecovery.Open(_files, DataFolder, new FileJournalSettings { SegmentBytes = 16 << 20 }, new RecoveryTerms(new SnapshotSettings(), 1), NullLogger.Instance);
-        await using var partition = new OwnedPartition(recovered.Ledger, recovered.Journal, new BatchClock(TimeProvider.System, recovered.Ledger.Time), NullLogger.Instance, (why, cause) => throw new InvalidOperationException(why, cause));
-        partition.Start();
-        await CreateAsync(partition);
-        recovered.Snapshots.Dispose();
-    }
-
-    private static Task<Answer> CreateAsync(Partition partition) =>
-        partition.SubmitAsync(new CreateWallet(ClientIds.Next(TimeProvider.System), Ledger.OperatorTenant, ClientIds.NextWallet()));
-
-    private FileJournal Open(Ledger empty, out Ledger ledger)
-    {
-        var scratch = new byte[Limits.RecordBytesMax];
-        ledger = empty;
-        return FileJournal.Open(_files, DataFolder, new FileJournalSettings { SegmentBytes = 16 << 20 }, batch => empty.ReplayBatch(batch.Payload, scratch), NullLogger.Instance);
-    }
+        if (what == phase && entries > 100) throw new OperationCanceledException();
+    };
 
     /// <summary>The command, as an operator runs it; then the copy is replayed by itself.</summary>
     private static async Task MoveAsync(string from, string to)

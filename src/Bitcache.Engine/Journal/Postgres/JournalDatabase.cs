@@ -8,7 +8,7 @@ using Npgsql;
 namespace Bitcache.Engine.Journal.Postgres;
 
 /// <summary>One ledger's database, open. Shared by the journals of its partitions, which are disposed of before it.</summary>
-public sealed class JournalDatabase : IDisposable
+public sealed partial class JournalDatabase : IDisposable
 {
     /// <summary>Held by a single server as long as it runs. It makes a second one say what is wrong; what keeps two from writing
     /// is the writer epoch.</summary>
@@ -31,9 +31,12 @@ public sealed class JournalDatabase : IDisposable
     public string Name { get; }
 
     /// <summary>Opens the database, makes the tables that are missing, and makes it this ledger's if it is nobody's yet.</summary>
-    /// <exception cref="JournalRefusedException">It cannot be reached, is another ledger's, or the server would lose what it has
-    /// committed.</exception>
-    public static JournalDatabase Open(PostgresSettings settings)
+    /// <exception cref="JournalRefusedException">It cannot be reached, is another ledger's, is being moved, or the server would
+    /// lose what it has committed.</exception>
+    public static JournalDatabase Open(PostgresSettings settings) => Open(settings, static (database, connection) => database.RequireNoMove(connection));
+
+    /// <param name="admit">Called once nobody else has it, to refuse it or to make it what the caller needs.</param>
+    private static JournalDatabase Open(PostgresSettings settings, Action<JournalDatabase, NpgsqlConnection> admit)
     {
         var (source, name) = Connect(settings.ConnectionString);
         var database = new JournalDatabase(settings, source, name);
@@ -44,13 +47,14 @@ public sealed class JournalDatabase : IDisposable
             SqlScripts.Run(connection);
             if (settings.Cluster.Length == 0) database.TakeHost();
             database.Claim(connection);
+            admit(database, connection);
             database.PlaceArchive(connection);
             return database;
         }
         catch (NpgsqlException e)
         {
             database.Dispose();
-            throw new JournalRefusedException($"{name} says: {e.Message}", e);
+            throw Said(name, e);
         }
         catch
         {
@@ -59,34 +63,17 @@ public sealed class JournalDatabase : IDisposable
         }
     }
 
-    /// <summary>Whether a database holds a ledger, whosever it is.</summary>
+    /// <summary>Whether a database holds entries of a ledger, whosever it is. Nothing is made there.</summary>
     /// <exception cref="JournalRefusedException">It cannot be reached.</exception>
-    internal static bool HasLedger(PostgresSettings settings) => Look(settings, "SELECT to_regclass('bitcache.ledger')::text") is not null;
-
-    /// <summary>Where the ledger is that was put aside last; null if none was.</summary>
-    /// <exception cref="JournalRefusedException">The database cannot be reached.</exception>
-    internal static string? NewestAside(PostgresSettings settings) =>
-        Look(settings, "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'bitcache\\_moved%' ORDER BY oid DESC LIMIT 1") is { } schema ? $"the schema {schema} of the database" : null;
-
-    /// <summary>Gives the ledger's schema another name, under which no server looks for it. What is in it stays.</summary>
-    /// <returns>Where it is then, for people.</returns>
-    internal string PutAside()
+    internal static bool HasLedger(PostgresSettings settings) => Look(settings, static database =>
     {
-        using var connection = Connect();
-        using var transaction = connection.BeginTransaction();
-        for (var number = 1; ; number++)
-        {
-            var name = number == 1 ? "bitcache_moved" : string.Create(CultureInfo.InvariantCulture, $"bitcache_moved_{number}");
-            using var taken = new NpgsqlCommand("SELECT to_regnamespace($1)::text", connection) { Parameters = { new() { Value = name } } };
-            if (taken.ExecuteScalar() is string) continue;
-#pragma warning disable CA2100 // Our own names.
-            using var rename = new NpgsqlCommand($"ALTER SCHEMA bitcache RENAME TO {name}", connection);
-#pragma warning restore CA2100
-            rename.ExecuteNonQuery();
-            transaction.Commit();
-            return $"the schema {name} of {Name}";
-        }
-    }
+        using var connection = database.Connect();
+        return HasEntries(connection);
+    });
+
+    private static bool HasEntries(NpgsqlConnection connection) =>
+        Ask(connection, "SELECT to_regclass('bitcache.partitions')::text") is string
+        && Ask(connection, "SELECT EXISTS (SELECT FROM bitcache.partitions WHERE next_sequence > 0)") is true;
 
     /// <summary>A connection from the pool.</summary>
     internal NpgsqlConnection Connect() => PostgresFailure.Retry(_source.OpenConnection);
@@ -116,25 +103,29 @@ public sealed class JournalDatabase : IDisposable
         _source.Dispose();
     }
 
-    /// <summary>Asks one question, and changes nothing; null if the answer is none.</summary>
-    private static string? Look(PostgresSettings settings, string question)
+    /// <summary>Looks at a database without opening it for a ledger.</summary>
+    private static T Look<T>(PostgresSettings settings, Func<JournalDatabase, T> look)
     {
         var (source, name) = Connect(settings.ConnectionString);
-        using (source)
+        using var database = new JournalDatabase(settings, source, name);
+        try
         {
-            try
-            {
-                using var connection = source.OpenConnection();
-#pragma warning disable CA2100 // Our own questions.
-                using var command = new NpgsqlCommand(question, connection);
-#pragma warning restore CA2100
-                return command.ExecuteScalar() as string;
-            }
-            catch (NpgsqlException e)
-            {
-                throw new JournalRefusedException($"{name} says: {e.Message}", e);
-            }
+            return look(database);
         }
+        catch (NpgsqlException e)
+        {
+            throw Said(name, e);
+        }
+    }
+
+    private static JournalRefusedException Said(string name, NpgsqlException e) => new($"{name} says: {e.Message}", e);
+
+    private static object? Ask(NpgsqlConnection connection, string sql)
+    {
+#pragma warning disable CA2100 // Our own statements and names.
+        using var command = new NpgsqlCommand(sql, connection);
+#pragma warning restore CA2100
+        return command.ExecuteScalar();
     }
 
     private static (NpgsqlDataSource Source, string Name) Connect(string connectionString)

@@ -2,7 +2,6 @@
 // the frames that it lacks, proves them as a recovery does, and replays them. The same look answers the other question: is a
 // copy as new as whatever was acknowledged before somebody asked? It is at the end of a look that began after that.
 
-using Bitcache.Core;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -20,7 +19,7 @@ internal interface IJournalFollower
 /// <summary>Follows any number of partitions for one process, on a thread of its own.</summary>
 public sealed class JournalTail : IDisposable
 {
-    private const string Heads = "SELECT partition, writer_epoch, next_sequence, chain FROM bitcache.partitions";
+    private const string Heads = $"SELECT {JournalHead.Columns} FROM bitcache.partitions";
 
     /// <summary>How often is looked when nobody asks.</summary>
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(20);
@@ -155,7 +154,7 @@ public sealed class JournalTail : IDisposable
         var heads = new Dictionary<int, JournalHead>();
         while (rows.Read())
         {
-            var head = new JournalHead(rows.GetInt32(0), rows.GetInt64(1), rows.GetInt64(2), Hash256.Read(rows.GetFieldValue<byte[]>(3)));
+            var head = JournalHead.Read(rows);
             heads.Add(head.Partition, head);
         }
         return heads;

@@ -26,11 +26,13 @@ public sealed class PostgresJournal : IRecoveredJournal
         """;
 
     private const string RaiseEpoch =
-        """
+        $"""
         INSERT INTO bitcache.partitions AS head (partition, writer_epoch, next_sequence, chain) VALUES ($1, 1, 0, $2)
         ON CONFLICT (partition) DO UPDATE SET writer_epoch = head.writer_epoch + 1
-        RETURNING writer_epoch, next_sequence, chain
+        RETURNING {JournalHead.Columns}
         """;
+
+    private const string HeadOf = $"SELECT {JournalHead.Columns} FROM bitcache.partitions WHERE partition = $1";
 
     private const string AskEpoch = "SELECT writer_epoch FROM bitcache.partitions WHERE partition = $1";
 
@@ -55,10 +57,10 @@ public sealed class PostgresJournal : IRecoveredJournal
     private long _durable;
     private volatile bool _failed;
 
-    private PostgresJournal(JournalDatabase database, BatchTable batches, ILogger logger, NpgsqlConnection connection, Head head, RecoveryReport report)
+    private PostgresJournal(JournalDatabase database, BatchTable batches, ILogger logger, NpgsqlConnection connection, JournalHead head, RecoveryReport report)
     {
         (_batches, _logger, _connection, Recovery) = (batches, logger, connection, report);
-        (_next, _chain, _durable) = (head.NextSequence, head.Chain, head.NextSequence - 1);
+        (_next, _chain, _durable) = (head.NextSequence, head.ChainHash, head.NextSequence - 1);
         _append = new AppendCommand(connection, AppendBatch, batches.Partition, head.WriterEpoch);
         _ask = new NpgsqlCommand(AskEpoch, connection) { Parameters = { new NpgsqlParameter<int> { TypedValue = batches.Partition } } };
         _ask.Prepare();
@@ -78,6 +80,9 @@ public sealed class PostgresJournal : IRecoveredJournal
     public long DurableSequence => Volatile.Read(ref _durable);
 
     public Hash256 ChainHash => _chain;
+
+    /// <summary>What the database says of it as long as nobody takes it over. Only for the partition's thread.</summary>
+    internal JournalHead Head => new(_batches.Partition, Recovery.WriterEpoch, _next, _chain);
 
     public bool IsShared => true;
 
@@ -103,7 +108,7 @@ public sealed class PostgresJournal : IRecoveredJournal
             connection = database.ConnectWriter();
             var head = TakeOver(connection, partition);
             var recovery = new FrameRecovery(batches, start);
-            recovery.Run(replay, head.NextSequence, head.WriterEpoch, head.Chain);
+            recovery.Run(replay, head.NextSequence, head.WriterEpoch, head.ChainHash);
             accept?.Invoke(head.NextSequence);
             var report = new RecoveryReport(0, recovery.Frames, head.NextSequence, head.WriterEpoch, 0, null, null);
             logger.PostgresJournalOpened(batches.Name, report.Sequences, report.Frames, report.WriterEpoch);
@@ -121,14 +126,24 @@ public sealed class PostgresJournal : IRecoveredJournal
         }
     }
 
-    /// <summary>Verifies a partition's whole journal and replays its batches in order, and changes nothing: whoever writes it
-    /// goes on.</summary>
+    /// <summary>Verifies a partition's whole journal, up to the head that it has now, replays its batches in order, and changes
+    /// nothing: whoever writes it goes on.</summary>
     /// <exception cref="JournalCorruptException">It is damaged.</exception>
+    /// <exception cref="JournalUnavailableException">It cannot be read now.</exception>
     public static RecoveryReport Read(JournalDatabase database, int partition, ReplayBatch replay)
     {
         var batches = new BatchTable(database, partition);
         var recovery = new FrameRecovery(batches, null);
-        recovery.Run(replay, null, long.MaxValue, null);
+        try
+        {
+            var head = FindHead(database, partition);
+            // Without a head, which whoever opens the journal first makes, there is no batch either.
+            recovery.Run(replay, head?.NextSequence, head?.WriterEpoch ?? 0, head?.ChainHash ?? default(Hash256));
+        }
+        catch (NpgsqlException e)
+        {
+            throw new JournalUnavailableException(batches.Name, e);
+        }
         return new RecoveryReport(0, recovery.Frames, recovery.NextSequence, recovery.WriterEpoch, 0, null, null);
     }
 
@@ -214,7 +229,15 @@ public sealed class PostgresJournal : IRecoveredJournal
         _sha256.Dispose();
     }
 
-    private static Head TakeOver(NpgsqlConnection connection, int partition) => PostgresFailure.Retry(() =>
+    private static JournalHead? FindHead(JournalDatabase database, int partition)
+    {
+        using var connection = database.Connect();
+        using var command = new NpgsqlCommand(HeadOf, connection) { Parameters = { new NpgsqlParameter<int> { TypedValue = partition } } };
+        using var row = command.ExecuteReader();
+        return row.Read() ? JournalHead.Read(row) : null;
+    }
+
+    private static JournalHead TakeOver(NpgsqlConnection connection, int partition) => PostgresFailure.Retry(() =>
     {
         using var command = new NpgsqlCommand(RaiseEpoch, connection)
         {
@@ -222,7 +245,7 @@ public sealed class PostgresJournal : IRecoveredJournal
         };
         using var row = command.ExecuteReader();
         row.Read();
-        return new Head(row.GetInt64(0), row.GetInt64(1), Hash256.Read(row.GetFieldValue<byte[]>(2)));
+        return JournalHead.Read(row);
     });
 
     /// <summary>Whatever goes wrong once a statement was sent, but for what PostgreSQL says it has rolled back, leaves open what
@@ -255,7 +278,4 @@ public sealed class PostgresJournal : IRecoveredJournal
     }
 
     private JournalFailedException AlreadyFailed() => new($"The journal of {_batches.Name} has failed and takes no further call.");
-
-    /// <param name="Chain">Of the last frame; zeros before the first.</param>
-    private readonly record struct Head(long WriterEpoch, long NextSequence, Hash256 Chain);
 }
