@@ -12,6 +12,7 @@ internal sealed class LedgerFollower : IJournalFollower
 {
     private readonly Ledger _ledger;
     private readonly FrameRecovery _frames;
+    private readonly StatedEpochs _stated;
     // Held while frames are read and replayed; and within it, by whoever has the ledger.
     private readonly Lock _catchingUp = new();
     private readonly Lock _ledgers = new();
@@ -22,9 +23,9 @@ internal sealed class LedgerFollower : IJournalFollower
     private volatile bool _isOver;
 
     /// <param name="start">Where the ledger stands; null for the beginning.</param>
-    public LedgerFollower(Ledger ledger, BatchTable batches, JournalStart? start)
+    public LedgerFollower(Ledger ledger, BatchTable batches, JournalStart? start, StatedEpochs stated)
     {
-        (_ledger, _frames) = (ledger, new FrameRecovery(batches, start));
+        (_ledger, _frames, _stated) = (ledger, new FrameRecovery(batches, start), stated);
         (_next, _milliseconds) = (ledger.NextSequence, ledger.Time.Milliseconds);
     }
 
@@ -40,8 +41,9 @@ internal sealed class LedgerFollower : IJournalFollower
     {
         lock (_catchingUp)
         {
-            if (_isOver || head.NextSequence <= _frames.NextSequence) return;
-            _frames.Run(Replay, head.NextSequence, head.WriterEpoch, head.ChainHash);
+            if (_isOver) return;
+            if (head.NextSequence > _frames.NextSequence) _frames.Run(Replay, head.NextSequence, head.WriterEpoch, head.ChainHash);
+            lock (_ledgers) _stated.Exchange(_ledger);
         }
     }
 

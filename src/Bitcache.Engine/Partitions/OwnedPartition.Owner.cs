@@ -184,6 +184,7 @@ public sealed partial class OwnedPartition
     {
         _ledger.CheckConservation();
         _filling!.Wallets = _ledger.WalletCount;
+        Stated?.Exchange(_ledger);
         _filling.Capture = _snapshots?.EndBatch(_ledger, _filling.Payload.Length);
         Interlocked.Increment(ref _batchesInSync);
         (_handedOver, _itemsHandedOver) = (Stopwatch.GetTimestamp(), _filling.Items.Count);

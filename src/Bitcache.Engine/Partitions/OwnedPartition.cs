@@ -86,6 +86,9 @@ public sealed partial class OwnedPartition : Partition
 
     public override long DurableSequence => _journal.DurableSequence;
 
+    /// <summary>From where it learns that books are closed; null where whoever closes them gives all balances back himself.</summary>
+    internal StatedEpochs? Stated { get; init; }
+
     /// <summary>What stopped it; null if nothing has.</summary>
     internal Exception? StoppedBy => Volatile.Read(ref _stoppedBy);
 

@@ -20,7 +20,13 @@ public sealed partial class SharedPartition
         }
         catch (Exception e) when (IsOfTheDatabase(e))
         {
-            await LoadAsync();
+            // The ledger may have gone on a part of the way. Whoever wanted it taken over need not wait for a database that is away.
+            _loadingAgain = Task.Run(() => LoadAgainAsync(null));
+            throw e as JournalRefusedException ?? new JournalRefusedException($"partition {Number} cannot be taken over now: {e.Message}", e);
+        }
+        catch (Exception e)
+        {
+            _shared.Fatal("a partition could not be taken over because its journal does not follow from its ledger", e);
             throw;
         }
     }
@@ -56,21 +62,31 @@ public sealed partial class SharedPartition
     private void Begin(Ledger ledger, JournalStart? start)
     {
         var scratch = new byte[Limits.RecordBytesMax];
+        var files = new PostgresFiles(_shared.Database, Number);
+        var folder = new SnapshotFolder(files, "/", Number, _shared.Logger);
         var journal = PostgresJournal.Open(
-            _shared.Database, Number, batch => ledger.ReplayBatch(batch.Payload, scratch), _shared.Logger, _ => _shared.Terms.Accept?.Invoke(ledger), start);
-        if (ledger.NextSequence > 0) ledger.CheckConservation();
-        var files = new PostgresFiles(_shared.Database, Number) { WriterEpoch = journal.Recovery.WriterEpoch };
-        var snapshots = new SnapshotKeeper(new SnapshotFolder(files, "/", Number, _shared.Logger), _shared.Terms.Snapshots, start?.NextSequence ?? 0, _shared.Logger);
+            _shared.Database, Number, batch => ledger.ReplayBatch(batch.Payload, scratch), _shared.Logger, _ => Accept(ledger), start);
+        files.WriterEpoch = journal.Recovery.WriterEpoch;
+        var snapshots = new SnapshotKeeper(folder, _shared.Terms.Snapshots, start?.NextSequence ?? 0, _shared.Logger);
         // Made now and from the ledger's time: a clock of before knows nothing of the batches that others have made.
         var clock = new BatchClock(_shared.Time, ledger.Genesis is null ? null : ledger.Time);
         OwnedPartition? owned = null;
         owned = new OwnedPartition(
-            ledger, _shared.Between?.Invoke(journal) ?? journal, clock, _shared.Logger, (why, cause) => EndOf(owned!, why, cause), bounds: _shared.Bounds, snapshots: snapshots);
+            ledger, _shared.Between?.Invoke(journal) ?? journal, clock, _shared.Logger, (why, cause) => EndOf(owned!, why, cause), bounds: _shared.Bounds, snapshots: snapshots)
+        {
+            Stated = _shared.Stated,
+        };
         Take(owned, null);
         owned.Start();
         snapshots.Start((why, cause) => EndOf(owned, why, cause));
         journal.StartUpkeep(cause => _shared.Fatal("a run of batches or its filter cannot be relied on; restart to recover from what is durable", cause));
         _shared.Logger.PartitionTaken(Number, journal.Recovery.WriterEpoch, ledger.NextSequence);
+    }
+
+    private void Accept(Ledger ledger)
+    {
+        if (ledger.NextSequence > 0) ledger.CheckConservation();
+        _shared.Terms.Accept?.Invoke(ledger);
     }
 
     private async Task EndOwningAsync(OwnedPartition owned)
@@ -115,12 +131,13 @@ public sealed partial class SharedPartition
         _loadingAgain = Task.Run(() => LoadAgainAsync(owned));
     }
 
-    private async Task LoadAgainAsync(OwnedPartition owned)
+    /// <param name="owned">The writer here, that has ended; null if there is none.</param>
+    private async Task LoadAgainAsync(OwnedPartition? owned)
     {
         await _changing.WaitAsync();
         try
         {
-            await owned.DisposeAsync();
+            if (owned is not null) await owned.DisposeAsync();
             await LoadAsync();
         }
 #pragma warning disable CA1031 // What cannot be loaded cannot be answered for.
@@ -164,7 +181,7 @@ public sealed partial class SharedPartition
 
     private void Follow(Ledger ledger, JournalStart? start)
     {
-        var follower = new LedgerFollower(ledger, _reader.Batches, start);
+        var follower = new LedgerFollower(ledger, _reader.Batches, start, _shared.Stated);
         _shared.Tail.Add(follower);
         Take(null, follower);
     }

@@ -29,6 +29,8 @@ public sealed record SharedLedger(
     JournalDatabase Database, JournalTail Tail, IPartitionOwner Owner, RecoveryTerms Terms, TimeProvider Time, ILogger Logger, FatalHandler Fatal,
     PartitionBounds? Bounds = null)
 {
+    internal StatedEpochs Stated { get; } = new();
+
     /// <summary>Stands between a writer and its journal: for faults.</summary>
     internal Func<IJournal, IJournal>? Between { get; init; }
 }

@@ -6,7 +6,6 @@ using Bitcache.Engine.Partitions;
 using Bitcache.Engine.Snapshots;
 using Bitcache.Tests.Partitions;
 using Microsoft.Extensions.Logging.Abstractions;
-using Npgsql;
 
 namespace Bitcache.IntegrationTests.Postgres;
 
@@ -69,7 +68,7 @@ internal sealed class Silos(PostgresSettings settings, SnapshotSettings? snapsho
             await PromoteAsync(silo);
             return true;
         }
-        catch (Exception e) when (e is JournalRefusedException or JournalUnavailableException or NpgsqlException)
+        catch (Exception e) when (e is JournalRefusedException or PartitionUnavailableException)
         {
             return false;
         }
