@@ -176,6 +176,9 @@ public static class Limits
     /// <summary>For how many blocks an auditor takes an anchor that is not shown for one that will be: a week.</summary>
     public const uint UnshownAnchorBlocksMax = 1_008;
 
+    /// <summary>Blocks that an auditor's node may be behind the operator's: what rests on them is left to the next audit.</summary>
+    public const uint BlocksAheadMax = 6;
+
     /// <summary>Blocks that a node may be behind the best chain when an epoch is cut, as an auditor sees it; one more is no delay of
     /// the network's.</summary>
     public const uint CutBlocksBehindMax = 6;

@@ -187,8 +187,12 @@ public static class JournalMigration
     /// <summary>Gives a folder of journals the name under which a server opens it; durable when this returns.</summary>
     private static void Rename(LinuxFileSystem files, string folder, string journal)
     {
-        // Empty, if it is there.
-        if (Directory.Exists(journal)) Directory.Delete(journal, recursive: true);
+        // As a start that was refused leaves them: folders without files.
+        if (Directory.Exists(journal))
+        {
+            foreach (var inner in Directory.EnumerateDirectories(journal)) files.DeleteFolder(inner);
+            files.DeleteFolder(journal);
+        }
         files.Rename(folder, journal);
         files.SyncFolder(Path.GetDirectoryName(journal)!);
     }

@@ -240,7 +240,7 @@ public sealed class LedgerEngine : IAsyncDisposable
     public ValueTask<Pins> PinsAsync() => _pins.GetAsync();
 
     private Task<Pins> AskPinsAsync() => Partitions.First.QueryAsync(ledger => new Pins(
-        _desk.Key.First, ledger.Genesis!.AnchorScript.Span.ToArray(), AnchorChain.First(ledger.FirstConfirmedAnchor), Network));
+        _desk.Key.First, ledger.Genesis!.AnchorScript.Span.ToArray(), AnchorChain.First(ledger.FirstFinalAnchor), Network));
 
     /// <summary>How everything was at most a second ago: what anybody may ask at any rate.</summary>
     public ValueTask<EngineHealth> RecentHealthAsync() => _health.GetAsync();

@@ -102,10 +102,7 @@ internal sealed class AuditBook : IAsyncDisposable
     {
         using var everybodys = new ExportFolder(_files, open, isPublic: true);
         using var authorised = new ExportFolder(_files, auditors, isPublic: false);
-        await new LogExport(ReadLogAsync, everybodys, authorised).RunAsync(CancellationToken.None);
-        // The list of epochs is as old as a second.
-        await Task.Delay(TimeSpan.FromSeconds(1.1));
-        await new EpochExport(FindFileAsync, everybodys, authorised).RunAsync(CancellationToken.None);
+        await new LogExport(ReadLogAsync, everybodys, authorised).RunAsync(CancellationToken.None, new EpochExport(FindFileAsync, everybodys, authorised).RunAsync);
     }
 
     public async ValueTask DisposeAsync()

@@ -13,6 +13,9 @@ internal static class AuditCommand
     /// <summary>A server may have to make a large file before it can send it.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
+    /// <summary>Longer than a server keeps an answer that anybody may ask for.</summary>
+    private static readonly TimeSpan AnswerAgeMax = TimeSpan.FromSeconds(1.5);
+
     private static readonly Argument<string> Published = new("folder") { Description = "The public folder of an export, or the address where it is published." };
 
     private static readonly Option<FileInfo> PinsFile = new("--pins")
@@ -72,6 +75,7 @@ internal static class AuditCommand
             Entries = entries,
             Chain = node,
             Receipts = parsed.GetValue(Receipts) is { } receipts ? ReadReceipts(receipts.FullName) : [],
+            Settle = published is WebFolder ? () => cancel.WaitHandle.WaitOne(AnswerAgeMax) : null,
         };
         var shows = !Console.IsErrorRedirected && error == Console.Error && !parsed.GetValue(AsJson);
         var report = shows ? await AuditBars.RunAsync(error, bars => AuditAsync(inputs, bars, ended)) : await AuditAsync(inputs, null, ended);

@@ -25,8 +25,9 @@ internal static class ExportCommand
                     var files = new LinuxFileSystem();
                     using var everybodys = new ExportFolder(files, session.Get(open)!.FullName, isPublic: true);
                     using var authorised = session.Get(auditors) is { } folder ? new ExportFolder(files, folder.FullName, isPublic: false) : null;
-                    var report = await new LogExport(session.Client.GetPublishedAsync, everybodys, authorised).RunAsync(session.Cancel);
-                    var epochs = await new EpochExport(session.Client.FindPublishedAsync, everybodys, authorised).RunAsync(session.Cancel);
+                    var epochs = new EpochExportReport(0, 0);
+                    var report = await new LogExport(session.Client.GetPublishedAsync, everybodys, authorised).RunAsync(
+                        session.Cancel, async cancel => epochs = await new EpochExport(session.Client.FindPublishedAsync, everybodys, authorised).RunAsync(cancel));
                     session.Output.WriteLine(string.Create(CultureInfo.InvariantCulture,
                         $"{report.Size} entries, {report.Size - report.Before} of them new: {report.Tiles} tiles and {report.Bundles} bundles written; {epochs.Epochs} epochs, {epochs.Files} files written"));
                 }

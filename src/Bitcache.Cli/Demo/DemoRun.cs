@@ -194,8 +194,9 @@ internal sealed class DemoRun(DemoStage stage, DemoScreen screen, int payments, 
         using (var everybodys = new ExportFolder(files, Path.Combine(output, "export"), isPublic: true))
         using (var auditors = new ExportFolder(files, Path.Combine(output, "auditor"), isPublic: false))
         {
-            var log = await new LogExport(stage.Operator.GetPublishedAsync, everybodys, auditors).RunAsync(cancel);
-            var epochs = await new EpochExport(stage.Operator.FindPublishedAsync, everybodys, auditors).RunAsync(cancel);
+            var epochs = new EpochExportReport(0, 0);
+            var log = await new LogExport(stage.Operator.GetPublishedAsync, everybodys, auditors).RunAsync(
+                cancel, async stop => epochs = await new EpochExport(stage.Operator.FindPublishedAsync, everybodys, auditors).RunAsync(stop));
             screen.Holds($"epoch {epoch} owes {Session.Bits(statement.TotalMsat)} at block {statement.Height}, and its coins are listed with their proofs");
             screen.Holds($"the keys of its {proof.Coins} coins of {Session.Sat(proof.TotalSat)} signed");
             screen.Say($"   '{proof.Message}'");

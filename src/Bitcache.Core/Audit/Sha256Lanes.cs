@@ -57,8 +57,35 @@ internal sealed class Sha256Lanes
     {
     }
 
-    /// <summary>Lanes for so many messages; null where the library is faster.</summary>
-    public static Sha256Lanes? For(int messages) => Vector256.IsHardwareAccelerated && messages >= MessagesMin ? new Sha256Lanes() : null;
+    /// <summary>Whether the lanes of this processor hash as the library does: a message of each kind of length in each of them, and
+    /// such that go on behind a block.</summary>
+    private static bool IsRight { get; } = TestItself();
+
+    /// <summary>Lanes for so many messages; null where the library is faster, or the lanes are not right.</summary>
+    public static Sha256Lanes? For(int messages) => Vector256.IsHardwareAccelerated && messages >= MessagesMin && IsRight ? new Sha256Lanes() : null;
+
+    private static bool TestItself()
+    {
+        ReadOnlySpan<int> lengths = [1, 3, 55, 56, 63, 64, 65, 119, 120, 127, 128, 183, 184, 192, 200, MessageBytesMax];
+        var (lanes, hashes, message) = (new Sha256Lanes(), new Hash256[Count], new byte[MessageBytesMax]);
+        for (var i = 0; i < message.Length; i++) message[i] = unchecked((byte)((i * 167) + 13));
+        foreach (var length in lengths) lanes.Add(message.AsSpan(0, length));
+        lanes.Finish(hashes);
+        for (var lane = 0; lane < Count; lane++)
+        {
+            if (hashes[lane] != Sha256.Of(message.AsSpan(0, lengths[lane]))) return false;
+        }
+        for (var lane = 0; lane < Count; lane++) lanes.AddBlock(message);
+        lanes.Finish(hashes);
+        var state = hashes[0];
+        for (var lane = 0; lane < Count; lane++) lanes.AddBehind(hashes[lane], message.AsSpan(BlockBytes, lane * 8));
+        lanes.Finish(hashes);
+        for (var lane = 0; lane < Count; lane++)
+        {
+            if (hashes[lane] != Sha256.Of(message.AsSpan(0, BlockBytes + (lane * 8)))) return false;
+        }
+        return state != default;
+    }
 
     /// <summary>Messages that are gathered.</summary>
     public int Gathered { get; private set; }

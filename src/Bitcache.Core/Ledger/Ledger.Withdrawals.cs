@@ -29,8 +29,8 @@ public sealed partial class Ledger
     /// <summary>The newest one whose anchor is in a block.</summary>
     public Family? NewestConfirmedAnchor => _families.AnchorsFromNewest.FirstOrDefault(f => f.Confirmation is not null);
 
-    /// <summary>The first one whose anchor is in a block.</summary>
-    public Family? FirstConfirmedAnchor => _families.AnchorsFrom(static _ => true).FirstOrDefault(f => f.Confirmation is not null);
+    /// <summary>The first anchor of all, once no reorganisation will take it: what auditors write down.</summary>
+    public Family? FirstFinalAnchor => _families.AnchorsFrom(static _ => true).FirstOrDefault(f => f.Confirmation is not null) is { State: FamilyState.Final } first ? first : null;
 
     /// <summary>The first family whose anchor is in a block and covers an entry of the log.</summary>
     public Family? FindConfirmedAnchor(long index) =>

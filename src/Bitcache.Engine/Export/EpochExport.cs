@@ -3,9 +3,11 @@
 // only the proof of its reserves may still come.
 
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
+using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Settlement;
 
 namespace Bitcache.Engine.Export;
@@ -23,28 +25,65 @@ public sealed class EpochExport(FileSource source, ExportFolder open, ExportFold
 {
     private const string Folder = "epochs";
     private const string Final = "final";
+    /// <summary>How often what is published may change while it is fetched.</summary>
+    private const int RoundsMax = 5;
+
+    private static readonly string[] AnchorNames = [EpochPublication.AnchorName, EpochPublication.RecordName, EpochPublication.HeaderName];
 
     private sealed record Indexed(long Epoch, string State);
 
     /// <summary>Brings the folders up to the newest epoch.</summary>
-    /// <exception cref="ExportContradictionException">What is published is not what was stated. What was there stays.</exception>
+    /// <exception cref="ExportContradictionException">What is published is not what was stated, or does not stay what it is for as
+    /// long as it takes to fetch it. What was there stays.</exception>
     /// <exception cref="IOException">The disk failed or is full; the next run goes on.</exception>
     public async Task<EpochExportReport> RunAsync(CancellationToken cancel)
     {
-        var index = await ReadAsync($"{Folder}/{EpochPublication.IndexName}", cancel) ?? throw new ExportContradictionException("the server has no list of epochs");
         var before = open.Read($"{Folder}/{EpochPublication.IndexName}") is { } known ? Parse(known).Where(e => e.State == Final).Select(e => e.Epoch).ToHashSet() : [];
-        var (epochs, files) = (Parse(index), 0);
+        for (var (round, files) = (1, 0); ; round++)
+        {
+            var index = await ReadAsync($"{Folder}/{EpochPublication.IndexName}", cancel) ?? throw new ExportContradictionException("the server has no list of epochs");
+            var epochs = Parse(index);
+            foreach (var epoch in epochs)
+            {
+                files += before.Contains(epoch.Epoch) ? await WriteLateProofAsync(epoch.Epoch, cancel) : await WritePublicAsync(epoch.Epoch, cancel);
+                if (auditors is not null) files += await WriteForAuditorsAsync(auditors, epoch.Epoch, cancel);
+            }
+            if (!IsOfOneMoment([.. epochs.Select(e => e.Epoch)], before))
+            {
+                if (round == RoundsMax) throw new ExportContradictionException("the timestamps and anchors that the server shows do not fit together");
+                continue;
+            }
+            open.Sync();
+            auditors?.Sync();
+            // What the list says is final is there.
+            open.Write($"{Folder}/{EpochPublication.IndexName}", index);
+            open.Sync();
+            return new EpochExportReport(epochs.Count, files);
+        }
+    }
+
+    /// <summary>Whether no anchor came or went while these were fetched: each is whole, what one of them covers has a timestamp, and
+    /// each timestamp leads to one that is there.</summary>
+    /// <param name="epochs">In order.</param>
+    /// <param name="before">Whose anchor was final before: they change no more.</param>
+    private bool IsOfOneMoment(long[] epochs, HashSet<long> before)
+    {
+        var anchors = new HashSet<Txid>();
+        var covered = 0L;
         foreach (var epoch in epochs)
         {
-            files += before.Contains(epoch.Epoch) ? await WriteLateProofAsync(epoch.Epoch, cancel) : await WritePublicAsync(epoch.Epoch, cancel);
-            if (auditors is not null) files += await WriteForAuditorsAsync(auditors, epoch.Epoch, cancel);
+            if (AnchorNames.DistinctBy(name => open.Has(PathOf(epoch, name))).Count() > 1) return false;
+            if (open.Read(PathOf(epoch, EpochPublication.AnchorName)) is not { } hex || !BitcoinTransaction.TryParse(Encoding.ASCII.GetString(hex).TrimEnd('\n'), out var anchor)) continue;
+            anchors.Add(anchor.Txid);
+            covered = epoch;
         }
-        open.Sync();
-        auditors?.Sync();
-        // What the list says is final is there.
-        open.Write($"{Folder}/{EpochPublication.IndexName}", index);
-        open.Sync();
-        return new EpochExportReport(epochs.Count, files);
+        foreach (var epoch in epochs.Where(e => !before.Contains(e) && open.Has(PathOf(e, EpochPublication.CloseName))))
+        {
+            var timestamp = open.Read(PathOf(epoch, EpochPublication.CloseName + ".ots"));
+            if (timestamp is null && epoch <= covered) return false;
+            if (timestamp is not null && !(OpenTimestamps.TryParse(timestamp, out var proof, out _) && AnchorPath.TryRead(proof, 0, out var way, out _) && anchors.Contains(way.Transaction.Txid))) return false;
+        }
+        return true;
     }
 
     private async Task<int> WritePublicAsync(long epoch, CancellationToken cancel)

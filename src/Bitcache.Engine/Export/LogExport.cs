@@ -35,7 +35,8 @@ public sealed class LogExport(LogSource source, ExportFolder open, ExportFolder?
     /// <summary>Brings the folders up to the newest checkpoint.</summary>
     /// <exception cref="ExportContradictionException">Something does not fit: the checkpoints in the folders stay as they are.</exception>
     /// <exception cref="IOException">The disk failed or is full; the next run begins where the checkpoints say.</exception>
-    public async Task<LogExportReport> RunAsync(CancellationToken cancel)
+    /// <param name="others">Writes what else must be there when the folder has the checkpoint; asked for once it was fetched.</param>
+    public async Task<LogExportReport> RunAsync(CancellationToken cancel, Func<CancellationToken, Task>? others = null)
     {
         var pins = await ReadPinsAsync(cancel);
         var note = Encoding.UTF8.GetString(await source(CheckpointFile, cancel));
@@ -55,6 +56,8 @@ public sealed class LogExport(LogSource source, ExportFolder open, ExportFolder?
         }
         DeletePartial(open, LogTile.Between(before?.Size ?? 0, checkpoint.Size));
         if (rotations.Length > 0) open.Write(RotationsFile, Encoding.UTF8.GetBytes(rotations));
+        // The pins may name an anchor, and the checkpoint cover what is stated about an epoch.
+        if (others is not null) await others(cancel);
         var signer = keys.Last(key => Checkpoint.TryVerify(note, key, out _, out _));
         open.Write(VerifierKeyFile, Encoding.UTF8.GetBytes($"{signer}\n"));
         open.Write(PinsFile, Encoding.UTF8.GetBytes(pins.Write()));

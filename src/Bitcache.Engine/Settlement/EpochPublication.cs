@@ -43,7 +43,8 @@ public sealed class EpochPublication : IDisposable
     internal EpochPublication(PartitionSet partitions, Receipts receipts, EpochFolder folder, LiabilityKey key, string origin, TimeProvider time)
     {
         (_partitions, _receipts, _folder, _seed, _origin) = (partitions, receipts, folder, key.Seed, origin);
-        _index = new Recent<byte[]>(WriteIndexAsync, TimeSpan.FromSeconds(1), time);
+        // Whoever has a checkpoint finds all epochs in the list that it covers.
+        _index = new Recent<byte[]>(WriteIndexAsync, TimeSpan.FromSeconds(1), time, () => receipts.LogSize);
     }
 
     /// <summary>Names of the files that everybody may have.</summary>
@@ -57,7 +58,7 @@ public sealed class EpochPublication : IDisposable
     public static IReadOnlyList<string> AuditorNames { get; } = [EpochFolder.AllocationName, EpochFolder.KeysName];
 
     /// <summary><c>{"epochs":[{"epoch":3,"anchor":4,"state":"mined"}]}</c>: the epochs with a statement, the epoch whose anchor covers
-    /// each, and whether that is pending, mined or final; as it was at most a second ago.</summary>
+    /// each, and whether that is pending, mined or final; as it was at most a second ago, and never older than the checkpoint.</summary>
     public ValueTask<byte[]> IndexAsync() => _index.GetAsync();
 
     /// <summary>A file of an epoch; null if there is none of this name, or not yet.</summary>

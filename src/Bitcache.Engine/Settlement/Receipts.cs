@@ -14,6 +14,9 @@ public sealed record Receipt(byte[] Leaf, string TlogProof, byte[]? OpenTimestam
 /// <summary>Makes receipts from the journal and the log; needs no node.</summary>
 public sealed class Receipts(PartitionSet partitions, LogKeeper log, string origin)
 {
+    /// <summary>How large the log is up to which there are receipts: that of the newest checkpoint.</summary>
+    internal long LogSize => log.CheckpointSize;
+
     /// <summary>The receipt of a journaled entry, or null while no signed checkpoint covers it.</summary>
     public async Task<Receipt?> FindAsync(int partition, long sequence)
     {

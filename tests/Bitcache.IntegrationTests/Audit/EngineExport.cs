@@ -24,15 +24,7 @@ internal sealed class EngineExport(EngineHarness harness) : IDisposable
         var files = new LinuxFileSystem();
         using var everybodys = new ExportFolder(files, Open, isPublic: true);
         using var auditors = new ExportFolder(files, Auditors, isPublic: false);
-        var stated = await harness.Partition.QueryAsync(ledger => ledger.LastStatedEpoch?.Number ?? 0);
-        // The list of epochs may be a second old: an export is repeated until it has the newest.
-        do
-        {
-            EngineHarness.Cancel.ThrowIfCancellationRequested();
-            await new LogExport(GetAsync, everybodys, auditors).RunAsync(EngineHarness.Cancel);
-            await new EpochExport(FindAsync, everybodys, auditors).RunAsync(EngineHarness.Cancel);
-        }
-        while (!(await File.ReadAllTextAsync(Path.Combine(Open, "epochs", EpochPublication.IndexName), EngineHarness.Cancel)).Contains($"\"epoch\":{stated},", StringComparison.Ordinal));
+        await new LogExport(GetAsync, everybodys, auditors).RunAsync(EngineHarness.Cancel, new EpochExport(FindAsync, everybodys, auditors).RunAsync);
     }
 
     /// <summary>Audits the folders against the node.</summary>

@@ -123,6 +123,7 @@ internal sealed class DemoExportChecks(string folder)
         Assert.InRange(scripts.Count, 1, coins);
         Assert.All(scripts, script => Assert.Matches("^raw\\(5120[0-9a-f]{64}\\)$", script!.GetValue<string>()));
 
+        Assert.Equal(0, (await RunAsync("audit", Open)).ExitCode);
         await using var proof = await ChangedFile.ChangeAsync(Path.Combine(epoch, ReservesProof.FileName));
         Assert.NotEqual(0, (await RunAsync("reserves", "signatures", epoch)).ExitCode);
         Assert.NotEqual(0, (await RunAsync("audit", Open)).ExitCode);

@@ -60,7 +60,7 @@ internal static class Invariants
         var anchors = families.Where(f => f.IsAnchor).ToList();
         var confirmed = anchors.Where(f => f.Confirmation is not null).ToList();
         Same.Value(anchors.LastOrDefault(), ledger.NewestAnchor);
-        Same.Value((confirmed.FirstOrDefault(), confirmed.LastOrDefault()), (ledger.FirstConfirmedAnchor, ledger.NewestConfirmedAnchor));
+        Same.Value((confirmed.FirstOrDefault() is { State: FamilyState.Final } first ? first : null, confirmed.LastOrDefault()), (ledger.FirstFinalAnchor, ledger.NewestConfirmedAnchor));
         Same.Value(confirmed.FirstOrDefault(f => f.Anchor!.TreeSize > 0), ledger.FindConfirmedAnchor(0));
         Same.Value(anchors.FirstOrDefault(f => f.Anchor!.Epoch >= 1 && f.Attempts.Count > 0), ledger.FindAnchorOf(1));
         Same.Items(families.Where(f => f.HasEnded && f.Archived == 0), ledger.FamiliesToArchive(int.MaxValue).Select(a => ledger.FindFamily(a.Family)).Union(confirmed.Where(f => f.State == FamilyState.Final).TakeLast(1).Where(f => f.Archived == 0)).OrderBy(f => f.Number));

@@ -3,6 +3,8 @@ using Bitcache.Core.Audit;
 using Bitcache.Engine;
 using Bitcache.Engine.Files;
 using Bitcache.Engine.Partitions;
+using Bitcache.Engine.Settlement;
+using Bitcache.Tests.Api;
 using Bitcache.Tests.Partitions;
 using Bitcache.Tests.Simulation;
 
@@ -27,6 +29,18 @@ public sealed class CheckpointKeyTests
         var keys = rotations.Where(rotation => rotation.Sequence < size).Select(rotation => rotation.Command.NewKey).Prepend(rotations.FirstOrDefault().Command?.OldKey ?? new ByteString(book.Verifier.PublicKey));
         var signer = VerifierKey.FromPublicKey(BegunLedger.Origin, keys.Last().Span);
         Assert.True(Checkpoint.TryVerify(note, signer, out _, out var refusal), refusal);
+    }
+
+    [Fact]
+    public void Keys_on_a_disk_are_their_owners_alone()
+    {
+        using var folder = new TemporaryFolder();
+        var files = new LinuxFileSystem();
+        Assert.NotNull(CheckpointKey.Open(files, folder.Path, BegunLedger.Origin, mayCreate: true, []));
+        Assert.NotNull(LiabilityKey.Open(files, folder.Path, mayCreate: true));
+        var written = Directory.GetFiles(folder.Path);
+        Assert.Equal(2, written.Length);
+        Assert.All(written, path => Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path)));
     }
 
     [Fact]

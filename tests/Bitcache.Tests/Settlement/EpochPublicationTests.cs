@@ -206,6 +206,19 @@ public sealed class EpochPublicationTests : IAsyncLifetime
         Assert.DoesNotContain(Files(disk, Public), f => f.Path.EndsWith(name, StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task The_list_of_epochs_is_never_older_than_the_checkpoint()
+    {
+        for (var epoch = 1; epoch <= 3; epoch++)
+        {
+            await _stage.CloseAndTurnAsync();
+            await _stage.LogAdvancesAsync();
+            Assert.Contains($"\"epoch\":{epoch},", Encoding.ASCII.GetString(await _epochs.IndexAsync()), StringComparison.Ordinal);
+            _world.Mine();
+            await _stage.TurnAsync();
+        }
+    }
+
     private async Task<string[]> NamesAsync(long epoch)
     {
         var names = new List<string>();

@@ -17,12 +17,16 @@ internal sealed class AnchorAudit(AuditInputs inputs, Pins pins, MerkleLog log, 
     private readonly List<CheckedAnchor> _chain = [];
     private readonly Dictionary<Txid, CheckedAnchor> _byId = [];
     private readonly Dictionary<long, AnchorRecord> _records = [];
+    private readonly Dictionary<long, AuditedAnchor> _known = [];
 
     /// <summary>In the order in which they spend each other.</summary>
     public IReadOnlyList<CheckedAnchor> Chain => _chain;
 
     /// <summary>What is anchored for an epoch by an anchor of its own.</summary>
     public AnchorRecord? RecordOf(long epoch) => _records.GetValueOrDefault(epoch);
+
+    /// <summary>An epoch's own anchor, as it is shown or, where nobody could say that it is gone, was at the last audit.</summary>
+    public AuditedAnchor? AnchorOf(long epoch) => _known.GetValueOrDefault(epoch);
 
     /// <summary>Checks the chain, and that every epoch leads to it.</summary>
     /// <param name="epochs">In order.</param>
@@ -37,15 +41,37 @@ internal sealed class AnchorAudit(AuditInputs inputs, Pins pins, MerkleLog log, 
             inputs.Progress("anchors", epoch.Statement.Epoch, epochs[^1].Statement.Epoch);
             if (!CheckAnchor(epoch)) return false;
         }
+        if (!CheckWithheld(state)) return false;
         if (_chain.Count > 0) steps.Passed($"{_chain.Count} anchors: each carries the log's own root, pays the anchor script once and spends the one before it{(pins.FirstAnchor is null ? "" : $", back to the first, {_chain[0].Transaction.Txid}")}");
         if (_chain.Count > 0 && pins.FirstAnchor is null) steps.NotChecked($"that this is the only history: the pins have no first anchor; it is {_chain[0].Transaction.Txid}, write it down");
         var waiting = 0;
+        UnixTime? since = null;
         foreach (var epoch in epochs)
         {
             if (!CheckTimestamp(epoch, ref waiting)) return false;
+            if (waiting > 0) since ??= epoch.Stated;
         }
         if (epochs.Count > waiting) steps.Passed($"the statements of {epochs.Count - waiting} epochs lead through these anchors to blocks whose headers have work");
-        return waiting == 0 || steps.NotChecked($"{waiting} epochs wait for their anchor: until then what was stated about them rests on the operator's signature");
+        return waiting == 0 || steps.NotChecked($"{waiting} epochs wait for their anchor, the first since {since}: until then what was stated about them rests on the operator's signature");
+    }
+
+    /// <summary>Anchors that are known are shown, unless a reorganisation took them; only a node can tell of that. The first one is
+    /// pinned when it is deep enough.</summary>
+    private bool CheckWithheld(AuditState? state)
+    {
+        if (_chain.Count == 0 && pins.FirstAnchor is { } first)
+            return steps.Failed(AuditFault.AnchorWithheld, $"the pins have the first anchor, {first}, and no anchor is shown", AuditPaths.Pins);
+        foreach (var known in state?.Epochs ?? [])
+        {
+            if (known.Anchor is not { } anchor || _byId.ContainsKey(anchor.Txid)) continue;
+            if (inputs.Chain?.BlockAt(anchor.Height) == anchor.Block)
+                return steps.Failed(AuditFault.AnchorWithheld, $"the anchor of epoch {known.Epoch}, {anchor.Txid}, was shown at the last audit and is not now, and its block {anchor.Block} is in the best chain at height {anchor.Height}", AuditPaths.Of(known.Epoch, AuditPaths.Anchor));
+            if (inputs.Chain is not null) continue;
+            steps.NotChecked($"the anchor of epoch {known.Epoch}, {anchor.Txid}, was shown at the last audit and is not now: a reorganisation took it, or it is withheld; a node can tell (--node)");
+            _known.TryAdd(known.Epoch, anchor);
+        }
+        foreach (var anchor in _chain) _known[anchor.Record.Epoch] = new AuditedAnchor(anchor.Transaction.Txid, anchor.Height, anchor.Header.Hash);
+        return true;
     }
 
     /// <summary>An anchor that is shown somewhere. Another one for the same epoch is a second history.</summary>

@@ -78,6 +78,8 @@ public enum AuditFault
     TimestampFalse,
     /// <summary>The output of an anchor was spent by something else than the next anchor.</summary>
     AnchorOutputSpent,
+    /// <summary>An anchor that is in the chain, or pinned, is not shown.</summary>
+    AnchorWithheld,
     /// <summary>A block is not in the best chain.</summary>
     BlockNotInChain,
 
@@ -112,6 +114,21 @@ public enum AuditFault
 /// <param name="Evidence">Files to keep, or bytes that were published.</param>
 public sealed record AuditFinding(string Code, string Text, IReadOnlyList<string> Evidence)
 {
+    /// <summary>What files that do not belong together look like, of which some were read before an anchor was mined, a key was
+    /// rotated or a block was replaced, and some after it. None of them is shown by anybody's signature: what is, no second look
+    /// takes back.</summary>
+    private static readonly HashSet<string> Passing =
+    [
+        .. new[]
+        {
+            AuditFault.FileMissing, AuditFault.FileMalformed, AuditFault.TimestampFalse, AuditFault.AnchorNotInBlock, AuditFault.AnchorOfAnotherLog,
+            AuditFault.AnchorChainBroken, AuditFault.AnchorWithheld, AuditFault.CheckpointUnsigned, AuditFault.EpochWithheld,
+        }.Select(CodeOf),
+    ];
+
+    /// <summary>Whether it may come from what changed while it was read.</summary>
+    public bool MayPass => Passing.Contains(Code);
+
     public static string CodeOf(AuditFault fault) => JsonNamingPolicy.KebabCaseLower.ConvertName(fault.ToString());
     public static string CodeOf(LiabilityFault fault) => "liabilities-" + JsonNamingPolicy.KebabCaseLower.ConvertName(fault.ToString());
 }

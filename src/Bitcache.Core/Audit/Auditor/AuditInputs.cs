@@ -57,7 +57,8 @@ public sealed record AuditInputs(IAuditFolder Published)
     /// <summary>What the last audit kept; null at the first.</summary>
     public AuditState? State { get; init; }
 
-    /// <summary>Reads the file that the last audit kept of its replay (<see cref="KeptReplay"/>); null if there is none. Asked once.</summary>
+    /// <summary>Reads the file that the last audit kept of its replay (<see cref="KeptReplay"/>); null if there is none. Asked
+    /// once a look.</summary>
     public Func<ReadOnlyMemory<byte>?> Replay { get; init; } = static () => null;
 
     /// <summary>The auditors' folder, with the entries.</summary>
@@ -66,6 +67,10 @@ public sealed record AuditInputs(IAuditFolder Published)
     public IChainView? Chain { get; init; }
     public IEnumerable<HeldReceipt> Receipts { get; init; } = [];
     public AuditProgress Progress { get; init; } = static (_, _, _) => { };
+
+    /// <summary>Given where what is published may change while it is read, because a server publishes it: waits until the server's
+    /// answers are newer than all that was read. What may come from such a change is looked at again then.</summary>
+    public Action? Settle { get; init; }
 
     /// <summary>Runs work beside the audit, and gives what waits for its end; what the work throws comes out there. The core starts
     /// no threads: where nobody lends it one, the work is done when it is waited for.</summary>

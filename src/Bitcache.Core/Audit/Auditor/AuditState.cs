@@ -9,7 +9,11 @@ namespace Bitcache.Core.Audit;
 /// <param name="Leaf">The hash of what was stated.</param>
 /// <param name="Record">What was anchored for it, in whole; null where another epoch's anchor covers it, or none yet.</param>
 /// <param name="IsProven">Whether all signatures over its coins were found good: a proof may come later than all else.</param>
-public sealed record AuditedEpoch(long Epoch, Hash256 Leaf, AnchorRecord? Record, bool IsProven);
+/// <param name="Anchor">Its own anchor, as it was shown last.</param>
+public sealed record AuditedEpoch(long Epoch, Hash256 Leaf, AnchorRecord? Record, bool IsProven, AuditedAnchor? Anchor = null);
+
+/// <summary>An anchor that was shown, and its block.</summary>
+public sealed record AuditedAnchor(Txid Txid, uint Height, BlockHash Block);
 
 /// <summary>What an audit keeps, so that the next one looks only at what is new, and finds it if anything old is told otherwise.</summary>
 /// <param name="Rotations">The notes by which each key named the next; empty if there was none.</param>
@@ -37,6 +41,12 @@ public sealed record AuditState(Pins Pins, string Rotations, string Note, IReadO
                 json.WriteString("leaf", epoch.Leaf.ToString());
                 json.WriteString("anchor_record", epoch.Record is { } record ? Convert.ToHexStringLower(record.ToArray()) : null);
                 json.WriteBoolean("reserves_proven", epoch.IsProven);
+                if (epoch.Anchor is { } anchor)
+                {
+                    json.WriteString("anchor", anchor.Txid.ToString());
+                    json.WriteNumber("anchor_height", anchor.Height);
+                    json.WriteString("anchor_block", anchor.Block.ToString());
+                }
                 json.WriteEndObject();
             }
             json.WriteEndArray();
@@ -83,7 +93,15 @@ public sealed record AuditState(Pins Pins, string Rotations, string Note, IReadO
             throw new FormatException("a record that is none");
         // States of before have no word of proofs.
         var isProven = epoch.TryGetProperty("reserves_proven", out var proven) && proven.GetBoolean();
-        return new AuditedEpoch(epoch.GetProperty("epoch").GetInt64(), Hash(epoch, "leaf"), record, isProven);
+        // Nor of anchors.
+        AuditedAnchor? anchor = null;
+        if (epoch.TryGetProperty("anchor", out var txid))
+        {
+            anchor = Txid.TryParse(txid.GetString()!, out var of) && BlockHash.TryParse(Text(epoch, "anchor_block"), out var block)
+                ? new AuditedAnchor(of, epoch.GetProperty("anchor_height").GetUInt32(), block)
+                : throw new FormatException("an anchor that is none");
+        }
+        return new AuditedEpoch(epoch.GetProperty("epoch").GetInt64(), Hash(epoch, "leaf"), record, isProven, anchor);
     }
 
     private static Hash256 Hash(JsonElement of, string name) => Hash256.TryParse(Text(of, name), out var hash) ? hash : throw new FormatException($"{name} is no hash");

@@ -9,11 +9,34 @@ internal sealed class ChainAudit(AuditInputs inputs, IChainView chain, Pins pins
 {
     /// <summary>Anchors and reserves are in the best chain, and nobody else has spent what only the next anchor may.</summary>
     /// <param name="cuts">When epochs were cut, from the entries; null without them.</param>
-    public bool Check(IReadOnlyList<CheckedEpoch> epochs, IReadOnlyList<CheckedAnchor> anchors, IReadOnlyDictionary<long, UnixTime>? cuts) =>
-        CheckAnchors(anchors) && CheckBlocks(epochs) && CheckAges(epochs, cuts) && CheckNewestAnchor(anchors)
-        && CheckReserves(epochs) && CheckWithdrawals(epochs) && CheckProofs(epochs);
+    public bool Check(IReadOnlyList<CheckedEpoch> epochs, IReadOnlyList<CheckedAnchor> anchors, IReadOnlyDictionary<long, UnixTime>? cuts)
+    {
+        var (anchored, closed) = (anchors.Where(a => !IsAhead(a.Height)).ToArray(), epochs.Where(e => !IsAhead(e.Statement.Height)).ToArray());
+        if (anchored.Length < anchors.Count || closed.Length < epochs.Count)
+            steps.NotChecked($"{anchors.Count - anchored.Length} anchors and {epochs.Count - closed.Length} epochs rest on blocks above {chain.TipHeight}, which the node did not have yet: audit again");
+        return CheckAhead(anchors.Skip(anchored.Length), anchored.LastOrDefault()?.Height ?? 0) && CheckAnchors(anchored) && CheckBlocks(closed) && CheckAges(closed, cuts)
+            && CheckNewestAnchor(anchored) && CheckReserves(closed) && CheckWithdrawals(closed) && CheckProofs(epochs);
+    }
 
-    private bool CheckAnchors(IReadOnlyList<CheckedAnchor> anchors)
+    /// <summary>A block that the node does have is at its own height and no other.</summary>
+    /// <param name="from">No anchor is in a block below that of the one before.</param>
+    private bool CheckAhead(IEnumerable<CheckedAnchor> ahead, uint from)
+    {
+        foreach (var anchor in ahead)
+        {
+            for (var height = Math.Max(from, chain.TipHeight - Math.Min(chain.TipHeight, Limits.UnshownAnchorBlocksMax)); height <= chain.TipHeight; height++)
+            {
+                if (chain.BlockAt(height) != anchor.Header.Hash) continue;
+                return steps.Failed(AuditFault.BlockNotInChain, $"the anchor of epoch {anchor.Record.Epoch} is said to be at height {anchor.Height}, but its block {anchor.Header.Hash} is at {height}", AuditPaths.Of(anchor.Record.Epoch, AuditPaths.Timestamp));
+            }
+        }
+        return true;
+    }
+
+    /// <summary>The operator's node may be some blocks ahead of the auditor's, or of what that said when the audit began.</summary>
+    private bool IsAhead(uint height) => height > chain.TipHeight && height <= chain.TipHeight + Limits.BlocksAheadMax;
+
+    private bool CheckAnchors(CheckedAnchor[] anchors)
     {
         foreach (var anchor in anchors)
         {
@@ -22,11 +45,11 @@ internal sealed class ChainAudit(AuditInputs inputs, IChainView chain, Pins pins
                 AuditFault.BlockNotInChain, $"the anchor of epoch {anchor.Record.Epoch} is said to be in block {anchor.Header.Hash} at height {anchor.Height}, but the best chain has {Name(chain.BlockAt(anchor.Height))} there",
                 AuditPaths.Of(anchor.Record.Epoch, AuditPaths.Header));
         }
-        return anchors.Count == 0 || steps.Passed($"the blocks of {anchors.Count} anchors are in the node's best chain");
+        return anchors.Length == 0 || steps.Passed($"the blocks of {anchors.Length} anchors are in the node's best chain");
     }
 
     /// <summary>A reorganisation may take an epoch's block; a later epoch then says what there is. The newest one must stand.</summary>
-    private bool CheckBlocks(IReadOnlyList<CheckedEpoch> epochs)
+    private bool CheckBlocks(CheckedEpoch[] epochs)
     {
         foreach (var epoch in epochs)
         {
@@ -41,12 +64,12 @@ internal sealed class ChainAudit(AuditInputs inputs, IChainView chain, Pins pins
                 AuditFault.BlockNotInChain, $"epoch {statement.Epoch} was closed by block {statement.Block} at height {statement.Height}, but the best chain has {Name(chain.BlockAt(statement.Height))} there",
                 AuditPaths.Of(statement.Epoch, AuditPaths.Close));
         }
-        return true;
+        return epochs.Length == 0 || steps.Passed($"the newest of {epochs.Length} epochs was closed by block {epochs[^1].Statement.Height}, {chain.TipHeight - epochs[^1].Statement.Height} blocks ago");
     }
 
     /// <summary>An epoch is closed by the newest block there is. An older one would show coins that were spent since, and hide what
     /// was paid since. A statement may be later than its cut, by as long as the server was away: only the entries tell of the cut.</summary>
-    private bool CheckAges(IReadOnlyList<CheckedEpoch> epochs, IReadOnlyDictionary<long, UnixTime>? cuts)
+    private bool CheckAges(CheckedEpoch[] epochs, IReadOnlyDictionary<long, UnixTime>? cuts)
     {
         foreach (var epoch in epochs.Where(e => e.Reserves is not null))
         {
@@ -64,9 +87,9 @@ internal sealed class ChainAudit(AuditInputs inputs, IChainView chain, Pins pins
 
     /// <summary>The next anchor may be in a block already and not be published yet, as what is shown was written a while ago; then
     /// the next audit finds it, or finds that the chain of anchors is broken. That excuses nobody for longer than a week.</summary>
-    private bool CheckNewestAnchor(IReadOnlyList<CheckedAnchor> anchors)
+    private bool CheckNewestAnchor(CheckedAnchor[] anchors)
     {
-        if (anchors.Count == 0) return true;
+        if (anchors.Length == 0) return true;
         var newest = anchors[^1];
         if (chain.FindUnspent(newest.Output) is not null) return steps.Passed($"the output of the newest anchor, {newest.Output}, is unspent at block {chain.TipHeight}");
         var (spender, height) = Find(newest.Height, newest.Output);
@@ -94,7 +117,7 @@ internal sealed class ChainAudit(AuditInputs inputs, IChainView chain, Pins pins
 
     /// <summary>Coins of the newest epoch that was looked at. What is unspent now was so then; what is not must have been spent
     /// by a later block.</summary>
-    private bool CheckReserves(IReadOnlyList<CheckedEpoch> epochs)
+    private bool CheckReserves(CheckedEpoch[] epochs)
     {
         if (epochs.LastOrDefault(e => e.Reserves is not null) is not { Reserves: { } reserves }) return true;
         var path = AuditPaths.Of(reserves.Epoch, ReservesFile.Name);
@@ -121,7 +144,7 @@ internal sealed class ChainAudit(AuditInputs inputs, IChainView chain, Pins pins
     }
 
     /// <summary>What the newest epoch that was looked at leaves out of what is owed was paid by a block up to its own.</summary>
-    private bool CheckWithdrawals(IReadOnlyList<CheckedEpoch> epochs)
+    private bool CheckWithdrawals(CheckedEpoch[] epochs)
     {
         if (epochs.LastOrDefault(e => e.Reserves is not null) is not { Withdrawals.Count: > 0 } epoch) return true;
         var statement = epoch.Statement;

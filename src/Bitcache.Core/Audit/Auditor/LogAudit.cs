@@ -10,14 +10,20 @@ internal sealed class LogAudit(AuditInputs inputs, Pins pins, IReadOnlyList<Veri
     private const long ProgressEvery = 1 << 10;
     private string? _missing;
 
-    /// <summary>The signed note, once it is checked.</summary>
+    /// <summary>The signed note.</summary>
     public string Note { get; private set; } = "";
+
+    /// <summary>Reads the checkpoint.</summary>
+    public bool ReadNote()
+    {
+        if (inputs.Published.Read(AuditPaths.Checkpoint, Limits.LogProofBytesMax) is not { } file) return steps.Failed(AuditFault.FileMissing, "no checkpoint is published");
+        Note = Encoding.UTF8.GetString(file);
+        return true;
+    }
 
     public bool Check([NotNullWhen(true)] out MerkleLog? log)
     {
         log = null;
-        if (inputs.Published.Read(AuditPaths.Checkpoint, Limits.LogProofBytesMax) is not { } file) return steps.Failed(AuditFault.FileMissing, "no checkpoint is published");
-        Note = Encoding.UTF8.GetString(file);
         if (!Checkpoint.TryVerify(Note, keys, out var now, out var refusal)) return steps.Failed(AuditFault.CheckpointUnsigned, refusal, Note);
         steps.Passed($"the checkpoint is signed by the key of '{pins.Origin}': {now.Size} entries under the root {now.Root}");
         Checkpoint? before = null;

@@ -45,3 +45,18 @@ internal sealed class MemoryFolder : IAuditFolder
         return copy;
     }
 }
+
+/// <summary>One that is another from some file on, as where a server publishes what comes.</summary>
+/// <param name="files">How many are read before it changes.</param>
+internal sealed class ChangingFolder(MemoryFolder before, MemoryFolder after, int files) : IAuditFolder
+{
+    private int _read;
+
+    public bool HasChanged => _read > files;
+
+    public byte[]? Read(string path, int bytesMax) => Next().Read(path, bytesMax);
+
+    public bool Read(string path, long bytesMax, PieceTaker pieces) => Next().Read(path, bytesMax, pieces);
+
+    private MemoryFolder Next() => _read++ < files ? before : after;
+}

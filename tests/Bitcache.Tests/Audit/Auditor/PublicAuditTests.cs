@@ -1,7 +1,6 @@
 // What an audit finds in what everybody is shown. The operator owns all keys and has rebuilt everything behind each lie.
 
 using System.Security.Cryptography;
-using System.Text;
 using Bitcache.Core;
 using Bitcache.Core.Audit;
 using Bitcache.Core.Bitcoin;
@@ -79,8 +78,8 @@ public sealed class PublicAuditTests
         var (early, whole) = (SampleExport.Of(Honest, size: before), SampleExport.Of(Honest));
         foreach (var hasClose in new[] { false, true })
         {
-            var listed = Encoding.ASCII.GetString(whole.Open[AuditPaths.Index]);
-            early.Open[AuditPaths.Index] = Encoding.ASCII.GetBytes(hasClose ? listed : listed.Replace("\"anchor\":3,\"state\":\"final\"", "\"anchor\":null,\"state\":\"pending\"", StringComparison.Ordinal));
+            early.Open[AuditPaths.Index] = whole.Open[AuditPaths.Index];
+            if (!hasClose) early.HideAnchor(3);
             foreach (var name in hasClose ? new[] { AuditPaths.Close, AuditPaths.Proof } : []) early.Open[AuditPaths.Of(3, name)] = whole.Open[AuditPaths.Of(3, name)];
             var report = Audit(early, chain: false);
             Assert.True(report.Holds, report.Finding?.Text);
@@ -275,6 +274,78 @@ public sealed class PublicAuditTests
     }
 
     [Fact]
+    public void Who_shows_no_anchors_has_hidden_the_one_that_is_pinned_and_those_that_were_seen()
+    {
+        // A second history with a first anchor of its own, or S spent elsewhere: neither is shown.
+        var export = SampleExport.Of(Honest);
+        var state = Audit(export, chain: false).Next!;
+        foreach (var epoch in new[] { 3, 2, 1 })
+        {
+            export.HideAnchor(epoch);
+            var known = AuditState.TryParse(state.Write(), out var read, out var refusal) ? read : throw new InvalidOperationException(refusal);
+            Expect(AuditFault.AnchorWithheld, export, known);
+            if (epoch == 1) continue;
+            // Nobody can say without a node, nor where a reorganisation took its block.
+            var report = Audit(export, known, chain: false);
+            Assert.True(report.Holds, report.Finding?.Text);
+            Assert.Contains(report.Steps, step => step.Outcome == StepOutcome.NotChecked && step.Text.Contains("a node can tell", StringComparison.Ordinal));
+            Expect(AuditFault.AnchorWithheld, export, report.Next);
+        }
+        Assert.Equal(AuditFinding.CodeOf(AuditFault.AnchorWithheld), Audit(export, chain: false).Finding?.Code);
+
+        var reorganised = SampleOperator.Run();
+        reorganised.Chain.Invalidate(reorganised.Epochs[2].Block!);
+        while (reorganised.Chain.Tip.Height <= reorganised.Epochs[2].Block!.Height) reorganised.Mine();
+        var without = SampleExport.Of(reorganised);
+        without.HideAnchor(3);
+        Assert.True(Audit(without, state, by: reorganised).Holds);
+    }
+
+    [Fact]
+    public void What_rests_on_blocks_that_the_auditors_node_does_not_have_yet_is_left_to_the_next_audit()
+    {
+        var (by, behind) = (SampleOperator.Run(), SampleOperator.Run(epochs: 2));
+        var report = Audit(SampleExport.Of(by), by: behind);
+        Assert.True(report.Holds, report.Finding?.Text);
+        Assert.Contains(report.Steps, step => step.Outcome == StepOutcome.NotChecked && step.Text.Contains("which the node did not have yet", StringComparison.Ordinal));
+        // Nobody is behind by so many.
+        by = SampleOperator.Run(new SampleLies { BeforeCut = (one, epoch) => one.PassBlocks(epoch == 3 ? (int)Limits.BlocksAheadMax : 0) });
+        var far = new SampleChainView(by.Chain, tip: (uint)by.Epochs[2].Block!.Height - Limits.BlocksAheadMax - 1);
+        report = LedgerAuditor.Run(new AuditInputs(SampleExport.Of(by).Open) { Chain = far });
+        Assert.Equal(AuditFinding.CodeOf(AuditFault.BlockNotInChain), report.Finding?.Code);
+    }
+
+    /// <summary>Whatever has been read before it, an anchor that comes in the middle of an audit is no finding.</summary>
+    [Fact]
+    public void An_anchor_that_is_published_between_any_two_files_is_no_contradiction()
+    {
+        var (before, after) = (SampleExport.Of(Honest), SampleExport.Of(Honest));
+        before.HideAnchor(3);
+        var (looks, again) = (0, 0);
+        for (var files = 1; again <= looks; files++)
+        {
+            var folder = new ChangingFolder(before.Open, after.Open, files);
+            var settled = false;
+            var report = LedgerAuditor.Run(new AuditInputs(folder) { Pins = Pins, Chain = new SampleChainView(Honest.Chain), Settle = () => settled = true });
+            Assert.True(report.Holds, $"after {files} files: {report.Finding?.Text}");
+            if (settled) Assert.Contains(report.Steps, step => step.Text.StartsWith("the first look found", StringComparison.Ordinal));
+            looks += settled ? 1 : 0;
+            // Until all of them are read before it comes.
+            if (!folder.HasChanged) again = looks + 1;
+        }
+        Assert.True(looks > 2, $"{looks} audits met the change");
+        // A lie stays one however often it is looked at, and what somebody signed is no accident.
+        var count = 0;
+        before.Open.Files.Remove(AuditPaths.Of(2, ReservesFile.Name));
+        Assert.False(LedgerAuditor.Run(new AuditInputs(before.Open) { Settle = () => count++ }).Holds);
+        Assert.Equal(2, count);
+        var other = SampleExport.Of(Honest);
+        other.Open[AuditPaths.Of(2, WithdrawalsFile.Name)] = [.. other.Open[AuditPaths.Of(2, WithdrawalsFile.Name)], (byte)'\n'];
+        Assert.False(LedgerAuditor.Run(new AuditInputs(other.Open) { Settle = () => count++ }).Holds);
+        Assert.Equal(2, count);
+    }
+
+    [Fact]
     public void What_was_stated_about_an_old_epoch_cannot_be_rewritten_under_the_anchors_that_are_in_the_chain()
     {
         var (shown, real) = (SampleExport.Of(SampleOperator.Run(Altered(150))), SampleExport.Of(Honest));
@@ -290,6 +361,7 @@ public sealed class PublicAuditTests
         var export = SampleExport.Of(by);
         by.Chain.Invalidate(by.Epochs[1].Block!);
         by.Chain.Activate();
+        while (by.Chain.Tip.Height <= by.Epochs[2].Block!.Height) by.Mine();
         Expect(AuditFault.BlockNotInChain, export, by: by);
     }
 

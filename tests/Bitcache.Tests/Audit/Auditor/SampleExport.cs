@@ -23,7 +23,7 @@ internal sealed record SampleExport(MemoryFolder Open, MemoryFolder Auditors)
             open[AuditPaths.Checkpoint] = Encoding.UTF8.GetBytes(new Checkpoint(SampleOperator.Origin, log.Size, log.Root()).Sign(key.Seed));
             open[AuditPaths.Rotations] = Encoding.UTF8.GetBytes(key.Note.Note);
         }
-        open[AuditPaths.Pins] = Encoding.UTF8.GetBytes(SampleOperator.Pins(by.Epochs[0].Anchor!.Txid).Write());
+        open[AuditPaths.Pins] = Encoding.UTF8.GetBytes(SampleOperator.Pins(IsAnchored(by.Epochs[0], end) ? by.Epochs[0].Anchor!.Txid : null).Write());
         foreach (var tile in LogTile.Between(0, end))
         {
             open[tile.ToString()] = HashTile.Write(log.Tile(tile));
@@ -33,6 +33,14 @@ internal sealed record SampleExport(MemoryFolder Open, MemoryFolder Auditors)
         open[AuditPaths.Index] = Encoding.ASCII.GetBytes($$"""{"epochs":[{{string.Join(',', published.Select(e => $$"""{"epoch":{{e.Statement.Epoch}},"anchor":{{(IsAnchored(e, end) ? e.Statement.Epoch : "null")}},"state":"{{(IsAnchored(e, end) ? "final" : "pending")}}"}"""))}}]}""" + "\n");
         foreach (var epoch in published) Write(by, epoch, end, open, auditors);
         return new SampleExport(open, auditors);
+    }
+
+    /// <summary>Takes the newest epoch's anchor back, as before its block was mined.</summary>
+    public void HideAnchor(long epoch)
+    {
+        foreach (var name in new[] { AuditPaths.Anchor, AuditPaths.Record, AuditPaths.Header, AuditPaths.Timestamp }) Open.Files.Remove(AuditPaths.Of(epoch, name));
+        var listed = Encoding.ASCII.GetString(Open[AuditPaths.Index]);
+        Open[AuditPaths.Index] = Encoding.ASCII.GetBytes(listed.Replace($"\"anchor\":{epoch},\"state\":\"final\"", "\"anchor\":null,\"state\":\"pending\"", StringComparison.Ordinal));
     }
 
     /// <summary>The receipt of an entry, as it was given out when the log had a size.</summary>
@@ -82,11 +90,12 @@ internal sealed record SampleExport(MemoryFolder Open, MemoryFolder Auditors)
 /// <summary>The simulated network as an auditor's node shows it.</summary>
 /// <param name="signs">What the node says of a signed transaction, if it is not that it is good: the simulated network executes no
 /// scripts.</param>
-internal sealed class SampleChainView(FakeChain chain, Func<byte[], IReadOnlyList<SpentCoin>, bool>? signs = null) : IChainView
+/// <param name="tip">Where the node is, if it is behind.</param>
+internal sealed class SampleChainView(FakeChain chain, Func<byte[], IReadOnlyList<SpentCoin>, bool>? signs = null, uint? tip = null) : IChainView
 {
-    public uint TipHeight => (uint)chain.Tip.Height;
+    public uint TipHeight => tip ?? (uint)chain.Tip.Height;
 
-    public BlockHash? BlockAt(uint height) => chain.At((int)height)?.Hash;
+    public BlockHash? BlockAt(uint height) => height > TipHeight ? null : chain.At((int)height)?.Hash;
 
     public BitcoinBlock ReadBlock(BlockHash block) =>
         BitcoinBlock.TryParse(chain.Find(block)!.ToBytes(), out var whole) && whole.IsWhole ? whole : throw new InvalidOperationException($"block {block} is none");
