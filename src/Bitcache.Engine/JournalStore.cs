@@ -55,9 +55,10 @@ internal sealed class JournalStore : IDisposable
     /// <summary>Where a ledger was, no journal may begin anew, not even an empty one.</summary>
     private static void CheckMayBegin(EngineSettings settings, SignedMark mark)
     {
-        mark.CheckReaches(0);
+        // First, since the mark's refusal speaks of restoring a backup.
         if (JournalMigration.FindTrace(settings.DataFolder) is { } trace)
             throw new SettingsException([$"there is no journal where the settings say, and {trace} is left of one that was moved: start with the settings that it was moved to, give an interrupted bitcache migrate again, or name another dataFolder for another ledger"]);
+        mark.CheckReaches(0);
     }
 
     /// <summary>Recovers one partition; from here on this process is its writer.</summary>

@@ -38,7 +38,7 @@ public sealed class JournalMigrationTests(PostgresFixture postgres, RegtestFixtu
         await MoveAsync(files, database);
         // A start with the old settings would begin a second ledger.
         Assert.False(await server.TryStartAsync());
-        Assert.Contains("were signed for", (await server.WaitForEndAsync()).Errors, StringComparison.Ordinal);
+        Assert.Contains("is left of one that was moved", (await server.WaitForEndAsync()).Errors, StringComparison.Ordinal);
         server.SettingsFile = database;
         await CheckAsync();
         var (running, _, said) = await RunAsync("migrate", "--from", database, "--to", files);
