@@ -48,7 +48,7 @@ public sealed class SiloTests(PostgresFixture postgres)
         foreach (var wallet in wallets)
         {
             var partition = first.Grains.GetGrain<IPartitionGrain>(WalletKey.Read(wallet).PartitionOf(Partitions));
-            var at = await management.GetActivationAddress(first.Grains.GetGrain<IWalletGrain>(wallet));
+            var at = await management.GetActivationAddress(first.Grains.GetGrain<IWalletGrain>(wallet), Cancel);
             Assert.Equal(await partition.KeepAsync(), at);
         }
         Assert.Equal(200, await CountAsync(database));
@@ -67,7 +67,7 @@ public sealed class SiloTests(PostgresFixture postgres)
         var management = silo.Grains.GetGrain<IManagementGrain>(0);
         Assert.Equal(500, await WalletGrainsAsync(management));
 
-        await management.ForceActivationCollection(TimeSpan.Zero);
+        await management.ForceActivationCollection(TimeSpan.Zero, Cancel);
         await UntilAsync(async () => await WalletGrainsAsync(management) == 1);
         // The one with an observer is there, and tells it.
         silo.Host.Services.GetRequiredService<WalletWatch>().Publish(new WalletEvent(wallets[0], 0, 7, [1, 2, 3]));
@@ -131,16 +131,16 @@ public sealed class SiloTests(PostgresFixture postgres)
         var reminders = silo.Host.Services.GetRequiredService<IReminderTable>();
         var settlement = silo.Grains.GetGrain<ISettlementGrain>(SettlementGrain.Key);
         await UntilAsync(async () => (await reminders.ReadRows(settlement.GetGrainId())).Reminders.Count == 1);
-        var row = Assert.Single((await reminders.ReadRows(settlement.GetGrainId())).Reminders);
+        var row = Assert.Single((await reminders.ReadRows(settlement.GetGrainId(), Cancel)).Reminders);
         Assert.Equal((TimeSpan.FromMinutes(1), "keep"), (row.Period, row.ReminderName));
         // As the reminder service does in a range of hashes that goes over the end, and in one that does not.
         var hash = settlement.GetGrainId().GetUniformHashCode();
-        Assert.Single((await reminders.ReadRows(hash - 1, hash)).Reminders);
-        Assert.Single((await reminders.ReadRows(hash, hash)).Reminders);
-        Assert.Empty((await reminders.ReadRows(hash, hash + 1)).Reminders);
-        Assert.Equal(row.ETag, (await reminders.ReadRow(row.GrainId, row.ReminderName))?.ETag);
-        Assert.False(await reminders.RemoveRow(row.GrainId, row.ReminderName, "77"));
-        Assert.True(await reminders.RemoveRow(row.GrainId, row.ReminderName, row.ETag!));
+        Assert.Single((await reminders.ReadRows(hash - 1, hash, Cancel)).Reminders);
+        Assert.Single((await reminders.ReadRows(hash, hash, Cancel)).Reminders);
+        Assert.Empty((await reminders.ReadRows(hash, hash + 1, Cancel)).Reminders);
+        Assert.Equal(row.ETag, (await reminders.ReadRow(row.GrainId, row.ReminderName, Cancel))?.ETag);
+        Assert.False(await reminders.RemoveRow(row.GrainId, row.ReminderName, "77", Cancel));
+        Assert.True(await reminders.RemoveRow(row.GrainId, row.ReminderName, row.ETag!, Cancel));
         await settlement.TakeTurnAsync();
         Assert.Equal(1, silo.Ledger.Turns);
     }
