@@ -66,6 +66,8 @@ public static class Limits
     public const int BatchBytesMax = 4 << 20;
     /// <summary>One journal record: statement, links and whatever a transaction needs.</summary>
     public const int RecordBytesMax = 512 << 10;
+    /// <summary>A command on its way to another process: what its record holds of it, and what no record does.</summary>
+    public const int SentCommandBytesMax = RecordBytesMax + (2 << 10);
     /// <summary>The record of one payment, with the longest reference.</summary>
     public const int PaymentRecordBytesMax = 512;
     /// <summary>That of a plain transfer, without one.</summary>

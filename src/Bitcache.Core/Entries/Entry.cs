@@ -238,61 +238,7 @@ public sealed partial record Entry(
         if (reader.U8() != StatementVersion) throw new FormatException("a statement of an unknown version");
         var type = reader.U8<EntryType>();
         var (partition, sequence, time) = (reader.U16(), reader.I64(), reader.Time());
-        Command command = type switch
-        {
-            EntryType.Genesis => Genesis.Read(ref reader),
-            EntryType.WalletCreated => CreateWallet.Read(ref reader, tenant),
-            EntryType.Transfer or EntryType.TransferRefused or EntryType.TransferCharged =>
-                PaymentBytes.Read(PaymentKind.Transfer, upTo: false, ref reader, ref rest, leafOnly),
-            EntryType.TransferUpTo => PaymentBytes.Read(PaymentKind.Transfer, upTo: true, ref reader, ref rest, leafOnly),
-            EntryType.PaymentRefused => PaymentBytes.Read(reader.U8<PaymentKind>(), upTo: true, ref reader, ref rest, leafOnly),
-            EntryType.HoldPlaced => PaymentBytes.Read(PaymentKind.Hold, upTo: false, ref reader, ref rest, leafOnly),
-            EntryType.HoldCaptured => PaymentBytes.Read(PaymentKind.Capture, upTo: false, ref reader, ref rest, leafOnly),
-            EntryType.HoldReleased => PaymentBytes.Read(PaymentKind.Release, upTo: false, ref reader, ref rest, leafOnly),
-            EntryType.HoldExpired => ExpireHold.Read(ref reader),
-            EntryType.PaymentRefunded => PaymentBytes.Read(PaymentKind.Refund, upTo: false, ref reader, ref rest, leafOnly),
-            EntryType.AddressAssigned => AssignAddress.Read(ref reader),
-            EntryType.AddressesAssigned => AssignAddresses.Read(ref reader),
-            EntryType.DepositChanged => ChangeDeposit.Read(ref reader),
-            EntryType.CursorMoved => MoveCursor.Read(ref reader),
-            EntryType.RescanMarked => MarkRescan.Read(ref reader),
-            EntryType.WithdrawalRequested or EntryType.WithdrawalRefused or EntryType.WithdrawalSettledInside =>
-                RequestWithdrawal.Read(ref reader),
-            EntryType.WithdrawalCancelled => CancelWithdrawal.Read(ref reader),
-            EntryType.FamilyDied => DeclareFamilyDead.Read(ref reader),
-            EntryType.ChildSigned => ReadSignChild(ref reader, ref rest, leafOnly),
-            EntryType.SettlementStopped => StopSettlement.Read(ref reader),
-            EntryType.WithdrawalExpired => ExpireWithdrawal.Read(ref reader),
-            EntryType.WithdrawalCharged => ChargeWithdrawal.Read(ref reader),
-            EntryType.WithdrawalsStopSet => StopWithdrawals.Read(ref reader),
-            EntryType.WithdrawalDecided => DecideWithdrawal.Read(ref reader, ref rest, leafOnly),
-            EntryType.FamilyOpened => OpenFamily.Read(ref reader),
-            EntryType.AttemptPrepared => ReadPrepareAttempt(ref reader, ref rest, leafOnly),
-            EntryType.AttemptSigned => ReadSignAttempt(ref reader, ref rest, leafOnly),
-            EntryType.FamilyConfirmed => ReadConfirmFamily(ref reader, ref rest, leafOnly),
-            EntryType.FamilyUnconfirmed => UnconfirmFamily.Read(ref reader),
-            EntryType.FamilyFinished => FinishFamily.Read(ref reader),
-            EntryType.FamilyAbandoned => AbandonFamily.Read(ref reader),
-            EntryType.FamilyArchived => ReadArchiveFamily(ref reader, ref rest, leafOnly),
-            EntryType.LogCut => LogCut.Read(ref reader),
-            EntryType.EpochCut => EpochCut.Read(ref reader),
-            EntryType.EpochStated => StateEpoch.Read(ref reader),
-            EntryType.FloorRaised => RaiseFloor.Read(ref reader),
-            EntryType.ClockConfirmed => new ConfirmClock(),
-            EntryType.FreezeSet => SetFrozen.Read(ref reader),
-            EntryType.SplitPaid => ReadPart(ref reader, ref rest, salt),
-            EntryType.SplitRefused => Split.Read(ref reader),
-            EntryType.LimitsSet => SetLimits.Read(ref reader),
-            EntryType.FeesSet => SetFees.Read(ref reader),
-            EntryType.LegReceived => ReceiveLeg.Read(ref reader, partition),
-            EntryType.LegsAcknowledged => AcknowledgeLegs.Read(ref reader),
-            EntryType.OperatorFundsMoved => MoveOperatorFunds.Read(ref reader),
-            EntryType.SuspenseAssigned => AssignSuspense.Read(ref reader),
-            EntryType.KeyRotated => RotateKey.Read(ref reader),
-            EntryType.TermBegun => BeginTerm.Read(ref reader, ref rest, leafOnly),
-            EntryType.DepositSettled => SettleDeposit.Read(ref reader, ref rest, leafOnly),
-            EntryType.None => throw new FormatException("an entry without a type"),
-        };
+        var command = ReadCommand(type, tenant, partition, salt, ref reader, ref rest, leafOnly);
         var charged = type is EntryType.TransferUpTo or EntryType.TransferCharged or EntryType.HoldPlaced or EntryType.HoldCaptured
             or EntryType.SplitPaid or EntryType.WithdrawalCharged;
         var fee = charged ? reader.Msat() : type == EntryType.WithdrawalRequested ? ((RequestWithdrawal)command).Fee.ToMsat() : Msat.Zero;
@@ -315,6 +261,63 @@ public sealed partial record Entry(
             Released = type == EntryType.HoldReleased ? ((PaymentCommand)command).Amount : released,
         };
     }
+
+    /// <summary>Reads the command of an entry of a type, from its own bytes in the statement and behind it.</summary>
+    internal static Command ReadCommand(EntryType type, uint tenant, int partition, UInt128 salt, ref ByteReader reader, ref ByteReader rest, bool leafOnly) => type switch
+    {
+        EntryType.Genesis => Genesis.Read(ref reader),
+        EntryType.WalletCreated => CreateWallet.Read(ref reader, tenant),
+        EntryType.Transfer or EntryType.TransferRefused or EntryType.TransferCharged =>
+            PaymentBytes.Read(PaymentKind.Transfer, upTo: false, ref reader, ref rest, leafOnly),
+        EntryType.TransferUpTo => PaymentBytes.Read(PaymentKind.Transfer, upTo: true, ref reader, ref rest, leafOnly),
+        EntryType.PaymentRefused => PaymentBytes.Read(reader.U8<PaymentKind>(), upTo: true, ref reader, ref rest, leafOnly),
+        EntryType.HoldPlaced => PaymentBytes.Read(PaymentKind.Hold, upTo: false, ref reader, ref rest, leafOnly),
+        EntryType.HoldCaptured => PaymentBytes.Read(PaymentKind.Capture, upTo: false, ref reader, ref rest, leafOnly),
+        EntryType.HoldReleased => PaymentBytes.Read(PaymentKind.Release, upTo: false, ref reader, ref rest, leafOnly),
+        EntryType.HoldExpired => ExpireHold.Read(ref reader),
+        EntryType.PaymentRefunded => PaymentBytes.Read(PaymentKind.Refund, upTo: false, ref reader, ref rest, leafOnly),
+        EntryType.AddressAssigned => AssignAddress.Read(ref reader),
+        EntryType.AddressesAssigned => AssignAddresses.Read(ref reader),
+        EntryType.DepositChanged => ChangeDeposit.Read(ref reader),
+        EntryType.CursorMoved => MoveCursor.Read(ref reader),
+        EntryType.RescanMarked => MarkRescan.Read(ref reader),
+        EntryType.WithdrawalRequested or EntryType.WithdrawalRefused or EntryType.WithdrawalSettledInside =>
+            RequestWithdrawal.Read(ref reader),
+        EntryType.WithdrawalCancelled => CancelWithdrawal.Read(ref reader),
+        EntryType.FamilyDied => DeclareFamilyDead.Read(ref reader),
+        EntryType.ChildSigned => ReadSignChild(ref reader, ref rest, leafOnly),
+        EntryType.SettlementStopped => StopSettlement.Read(ref reader),
+        EntryType.WithdrawalExpired => ExpireWithdrawal.Read(ref reader),
+        EntryType.WithdrawalCharged => ChargeWithdrawal.Read(ref reader),
+        EntryType.WithdrawalsStopSet => StopWithdrawals.Read(ref reader),
+        EntryType.WithdrawalDecided => DecideWithdrawal.Read(ref reader, ref rest, leafOnly),
+        EntryType.FamilyOpened => OpenFamily.Read(ref reader),
+        EntryType.AttemptPrepared => ReadPrepareAttempt(ref reader, ref rest, leafOnly),
+        EntryType.AttemptSigned => ReadSignAttempt(ref reader, ref rest, leafOnly),
+        EntryType.FamilyConfirmed => ReadConfirmFamily(ref reader, ref rest, leafOnly),
+        EntryType.FamilyUnconfirmed => UnconfirmFamily.Read(ref reader),
+        EntryType.FamilyFinished => FinishFamily.Read(ref reader),
+        EntryType.FamilyAbandoned => AbandonFamily.Read(ref reader),
+        EntryType.FamilyArchived => ReadArchiveFamily(ref reader, ref rest, leafOnly),
+        EntryType.LogCut => LogCut.Read(ref reader),
+        EntryType.EpochCut => EpochCut.Read(ref reader),
+        EntryType.EpochStated => StateEpoch.Read(ref reader),
+        EntryType.FloorRaised => RaiseFloor.Read(ref reader),
+        EntryType.ClockConfirmed => new ConfirmClock(),
+        EntryType.FreezeSet => SetFrozen.Read(ref reader),
+        EntryType.SplitPaid => ReadPart(ref reader, ref rest, salt),
+        EntryType.SplitRefused => Split.Read(ref reader),
+        EntryType.LimitsSet => SetLimits.Read(ref reader),
+        EntryType.FeesSet => SetFees.Read(ref reader),
+        EntryType.LegReceived => ReceiveLeg.Read(ref reader, partition),
+        EntryType.LegsAcknowledged => AcknowledgeLegs.Read(ref reader),
+        EntryType.OperatorFundsMoved => MoveOperatorFunds.Read(ref reader),
+        EntryType.SuspenseAssigned => AssignSuspense.Read(ref reader),
+        EntryType.KeyRotated => RotateKey.Read(ref reader),
+        EntryType.TermBegun => BeginTerm.Read(ref reader, ref rest, leafOnly),
+        EntryType.DepositSettled => SettleDeposit.Read(ref reader, ref rest, leafOnly),
+        EntryType.None => throw new FormatException("an entry without a type"),
+    };
 
     /// <summary>Whether an entry of this type may credit a wallet of another partition.</summary>
     private bool MaySend => Type is EntryType.Transfer or EntryType.TransferUpTo or EntryType.TransferCharged or EntryType.HoldCaptured

@@ -83,5 +83,5 @@ public static class PaymentRecord
         return true;
     }
 
-    private static bool NamesTarget(PaymentKind kind) => kind is PaymentKind.Capture or PaymentKind.Release or PaymentKind.Refund;
+    internal static bool NamesTarget(PaymentKind kind) => kind is PaymentKind.Capture or PaymentKind.Release or PaymentKind.Refund;
 }

@@ -13,6 +13,9 @@ public sealed record Answer(Outcome Outcome, Entry? Entry, Wallet? Owner, Wallet
 {
     /// <summary>Of a split: the credited wallets in the order of its parts, as they are now.</summary>
     public IReadOnlyList<Wallet?> Payees { get; init; } = [];
+
+    /// <summary>The journal record of <see cref="Entry"/>; empty when nothing was journaled.</summary>
+    internal ReadOnlyMemory<byte> Record { get; init; }
 }
 
 /// <summary>Why a command was not taken up. Nothing was applied: a retry is safe.</summary>

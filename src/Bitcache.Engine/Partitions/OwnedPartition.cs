@@ -109,7 +109,7 @@ public sealed partial class OwnedPartition : Partition
         var applied = await item.Done;
         if (applied.Outcome == Outcome.Known) return Recall((ClientCommand)command, applied);
         var entry = applied.Record is null ? null : Entry.Read(applied.Record);
-        return new Answer(applied.Outcome, entry, applied.Owner, applied.Payee) { Payees = applied.Payees };
+        return new Answer(applied.Outcome, entry, applied.Owner, applied.Payee) { Payees = applied.Payees, Record = applied.Record };
     }
 
     public override ValueTask<PaymentAnswer> SubmitAsync(in Payment payment, uint tenant)
@@ -220,10 +220,11 @@ public sealed partial class OwnedPartition : Partition
     /// <summary>The first answer of a known id, from the entry it left, with today's balances.</summary>
     private Answer Recall(ClientCommand command, in Applied applied)
     {
-        var entry = ReadEntry(applied.Sequence);
+        var record = ReadRecord(applied.Sequence);
+        var entry = Entry.Read(record, applied.Sequence);
         var same = entry.Command is ClientCommand first && first.GetType() == command.GetType() && command.HasSameTerms(first);
         return same
-            ? new Answer(entry.Outcome, entry, applied.Owner, applied.Payee, IsRetry: true) { Payees = applied.Payees }
+            ? new Answer(entry.Outcome, entry, applied.Owner, applied.Payee, IsRetry: true) { Payees = applied.Payees, Record = record }
             : new Answer(Outcome.IdReused, null, null, null);
     }
 

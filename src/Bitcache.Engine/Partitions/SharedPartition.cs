@@ -72,6 +72,9 @@ public sealed partial class SharedPartition : Partition
     /// <summary>Whether this process writes it, as far as it knows.</summary>
     public bool IsOwned => _owned is not null;
 
+    /// <summary>The writer, where it is here; who asks him never comes to another process.</summary>
+    internal OwnedPartition? Writer => _owned;
+
     /// <summary>How often it found that it was the writer no more, or could not tell.</summary>
     public int StepsDown => Volatile.Read(ref _stepsDown);
 
