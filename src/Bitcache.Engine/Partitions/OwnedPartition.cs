@@ -212,6 +212,7 @@ public sealed partial class OwnedPartition : Partition
         if (_alarm is not null) await _alarm.DisposeAsync();
         TurnAway(new PartitionUnavailableException(Unavailable.Stopping));
         _snapshots?.Dispose();
+        _snapshots?.LetGo(_ledger);
         _journal.Dispose();
         _queue.Dispose();
         _stopped.Dispose();

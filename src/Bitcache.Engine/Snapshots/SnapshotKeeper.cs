@@ -88,6 +88,13 @@ public sealed class SnapshotKeeper : IDisposable
         _stop.Dispose();
     }
 
+    /// <summary>Gives back the state that is held, once the thread has ended: whoever has the ledger next may hold it, too.</summary>
+    internal void LetGo(Ledger ledger)
+    {
+        if (_held is not null) ledger.Release(_held);
+        (_held, _job) = (null, null);
+    }
+
     /// <summary>On the owner thread, at the end of a batch: holds the ledger's state if a snapshot is due.</summary>
     /// <param name="bytes">Of the batch.</param>
     /// <returns>What is to be given to <see cref="Write"/> once the batch is durable; null as a rule.</returns>

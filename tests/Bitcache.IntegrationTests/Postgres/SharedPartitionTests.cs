@@ -153,6 +153,18 @@ public sealed class SharedPartitionTests(PostgresFixture postgres)
         await CheckAsync(silos);
     }
 
+    [Fact]
+    public async Task A_ledger_that_comes_back_after_it_was_handed_on_is_captured_again()
+    {
+        await using var silos = await BeginAsync(new SnapshotSettings { Entries = 5 });
+        for (var move = 0; move < 4; move++)
+        {
+            for (var i = 0; i < 20; i++) await PayAsync(silos[move % 2]);
+            await silos.MoveAsync(silos[move % 2], silos[(move + 1) % 2]);
+        }
+        await CheckAsync(silos);
+    }
+
     /// <summary>F12, where a copy goes on in place of the process that ends.</summary>
     [Fact]
     public async Task A_writer_that_was_paused_while_another_took_over_writes_nothing_and_answers_from_the_journal()
