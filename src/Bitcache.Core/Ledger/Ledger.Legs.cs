@@ -7,11 +7,12 @@ public sealed partial class Ledger
 {
     private readonly LegTable _legs = new();
 
-    // Where the legs go that entries send; null while nobody carries them, as in a replay.
+    // Where the legs go that entries send; null while nobody carries them, as in a recovery.
     private ICollection<Leg>? _outbox;
 
-    /// <summary>From now on legs that entries send are put here, in their order. They may leave once their entries are durable.</summary>
-    public void SendTo(ICollection<Leg> outbox) => _outbox = outbox;
+    /// <summary>From now on legs that entries send, also those that are replayed, are put here, in their order; null for nowhere.
+    /// They may leave once their entries are durable.</summary>
+    public void SendTo(ICollection<Leg>? outbox) => _outbox = outbox;
 
     /// <summary>Legs for a partition that are not known to have arrived, the oldest first.</summary>
     public IReadOnlyCollection<UnacknowledgedLeg> LegsTo(int destination) => _legs.WaitingFor(destination);
@@ -21,6 +22,9 @@ public sealed partial class Ledger
 
     /// <summary>The number of the last leg that arrived from a partition; 0 before the first.</summary>
     public long LegsReceivedFrom(int source) => _legs.ReceivedFrom(source);
+
+    /// <summary>How far the lanes are along which anything went, by the other partition's number.</summary>
+    public LaneEnds[] LaneEnds() => _legs.Ends();
 
     /// <summary>The owner of a wallet that was made among the first so many; null if it is not one of them.</summary>
     public uint? OwnerOf(WalletId id, int among) =>

@@ -22,6 +22,13 @@ public readonly record struct LegName(int Destination, long Number);
 /// <summary>A leg that is not known to have arrived. The rest of it stands in the entry of the debit.</summary>
 public readonly record struct UnacknowledgedLeg(long Number, long Sequence, Msat Amount, long Epoch);
 
+/// <summary>How far the two lanes between a partition and another are, as the partition knows it.</summary>
+/// <param name="Other">The other partition.</param>
+/// <param name="Received">The number of the last leg that came from there; 0 before the first.</param>
+/// <param name="Sent">That of the last that was sent there.</param>
+/// <param name="Acknowledged">That of the last that is known to have arrived there.</param>
+public readonly record struct LaneEnds(int Other, long Received, long Sent, long Acknowledged);
+
 /// <summary>Credits a payee with what a wallet of another partition paid.</summary>
 public sealed record ReceiveLeg(Leg Leg) : Command
 {

@@ -24,6 +24,8 @@ internal sealed class LegTable : IStateTable
 
     public IReadOnlyCollection<UnacknowledgedLeg> WaitingFor(int destination) => _lanes.GetValueOrDefault(destination)?.Waiting ?? [];
 
+    public LaneEnds[] Ends() => [.. _lanes.Select(lane => new LaneEnds(lane.Key, lane.Value.Received, lane.Value.Last, lane.Value.Acknowledged))];
+
     public IReadOnlyList<EpochLane> Lanes() => [.. _lanes.Select(lane => new EpochLane(lane.Key, lane.Value.Received, [.. lane.Value.Waiting]))];
 
     /// <summary>Takes the next number for a destination.</summary>

@@ -13,20 +13,27 @@ internal sealed class LedgerFollower : IJournalFollower
     private readonly Ledger _ledger;
     private readonly FrameRecovery _frames;
     private readonly StatedEpochs _stated;
+    private readonly LegCourier? _courier;
     // Held while frames are read and replayed; and within it, by whoever has the ledger.
     private readonly Lock _catchingUp = new();
     private readonly Lock _ledgers = new();
     private readonly PreparedBatch _batch = new();
     private readonly byte[] _scratch = new byte[Limits.RecordBytesMax];
+    // What the batch that is replayed has sent to other partitions.
+    private readonly List<Leg> _legs = [];
+    private long _learned;
     private long _next;
     private long _milliseconds;
     private volatile bool _isOver;
 
     /// <param name="start">Where the ledger stands; null for the beginning.</param>
-    public LedgerFollower(Ledger ledger, BatchTable batches, JournalStart? start, StatedEpochs stated)
+    /// <param name="courier">Told what the ledger sends to other partitions and has from them; null where there are none.</param>
+    public LedgerFollower(Ledger ledger, BatchTable batches, JournalStart? start, StatedEpochs stated, LegCourier? courier)
     {
-        (_ledger, _frames, _stated) = (ledger, new FrameRecovery(batches, start), stated);
+        (_ledger, _frames, _stated, _courier) = (ledger, new FrameRecovery(batches, start), stated, courier);
         (_next, _milliseconds) = (ledger.NextSequence, ledger.Time.Milliseconds);
+        ledger.SendTo(courier is null ? null : _legs);
+        TellCourier();
     }
 
     public int Partition => _ledger.Partition;
@@ -44,6 +51,8 @@ internal sealed class LedgerFollower : IJournalFollower
             if (_isOver) return;
             if (head.NextSequence > _frames.NextSequence) _frames.Run(Replay, head.NextSequence, head.WriterEpoch, head.ChainHash);
             lock (_ledgers) _stated.Exchange(_ledger);
+            // Also of what a look replayed that broke off at the end.
+            if (_ledger.NextSequence > _learned) TellCourier();
         }
     }
 
@@ -64,6 +73,7 @@ internal sealed class LedgerFollower : IJournalFollower
         lock (_catchingUp)
         {
             lock (_ledgers) _isOver = true;
+            _ledger.SendTo(null);
             return (_ledger, StartOf(_ledger, _frames.ChainHash));
         }
     }
@@ -82,5 +92,15 @@ internal sealed class LedgerFollower : IJournalFollower
             Volatile.Write(ref _next, _ledger.NextSequence);
             Volatile.Write(ref _milliseconds, _ledger.Time.Milliseconds);
         }
+        if (_legs.Count == 0) return;
+        _courier!.Pass(_legs);
+        _legs.Clear();
+    }
+
+    private void TellCourier()
+    {
+        _learned = _ledger.NextSequence;
+        // Nothing but a replay, for which this thread has the turn, changes the ledger.
+        _courier?.Learn(Partition, _ledger.LaneEnds());
     }
 }

@@ -4,32 +4,60 @@
 //
 // A lane is one pair of partitions. It has one parcel of legs under way at a time, so that they arrive in order; what
 // gathers meanwhile is the next. A parcel that was not taken up is offered again: the destination counts each leg once.
+//
+// Where several processes share the partitions, each has a courier and a copy of every ledger, and no message between them
+// carries money. The one that writes the destination finds what was sent in its own copy of the source, which replays the
+// source's journal; the one that writes the source finds what has arrived in its copy of the destination.
 
 using Bitcache.Core;
 
 namespace Bitcache.Engine.Partitions;
 
-/// <summary>Owns the legs in flight between the partitions of one process. Called by their threads.</summary>
+/// <summary>Owns the legs in flight that concern one process. Called by its partitions' threads.</summary>
 public sealed class LegCourier : IDisposable
 {
-    private const int ParcelLegsMax = 4_096;
+    /// <summary>How many lanes read the journals at once for legs that are not in hand.</summary>
+    private const int ReadersMax = 4;
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(100);
 
     private readonly ITimer _retry;
     private readonly Func<Partition, WorkItem, bool> _hand;
+    private readonly FatalHandler? _fatal;
+    private readonly SemaphoreSlim _reading = new(ReadersMax);
+    private volatile LegWord? _word;
+    private volatile bool _isOver;
+    private Partition?[] _partitions = [];
     // By source, then by destination; none from a partition to itself.
-    private Lane?[][] _lanes = [];
+    private LegLane?[][] _lanes = [];
 
     public LegCourier(TimeProvider time) : this(time, (partition, item) => partition.TryEnqueue(item))
     {
     }
 
     /// <param name="hand">Puts an item into a partition's queue, false if it takes none now: a simulation makes its mistakes here.</param>
-    internal LegCourier(TimeProvider time, Func<Partition, WorkItem, bool> hand) =>
-        (_hand, _retry) = (hand, time.CreateTimer(_ => Retry(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan));
+    internal LegCourier(TimeProvider time, Func<Partition, WorkItem, bool> hand, FatalHandler? fatal = null) =>
+        (_hand, _fatal, _retry) = (hand, fatal, time.CreateTimer(_ => Retry(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan));
 
-    /// <summary>Legs that are not known to have arrived, in all lanes.</summary>
-    public long InFlight => _lanes.Sum(from => from.Sum(lane => lane?.InFlight ?? 0));
+    /// <summary>For a process that shares so many partitions with others. They join as they are opened.</summary>
+    internal static LegCourier Shared(int partitions, TimeProvider time, FatalHandler fatal)
+    {
+        var courier = new LegCourier(time, (partition, item) => partition.TryEnqueue(item), fatal);
+        courier.MakeLanes(partitions);
+        return courier;
+    }
+
+    /// <summary>Legs that are not known to have arrived, in all lanes, as far as this process knows.</summary>
+    public long InFlight => All.Sum(lane => lane.InFlight);
+
+    /// <summary>Legs that a lane has in hand; what comes behind them is asked for when there is room again.</summary>
+    internal int WaitingLegsMax => 2 * LaneLegsMax;
+
+    /// <exception cref="PartitionUnavailableException">It has not joined yet.</exception>
+    internal Partition this[int number] => _partitions[number] ?? throw new PartitionUnavailableException(Unavailable.Busy);
+
+    private int LaneLegsMax => Limits.LegsInFlightMax / (_lanes.Length - 1);
+
+    private IEnumerable<LegLane> All => _lanes.SelectMany(from => from).OfType<LegLane>();
 
     /// <summary>Begins to carry. Legs that were under way when the process ended go first; what was durable of them where
     /// they went to is acknowledged.</summary>
@@ -38,187 +66,115 @@ public sealed class LegCourier : IDisposable
     /// <exception cref="LedgerInvariantException">Two partitions do not belong together: one of them is older than the other knew it.</exception>
     public void Connect(IReadOnlyList<Partition> partitions, IReadOnlyList<Ledger> ledgers)
     {
-        _lanes = [.. partitions.Select(source => partitions.Select(destination => source == destination ? null : new Lane(this, source, destination)).ToArray())];
-        foreach (var lane in _lanes.SelectMany(from => from)) lane?.Resume(ledgers);
+        MakeLanes(partitions.Count);
+        foreach (var partition in partitions) Join(partition);
+        foreach (var source in partitions)
+        {
+            foreach (var destination in partitions.Where(other => other != source))
+                _lanes[source.Number][destination.Number]!.Resume(source, ledgers[source.Number], ledgers[destination.Number]);
+        }
     }
+
+    /// <summary>Has somebody told what partitions that are written here have sent, so that he tells the other processes'
+    /// <see cref="Journal.Postgres.JournalTail.Wake"/>. He is called once at a time; what he throws is word that was lost.</summary>
+    public void TellOf(Func<IReadOnlyList<SentThrough>, Task> tell) => _word = new LegWord(tell);
 
     /// <summary>Offers everything that waits: once the partitions take work.</summary>
     public void Retry()
     {
-        foreach (var lane in _lanes.SelectMany(from => from))
+        foreach (var lane in All)
         {
-            lane?.Offer();
-            lane?.Acknowledge();
+            lane.Offer();
+            lane.Acknowledge();
         }
     }
 
     /// <summary>Whether a lane carries so much that nothing should be paid along it now.</summary>
     public bool IsBusy(int source, int destination) =>
-        source != destination && _lanes[source][destination]!.InFlight >= Limits.LegsInFlightMax / (_lanes.Length - 1);
+        source != destination && _lanes[source][destination]!.InFlight >= LaneLegsMax;
 
-    public void Dispose() => _retry.Dispose();
+    public void Dispose()
+    {
+        if (_isOver) return;
+        _isOver = true;
+        _retry.Dispose();
+        // Whoever reads has a connection that its owner is about to give up.
+        for (var i = 0; i < ReadersMax; i++) _reading.Wait();
+        _reading.Dispose();
+    }
 
-    /// <summary>The entries of these legs are durable.</summary>
+    /// <summary>Must come before anything else is told of a partition.</summary>
+    internal void Join(Partition partition) => _partitions[partition.Number] = partition;
+
+    /// <summary>The entries of these legs, which one partition sent and are written here, are durable.</summary>
     internal void Depart(IReadOnlyList<Leg> legs)
+    {
+        Pass(legs);
+        _word?.Give(legs[0].Source, legs[^1].Sequence);
+    }
+
+    /// <summary>These legs, which one partition sent, were found in its journal.</summary>
+    internal void Pass(IReadOnlyList<Leg> legs)
     {
         foreach (var leg in legs) _lanes[leg.Source][leg.Destination]!.Add(leg);
         foreach (var destination in legs.Select(leg => leg.Destination).Distinct()) _lanes[legs[0].Source][destination]!.Offer();
     }
 
-    private void RetryLater() => _retry.Change(RetryAfter, Timeout.InfiniteTimeSpan);
-
-    private sealed class Lane(LegCourier courier, Partition source, Partition destination)
+    /// <summary>A partition's ledger of which all is durable says how far its lanes are.</summary>
+    internal void Learn(int partition, LaneEnds[] ends)
     {
-        private readonly Lock _lock = new();
-        private readonly Queue<Leg> _waiting = [];
-        private bool _isUnderWay;
-        private bool _isAcknowledging;
-        private long _sent;
-        private long _arrived;
-        private long _acknowledged;
-
-        public long InFlight
+        foreach (var (other, received, sent, acknowledged) in ends)
         {
-            get
-            {
-                lock (_lock) return _sent - _acknowledged;
-            }
-        }
-
-        public void Resume(IReadOnlyList<Ledger> ledgers)
-        {
-            var (from, to, number) = (ledgers[source.Number], ledgers[destination.Number], destination.Number);
-            _arrived = to.LegsReceivedFrom(from.Partition);
-            _sent = _acknowledged = from.LegsAcknowledgedBy(number);
-            if (_arrived < _acknowledged)
-                throw new LedgerInvariantException($"partition {number} has {_arrived} credits of partition {from.Partition}, which knows that {_acknowledged} had arrived: it is older than that");
-            var legs = from.LegsTo(number);
-            _sent += legs.Count;
-            if (_arrived > _sent)
-                throw new LedgerInvariantException($"partition {number} has {_arrived} credits of partition {from.Partition}, which sent {_sent}: that is older");
-            UnacknowledgedLeg[] left = [.. legs.Where(leg => leg.Number > _arrived)];
-            source.ReadEach(Array.ConvertAll(left, leg => leg.Sequence), (at, record) =>
-                _waiting.Enqueue(Ledger.Resend(left[at], Entry.Read(record, left[at].Sequence))));
-        }
-
-        public void Add(in Leg leg)
-        {
-            lock (_lock)
-            {
-                _waiting.Enqueue(leg);
-                _sent = leg.Number;
-            }
-        }
-
-        /// <summary>Sends the next parcel, unless one is under way.</summary>
-        public void Offer()
-        {
-            Leg[] legs;
-            lock (_lock)
-            {
-                if (_isUnderWay || _waiting.Count == 0) return;
-                _isUnderWay = true;
-                legs = [.. _waiting.Take(ParcelLegsMax)];
-            }
-            var parcel = new LegParcel(legs, arrived => End(arrived ? legs.Length : 0));
-            if (!courier._hand(destination, parcel)) End(0);
-        }
-
-        /// <summary>Tells the source what arrived, unless it is just being told.</summary>
-        public void Acknowledge()
-        {
-            long through;
-            lock (_lock)
-            {
-                if (_isAcknowledging || _arrived == _acknowledged) return;
-                _isAcknowledging = true;
-                through = _arrived;
-            }
-            var item = new LegAcknowledgement(new AcknowledgeLegs(destination.Number, through), done => EndAcknowledging(done ? through : 0));
-            if (!courier._hand(source, item)) EndAcknowledging(0);
-        }
-
-        /// <summary>A parcel ended: so many of what waits are durable where they went.</summary>
-        private void End(int arrived)
-        {
-            lock (_lock)
-            {
-                _isUnderWay = false;
-                for (var i = 0; i < arrived; i++) _arrived = _waiting.Dequeue().Number;
-            }
-            if (arrived == 0)
-            {
-                courier.RetryLater();
-                return;
-            }
-            Acknowledge();
-            Offer();
-        }
-
-        private void EndAcknowledging(long through)
-        {
-            lock (_lock)
-            {
-                _isAcknowledging = false;
-                _acknowledged = Math.Max(_acknowledged, through);
-            }
-            if (through == 0) courier.RetryLater();
-            else Acknowledge();
+            _lanes[partition][other]!.Learn(sent, acknowledged);
+            _lanes[other][partition]!.Arrive(received);
         }
     }
-}
 
-/// <summary>Legs for one partition, in order. What ends with no room left to write is offered again.</summary>
-internal sealed class LegParcel(Leg[] legs, Action<bool> end) : WorkItem
-{
-    private int _applied;
-
-    internal IReadOnlyList<Leg> Legs => legs;
-
-    /// <summary>Legs are bounded before they are made: no queue is too full for them.</summary>
-    internal override int Cost => 0;
-    internal override bool Writes => true;
-
-    internal override bool Run(Ledger ledger, Batch batch)
+    /// <summary>A partition is written here from now on; how far its lanes are was told before.</summary>
+    internal void Begin(int partition)
     {
-        for (; _applied < legs.Length; _applied++)
+        foreach (var lane in LanesTo(partition)) lane.Begin();
+        foreach (var lane in _lanes[partition]) lane?.Acknowledge();
+    }
+
+    /// <summary>A partition is written here no more.</summary>
+    internal void End(int partition)
+    {
+        foreach (var lane in LanesTo(partition)) lane.End();
+    }
+
+    internal bool IsWrittenHere(int partition) => _partitions[partition] is { IsOwned: true };
+
+    /// <summary>False if the partition takes nothing now.</summary>
+    internal bool Hand(int partition, WorkItem item) => _hand(this[partition], item);
+
+    internal void RetryLater() => _retry.Change(RetryAfter, Timeout.InfiniteTimeSpan);
+
+    /// <summary>Has a lane read a journal, which takes a thread and a connection while it lasts.</summary>
+    internal async Task ReadAsync(Action read)
+    {
+        await _reading.WaitAsync();
+        try
         {
-            if (batch.IsFull) return false;
-            ref readonly var leg = ref legs[_applied];
-            if (!FollowEpoch(ledger, batch, leg.Epoch)) return false;
-            batch.Take(ledger.Apply(leg, batch.NewContext(Ledger.OperatorTenant), batch.Free));
+            read();
         }
-        return true;
-    }
-
-    internal override void Complete() => end(true);
-    internal override void Fail(Exception reason) => end(false);
-
-    /// <summary>Closes the epochs that are closed where a leg comes from; false if the batch is full.</summary>
-    private static bool FollowEpoch(Ledger ledger, Batch batch, long epoch)
-    {
-        for (var next = (ledger.LastEpoch?.Number ?? 0) + 1; next <= epoch; next++)
+        finally
         {
-            if (batch.IsFull) return false;
-            // It was cut under the term of its time.
-            batch.Apply(ledger, new EpochCut(default, next), term: ledger.Term);
+            _reading.Release();
         }
-        return !batch.IsFull;
     }
-}
 
-/// <summary>Tells a partition that legs of its own are durable where they went.</summary>
-internal sealed class LegAcknowledgement(AcknowledgeLegs command, Action<bool> end) : WorkItem
-{
-    internal override int Cost => 0;
-    internal override bool Writes => true;
-
-    internal override bool Run(Ledger ledger, Batch batch)
+    internal void Fail(Exception cause)
     {
-        batch.Apply(ledger, command);
-        return true;
+        if (!_isOver) _fatal?.Invoke("credits between partitions do not follow from their debits", cause);
     }
 
-    internal override void Complete() => end(true);
-    internal override void Fail(Exception reason) => end(false);
+    private IEnumerable<LegLane> LanesTo(int partition) => _lanes.Select(from => from[partition]).OfType<LegLane>();
+
+    private void MakeLanes(int partitions)
+    {
+        var numbers = Enumerable.Range(0, partitions).ToArray();
+        _partitions = new Partition?[partitions];
+        _lanes = Array.ConvertAll(numbers, source => Array.ConvertAll(numbers, destination => source == destination ? null : new LegLane(this, source, destination)));
+    }
 }

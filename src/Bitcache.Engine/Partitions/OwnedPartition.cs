@@ -84,6 +84,7 @@ public sealed partial class OwnedPartition : Partition
         _syncThread.Start();
     }
 
+    public override bool IsOwned => true;
     public override long DurableSequence => _journal.DurableSequence;
 
     /// <summary>From where it learns that books are closed; null where whoever closes them gives all balances back himself.</summary>

@@ -26,6 +26,9 @@ public abstract class Partition : IAsyncDisposable
 
     public int Number { get; }
 
+    /// <summary>Whether this process writes it, as far as it knows.</summary>
+    public abstract bool IsOwned { get; }
+
     /// <summary>The last sequence that is durable, as far as this process knows.</summary>
     public abstract long DurableSequence { get; }
 

@@ -72,12 +72,16 @@ public sealed partial class SharedPartition
         var clock = new BatchClock(_shared.Time, ledger.Genesis is null ? null : ledger.Time);
         OwnedPartition? owned = null;
         owned = new OwnedPartition(
-            ledger, _shared.Between?.Invoke(journal) ?? journal, clock, _shared.Logger, (why, cause) => EndOf(owned!, why, cause), bounds: _shared.Bounds, snapshots: snapshots)
+            ledger, _shared.Between?.Invoke(journal) ?? journal, clock, _shared.Logger, (why, cause) => EndOf(owned!, why, cause), bounds: _shared.Bounds, snapshots: snapshots,
+            courier: _shared.Courier)
         {
             Stated = _shared.Stated,
         };
+        _shared.Courier?.Learn(Number, ledger.LaneEnds());
         Take(owned, null);
         owned.Start();
+        _shared.Courier?.Begin(Number);
+        Watch(new Watcher(this, owned, journal.Recovery.WriterEpoch));
         snapshots.Start((why, cause) => EndOf(owned, why, cause));
         journal.StartUpkeep(cause => _shared.Fatal("a run of batches or its filter cannot be relied on; restart to recover from what is durable", cause));
         _shared.Logger.PartitionTaken(Number, journal.Recovery.WriterEpoch, ledger.NextSequence);
@@ -93,16 +97,22 @@ public sealed partial class SharedPartition
     {
         // What stops it from here on does not step down by itself.
         if (Give().Owned is null) return;
+        await FollowOnAsync(owned);
+        if (owned.StoppedBy is { } cause) _shared.Logger.PartitionSteppedDown(Number, cause.Message);
+        else _shared.Logger.PartitionHandedOn(Number, DurableSequence + 1);
+    }
+
+    /// <summary>Has a writer finish. Where nothing stopped it all of its ledger is durable.</summary>
+    private async Task FollowOnAsync(OwnedPartition owned)
+    {
         await owned.DisposeAsync();
-        if (owned.StoppedBy is { } cause)
+        if (owned.StoppedBy is not null || _isEnding)
         {
-            _shared.Logger.PartitionSteppedDown(Number, cause.Message);
             await LoadAsync();
             return;
         }
         var (ledger, chain) = owned.Left;
         Follow(ledger, LedgerFollower.StartOf(ledger, chain));
-        _shared.Logger.PartitionHandedOn(Number, ledger.NextSequence);
     }
 
     /// <summary>Whether it says of nothing but the connection, or the server, that it cannot be used now.</summary>
@@ -118,6 +128,12 @@ public sealed partial class SharedPartition
             _shared.Fatal(why, cause);
             return;
         }
+        StepDown(owned, cause);
+    }
+
+    /// <summary>Does not wait: the writer's own thread, or the one that looks at all journals, may have found the cause.</summary>
+    private void StepDown(OwnedPartition owned, Exception cause)
+    {
         lock (_lock)
         {
             // Whoever is just handing it on sees what stopped it; and one end is enough.
@@ -126,19 +142,20 @@ public sealed partial class SharedPartition
             _owned = null;
             if (_settled.Task.IsCompleted) _settled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
+        Unwatch();
         Interlocked.Increment(ref _stepsDown);
         _shared.Logger.PartitionSteppedDown(Number, cause.Message);
         _loadingAgain = Task.Run(() => LoadAgainAsync(owned));
     }
 
-    /// <param name="owned">The writer here, that has ended; null if there is none.</param>
+    /// <param name="owned">The writer here, that must end; null if there is none.</param>
     private async Task LoadAgainAsync(OwnedPartition? owned)
     {
         await _changing.WaitAsync();
         try
         {
-            if (owned is not null) await owned.DisposeAsync();
-            await LoadAsync();
+            if (owned is null) await LoadAsync();
+            else await FollowOnAsync(owned);
         }
 #pragma warning disable CA1031 // What cannot be loaded cannot be answered for.
         catch (Exception e)
@@ -181,7 +198,7 @@ public sealed partial class SharedPartition
 
     private void Follow(Ledger ledger, JournalStart? start)
     {
-        var follower = new LedgerFollower(ledger, _reader.Batches, start, _shared.Stated);
+        var follower = new LedgerFollower(ledger, _reader.Batches, start, _shared.Stated, _shared.Courier);
         _shared.Tail.Add(follower);
         Take(null, follower);
     }
@@ -189,13 +206,44 @@ public sealed partial class SharedPartition
     /// <summary>From here on callers wait.</summary>
     private (OwnedPartition? Owned, LedgerFollower? Follower) Give()
     {
+        (OwnedPartition? Owned, LedgerFollower? Follower) had;
         lock (_lock)
         {
-            var had = (_owned, _follower);
+            had = (_owned, _follower);
             Volatile.Write(ref _durable, Math.Max(_durable, DurableHere(_owned, _follower)));
             (_owned, _follower) = (null, null);
             if (_settled.Task.IsCompleted) _settled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            return had;
+        }
+        if (had.Owned is not null) Unwatch();
+        return had;
+    }
+
+    /// <summary>From here on the heads of all journals are looked at for who writes this one.</summary>
+    private void Watch(Watcher watcher)
+    {
+        _shared.Tail.Add(_watcher = watcher);
+        // It may be over already.
+        if (_owned != watcher.Owned) _shared.Tail.Remove(watcher);
+    }
+
+    private void Unwatch()
+    {
+        _shared.Courier?.End(Number);
+        if (_watcher is { } watcher) _shared.Tail.Remove(watcher);
+    }
+
+    /// <summary>A writer that has nothing to write would not learn that another has replaced it, and would take what it has for
+    /// what there is: credits that the other one sends would not arrive here.</summary>
+    private sealed class Watcher(SharedPartition partition, OwnedPartition owned, long writerEpoch) : IJournalFollower
+    {
+        public OwnedPartition Owned => owned;
+        public int Partition => partition.Number;
+        public long NextSequence => owned.DurableSequence + 1;
+
+        public void CatchUp(in JournalHead head)
+        {
+            if (head.WriterEpoch > writerEpoch)
+                partition.StepDown(owned, new WriterFencedException($"Another process has taken over partition {Partition}, where this one was writer epoch {writerEpoch}."));
         }
     }
 

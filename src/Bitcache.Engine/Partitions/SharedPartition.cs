@@ -31,6 +31,10 @@ public sealed record SharedLedger(
 {
     internal StatedEpochs Stated { get; } = new();
 
+    /// <summary>Carries credits between the partitions that are written here; null where there is only one. It belongs to the
+    /// <see cref="PartitionSet"/> that is made with it.</summary>
+    public LegCourier? Courier { get; } = Database.Settings.Partitions > 1 ? LegCourier.Shared(Database.Settings.Partitions, Time, Fatal) : null;
+
     /// <summary>Stands between a writer and its journal: for faults.</summary>
     internal Func<IJournal, IJournal>? Between { get; init; }
 }
@@ -52,14 +56,18 @@ public sealed partial class SharedPartition : Partition
     private volatile OwnedPartition? _owned;
     private volatile LedgerFollower? _follower;
     private volatile TaskCompletionSource _settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile Watcher? _watcher;
     private volatile bool _isEnding;
     private Task _loadingAgain = Task.CompletedTask;
     private int _stepsDown;
     // What was durable when the ledger that knew it was given up.
     private long _durable = -1;
 
-    private SharedPartition(int number, SharedLedger shared) : base(number) =>
+    private SharedPartition(int number, SharedLedger shared) : base(number)
+    {
         (_shared, _reader) = (shared, new JournalReader(shared.Database, number));
+        shared.Courier?.Join(this);
+    }
 
     /// <summary>Loads a partition, which follows from then on.</summary>
     public static async Task<SharedPartition> OpenAsync(int number, SharedLedger shared)
@@ -69,8 +77,7 @@ public sealed partial class SharedPartition : Partition
         return partition;
     }
 
-    /// <summary>Whether this process writes it, as far as it knows.</summary>
-    public bool IsOwned => _owned is not null;
+    public override bool IsOwned => _owned is not null;
 
     /// <summary>The writer, where it is here; who asks him never comes to another process.</summary>
     internal OwnedPartition? Writer => _owned;

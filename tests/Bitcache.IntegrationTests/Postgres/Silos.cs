@@ -9,17 +9,18 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.IntegrationTests.Postgres;
 
-/// <summary>Several processes that share a ledger of one partition, all in this one, each with connections of its own. A test
-/// says which of them has the partition, as the cluster would.</summary>
+/// <summary>Several processes that share a ledger, all in this one, each with connections of its own. A test says which of them has
+/// a partition, as the cluster would.</summary>
 internal sealed class Silos(PostgresSettings settings, SnapshotSettings? snapshots = null) : IPartitionOwner, IAsyncDisposable
 {
     private readonly List<Silo> _all = [];
-    private volatile Silo? _owner;
+    // By partition.
+    private readonly Silo?[] _owners = new Silo?[settings.Partitions];
 
     public Silo this[int number] => _all[number];
     public int Count => _all.Count;
     public string ConnectionString => settings.ConnectionString;
-    public bool HasOwner => _owner is { Partition.IsOwned: true };
+    public bool HasOwner => Owner(0) is not null;
 
     /// <summary>A cluster's settings: more than one may work on the database.</summary>
     public static Silos Of(PostgresSettings settings, SnapshotSettings? snapshots = null) => new(settings with { Cluster = "tests" }, snapshots);
@@ -32,40 +33,43 @@ internal sealed class Silos(PostgresSettings settings, SnapshotSettings? snapsho
         return silo;
     }
 
-    /// <summary>Has a process take the partition over; what is sent to the owner comes to it from then on.</summary>
-    public async Task PromoteAsync(Silo silo)
+    /// <summary>Whoever has a partition, as far as he knows; null for nobody.</summary>
+    public Silo? Owner(int partition) => Volatile.Read(ref _owners[partition]) is { } silo && silo.Partitions[partition].IsOwned ? silo : null;
+
+    /// <summary>Has a process take a partition over; what is sent to the owner comes to it from then on.</summary>
+    public async Task PromoteAsync(Silo silo, int partition = 0)
     {
-        await silo.Partition.PromoteAsync();
-        _owner = silo;
+        await silo.Partitions[partition].PromoteAsync();
+        Volatile.Write(ref _owners[partition], silo);
     }
 
     /// <summary>The same until the database serves.</summary>
-    public async Task PromoteAgainAsync(Silo silo)
+    public async Task PromoteAgainAsync(Silo silo, int partition = 0)
     {
-        while (!await TryPromoteAsync(silo)) await Task.Yield();
+        while (!await TryPromoteAsync(silo, partition)) await Task.Yield();
     }
 
     /// <summary>The same of one that is handed on first, as in a rolling upgrade.</summary>
-    public async Task MoveAsync(Silo from, Silo to)
+    public async Task MoveAsync(Silo from, Silo to, int partition = 0)
     {
-        await from.Partition.DemoteAsync();
-        await PromoteAsync(to);
+        await from.Partitions[partition].DemoteAsync();
+        await PromoteAsync(to, partition);
     }
 
-    public Task<Answer> SubmitAsync(int partition, Command command, uint tenant, long term) => Owner().SubmitAsync(command, tenant, term);
-    public ValueTask<PaymentAnswer> SubmitAsync(int partition, Payment payment, uint tenant) => Owner().SubmitAsync(payment, tenant);
-    public ValueTask SubmitAsync(int partition, PaymentBlock block) => Owner().SubmitAsync(block);
+    public Task<Answer> SubmitAsync(int partition, Command command, uint tenant, long term) => Written(partition).SubmitAsync(command, tenant, term);
+    public ValueTask<PaymentAnswer> SubmitAsync(int partition, Payment payment, uint tenant) => Written(partition).SubmitAsync(payment, tenant);
+    public ValueTask SubmitAsync(int partition, PaymentBlock block) => Written(partition).SubmitAsync(block);
 
     public async ValueTask DisposeAsync()
     {
         foreach (var silo in _all) await silo.DisposeAsync();
     }
 
-    private async Task<bool> TryPromoteAsync(Silo silo)
+    private async Task<bool> TryPromoteAsync(Silo silo, int partition)
     {
         try
         {
-            await PromoteAsync(silo);
+            await PromoteAsync(silo, partition);
             return true;
         }
         catch (Exception e) when (e is JournalRefusedException or PartitionUnavailableException)
@@ -75,8 +79,7 @@ internal sealed class Silos(PostgresSettings settings, SnapshotSettings? snapsho
     }
 
     /// <summary>Whoever is asked and does not have it refuses, or two would ask one another for ever.</summary>
-    private SharedPartition Owner() =>
-        _owner is { Partition: { IsOwned: true } owned } ? owned : throw new PartitionUnavailableException(Unavailable.Busy);
+    private SharedPartition Written(int partition) => Owner(partition)?.Partitions[partition] ?? throw new PartitionUnavailableException(Unavailable.Busy);
 }
 
 /// <summary>One process of them.</summary>
@@ -92,25 +95,29 @@ internal sealed class Silo : IAsyncDisposable
     }
 
     public JournalTail Tail { get; }
-    public SharedPartition Partition { get; private set; } = null!;
+    public SharedPartition[] Partitions { get; private set; } = [];
+    public SharedPartition Partition => Partitions[0];
     public PartitionSet Set { get; private set; } = null!;
+    public LegCourier? Courier { get; private set; }
 
-    /// <summary>Of the journal that it writes now, or wrote last.</summary>
-    public PausableJournal Journal { get; private set; } = null!;
+    /// <summary>By partition, of the journal that it writes now, or wrote last.</summary>
+    public PausableJournal[] Journals { get; private set; } = [];
+    public PausableJournal Journal => Journals[0];
 
     /// <summary>What would have ended the process.</summary>
     public IReadOnlyCollection<Exception> Ends => _ends;
 
     public static async Task<Silo> StartAsync(PostgresSettings settings, SnapshotSettings snapshots, IPartitionOwner owner, TimeProvider time)
     {
-        var silo = new Silo(JournalDatabase.Open(settings));
-        silo.Partition = await SharedPartition.OpenAsync(0, new SharedLedger(
+        var silo = new Silo(JournalDatabase.Open(settings)) { Journals = new PausableJournal[settings.Partitions] };
+        var shared = new SharedLedger(
             silo._database, silo.Tail, owner, new RecoveryTerms(snapshots, ClientIds.DrawSecret()), time, NullLogger.Instance,
             (_, cause) => silo._ends.Enqueue(cause), new PartitionBounds { BatchBytes = 2 * Limits.RecordBytesMax, BatchEntries = 1_000 })
         {
-            Between = journal => silo.Journal = new PausableJournal(journal),
-        });
-        silo.Set = new PartitionSet([silo.Partition]);
+            Between = journal => silo.Journals[((PostgresJournal)journal).Head.Partition] = new PausableJournal(journal),
+        };
+        silo.Partitions = await Task.WhenAll(Enumerable.Range(0, settings.Partitions).Select(number => SharedPartition.OpenAsync(number, shared)));
+        (silo.Courier, silo.Set) = (shared.Courier, new PartitionSet(silo.Partitions, shared.Courier));
         return silo;
     }
 

@@ -2,6 +2,7 @@
 // the frames that it lacks, proves them as a recovery does, and replays them. The same look answers the other question: is a
 // copy as new as whatever was acknowledged before somebody asked? It is at the end of a look that began after that.
 
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -11,6 +12,9 @@ namespace Bitcache.Engine.Journal.Postgres;
 internal interface IJournalFollower
 {
     int Partition { get; }
+
+    /// <summary>The sequence after the last that it has. Asked by any thread.</summary>
+    long NextSequence { get; }
 
     /// <summary>Comes to where the journal ended when it was looked at. Called by one thread at a time.</summary>
     void CatchUp(in JournalHead head);
@@ -37,9 +41,12 @@ public sealed class JournalTail : IDisposable
     private TaskCompletionSource? _next;
     private bool _isStopped;
     private bool _isDisposed;
+    // Whether word has come, since the last look began, that there is more.
+    private int _hasWord;
     // Owned by the thread.
     private bool _hasFailed;
     private long _looks;
+    private TimeSpan _lookTook;
 
     /// <param name="fatal">Told when a copy cannot follow: a journal is damaged, or an entry does not follow from those before it.</param>
     public JournalTail(JournalDatabase database, ILogger logger, Action<Exception> fatal)
@@ -63,6 +70,18 @@ public sealed class JournalTail : IDisposable
             _next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             _wake.Set();
             return _next.Task;
+        }
+    }
+
+    /// <summary>Word from whoever writes a partition that it is durable up to a sequence: its copy here need not wait for the next
+    /// look. Costs little, and where it is lost the next look is soon. May be called by any thread.</summary>
+    public void Wake(int partition, long sequence)
+    {
+        if (Volatile.Read(ref _hasWord) != 0) return;
+        lock (_lock)
+        {
+            if (_isStopped || !Array.Exists(_followers, one => one.Partition == partition && one.NextSequence <= sequence)) return;
+            if (Interlocked.Exchange(ref _hasWord, 1) == 0) _wake.Set();
         }
     }
 
@@ -91,7 +110,7 @@ public sealed class JournalTail : IDisposable
     {
         while (true)
         {
-            _wake.WaitOne(_hasFailed ? RetryAfter : Pace);
+            WaitForReason();
             TaskCompletionSource? asked;
             IJournalFollower[] followers;
             lock (_lock)
@@ -102,7 +121,9 @@ public sealed class JournalTail : IDisposable
             if (asked is null && followers.Length == 0) continue;
             try
             {
+                var begun = Stopwatch.GetTimestamp();
                 Look(followers);
+                _lookTook = Stopwatch.GetElapsedTime(begun);
                 asked?.SetResult();
                 if (_hasFailed) _logger.TailGoesOn(_database.Name);
                 _hasFailed = false;
@@ -123,6 +144,14 @@ public sealed class JournalTail : IDisposable
             }
 #pragma warning restore CA1031
         }
+    }
+
+    /// <summary>Word alone may have the thread look for half of its time: where much is written, one look finds what many words said.</summary>
+    private void WaitForReason()
+    {
+        var isWoken = _wake.WaitOne(_hasFailed ? RetryAfter : Pace);
+        if (isWoken && Volatile.Read(ref _hasWord) != 0 && Volatile.Read(ref _next) is null) _wake.WaitOne(_lookTook < Pace ? _lookTook : Pace);
+        Volatile.Write(ref _hasWord, 0);
     }
 
     /// <summary>Nobody is told that he is at the end any more.</summary>
