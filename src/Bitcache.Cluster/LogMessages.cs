@@ -20,9 +20,9 @@ internal static partial class LogMessages
     [LoggerMessage(4005, LogLevel.Warning, "Nobody may be at work on {What} now; it is tried again in a second")]
     public static partial void NotKept(this ILogger log, string what, Exception reason);
 
-    [LoggerMessage(4006, LogLevel.Error, "Partition {Partition} could not say what came of a command")]
-    public static partial void PartitionFailed(this ILogger log, int partition, Exception reason);
-
     [LoggerMessage(4007, LogLevel.Error, "Partition {Partition} could not be taken over by silo {Silo}")]
     public static partial void PartitionNotTaken(this ILogger log, int partition, string silo, Exception reason);
+
+    [LoggerMessage(4008, LogLevel.Error, "Settlement could not be taken over by silo {Silo}")]
+    public static partial void SettlementNotTaken(this ILogger log, string silo, Exception reason);
 }

@@ -1,5 +1,6 @@
 // Keeps every partition and the settlement on a silo: expiries, legs and cuts go on whether or not somebody calls. Each silo
-// looks after those that the plan gives to it, at once when the silos change and each second.
+// looks after the partitions that the plan gives to it, at once when the silos change and each second; every silo that has the
+// keys looks after the settlement.
 
 using Bitcache.Cluster.Grains;
 using Bitcache.Cluster.Placement;
@@ -7,20 +8,27 @@ using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Cluster;
 
-internal sealed class PartitionKeeper(ClusterSettings settings, IGrainFactory grains, PlanCache plans, PartitionsHere here, ISiloStatusOracle silos, TimeProvider time, ILogger<PartitionKeeper> log)
+internal sealed class PartitionKeeper(ClusterSettings settings, IGrainFactory grains, PlanCache plans, GrainsHere here, SiloLedger ledger, ISiloStatusOracle silos, TimeProvider time, ILogger<PartitionKeeper> log)
     : ILifecycleParticipant<ISiloLifecycle>, ISiloStatusListener, IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long after silos came or went one that does not settle looks after the settlement: until then it may seem to be
+    /// nowhere to a silo that has just come, which would take it from the one who has it.</summary>
+    private static readonly TimeSpan SettlementPause = TimeSpan.FromSeconds(2);
+
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _changed = new(0, 1);
+    // Owned by the loop.
+    private SiloAddress[] _active = [];
+    private long _activeSince;
     private Task _loop = Task.CompletedTask;
 
     public void Participate(ISiloLifecycle lifecycle)
     {
         lifecycle.Subscribe(nameof(PartitionKeeper), ServiceLifecycleStage.Active, StartAsync, StopAsync);
         // Orleans gives all grains up in this stage, a thousand at a time and wallets' among them: nobody waits for those.
-        lifecycle.Subscribe(nameof(PartitionsHere), ServiceLifecycleStage.GrainDeactivation, _ => Task.CompletedTask, cancel => here.LeaveAsync("the silo ends", cancel));
+        lifecycle.Subscribe(nameof(GrainsHere), ServiceLifecycleStage.GrainDeactivation, _ => Task.CompletedTask, cancel => here.LeaveAsync("the silo ends", cancel));
     }
 
     public void SiloStatusChangeNotification(SiloAddress updatedSilo, SiloStatus status)
@@ -73,8 +81,14 @@ internal sealed class PartitionKeeper(ClusterSettings settings, IGrainFactory gr
         var plan = plans.For(active);
         var keeping = Enumerable.Range(0, settings.Partitions).Where(partition => plan[partition].Equals(silos.SiloAddress))
             .Select(partition => TryAsync($"partition {partition}", grains.GetGrain<IPartitionGrain>(partition).KeepAsync)).ToList();
-        if (plan[SettlementGrain.Key].Equals(silos.SiloAddress)) keeping.Add(TryAsync("settlement", grains.GetGrain<ISettlementGrain>(SettlementGrain.Key).KeepAsync));
+        if (KeepsSettlement(active)) keeping.Add(TryAsync("settlement", grains.GetGrain<ISettlementGrain>(SettlementGrain.Key).KeepAsync));
         await Task.WhenAll(keeping);
+    }
+
+    private bool KeepsSettlement(SiloAddress[] active)
+    {
+        if (!active.AsSpan().SequenceEqual(_active)) (_active, _activeSince) = (active, time.GetTimestamp());
+        return ledger.Settlement.CanSettle && (ledger.Settlement.IsSettling || active.Length == 1 || time.GetElapsedTime(_activeSince) >= SettlementPause);
     }
 
     private async Task TryAsync(string what, Func<Task<SiloAddress>> keep)

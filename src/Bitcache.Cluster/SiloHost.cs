@@ -2,6 +2,7 @@
 
 using Bitcache.Cluster.Grains;
 using Bitcache.Cluster.Placement;
+using Bitcache.Engine.Partitions;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -23,16 +24,18 @@ internal static class SiloHost
     private static readonly TimeSpan ProbeMax = TimeSpan.FromSeconds(1);
     private const int ProbesMissedMax = 3;
 
-    /// <summary>Makes the tables that are missing and a silo that is not started yet.</summary>
+    /// <summary>Makes the tables that are missing and a silo that is not started yet. Before it starts, its
+    /// <see cref="SiloLedger"/> is to be filled; the way to partitions that others have is its <see cref="IPartitionOwner"/>.</summary>
     /// <exception cref="ClusterRefusedException">The settings cannot be used, or the database is another cluster's.</exception>
-    public static async Task<IHost> BuildAsync(ClusterSettings settings, IPartitionHost partitions, ISettlementHost settlement, ILoggerFactory logs, CancellationToken cancel)
+    public static async Task<IHost> BuildAsync(ClusterSettings settings, ILoggerFactory logs, CancellationToken cancel)
     {
         if (settings.Problems() is { Count: > 0 } problems) throw new ClusterRefusedException(string.Join(Environment.NewLine, problems));
         await ClusterDatabase.PrepareAsync(settings, cancel);
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Services.AddSingleton(logs);
         builder.UseOrleans(silo => Configure(silo, settings));
-        builder.Services.AddSingleton(settings).AddSingleton(partitions).AddSingleton(settlement);
+        builder.Services.AddSingleton(settings).AddSingleton<SiloLedger>();
+        builder.Services.AddSingleton(services => GrainPartitionOwner.Over(services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<TimeProvider>()));
         return builder.Build();
     }
 
@@ -56,7 +59,9 @@ internal static class SiloHost
         silo.Configure<GrainCollectionOptions>(collection => collection.ClassSpecificCollectionAge[typeof(WalletGrain).FullName!] = settings.WalletIdle);
         silo.Configure<SiloMessagingOptions>(messaging => messaging.ResponseTimeout = TimeSpan.FromSeconds(5));
         silo.AddPlacementDirector<BesidePartition, BesidePartitionDirector>();
-        silo.Services.AddSingleton<PlanCache>().AddSingleton<WalletWatch>().AddSingleton<PartitionsHere>().AddSingleton<PartitionKeeper>();
+        silo.AddPlacementDirector<AtSilo, AtSiloDirector>();
+        silo.Services.AddSingleton<WordToSilos>().AddSingleton<PlanCache>().AddSingleton<WalletWatch>().AddSingleton<GrainsHere>().AddSingleton<PartitionKeeper>();
         silo.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(services => services.GetRequiredService<PartitionKeeper>());
+        silo.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(services => services.GetRequiredService<WalletWatch>());
     }
 }

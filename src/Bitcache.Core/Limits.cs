@@ -252,4 +252,6 @@ public static class Limits
     public const int SubscriptionMinutes = 5;
     /// <summary>Observers of one wallet.</summary>
     public const int WalletObserversMax = 100;
+    /// <summary>Wallets with observers that a partition is asked about at once: the rest waits for the next look.</summary>
+    public const int WalletsLookedAtOnceMax = 1_000;
 }

@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using Bitcache.Cli.Demo;
+using Bitcache.Core;
 
 namespace Bitcache.Cluster.Tests;
 
@@ -9,6 +11,11 @@ internal sealed class SiloProcess : IAsyncDisposable
 {
     private readonly Process _process;
     private readonly Task<string> _errors;
+    // What was asked of it and is not answered yet.
+    private readonly ConcurrentDictionary<long, TaskCompletionSource<string[]>> _asked = new();
+    private Task _listening = Task.CompletedTask;
+    private volatile bool _isGone;
+    private long _questions;
 
     private SiloProcess(Process process)
     {
@@ -29,9 +36,24 @@ internal sealed class SiloProcess : IAsyncDisposable
         var silo = new SiloProcess(Process.Start(start)!);
         while (await silo._process.StandardOutput.ReadLineAsync(cancel) is { } line)
         {
-            if (line == TestSilo.Ready) return silo;
+            if (line != TestSilo.Ready) continue;
+            silo._listening = Task.Run(silo.ListenAsync, CancellationToken.None);
+            return silo;
         }
         throw new InvalidOperationException($"The silo {name} did not start: {await silo.Errors}");
+    }
+
+    /// <summary>Has it make a payment of 1 msat.</summary>
+    /// <returns>The outcome and the rest of its answer.</returns>
+    /// <exception cref="IOException">It is gone.</exception>
+    public async Task<string[]> PayAsync(OperationId id, WalletId payer, WalletId payee)
+    {
+        var number = Interlocked.Increment(ref _questions);
+        var answer = _asked.GetOrAdd(number, _ => new TaskCompletionSource<string[]>(TaskCreationOptions.RunContinuationsAsynchronously));
+        // Its output may have ended before the question was there to be failed.
+        if (_isGone) FailAll();
+        else Tell(string.Create(CultureInfo.InvariantCulture, $"{number} {id} {payer} {payee}"));
+        return await answer.Task;
     }
 
     /// <summary>kill -9.</summary>
@@ -58,7 +80,7 @@ internal sealed class SiloProcess : IAsyncDisposable
     /// <returns>Its exit code.</returns>
     public async Task<int> EndAsync()
     {
-        _process.StandardInput.Close();
+        lock (_asked) _process.StandardInput.Close();
         await _process.WaitForExitAsync();
         return _process.ExitCode;
     }
@@ -67,7 +89,44 @@ internal sealed class SiloProcess : IAsyncDisposable
     {
         if (!_process.HasExited) await KillAsync();
         await _errors;
+        await _listening;
         _process.Dispose();
+    }
+
+    private async Task ListenAsync()
+    {
+        while (await _process.StandardOutput.ReadLineAsync() is { } line)
+        {
+            var words = line.Split(' ');
+            if (_asked.TryRemove(long.Parse(words[0], CultureInfo.InvariantCulture), out var answer)) answer.TrySetResult(words[1..]);
+        }
+        _isGone = true;
+        FailAll();
+    }
+
+    private void FailAll()
+    {
+        foreach (var number in _asked.Keys)
+        {
+            if (_asked.TryRemove(number, out var answer)) answer.TrySetException(new IOException("the silo is gone"));
+        }
+    }
+
+    private void Tell(string line)
+    {
+        try
+        {
+            lock (_asked)
+            {
+                _process.StandardInput.WriteLine(line);
+                _process.StandardInput.Flush();
+            }
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        {
+            // It ends: what it has taken it still answers.
+            throw new IOException("the silo takes nothing more", e);
+        }
     }
 
     private Task<string> SignalAsync(string signal, CancellationToken cancel) =>

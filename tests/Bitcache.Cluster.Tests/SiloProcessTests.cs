@@ -3,13 +3,12 @@ using Bitcache.IntegrationTests.Postgres;
 
 namespace Bitcache.Cluster.Tests;
 
-/// <summary>Two silos as two processes on one real PostgreSQL, while clients go on: what is acknowledged is there once, and
+/// <summary>Two silos as two processes on one real PostgreSQL, while clients go on paying: what is acknowledged is there once, and
 /// every partition answers again soon.</summary>
 [Trait("suite", "cluster"), Collection(PostgresFixture.Collection)]
 public sealed class SiloProcessTests(PostgresFixture postgres)
 {
-    private const int Partitions = 64;
-    private const int Clients = 16;
+    private const int Partitions = 8;
     private static readonly TimeSpan BackMax = TimeSpan.FromSeconds(5);
     private static readonly int Rounds = Environment.GetEnvironmentVariable("BITCACHE_FULL") is null ? 2 : 20;
 
@@ -18,71 +17,59 @@ public sealed class SiloProcessTests(PostgresFixture postgres)
     [Fact]
     public async Task A_silo_that_is_killed_is_replaced_within_five_seconds_and_nothing_is_lost()
     {
-        var database = postgres.NewDatabase().ConnectionString;
-        var silos = new[] { await SiloProcess.StartAsync(database, "one", Partitions, Cancel), await SiloProcess.StartAsync(database, "two", Partitions, Cancel) };
-        await using var clients = await AddingClients.StartAsync(database, Partitions, Clients, Cancel);
-        await clients.UntilAllAnswerAsync(Stopwatch.GetTimestamp(), Cancel);
+        await using var silos = await StartAsync();
         var back = new List<TimeSpan>();
         var logs = new List<string>();
         for (var round = 0; round < Rounds; round++)
         {
-            var at = round % silos.Length;
+            var at = round % silos.All.Length;
             var killed = Stopwatch.GetTimestamp();
-            await silos[at].KillAsync();
-            back.Add(await clients.UntilAllAnswerAsync(killed, Cancel));
-            await silos[at].DisposeAsync();
-            logs.Add($"round {round}: {await silos[at].Errors}");
-            silos[at] = await SiloProcess.StartAsync(database, round % 2 == 0 ? "one" : "two", Partitions, Cancel);
-            await clients.UntilAllAnswerAsync(Stopwatch.GetTimestamp(), Cancel);
+            await silos.All[at].KillAsync();
+            back.Add(await silos.Clients.UntilAllAnswerAsync(killed, Cancel));
+            logs.Add($"round {round}: {await silos.All[at].Errors}");
+            await silos.ReplaceAsync(at, Cancel);
         }
-        Report($"killed {Rounds} times, back after {string.Join(", ", back.Select(time => $"{time.TotalSeconds:0.00}"))} s; {clients.Acknowledged} acknowledged, {clients.Failures} tried again");
-        await clients.CheckAsync(database);
-        foreach (var silo in silos) await silo.DisposeAsync();
-        if (back.Exists(time => time > BackMax)) logs.ForEach(Report);
+        Report($"killed {Rounds} times, back after {Seconds(back)} s", silos.Clients);
+        await silos.CheckAsync(Cancel);
+        if (back.Exists(time => time > BackMax)) logs.ForEach(TestContext.Current.TestOutputHelper!.WriteLine);
         Assert.All(back, time => Assert.InRange(time, TimeSpan.Zero, BackMax));
     }
 
     [Fact]
     public async Task Silos_that_are_restarted_one_after_the_other_keep_answering()
     {
-        var database = postgres.NewDatabase().ConnectionString;
-        var silos = new[] { await SiloProcess.StartAsync(database, "one", Partitions, Cancel), await SiloProcess.StartAsync(database, "two", Partitions, Cancel) };
-        await using var clients = await AddingClients.StartAsync(database, Partitions, Clients, Cancel);
-        await clients.UntilAllAnswerAsync(Stopwatch.GetTimestamp(), Cancel);
+        await using var silos = await StartAsync();
         var took = new List<TimeSpan>();
-        for (var at = 0; at < silos.Length; at++)
+        for (var at = 0; at < silos.All.Length; at++)
         {
             var told = Stopwatch.GetTimestamp();
-            Assert.Equal(0, await silos[at].EndAsync());
-            took.Add(await clients.UntilAllAnswerAsync(told, Cancel));
-            await silos[at].DisposeAsync();
-            silos[at] = await SiloProcess.StartAsync(database, at == 0 ? "one" : "two", Partitions, Cancel);
-            await clients.UntilAllAnswerAsync(Stopwatch.GetTimestamp(), Cancel);
+            Assert.Equal(0, await silos.All[at].EndAsync());
+            took.Add(await silos.Clients.UntilAllAnswerAsync(told, Cancel));
+            await silos.ReplaceAsync(at, Cancel);
         }
-        Report($"restarted, all answered after {string.Join(", ", took.Select(time => $"{time.TotalSeconds:0.00}"))} s; {clients.Acknowledged} acknowledged, {clients.Failures} tried again");
-        await clients.CheckAsync(database);
-        foreach (var silo in silos) await silo.DisposeAsync();
+        Report($"restarted, all answered after {Seconds(took)} s", silos.Clients);
+        await silos.CheckAsync(Cancel);
         Assert.All(took, time => Assert.InRange(time, TimeSpan.Zero, BackMax));
     }
 
     [Fact]
     public async Task A_silo_that_stood_still_and_was_replaced_writes_nothing_more_and_ends()
     {
-        var database = postgres.NewDatabase().ConnectionString;
-        await using var first = await SiloProcess.StartAsync(database, "one", Partitions, Cancel);
-        await using var second = await SiloProcess.StartAsync(database, "two", Partitions, Cancel);
-        await using var clients = await AddingClients.StartAsync(database, Partitions, Clients, Cancel);
-        await clients.UntilAllAnswerAsync(Stopwatch.GetTimestamp(), Cancel);
+        await using var silos = await StartAsync();
         var paused = Stopwatch.GetTimestamp();
-        await first.PauseAsync(Cancel);
-        Report($"all answered {(await clients.UntilAllAnswerAsync(paused, Cancel)).TotalSeconds:0.00} s after the pause began");
-        await first.GoOnAsync(Cancel);
+        await silos.All[0].PauseAsync(Cancel);
+        Report($"all answered {(await silos.Clients.UntilAllAnswerAsync(paused, Cancel)).TotalSeconds:0.00} s after the pause began", silos.Clients);
+        await silos.All[0].GoOnAsync(Cancel);
         // The others have declared it dead: it finds that in the table, and must not go on.
-        Assert.NotEqual(0, await first.WaitForEndAsync(Cancel).WaitAsync(TimeSpan.FromSeconds(30), Cancel));
-        await clients.UntilAllAnswerAsync(Stopwatch.GetTimestamp(), Cancel);
-        Report($"{clients.Acknowledged} acknowledged, {clients.Failures} tried again");
-        await clients.CheckAsync(database);
+        Assert.NotEqual(0, await silos.All[0].WaitForEndAsync(Cancel).WaitAsync(TimeSpan.FromSeconds(30), Cancel));
+        await silos.Clients.UntilAllAnswerAsync(Stopwatch.GetTimestamp(), Cancel);
+        await silos.CheckAsync(Cancel);
     }
 
-    private static void Report(string line) => TestContext.Current.TestOutputHelper?.WriteLine(line);
+    private Task<TwoSilos> StartAsync() => TwoSilos.StartAsync(postgres.NewDatabase().ConnectionString, Partitions, Cancel);
+
+    private static string Seconds(IEnumerable<TimeSpan> times) => string.Join(", ", times.Select(time => $"{time.TotalSeconds:0.00}"));
+
+    private static void Report(string line, PayingClients clients) =>
+        TestContext.Current.TestOutputHelper?.WriteLine($"{line}; {clients.Acknowledged} acknowledged, {clients.Failures} tried again");
 }

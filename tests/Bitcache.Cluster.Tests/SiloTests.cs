@@ -1,11 +1,11 @@
 using System.Diagnostics;
 using Bitcache.Cluster.Grains;
 using Bitcache.Cluster.Placement;
+using Bitcache.Core;
 using Bitcache.IntegrationTests.Postgres;
 using Microsoft.Extensions.DependencyInjection;
-using Npgsql;
-using Orleans.Concurrency;
 using Orleans.Storage;
+using static Bitcache.Cluster.Tests.SiloStage;
 
 namespace Bitcache.Cluster.Tests;
 
@@ -13,25 +13,21 @@ namespace Bitcache.Cluster.Tests;
 [Trait("suite", "cluster"), Collection(PostgresFixture.Collection)]
 public sealed class SiloTests(PostgresFixture postgres)
 {
-    private const int Partitions = 64;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
-
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
-
     [Fact]
     public async Task Partitions_are_shared_evenly_and_a_silo_that_stops_hands_its_own_over()
     {
         var database = postgres.NewDatabase().ConnectionString;
         await using var first = await StartAsync(database, "one");
         await UntilAsync(() => first.Ledger.Owned == Partitions);
+        var wallets = await first.Ledger.BeginAsync(2, 1);
         await using (var second = await StartAsync(database, "two"))
         {
             await UntilAsync(() => first.Ledger.Owned == Partitions / 2 && second.Ledger.Owned == Partitions / 2);
-            await AddEverywhereAsync(second);
+            await PayEverywhereAsync(second, wallets);
         }
-        await AddEverywhereAsync(first);
+        await PayEverywhereAsync(first, wallets);
         await UntilAsync(() => first.Ledger.Owned == Partitions);
-        Assert.Equal(2 * Partitions, await CountAsync(database));
+        foreach (var payee in wallets[Partitions..]) Assert.Equal(1_002, (await FindAsync(first, payee))!.Available);
     }
 
     [Fact]
@@ -42,7 +38,7 @@ public sealed class SiloTests(PostgresFixture postgres)
         await using var second = await StartAsync(database, "two");
         await UntilAsync(() => first.Ledger.Owned == Partitions / 2 && second.Ledger.Owned == Partitions / 2);
         var wallets = Enumerable.Range(0, 200).Select(_ => Guid.NewGuid()).ToArray();
-        await Task.WhenAll(wallets.Select(wallet => AddAsync(first.Grains.GetGrain<IWalletGrain>(wallet).SubmitAsync)));
+        await Task.WhenAll(wallets.Select(wallet => first.Grains.GetGrain<IWalletGrain>(wallet).FindAsync()));
         var plans = first.Host.Services.GetRequiredService<PlanCache>();
         var management = first.Grains.GetGrain<IManagementGrain>(0);
         foreach (var wallet in wallets)
@@ -51,7 +47,6 @@ public sealed class SiloTests(PostgresFixture postgres)
             var at = await management.GetActivationAddress(first.Grains.GetGrain<IWalletGrain>(wallet), Cancel);
             Assert.Equal(await partition.KeepAsync(), at);
         }
-        Assert.Equal(200, await CountAsync(database));
     }
 
     [Fact]
@@ -59,8 +54,9 @@ public sealed class SiloTests(PostgresFixture postgres)
     {
         var database = postgres.NewDatabase().ConnectionString;
         await using var silo = await StartAsync(database, "one");
-        var wallets = Enumerable.Range(0, 500).Select(_ => Guid.NewGuid()).ToArray();
-        await Task.WhenAll(wallets.Select(wallet => AddAsync(silo.Grains.GetGrain<IWalletGrain>(wallet).SubmitAsync)));
+        var paying = await silo.Ledger.BeginAsync(2, 1);
+        Guid[] wallets = [WalletKey.Of(paying[0]), .. Enumerable.Range(1, 499).Select(_ => Guid.NewGuid())];
+        await Task.WhenAll(wallets.Select(wallet => silo.Grains.GetGrain<IWalletGrain>(wallet).FindAsync()));
         var watched = silo.Grains.GetGrain<IWalletGrain>(wallets[0]);
         var heard = new Ear();
         Assert.True(await watched.SubscribeAsync(silo.Grains.CreateObjectReference<IWalletObserver>(heard)));
@@ -70,38 +66,8 @@ public sealed class SiloTests(PostgresFixture postgres)
         await management.ForceActivationCollection(TimeSpan.Zero, Cancel);
         await UntilAsync(async () => await WalletGrainsAsync(management) == 1);
         // The one with an observer is there, and tells it.
-        silo.Host.Services.GetRequiredService<WalletWatch>().Publish(new WalletEvent(wallets[0], 0, 7, [1, 2, 3]));
-        Assert.Equal(7, (await heard.Heard.WaitAsync(Patience, Cancel)).Sequence);
-    }
-
-    [Fact]
-    public async Task Observers_are_told_wherever_they_are_and_come_back_from_the_database()
-    {
-        var database = postgres.NewDatabase().ConnectionString;
-        await using var first = await StartAsync(database, "one");
-        await using var second = await StartAsync(database, "two");
-        await UntilAsync(() => second.Ledger.Owned == Partitions / 2);
-        var plans = first.Host.Services.GetRequiredService<PlanCache>();
-        var there = second.Host.Services.GetRequiredService<ILocalSiloDetails>().SiloAddress;
-        var active = first.Host.Services.GetRequiredService<ISiloStatusOracle>().GetActiveSilos();
-        var wallet = WalletOf(plans.For(active).ToList().FindIndex(silo => silo.Equals(there)));
-        var (heard, again) = (new Ear(), new Ear());
-        var (observer, other) = (first.Grains.CreateObjectReference<IWalletObserver>(heard), first.Grains.CreateObjectReference<IWalletObserver>(again));
-        var grain = first.Grains.GetGrain<IWalletGrain>(wallet);
-        Assert.True(await grain.SubscribeAsync(observer));
-        second.Host.Services.GetRequiredService<WalletWatch>().Publish(new WalletEvent(wallet, 0, 1, []));
-        Assert.Equal(1, (await heard.Heard.WaitAsync(Patience, Cancel)).Sequence);
-
-        // Its silo goes, and with it the grain; what it knew comes back with the next subscription.
-        await second.Host.StopAsync(Cancel);
-        heard.Forget();
-        Assert.True(await grain.SubscribeAsync(other));
-        first.Host.Services.GetRequiredService<WalletWatch>().Publish(new WalletEvent(wallet, 0, 2, []));
-        Assert.Equal(2, (await heard.Heard.WaitAsync(Patience, Cancel)).Sequence);
-        Assert.Equal(2, (await again.Heard.WaitAsync(Patience, Cancel)).Sequence);
-        await grain.UnsubscribeAsync(observer);
-        await grain.UnsubscribeAsync(other);
-        Assert.True(first.Host.Services.GetRequiredService<WalletWatch>().IsEmpty);
+        await PayAsync(silo, paying[Partitions], paying[0]);
+        await heard.HearsAsync(1_001);
     }
 
     [Fact]
@@ -124,25 +90,55 @@ public sealed class SiloTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task The_settlement_has_one_owner_and_a_reminder_that_finds_it()
+    public async Task The_settlement_is_where_the_keys_are_and_goes_on_elsewhere()
     {
         var database = postgres.NewDatabase().ConnectionString;
-        await using var silo = await StartAsync(database, "one");
+        await using var keyless = await TestSilo.StartAsync(TestSilo.Settings(database, "none", Partitions), Cancel, canSettle: false);
+        var there = keyless.Grains.GetGrain<ISettlementGrain>(SettlementGrain.Key);
+        await Assert.ThrowsAsync<PartitionNotTakenException>(there.WhereAsync);
+        await using var first = await StartAsync(database, "one");
+        await UntilAsync(() => first.Settlement.IsSettling);
+        Assert.Equal(first.Settlement.Address, await there.WhereAsync());
+        await using var second = await StartAsync(database, "two");
+        await keyless.Grains.GetGrain<IDepositGrain>(SettlementGrain.Key).LookAsync();
+        await keyless.Grains.GetGrain<IPayoutGrain>(SettlementGrain.Key).LookAsync();
+        Assert.Equal(2, first.Settlement.Turns + second.Settlement.Turns);
+
+        // It learns that another one has a term: it gives the grain up, and one of the two takes it over again.
+        Settling().LearnThatItIsOver();
+        await UntilAsync(() => first.Settlement.IsSettling || second.Settlement.IsSettling);
+        Assert.Equal(Settling().Address, await there.WhereAsync());
+        var (ends, goesOn) = first.Settlement.IsSettling ? (first, second) : (second, first);
+        await ends.Host.StopAsync(Cancel);
+        Assert.False(ends.Settlement.IsSettling);
+        await UntilAsync(() => goesOn.Settlement.IsSettling);
+        Assert.Equal(goesOn.Settlement.Address, await there.WhereAsync());
+        Assert.False(keyless.Settlement.IsSettling);
+
+        CountingSettlement Settling() => first.Settlement.IsSettling ? first.Settlement : second.Settlement;
+    }
+
+    [Fact]
+    public async Task Deposits_and_payouts_have_reminders_in_our_tables()
+    {
+        await using var silo = await StartAsync(postgres.NewDatabase().ConnectionString, "one");
         var reminders = silo.Host.Services.GetRequiredService<IReminderTable>();
-        var settlement = silo.Grains.GetGrain<ISettlementGrain>(SettlementGrain.Key);
-        await UntilAsync(async () => (await reminders.ReadRows(settlement.GetGrainId())).Reminders.Count == 1);
-        var row = Assert.Single((await reminders.ReadRows(settlement.GetGrainId(), Cancel)).Reminders);
-        Assert.Equal((TimeSpan.FromMinutes(1), "keep"), (row.Period, row.ReminderName));
-        // As the reminder service does in a range of hashes that goes over the end, and in one that does not.
-        var hash = settlement.GetGrainId().GetUniformHashCode();
-        Assert.Single((await reminders.ReadRows(hash - 1, hash, Cancel)).Reminders);
-        Assert.Single((await reminders.ReadRows(hash, hash, Cancel)).Reminders);
-        Assert.Empty((await reminders.ReadRows(hash, hash + 1, Cancel)).Reminders);
-        Assert.Equal(row.ETag, (await reminders.ReadRow(row.GrainId, row.ReminderName, Cancel))?.ETag);
-        Assert.False(await reminders.RemoveRow(row.GrainId, row.ReminderName, "77", Cancel));
-        Assert.True(await reminders.RemoveRow(row.GrainId, row.ReminderName, row.ETag!, Cancel));
-        await settlement.TakeTurnAsync();
-        Assert.Equal(1, silo.Ledger.Turns);
+        GrainId[] doors = [silo.Grains.GetGrain<IDepositGrain>(SettlementGrain.Key).GetGrainId(), silo.Grains.GetGrain<IPayoutGrain>(SettlementGrain.Key).GetGrainId()];
+        foreach (var door in doors)
+        {
+            await UntilAsync(async () => (await reminders.ReadRows(door)).Reminders.Count == 1);
+            var row = Assert.Single((await reminders.ReadRows(door, Cancel)).Reminders);
+            Assert.Equal((TimeSpan.FromMinutes(1), "look"), (row.Period, row.ReminderName));
+            // As the reminder service does in a range of hashes that goes over the end, and in one that does not.
+            var hash = door.GetUniformHashCode();
+            Assert.Contains(row.GrainId, (await reminders.ReadRows(hash - 1, hash, Cancel)).Reminders.Select(one => one.GrainId));
+            Assert.Equal(2, (await reminders.ReadRows(hash, hash, Cancel)).Reminders.Count);
+            Assert.DoesNotContain(row.GrainId, (await reminders.ReadRows(hash, hash + 1, Cancel)).Reminders.Select(one => one.GrainId));
+            Assert.Equal(row.ETag, (await reminders.ReadRow(row.GrainId, row.ReminderName, Cancel))?.ETag);
+        }
+        var last = Assert.Single((await reminders.ReadRows(doors[1], Cancel)).Reminders);
+        Assert.False(await reminders.RemoveRow(last.GrainId, last.ReminderName, "77", Cancel));
+        Assert.True(await reminders.RemoveRow(last.GrainId, last.ReminderName, last.ETag!, Cancel));
     }
 
     [Fact]
@@ -154,7 +150,7 @@ public sealed class SiloTests(PostgresFixture postgres)
             TestSilo.StartAsync(TestSilo.Settings(database, "two", Partitions) with { Name = "other" }, Cancel));
         Assert.Contains("belongs to the cluster 'test', the settings say cluster 'other'", refused.Message, StringComparison.Ordinal);
         refused = await Assert.ThrowsAsync<ClusterRefusedException>(() => TestSilo.StartAsync(TestSilo.Settings(database, "two", 2), Cancel));
-        Assert.Contains("has 64 partitions for ever, the settings say partitions 2", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("has 8 partitions for ever, the settings say partitions 2", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -207,18 +203,15 @@ public sealed class SiloTests(PostgresFixture postgres)
         {
             var wallet = Guid.NewGuid();
             // Nobody hears it, and nothing is asked of the database: the grain is made for it.
-            await silo.Grains.GetGrain<IWalletGrain>(wallet).NotifyAsync(new WalletEvent(wallet, 0, 0, []));
+            await silo.Grains.GetGrain<IWalletGrain>(wallet).NotifyAsync(new WalletState(wallet, 0, 0, 0, 0, 0, 0, 0));
             if (i % 1_000 == 999) await UntilAsync(async () => await WalletGrainsAsync(management) >= there + i - UnderWayMax);
         }
         await UntilAsync(async () => await WalletGrainsAsync(management) == there + count);
     }
 
-    private static Task<TestSilo> StartAsync(string database, string name) => TestSilo.StartAsync(TestSilo.Settings(database, name, Partitions), Cancel);
-
-    private static Task<Immutable<byte[]>> AddAsync(Func<Immutable<byte[]>, Task<Immutable<byte[]>>> submit) => submit(new Immutable<byte[]>(Guid.NewGuid().ToByteArray()));
-
-    private static Task<Immutable<byte[]>[]> AddEverywhereAsync(TestSilo silo) =>
-        Task.WhenAll(Enumerable.Range(0, Partitions).Select(partition => AddAsync(silo.Grains.GetGrain<IPartitionGrain>(partition).SubmitAsync)));
+    /// <summary>From the first wallet of each partition to the second.</summary>
+    private static Task PayEverywhereAsync(TestSilo silo, WalletId[] wallets) =>
+        Task.WhenAll(Enumerable.Range(0, Partitions).Select(partition => PayAsync(silo, wallets[partition], wallets[partition + Partitions])));
 
     private static async Task<GrainState<WalletSubscriptions>> ReadAsync(IGrainStorage storage, GrainId grain)
     {
@@ -229,44 +222,4 @@ public sealed class SiloTests(PostgresFixture postgres)
 
     private static async Task<int> WalletGrainsAsync(IManagementGrain management) =>
         (await management.GetSimpleGrainStatistics()).Where(of => of.GrainType.Contains(nameof(WalletGrain), StringComparison.Ordinal)).Sum(of => of.ActivationCount);
-
-    /// <summary>A wallet that lives in a partition.</summary>
-    private static Guid WalletOf(int partition)
-    {
-        while (true)
-        {
-            var wallet = Guid.NewGuid();
-            if (WalletKey.Read(wallet).PartitionOf(Partitions) == partition) return wallet;
-        }
-    }
-
-    private static async Task<long> CountAsync(string database)
-    {
-        await using var source = NpgsqlDataSource.Create(database);
-        await using var command = source.CreateCommand("SELECT sum(value)::bigint FROM counters");
-        return (long)(await command.ExecuteScalarAsync(Cancel))!;
-    }
-
-    private static Task UntilAsync(Func<bool> isSo) => UntilAsync(() => Task.FromResult(isSo()));
-
-    private static async Task UntilAsync(Func<Task<bool>> isSo)
-    {
-        using var late = new CancellationTokenSource(Patience);
-        while (!await isSo()) await Task.Delay(20, late.Token);
-    }
-
-    private sealed class Ear : IWalletObserver
-    {
-        private TaskCompletionSource<WalletEvent> _heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public Task<WalletEvent> Heard => _heard.Task;
-
-        public void Forget() => _heard = new TaskCompletionSource<WalletEvent>(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public Task OnEventAsync(WalletEvent happened)
-        {
-            _heard.TrySetResult(happened);
-            return Task.CompletedTask;
-        }
-    }
 }

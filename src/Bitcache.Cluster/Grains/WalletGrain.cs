@@ -4,32 +4,24 @@
 
 using Bitcache.Cluster.Placement;
 using Bitcache.Core;
+using Bitcache.Engine.Partitions;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Concurrency;
 using Orleans.Storage;
 
 namespace Bitcache.Cluster.Grains;
 
-/// <summary>Something that happened to a wallet, once it is durable.</summary>
-/// <param name="Partition">Where the entry stands.</param>
-/// <param name="Sequence">Of the entry; rises from event to event of a wallet, so that whoever missed one knows to read its history.</param>
-/// <param name="Statement">The entry's statement, as it is in the log.</param>
-[GenerateSerializer, Immutable]
-public sealed record WalletEvent([property: Id(0)] Guid Wallet, [property: Id(1)] int Partition, [property: Id(2)] long Sequence, [property: Id(3)] byte[] Statement);
-
-/// <summary>Hears of wallets. Events may be lost with a silo; a gap is seen by the sequence that a history shows.</summary>
-public interface IWalletObserver : IGrainObserver
-{
-    [OneWay]
-    Task OnEventAsync(WalletEvent happened);
-}
-
 /// <summary>The key is the wallet's id (<see cref="WalletKey"/>).</summary>
 internal interface IWalletGrain : IGrainWithGuidKey
 {
-    /// <summary>Has the wallet's partition decide; see <see cref="IPartitionHost.SubmitAsync"/>.</summary>
+    /// <summary>Has decided what the wallet asks for, wherever that is; see <see cref="WalletRoute"/> and <see cref="OwnerMessages"/>.</summary>
     [AlwaysInterleave]
-    Task<Immutable<byte[]>> SubmitAsync(Immutable<byte[]> items);
+    Task<Immutable<byte[]>> AskAsync(Immutable<byte[]> question);
+
+    /// <summary>How the wallet is now: as new as whatever was acknowledged before. Null if there is none.</summary>
+    /// <exception cref="PartitionNotTakenException">It cannot be told now.</exception>
+    [AlwaysInterleave]
+    Task<WalletState?> FindAsync();
 
     /// <summary>Tells an observer of the wallet from now on, until <see cref="Limits.SubscriptionMinutes"/> have passed without
     /// another call of this.</summary>
@@ -38,9 +30,9 @@ internal interface IWalletGrain : IGrainWithGuidKey
 
     Task UnsubscribeAsync(IWalletObserver observer);
 
-    /// <summary>Tells all observers. Called on the wallet's own silo, by whoever follows the journal there.</summary>
+    /// <summary>Tells all observers. Called on the wallet's own silo, by its <see cref="WalletWatch"/>.</summary>
     [OneWay, AlwaysInterleave]
-    Task NotifyAsync(WalletEvent happened);
+    Task NotifyAsync(WalletState now);
 }
 
 /// <param name="Until">When it ends unless it is renewed.</param>
@@ -55,7 +47,7 @@ internal sealed class WalletSubscriptions
 }
 
 [BesidePartition]
-internal sealed class WalletGrain([FromKeyedServices(GrainStates.Storage)] IGrainStorage storage, PlanCache plans, WalletWatch watch, TimeProvider time)
+internal sealed class WalletGrain([FromKeyedServices(GrainStates.Storage)] IGrainStorage storage, SiloLedger ledger, WalletWatch watch, TimeProvider time)
     : Grain, IWalletGrain
 {
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(Limits.SubscriptionMinutes);
@@ -65,8 +57,24 @@ internal sealed class WalletGrain([FromKeyedServices(GrainStates.Storage)] IGrai
 
     private static List<Subscription> Of(GrainState<WalletSubscriptions> state) => state.State?.All ?? [];
 
-    public Task<Immutable<byte[]>> SubmitAsync(Immutable<byte[]> items) =>
-        GrainFactory.GetGrain<IPartitionGrain>(plans.PartitionOf(this.GetGrainId())).SubmitAsync(items);
+    private WalletId Wallet => WalletKey.Read(this.GetPrimaryKey());
+
+    public async Task<Immutable<byte[]>> AskAsync(Immutable<byte[]> question) =>
+        new(await OwnerMessages.AnswerAsync(new WalletRoute(Wallet, ledger.Partitions), ledger.Partitions.HomeOf(Wallet).Number, question.Value));
+
+    public async Task<WalletState?> FindAsync()
+    {
+        var home = ledger.Partitions.HomeOf(Wallet);
+        try
+        {
+            var wallet = Wallet;
+            return await home.QueryAsync(copy => copy.FindWallet(wallet)) is { } found ? WalletState.Of(found, home.Number) : null;
+        }
+        catch (Exception e) when (e is PartitionUnavailableException or OutcomeUnknownException)
+        {
+            throw new PartitionNotTakenException(e.Message);
+        }
+    }
 
     public async Task<bool> SubscribeAsync(IWalletObserver observer)
     {
@@ -74,22 +82,23 @@ internal sealed class WalletGrain([FromKeyedServices(GrainStates.Storage)] IGrai
         var now = time.GetUtcNow();
         List<Subscription> others = [.. Of(state).Where(known => known.Until > now && !known.Observer.Equals(observer))];
         if (others.Count >= Limits.WalletObserversMax) return false;
-        await SaveAsync(state, [.. others, new Subscription(observer, now + Lease)]);
+        var isKnown = Of(state).Exists(known => known.Until > now && known.Observer.Equals(observer));
+        await SaveAsync(state, [.. others, new Subscription(observer, now + Lease)], isNew: !isKnown);
         return true;
     }
 
     public async Task UnsubscribeAsync(IWalletObserver observer)
     {
         var state = await LoadAsync();
-        await SaveAsync(state, [.. Of(state).Where(known => !known.Observer.Equals(observer))]);
+        await SaveAsync(state, [.. Of(state).Where(known => !known.Observer.Equals(observer))], isNew: false);
     }
 
-    public async Task NotifyAsync(WalletEvent happened)
+    public async Task NotifyAsync(WalletState now)
     {
         if (_subscriptions is null) return;
-        var now = time.GetUtcNow();
+        var moment = time.GetUtcNow();
         // Those whose lease is over are dropped when the next one subscribes.
-        await Task.WhenAll(Of(_subscriptions).Where(known => known.Until > now).Select(known => known.Observer.OnEventAsync(happened)));
+        await Task.WhenAll(Of(_subscriptions).Where(known => known.Until > moment).Select(known => known.Observer.OnChangedAsync(now)));
     }
 
     public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
@@ -106,7 +115,8 @@ internal sealed class WalletGrain([FromKeyedServices(GrainStates.Storage)] IGrai
         return _subscriptions ??= state;
     }
 
-    private async Task SaveAsync(GrainState<WalletSubscriptions> state, List<Subscription> subscriptions)
+    /// <param name="isNew">Whether there is one who does not know yet how the wallet is.</param>
+    private async Task SaveAsync(GrainState<WalletSubscriptions> state, List<Subscription> subscriptions, bool isNew)
     {
         var before = state.State;
         state.State = new WalletSubscriptions { All = subscriptions };
@@ -129,7 +139,7 @@ internal sealed class WalletGrain([FromKeyedServices(GrainStates.Storage)] IGrai
         }
         // Whoever is told of a wallet keeps its grain here; the rest of them come and go.
         DelayDeactivation(Lease);
-        watch.Begin(WalletKey.Read(this.GetPrimaryKey()), this.AsReference<IWalletGrain>());
+        watch.Begin(Wallet, this.AsReference<IWalletGrain>(), isNew);
     }
 }
 

@@ -38,7 +38,9 @@ internal sealed class PlanCache(ClusterSettings settings)
     /// <summary>The partition that a grain stands for or beside.</summary>
     public int PartitionOf(GrainId grain) => grain.TryGetIntegerKey(out var number, out _)
         ? checked((int)number)
-        : WalletKey.Read(grain.GetGuidKey()).PartitionOf(settings.Partitions);
+        : PartitionOf(WalletKey.Read(grain.GetGuidKey()));
+
+    public int PartitionOf(WalletId wallet) => wallet.PartitionOf(settings.Partitions);
 
     private sealed record Made(SiloAddress[] Silos, SiloAddress[] Owners);
 }

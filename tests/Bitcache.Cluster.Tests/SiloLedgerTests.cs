@@ -1,0 +1,157 @@
+using System.Diagnostics;
+using Bitcache.Cluster.Grains;
+using Bitcache.Cluster.Placement;
+using Bitcache.Core;
+using Bitcache.Engine.Partitions;
+using Bitcache.IntegrationTests.Postgres;
+using Microsoft.Extensions.DependencyInjection;
+using static Bitcache.Cluster.Tests.SiloStage;
+
+namespace Bitcache.Cluster.Tests;
+
+/// <summary>Two silos of this process and the ledger that they share: what goes from one to the other, and what wallets' grains do.</summary>
+[Trait("suite", "cluster"), Collection(PostgresFixture.Collection)]
+public sealed class SiloLedgerTests(PostgresFixture postgres)
+{
+    [Fact]
+    public async Task Observers_are_told_wherever_they_are_and_come_back_from_the_database()
+    {
+        var database = postgres.NewDatabase().ConnectionString;
+        await using var first = await StartAsync(database, "one");
+        await using var second = await StartAsync(database, "two");
+        await UntilAsync(() => second.Ledger.Owned == Partitions / 2);
+        var wallets = await first.Ledger.BeginAsync(2, 1);
+        var plans = first.Host.Services.GetRequiredService<PlanCache>();
+        var there = second.Host.Services.GetRequiredService<ILocalSiloDetails>().SiloAddress;
+        var active = first.Host.Services.GetRequiredService<ISiloStatusOracle>().GetActiveSilos();
+        var partition = plans.For(active).ToList().FindIndex(silo => silo.Equals(there));
+        var (wallet, payer) = (wallets[partition], wallets[partition + Partitions]);
+        var (heard, again) = (new Ear(), new Ear());
+        var (observer, other) = (first.Grains.CreateObjectReference<IWalletObserver>(heard), first.Grains.CreateObjectReference<IWalletObserver>(again));
+        var grain = first.Grains.GetGrain<IWalletGrain>(WalletKey.Of(wallet));
+        Assert.True(await grain.SubscribeAsync(observer));
+        await heard.HearsAsync(1_000);
+        await PayAsync(first, payer, wallet);
+        await heard.HearsAsync(1_001);
+
+        // Its silo goes, and with it the grain; what it knew comes back with the next subscription.
+        await second.Host.StopAsync(Cancel);
+        Assert.True(await grain.SubscribeAsync(other));
+        await PayAsync(first, payer, wallet);
+        await heard.HearsAsync(1_002);
+        await again.HearsAsync(1_002);
+        await grain.UnsubscribeAsync(observer);
+        await grain.UnsubscribeAsync(other);
+        Assert.True(first.Host.Services.GetRequiredService<WalletWatch>().IsEmpty);
+    }
+
+    [Fact]
+    public async Task A_wallets_grain_has_decided_what_the_wallet_asks_for_and_nothing_else()
+    {
+        var database = postgres.NewDatabase().ConnectionString;
+        await using var first = await StartAsync(database, "one");
+        await using var second = await StartAsync(database, "two");
+        var wallets = await first.Ledger.BeginAsync(2, 1);
+        var (payer, payee) = (wallets[0], wallets[Partitions]);
+        var way = GrainPartitionOwner.Of(payer, second.Grains, TimeProvider.System);
+        var payment = new Payment { Kind = PaymentKind.Transfer, Id = ClientIds.Next(TimeProvider.System), Payer = payer, Payee = payee, Amount = new Msat(7) };
+        Assert.Equal((Outcome.Accepted, false), await AskAsync(payment));
+        Assert.Equal((Outcome.Accepted, true), await AskAsync(payment));
+        Assert.Equal((993, 1_007), ((await FindAsync(first, payer))!.Available, (await FindAsync(second, payee))!.Available));
+        var frozen = new SetFrozen(ClientIds.Next(TimeProvider.System), payer, Frozen: true);
+        Assert.Equal(Outcome.Accepted, (await way.SubmitAsync(0, frozen, Ledger.OperatorTenant, 0)).Outcome);
+        Assert.Equal((Outcome.WalletFrozen, false), await AskAsync(payment with { Id = ClientIds.Next(TimeProvider.System) }));
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => AskAsync(payment with { Payer = payee, Payee = payer }));
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => way.SubmitAsync(0, frozen with { Wallet = payee }, Ledger.OperatorTenant, 0));
+        Assert.Null(await first.Grains.GetGrain<IWalletGrain>(Guid.NewGuid()).FindAsync());
+
+        async Task<(Outcome, bool)> AskAsync(Payment asked)
+        {
+            var answer = await way.SubmitAsync(0, asked, Ledger.OperatorTenant);
+            return (answer.Outcome, answer.IsRetry);
+        }
+    }
+
+    /// <summary>A writer that does not know what came of an append steps down; whoever asks next has it, or another silo, write again.</summary>
+    [Fact]
+    public async Task Connections_are_cut_under_load_and_every_payment_is_made_once()
+    {
+        const int Cuts = 5;
+        var database = postgres.NewDatabase().ConnectionString;
+        await using var first = await StartAsync(database, "one");
+        await using var second = await StartAsync(database, "two");
+        await UntilAsync(() => second.Ledger.Owned == Partitions / 2 && first.Ledger.Owned == Partitions / 2);
+        var wallets = await first.Ledger.BeginAsync(2, 100);
+        var made = new int[Partitions];
+        using var end = new CancellationTokenSource();
+        var paying = Enumerable.Range(0, Partitions).Select(partition => Task.Run(async () =>
+        {
+            while (!end.IsCancellationRequested)
+            {
+                await PayUntilAcceptedAsync(partition % 2 == 0 ? first : second, wallets[partition], wallets[partition + Partitions]);
+                Interlocked.Increment(ref made[partition]);
+            }
+        }, Cancel)).ToArray();
+        for (var cut = 0; cut < Cuts; cut++)
+        {
+            var before = made.ToArray();
+            await UntilAsync(() => made.Zip(before).All(pair => pair.First > pair.Second + 5));
+            PostgresFixture.Ask(database, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name NOT LIKE 'bitcache silo %'");
+        }
+        await end.CancelAsync();
+        await Task.WhenAll(paying);
+        var stepsDown = first.Ledger.Set.All.Concat(second.Ledger.Set.All).Sum(partition => ((SharedPartition)partition).StepsDown);
+        TestContext.Current.TestOutputHelper?.WriteLine($"{made.Sum()} payments, {stepsDown} times a writer stepped down");
+        Assert.InRange(stepsDown, 1, int.MaxValue);
+        for (var partition = 0; partition < Partitions; partition++)
+        {
+            foreach (var silo in new[] { first, second })
+                Assert.Equal(100_000 + made[partition], await silo.Ledger.Set[partition].QueryAsync(ledger => ledger.FindWallet(wallets[partition + Partitions])!.Value.Available.Value));
+        }
+    }
+
+    [Fact]
+    public async Task A_block_of_the_largest_size_is_one_call_to_another_silo()
+    {
+        var database = postgres.NewDatabase().ConnectionString;
+        await using var first = await StartAsync(database, "one");
+        await using var second = await StartAsync(database, "two");
+        await UntilAsync(() => second.Ledger.Owned == Partitions / 2 && first.Ledger.Owned == Partitions / 2);
+        var wallets = await first.Ledger.BeginAsync(2, 100);
+        var partition = first.Ledger.Set.All.First(one => ((SharedPartition)one).IsOwned).Number;
+        var block = new PaymentBlock { Count = Limits.BlockPaymentsMax, Tenant = Ledger.OperatorTenant };
+        foreach (ref var payment in block.Payments)
+        {
+            payment = new Payment { Kind = PaymentKind.Transfer, Id = ClientIds.Next(TimeProvider.System), Payer = wallets[partition], Payee = wallets[partition + Partitions], Amount = new Msat(1) };
+            payment.SetReference(new byte[Limits.ReferenceBytesMax]);
+        }
+        var asked = Stopwatch.GetTimestamp();
+        await second.Ledger.Set.SubmitAsync(block);
+        TestContext.Current.TestOutputHelper?.WriteLine($"{block.Count} payments in {Stopwatch.GetElapsedTime(asked).TotalMilliseconds:0} ms");
+        Assert.All(block.Results.ToArray(), result => Assert.Equal(Outcome.Accepted, result.Outcome));
+        var sequences = block.Results.ToArray().Select(result => result.Sequence).ToArray();
+        await second.Ledger.Set.SubmitAsync(block);
+        Assert.All(block.Results.ToArray(), result => Assert.Equal(Outcome.Known, result.Outcome));
+        second.Ledger.Set.Recall(block);
+        Assert.All(block.Results.ToArray(), result => Assert.Equal((Outcome.Accepted, new Msat(1)), (result.Outcome, result.Amount)));
+        Assert.Equal(sequences, block.Results.ToArray().Select(result => result.Sequence));
+        Assert.Equal(100_000 + Limits.BlockPaymentsMax, (await FindAsync(second, wallets[partition + Partitions]))!.Available);
+    }
+
+    private static async Task PayUntilAcceptedAsync(TestSilo silo, WalletId payer, WalletId payee)
+    {
+        var id = ClientIds.Next(TimeProvider.System);
+        while (true)
+        {
+            try
+            {
+                if ((await silo.Ledger.PayAsync(id, payer, payee)).Outcome == Outcome.Accepted) return;
+            }
+            catch (Exception e) when (e is PartitionUnavailableException or OutcomeUnknownException)
+            {
+                // The same id tells.
+            }
+            await Task.Delay(20, Cancel);
+        }
+    }
+}
