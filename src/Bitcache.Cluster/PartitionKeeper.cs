@@ -98,6 +98,9 @@ internal sealed class PartitionKeeper(ClusterSettings settings, IGrainFactory gr
             // One that is asked of a silo that is gone must not keep the others waiting.
             await keep().WaitAsync(Period, time, _stop.Token);
         }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+        }
 #pragma warning disable CA1031 // Whatever it is, the next look is a second away, and the others must be kept meanwhile.
         catch (Exception e)
         {

@@ -36,8 +36,6 @@ internal struct Arrears
 /// <summary>All wallets at one moment, in the order in which they were made.</summary>
 internal sealed class WalletRows(PagedRows<WalletRow> wallets, PagedRows<Arrears> arrears) : IStateRows
 {
-    private const int RowBytes = WalletId.Bytes + sizeof(uint) + sizeof(byte) + (6 * sizeof(long));
-
     public int Count => wallets.Count;
 
     public Wallet this[int slot]
@@ -71,35 +69,23 @@ internal sealed class WalletRows(PagedRows<WalletRow> wallets, PagedRows<Arrears
     /// <summary>Reads a wallet without its number among those with arrears.</summary>
     public static WalletRow Read(ref ByteReader row, out Arrears arrears)
     {
-        var wallet = new WalletRow
+        var wallet = Wallet.Read(ref row);
+        arrears = new Arrears { Frozen = wallet.Frozen, Owed = wallet.Owed, OwedPending = wallet.OwedPending };
+        return new WalletRow
         {
-            Id = row.Wallet(),
-            Tenant = row.U32(),
-            Freezes = ReadFreezes(row.U8()),
-            Available = row.Msat(),
-            Held = row.Msat(),
+            Id = wallet.Id,
+            Tenant = wallet.Tenant,
+            Freezes = wallet.Freezes,
+            Available = wallet.Available,
+            Held = wallet.Held,
+            LastSequence = wallet.LastSequence,
         };
-        arrears = new Arrears { Frozen = row.Msat(), Owed = row.Msat(), OwedPending = row.Msat() };
-        wallet.LastSequence = row.I64();
-        return wallet;
     }
 
     private static void Write(StateWriter writer, in Wallet wallet)
     {
-        var row = writer.Begin(RowBytes);
-        row.Wallet(wallet.Id);
-        row.U32(wallet.Tenant);
-        row.U8((byte)wallet.Freezes);
-        row.Amount(wallet.Available);
-        row.Amount(wallet.Held);
-        row.Amount(wallet.Frozen);
-        row.Amount(wallet.Owed);
-        row.Amount(wallet.OwedPending);
-        row.I64(wallet.LastSequence);
+        var row = writer.Begin(Wallet.Bytes);
+        wallet.Write(ref row);
         writer.End(row);
     }
-
-    private static Freezes ReadFreezes(byte value) => value <= (byte)(Freezes.Owner | Freezes.Operator)
-        ? (Freezes)value
-        : throw new FormatException($"a wallet frozen by {value}");
 }

@@ -18,8 +18,7 @@
 //                      1 of many: each result
 //                      3: u8 why (Unavailable); 4: u8 length and what was caught, in UTF-8
 //
-//   wallet     0  u8   whether there is one; then 16 id, u32 tenant, u8 freezes, u64 each available, held, frozen, owed, owed
-//                      pending, i64 sequence of its newest entry
+//   wallet     0  u8   whether there is one; then its row (Wallet.cs)
 
 using System.Text;
 using Bitcache.Core;
@@ -38,7 +37,7 @@ internal static class OwnerMessages
     private const byte Version = 1;
     private const int QuestionHeaderBytes = 6;
     private const int AnswerHeaderBytes = 2;
-    private const int WalletBytesMax = 1 + WalletId.Bytes + 4 + 1 + (6 * sizeof(long));
+    private const int WalletBytesMax = 1 + Wallet.Bytes;
 
     private enum Question : byte
     {
@@ -262,28 +261,8 @@ internal static class OwnerMessages
     private static void Write(ref ByteWriter writer, Wallet? found)
     {
         writer.Flag(found is not null);
-        if (found is not { } wallet) return;
-        writer.Wallet(wallet.Id);
-        writer.U32(wallet.Tenant);
-        writer.U8((byte)wallet.Freezes);
-        writer.Amount(wallet.Available);
-        writer.Amount(wallet.Held);
-        writer.Amount(wallet.Frozen);
-        writer.Amount(wallet.Owed);
-        writer.Amount(wallet.OwedPending);
-        writer.I64(wallet.LastSequence);
+        if (found is { } wallet) wallet.Write(ref writer);
     }
 
-    private static Wallet? ReadWallet(ref ByteReader reader) => !reader.Flag() ? null : new Wallet
-    {
-        Id = reader.Wallet(),
-        Tenant = reader.U32(),
-        Freezes = (Freezes)reader.U8(),
-        Available = reader.Msat(),
-        Held = reader.Msat(),
-        Frozen = reader.Msat(),
-        Owed = reader.Msat(),
-        OwedPending = reader.Msat(),
-        LastSequence = reader.I64(),
-    };
+    private static Wallet? ReadWallet(ref ByteReader reader) => reader.Flag() ? Wallet.Read(ref reader) : null;
 }
