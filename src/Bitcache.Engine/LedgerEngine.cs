@@ -327,7 +327,7 @@ public sealed class LedgerEngine : IAsyncDisposable
 
     private static PartitionSet Begin(EngineSettings settings, RecoveredLedger<IRecoveredJournal>[] recovered, TimeProvider time, ILogger logger, FatalHandler fatal)
     {
-        var courier = recovered.Length > 1 ? new LegCourier(time) : null;
+        var courier = recovered.Length > 1 ? new LegCourier(time, fatal) : null;
         // The process has so much memory for ids, however many partitions share it.
         var bounds = new PartitionBounds
         {

@@ -30,18 +30,20 @@ public sealed class LegCourier : IDisposable
     // By source, then by destination; none from a partition to itself.
     private LegLane?[][] _lanes = [];
 
-    public LegCourier(TimeProvider time) : this(time, (partition, item) => partition.TryEnqueue(item))
+    public LegCourier(TimeProvider time, FatalHandler? fatal = null) : this(time, (partition, item) => partition.TryEnqueue(item), fatal)
     {
     }
 
+    /// <param name="fatal">Told when the process must end: two partitions do not belong together.</param>
     /// <param name="hand">Puts an item into a partition's queue, false if it takes none now: a simulation makes its mistakes here.</param>
     internal LegCourier(TimeProvider time, Func<Partition, WorkItem, bool> hand, FatalHandler? fatal = null) =>
         (_hand, _fatal, _retry) = (hand, fatal, time.CreateTimer(_ => Retry(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan));
 
     /// <summary>For a process that shares so many partitions with others. They join as they are opened.</summary>
-    internal static LegCourier Shared(int partitions, TimeProvider time, FatalHandler fatal)
+    /// <param name="hand">As where there is one process.</param>
+    internal static LegCourier Shared(int partitions, TimeProvider time, FatalHandler fatal, Func<Partition, WorkItem, bool>? hand = null)
     {
-        var courier = new LegCourier(time, (partition, item) => partition.TryEnqueue(item), fatal);
+        var courier = hand is null ? new LegCourier(time, fatal) : new LegCourier(time, hand, fatal);
         courier.MakeLanes(partitions);
         return courier;
     }

@@ -161,26 +161,21 @@ internal sealed class LegLane(LegCourier courier, int source, int destination)
     /// <summary>Asks the source for what is not in hand. Its answer is durable and as new as the question, whoever writes it.</summary>
     private async Task AskAsync()
     {
-        var isAnswered = false;
+        // Whoever finds that something is missing has other things to do than to read it.
+        await Task.Yield();
+        int era;
+        long arrived, last;
+        lock (_lock) (era, arrived, last) = (_era, _arrived, _last);
         try
         {
-            int era;
-            long arrived, last;
-            lock (_lock) (era, arrived, last) = (_era, _arrived, _last);
             var from = courier[source];
             var found = await from.QueryAsync(ledger => Sight.Of(ledger, destination, last, ParcelLegsMax));
             CheckSent(found.Sent, arrived);
-            var legs = new List<Leg>();
             if (found.Acknowledged > last) await CheckArrivedAsync(found.Acknowledged);
-            else await courier.ReadAsync(() => found.Read(from, legs.Add));
-            lock (_lock)
-            {
-                (_sent, _acknowledged) = (Math.Max(_sent, found.Sent), Math.Max(_acknowledged, found.Acknowledged));
-                // What began meanwhile has a question of its own.
-                isAnswered = era == _era;
-                _isProven |= isAnswered;
-                if (isAnswered) foreach (var leg in legs.Concat(_behind)) Take(leg);
-            }
+            var legs = new List<Leg>();
+            await courier.ReadAsync(() => found.Read(from, legs.Add));
+            EndAsking(era, found, legs);
+            return;
         }
         catch (Exception e) when (e is PartitionUnavailableException or OutcomeUnknownException)
         {
@@ -197,15 +192,36 @@ internal sealed class LegLane(LegCourier courier, int source, int destination)
             _behind.Clear();
             _isAsking = false;
         }
-        if (isAnswered) Offer();
+        courier.RetryLater();
+    }
+
+    private void EndAsking(int era, Sight found, List<Leg> legs)
+    {
+        bool isDone;
+        lock (_lock)
+        {
+            var before = _last;
+            (_sent, _acknowledged) = (Math.Max(_sent, found.Sent), Math.Max(_acknowledged, found.Acknowledged));
+            // What began meanwhile has a question of its own.
+            if (era == _era)
+            {
+                _isProven = true;
+                foreach (var leg in legs.Concat(_behind)) Take(leg);
+            }
+            isDone = _sent <= _last || _last > before || era != _era;
+            _behind.Clear();
+            _isAsking = false;
+        }
+        if (isDone) Offer();
         else courier.RetryLater();
     }
 
     /// <summary>The source knows that more has arrived than is known here: then another process writes the destination.</summary>
+    /// <exception cref="PartitionUnavailableException">So it is, or will soon be known here.</exception>
     private async Task CheckArrivedAsync(long acknowledged)
     {
         var received = await courier[destination].QueryAsync(ledger => ledger.LegsReceivedFrom(source));
-        if (received < acknowledged) throw NotAsOld(received, acknowledged);
+        throw received < acknowledged ? NotAsOld(received, acknowledged) : new PartitionUnavailableException(Unavailable.Busy);
     }
 
     /// <summary>Takes the next leg into the hand. Another one is not for now: it was there before, or is asked for.</summary>

@@ -175,7 +175,7 @@ public sealed class SharedLegsTests(PostgresFixture postgres)
     public async Task Whatever_moves_and_breaks_every_debit_has_one_credit(int processes)
     {
         var seed = Random.Shared.Next();
-        var (random, moves, onTheWay) = (new Random(seed), IsFull ? 600 : 18, 0);
+        var (random, moves, onTheWay) = (new Random(seed), IsFull ? 600 : 18, 0L);
         TestContext.Current.TestOutputHelper!.WriteLine($"seed {seed}");
         await using var silos = await BeginAsync(processes, new SnapshotSettings { Entries = 300 });
         using var stop = new CancellationTokenSource();
@@ -211,7 +211,7 @@ public sealed class SharedLegsTests(PostgresFixture postgres)
     }
 
     /// <summary>Nobody writes anything: everybody's money is there, and on its way.</summary>
-    private async Task<int> RestAsync(Silos silos, Random random)
+    private async Task<long> RestAsync(Silos silos, Random random)
     {
         for (var number = 0; number < silos.Count; number++)
         {
@@ -233,8 +233,9 @@ public sealed class SharedLegsTests(PostgresFixture postgres)
         }
     }
 
-    private static async Task OwnAsync(Silos silos, Random random)
+    private async Task OwnAsync(Silos silos, Random random)
     {
+        Assert.Equal("", _wallets.Described());
         for (var number = 0; number < Partitions; number++)
         {
             if (silos.Owner(number) is null) await silos.PromoteAgainAsync(silos[random.Next(silos.Count)], number);

@@ -72,7 +72,7 @@ internal sealed class Silos(PostgresSettings settings, SnapshotSettings? snapsho
             await PromoteAsync(silo, partition);
             return true;
         }
-        catch (Exception e) when (e is JournalRefusedException or PartitionUnavailableException)
+        catch (Exception e) when (silo.Ends.Count == 0 && e is (JournalRefusedException or PartitionUnavailableException))
         {
             return false;
         }

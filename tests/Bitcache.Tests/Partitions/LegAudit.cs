@@ -31,6 +31,32 @@ internal sealed class LegAudit
         return audit;
     }
 
+    /// <summary>What is inside, and on its way by the tables of its two ends, is what came from Bitcoin.</summary>
+    /// <param name="ledgers">Of all partitions, at one moment.</param>
+    /// <returns>Legs on their way.</returns>
+    public static long CheckMoney(IReadOnlyList<Ledger> ledgers)
+    {
+        if (ledgers.Any(ledger => ledger.Genesis is null)) return 0;
+        long inside = 0, fromBitcoin = 0, onTheWay = 0, legs = 0;
+        foreach (var source in ledgers)
+        {
+            inside += source.Totals.Inside;
+            fromBitcoin += source.Totals.FromBitcoin;
+            foreach (var destination in ledgers.Where(ledger => ledger != source))
+            {
+                var received = destination.LegsReceivedFrom(source.Partition);
+                Must.Hold(source.LegsAcknowledgedBy(destination.Partition) <= received, "A leg is acknowledged that did not arrive.");
+                foreach (var leg in source.LegsTo(destination.Partition).Where(leg => leg.Number > received))
+                {
+                    onTheWay += leg.Amount.Value;
+                    legs++;
+                }
+            }
+        }
+        Must.Hold(inside + onTheWay == fromBitcoin, $"P6: {inside} inside and {onTheWay} on its way, {fromBitcoin} from Bitcoin.");
+        return legs;
+    }
+
     public int Credits => _credits.Count;
 
     /// <summary>Every wallet has what its entries brought it, less what they took.</summary>

@@ -247,27 +247,10 @@ internal sealed class LegSimulation : IDisposable
         Must.Hold(task.IsCompletedSuccessfully, "The beginning failed.");
     }
 
-    /// <summary>What is inside, and on its way by the tables of its two ends, is what came from Bitcoin.</summary>
     private void CheckMoney()
     {
         Must.Hold(!_leftEarly, "A leg leaves before its debit is durable.");
-        if (Array.Exists(_ledgers, ledger => ledger.Genesis is null)) return;
-        long inside = 0, fromBitcoin = 0, onTheWay = 0;
-        foreach (var source in _ledgers)
-        {
-            inside += source.Totals.Inside;
-            fromBitcoin += source.Totals.FromBitcoin;
-            foreach (var destination in _ledgers.Where(ledger => ledger != source))
-            {
-                var received = destination.LegsReceivedFrom(source.Partition);
-                Must.Hold(source.LegsAcknowledgedBy(destination.Partition) <= received, "A leg is acknowledged that did not arrive.");
-                foreach (var leg in source.LegsTo(destination.Partition))
-                {
-                    if (leg.Number > received) onTheWay += leg.Amount.Value;
-                }
-            }
-        }
-        Must.Hold(inside + onTheWay == fromBitcoin, $"P6: {inside} inside and {onTheWay} on its way, {fromBitcoin} from Bitcoin.");
+        LegAudit.CheckMoney(_ledgers);
     }
 
     /// <summary>P13: another recovery, and a replay from the first entry, give the same state.</summary>

@@ -31,7 +31,7 @@ public sealed class LegSimulationTests(ITestOutputHelper output)
         Assert.True(snapshots >= SeedsInAll / 2 && full >= SeedsInAll / 20 && credits >= 10 * SeedsInAll && retries >= SeedsInAll, $"{snapshots}, {full}, {credits}, {retries}");
     }
 
-    public static TheoryData<string> Bugs => [.. Enum.GetNames<LegBug>().Where(name => name != nameof(LegBug.None))];
+    public static TheoryData<string> Bugs => [.. Enum.GetValues<LegBug>().Where(bug => bug is > LegBug.None and < LegBug.AnswerIsOld).Select(bug => bug.ToString())];
 
     [Theory]
     [MemberData(nameof(Bugs))]

@@ -28,6 +28,15 @@ internal enum LegBug
     AcknowledgedTooMuch,
     /// <summary>A restart takes what was under way for arrived.</summary>
     NotSentAfterRestart,
+
+    // Between processes:
+
+    /// <summary>Whoever takes a destination over asks a copy that lags.</summary>
+    AnswerIsOld,
+    /// <summary>A writer that was replaced and has nothing to write goes on to take what it has for what there is.</summary>
+    ReplacedUnaware,
+    /// <summary>A writer that cannot tell what is durable lets its legs go.</summary>
+    GivenUpAndSent,
 }
 
 internal sealed class LegPlanter(LegBug bug)
@@ -61,7 +70,7 @@ internal sealed class LegPlanter(LegBug bug)
     public void AfterOwnerTurn(OwnedPartition source, IReadOnlyList<OwnedPartition> partitions)
     {
         if (bug != LegBug.SentBeforeDurable) return;
-        foreach (var legs in FilledOf(source).Waiting.SelectMany(batch => batch.Legs).GroupBy(leg => leg.Destination))
+        foreach (var legs in WaitingIn(source).GroupBy(leg => leg.Destination))
         {
             var before = _early.GetValueOrDefault((source.Number, legs.Key));
             Leg[] early = [.. legs.Where(leg => leg.Number > before)];
@@ -70,6 +79,9 @@ internal sealed class LegPlanter(LegBug bug)
             _early[(source.Number, legs.Key)] = early[^1].Number;
         }
     }
+
+    /// <summary>Legs of batches that wait for their sync.</summary>
+    public static IReadOnlyList<Leg> WaitingIn(OwnedPartition source) => [.. FilledOf(source).Waiting.SelectMany(batch => batch.Legs)];
 
     /// <summary>After recovery, before anything is sent.</summary>
     /// <param name="from">The first entry behind the snapshot that the recovery began with; 0 without one.</param>
