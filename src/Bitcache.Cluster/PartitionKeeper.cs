@@ -20,12 +20,15 @@ internal sealed class PartitionKeeper(ClusterSettings settings, IGrainFactory gr
     private readonly CancellationTokenSource _stop = new();
     private readonly SemaphoreSlim _changed = new(0, 1);
     // Owned by the loop.
-    private SiloAddress[] _active = [];
+    private HashSet<SiloAddress> _active = [];
     private long _activeSince;
     private Task _loop = Task.CompletedTask;
 
     public void Participate(ISiloLifecycle lifecycle)
     {
+        // Partitions come to a silo as soon as the others know it: before that its copies are as new as the journals, or callers
+        // would wait for it to catch up.
+        lifecycle.Subscribe(nameof(SiloLedger), ServiceLifecycleStage.ApplicationServices, cancel => ledger.Tail.FreshAsync().WaitAsync(cancel));
         lifecycle.Subscribe(nameof(PartitionKeeper), ServiceLifecycleStage.Active, StartAsync, StopAsync);
         // Orleans gives all grains up in this stage, a thousand at a time and wallets' among them: nobody waits for those.
         lifecycle.Subscribe(nameof(GrainsHere), ServiceLifecycleStage.GrainDeactivation, _ => Task.CompletedTask, cancel => here.LeaveAsync("the silo ends", cancel));
@@ -87,7 +90,7 @@ internal sealed class PartitionKeeper(ClusterSettings settings, IGrainFactory gr
 
     private bool KeepsSettlement(SiloAddress[] active)
     {
-        if (!active.AsSpan().SequenceEqual(_active)) (_active, _activeSince) = (active, time.GetTimestamp());
+        if (!_active.SetEquals(active)) (_active, _activeSince) = ([.. active], time.GetTimestamp());
         return ledger.Settlement.CanSettle && (ledger.Settlement.IsSettling || active.Length == 1 || time.GetElapsedTime(_activeSince) >= SettlementPause);
     }
 

@@ -20,7 +20,9 @@ internal sealed class JoinedLedger : IAsyncDisposable
     public PartitionSet Set { get; }
 
     /// <summary>Partitions that are written here, as far as is known here.</summary>
-    public int Owned => Set.All.Count(partition => ((SharedPartition)partition).IsOwned);
+    public int Owned => Set.All.Count(partition => this[partition.Number].IsOwned);
+
+    public SharedPartition this[int partition] => (SharedPartition)Set[partition];
 
     /// <param name="owner">The way to whoever writes a partition that is not written here.</param>
     /// <param name="fatal">Told when the process must end.</param>
@@ -40,7 +42,7 @@ internal sealed class JoinedLedger : IAsyncDisposable
     {
         var operatorWallet = ClientIds.NextWallet(0, Set.Count);
         foreach (var partition in Set.All)
-            await AcceptAsync(partition, new Genesis(Origin, Network, Set.Count, operatorWallet, new ByteString([0x51]), []));
+            await AcceptAsync(partition, new Genesis(Origin, Network, Set.Count, operatorWallet, new ByteString([0x51]), []), ledger => ledger.Genesis is not null);
         var wallets = Enumerable.Range(0, walletsEach * Set.Count).Select(at => ClientIds.NextWallet(at % Set.Count, Set.Count)).ToArray();
         await Task.WhenAll(wallets.Select((wallet, at) => FundAsync(wallet, at, satEach)));
         return wallets;
@@ -59,14 +61,28 @@ internal sealed class JoinedLedger : IAsyncDisposable
     private async Task FundAsync(WalletId wallet, int at, long sat)
     {
         var script = new ByteString([0, 20, .. new byte[19], (byte)at]);
-        await AcceptAsync(Set.HomeOf(wallet), new CreateWallet(ClientIds.Next(TimeProvider.System), Ledger.OperatorTenant, wallet));
-        await AcceptAsync(Set.HomeOf(wallet), new AssignAddress(ClientIds.Next(TimeProvider.System), wallet, AddressPurpose.Deposit, script));
-        await AcceptAsync(Set.HomeOf(wallet), new ChangeDeposit(new OutPoint(default, (uint)at), DepositState.Credited, false, script, new Sats(sat), default, 1));
+        var output = new OutPoint(default, (uint)at);
+        var home = Set.HomeOf(wallet);
+        await AcceptAsync(home, new CreateWallet(ClientIds.Next(TimeProvider.System), Ledger.OperatorTenant, wallet), ledger => ledger.FindWallet(wallet) is not null);
+        await AcceptAsync(home, new AssignAddress(ClientIds.Next(TimeProvider.System), wallet, AddressPurpose.Deposit, script), ledger => ledger.FindAddress(script) is not null);
+        await AcceptAsync(home, new ChangeDeposit(output, DepositState.Credited, false, script, new Sats(sat), default, 1), ledger => ledger.FindDeposit(output) is not null);
     }
 
-    private static async Task AcceptAsync(Partition partition, Command command)
+    /// <summary>Until it is done: a silo that has just come may take a partition over in the middle of it.</summary>
+    private static async Task AcceptAsync(Partition partition, Command command, Func<Ledger, bool> isThere)
     {
-        var answer = await partition.SubmitAsync(command);
-        if (answer.Outcome != Outcome.Accepted) throw new InvalidOperationException($"{command} was answered {answer.Outcome}");
+        while (true)
+        {
+            try
+            {
+                if (await partition.QueryAsync(isThere)) return;
+                var answer = await partition.SubmitAsync(command);
+                if (answer.Outcome != Outcome.Accepted) throw new InvalidOperationException($"{command} was answered {answer.Outcome}");
+            }
+            catch (Exception e) when (e is PartitionUnavailableException or OutcomeUnknownException)
+            {
+                await Task.Delay(20);
+            }
+        }
     }
 }

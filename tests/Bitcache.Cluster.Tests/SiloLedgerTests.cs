@@ -17,9 +17,8 @@ public sealed class SiloLedgerTests(PostgresFixture postgres)
     public async Task Observers_are_told_wherever_they_are_and_come_back_from_the_database()
     {
         var database = postgres.NewDatabase().ConnectionString;
-        await using var first = await StartAsync(database, "one");
-        await using var second = await StartAsync(database, "two");
-        await UntilAsync(() => second.Ledger.Owned == Partitions / 2);
+        await using var silos = await StartTwoAsync(database);
+        var (first, second) = silos;
         var wallets = await first.Ledger.BeginAsync(2, 1);
         var plans = first.Host.Services.GetRequiredService<PlanCache>();
         var there = second.Host.Services.GetRequiredService<ILocalSiloDetails>().SiloAddress;
@@ -49,8 +48,8 @@ public sealed class SiloLedgerTests(PostgresFixture postgres)
     public async Task A_wallets_grain_has_decided_what_the_wallet_asks_for_and_nothing_else()
     {
         var database = postgres.NewDatabase().ConnectionString;
-        await using var first = await StartAsync(database, "one");
-        await using var second = await StartAsync(database, "two");
+        await using var silos = await StartTwoAsync(database);
+        var (first, second) = silos;
         var wallets = await first.Ledger.BeginAsync(2, 1);
         var (payer, payee) = (wallets[0], wallets[Partitions]);
         var way = GrainPartitionOwner.Of(payer, second.Grains, TimeProvider.System);
@@ -72,15 +71,30 @@ public sealed class SiloLedgerTests(PostgresFixture postgres)
         }
     }
 
+    /// <summary>Two that believe that the other one has it would ask one another for ever.</summary>
+    [Fact]
+    public async Task What_comes_to_a_silo_that_does_not_have_the_partition_is_not_sent_on()
+    {
+        var database = postgres.NewDatabase().ConnectionString;
+        await using var silos = await StartTwoAsync(database);
+        var (first, second) = silos;
+        var (here, there) = (new OwnPartitions(first.Ledger.Set.All), new OwnPartitions(second.Ledger.Set.All));
+        for (var partition = 0; partition < Partitions; partition++)
+        {
+            var (has, hasNot) = first.Ledger[partition].IsOwned ? (here, there) : (there, here);
+            await Assert.ThrowsAsync<PartitionElsewhereException>(() => hasNot.SubmitAsync(partition, new ConfirmClock(), Ledger.OperatorTenant, term: 0));
+            Assert.Equal(Outcome.Accepted, (await has.SubmitAsync(partition, new Genesis(JoinedLedger.Origin, JoinedLedger.Network, Partitions, new WalletId(4_711), new ByteString([0x51]), []), Ledger.OperatorTenant, term: 0)).Outcome);
+        }
+    }
+
     /// <summary>A writer that does not know what came of an append steps down; whoever asks next has it, or another silo, write again.</summary>
     [Fact]
     public async Task Connections_are_cut_under_load_and_every_payment_is_made_once()
     {
         const int Cuts = 5;
         var database = postgres.NewDatabase().ConnectionString;
-        await using var first = await StartAsync(database, "one");
-        await using var second = await StartAsync(database, "two");
-        await UntilAsync(() => second.Ledger.Owned == Partitions / 2 && first.Ledger.Owned == Partitions / 2);
+        await using var silos = await StartTwoAsync(database);
+        var (first, second) = silos;
         var wallets = await first.Ledger.BeginAsync(2, 100);
         var made = new int[Partitions];
         using var end = new CancellationTokenSource();
@@ -100,7 +114,7 @@ public sealed class SiloLedgerTests(PostgresFixture postgres)
         }
         await end.CancelAsync();
         await Task.WhenAll(paying);
-        var stepsDown = first.Ledger.Set.All.Concat(second.Ledger.Set.All).Sum(partition => ((SharedPartition)partition).StepsDown);
+        var stepsDown = Enumerable.Range(0, Partitions).Sum(partition => first.Ledger[partition].StepsDown + second.Ledger[partition].StepsDown);
         TestContext.Current.TestOutputHelper?.WriteLine($"{made.Sum()} payments, {stepsDown} times a writer stepped down");
         Assert.InRange(stepsDown, 1, int.MaxValue);
         for (var partition = 0; partition < Partitions; partition++)
@@ -114,11 +128,10 @@ public sealed class SiloLedgerTests(PostgresFixture postgres)
     public async Task A_block_of_the_largest_size_is_one_call_to_another_silo()
     {
         var database = postgres.NewDatabase().ConnectionString;
-        await using var first = await StartAsync(database, "one");
-        await using var second = await StartAsync(database, "two");
-        await UntilAsync(() => second.Ledger.Owned == Partitions / 2 && first.Ledger.Owned == Partitions / 2);
+        await using var silos = await StartTwoAsync(database);
+        var (first, second) = silos;
         var wallets = await first.Ledger.BeginAsync(2, 100);
-        var partition = first.Ledger.Set.All.First(one => ((SharedPartition)one).IsOwned).Number;
+        var partition = Enumerable.Range(0, Partitions).First(one => first.Ledger[one].IsOwned);
         var block = new PaymentBlock { Count = Limits.BlockPaymentsMax, Tenant = Ledger.OperatorTenant };
         foreach (ref var payment in block.Payments)
         {

@@ -16,6 +16,16 @@ internal static class SiloStage
 
     public static Task<TestSilo> StartAsync(string database, string name) => TestSilo.StartAsync(TestSilo.Settings(database, name, Partitions), Cancel);
 
+    /// <summary>Two that have shared the partitions evenly.</summary>
+    public static async Task<TwoTestSilos> StartTwoAsync(string database)
+    {
+        var silos = new TwoTestSilos(await StartAsync(database, "one"), await StartAsync(database, "two"));
+        // Each is written by one of them, as far as both know.
+        await UntilAsync(() => silos.First.Ledger.Owned == Partitions / 2
+            && Enumerable.Range(0, Partitions).All(partition => silos.First.Ledger[partition].IsOwned != silos.Second.Ledger[partition].IsOwned));
+        return silos;
+    }
+
     public static async Task PayAsync(TestSilo silo, WalletId payer, WalletId payee) =>
         Assert.Equal(Outcome.Accepted, (await silo.Ledger.PayAsync(ClientIds.Next(TimeProvider.System), payer, payee)).Outcome);
 
@@ -27,6 +37,15 @@ internal static class SiloStage
     {
         using var late = new CancellationTokenSource(Patience);
         while (!await isSo()) await Task.Delay(20, late.Token);
+    }
+}
+
+internal sealed record TwoTestSilos(TestSilo First, TestSilo Second) : IAsyncDisposable
+{
+    public async ValueTask DisposeAsync()
+    {
+        await Second.DisposeAsync();
+        await First.DisposeAsync();
     }
 }
 

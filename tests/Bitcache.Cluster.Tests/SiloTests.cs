@@ -34,9 +34,8 @@ public sealed class SiloTests(PostgresFixture postgres)
     public async Task A_wallets_grain_stands_beside_its_partition()
     {
         var database = postgres.NewDatabase().ConnectionString;
-        await using var first = await StartAsync(database, "one");
-        await using var second = await StartAsync(database, "two");
-        await UntilAsync(() => first.Ledger.Owned == Partitions / 2 && second.Ledger.Owned == Partitions / 2);
+        await using var silos = await StartTwoAsync(database);
+        var (first, second) = silos;
         var wallets = Enumerable.Range(0, 200).Select(_ => Guid.NewGuid()).ToArray();
         await Task.WhenAll(wallets.Select(wallet => first.Grains.GetGrain<IWalletGrain>(wallet).FindAsync()));
         var plans = first.Host.Services.GetRequiredService<PlanCache>();
@@ -169,6 +168,9 @@ public sealed class SiloTests(PostgresFixture postgres)
         const int Grains = 50_000;
         // What the first ones need once is not theirs.
         await MakeWalletsAsync(silo, 10_000);
+        // Nor what silos of other tests have left to be finalized.
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
         var before = GC.GetTotalMemory(forceFullCollection: true);
         await MakeWalletsAsync(silo, Grains);
         var each = (GC.GetTotalMemory(forceFullCollection: true) - before) / Grains;
