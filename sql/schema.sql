@@ -51,6 +51,11 @@ UNION ALL
     archived_batches.frame
    FROM bitcache.archived_batches;
 
+CREATE TABLE bitcache.documents (
+    name text NOT NULL,
+    content bytea NOT NULL
+);
+
 CREATE TABLE bitcache.file_blocks (
     file bigint NOT NULL,
     block integer NOT NULL,
@@ -116,11 +121,21 @@ CREATE TABLE bitcache.scripts (
     run_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE bitcache.settlement (
+    is_only boolean DEFAULT true NOT NULL,
+    term bigint NOT NULL,
+    CONSTRAINT settlement_is_only_check CHECK (is_only),
+    CONSTRAINT settlement_term_check CHECK ((term > 0))
+);
+
 ALTER TABLE ONLY bitcache.archived_batches
     ADD CONSTRAINT archived_batches_pkey PRIMARY KEY (partition, first_sequence);
 
 ALTER TABLE ONLY bitcache.batches
     ADD CONSTRAINT batches_pkey PRIMARY KEY (partition, first_sequence);
+
+ALTER TABLE ONLY bitcache.documents
+    ADD CONSTRAINT documents_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY bitcache.file_blocks
     ADD CONSTRAINT file_blocks_pkey PRIMARY KEY (file, block);
@@ -142,6 +157,9 @@ ALTER TABLE ONLY bitcache.runs
 
 ALTER TABLE ONLY bitcache.scripts
     ADD CONSTRAINT scripts_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY bitcache.settlement
+    ADD CONSTRAINT settlement_pkey PRIMARY KEY (is_only);
 
 ALTER TABLE ONLY bitcache.file_blocks
     ADD CONSTRAINT file_blocks_file_fkey FOREIGN KEY (file) REFERENCES bitcache.files(id) ON DELETE CASCADE;

@@ -14,9 +14,10 @@ namespace Bitcache.Cli;
 internal static class CommandLine
 {
     /// <summary>Runs one command line; the result is the process's exit code.</summary>
-    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, CancellationToken stop)
+    /// <param name="more">Commands of a program that has others beside these.</param>
+    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, CancellationToken stop, params Command[] more)
     {
-        var parsed = Root().Parse(args);
+        var parsed = Root(more).Parse(args);
         // Signals are ours: the library would end a server that takes more than two seconds to stop.
         var invocation = new InvocationConfiguration
         {
@@ -67,12 +68,12 @@ internal static class CommandLine
         }
     }
 
-    private static RootCommand Root()
+    private static RootCommand Root(IReadOnlyList<Command> more)
     {
         var root = new RootCommand("Bitcache: a private ledger for payments far below a cent, settled in Bitcoin.");
         var help = root.Options.OfType<HelpOption>().Single();
         help.Action = new HelpWithNotes((HelpAction)help.Action!);
-        foreach (var command in Commands().Concat(LauncherCommands.All())) root.Add(command);
+        foreach (var command in Commands().Concat(more).Concat(LauncherCommands.All(more))) root.Add(command);
         return root;
     }
 

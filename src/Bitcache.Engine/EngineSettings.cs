@@ -109,6 +109,9 @@ public sealed record EngineSettings
     /// <summary>A file whose first line says how PostgreSQL is reached, as Npgsql reads it.</summary>
     public string? PostgresConnectionFile { get; init; }
 
+    /// <summary>The name of the cluster whose silos share the database; empty for a single server, which shares it with nobody.</summary>
+    public string Cluster { get; init; } = "";
+
     /// <summary>An existing tablespace that old batches are moved to and read from; null to move none.</summary>
     public string? PostgresArchiveTablespace { get; init; }
 
@@ -187,6 +190,10 @@ public sealed record EngineSettings
         Require((Journal == JournalKind.Postgres) == (PostgresConnectionFile is not null), "journal postgres and postgresConnectionFile go together: give both or neither");
         Require(PostgresConnectionFile is null || File.Exists(PostgresConnectionFile), $"postgresConnectionFile: there is no file {PostgresConnectionFile}");
         Require(!IsReadByOthers(PostgresConnectionFile), $"postgresConnectionFile {PostgresConnectionFile} can be read by others: chmod 600 it");
+        Require(Journal == JournalKind.Postgres || Cluster.Length == 0, "cluster is for journal postgres");
+        Require(Cluster.Length == 0 || SnapshotsInDatabase, "cluster needs snapshotsIn database: any silo may have to load a partition");
+        Require(Cluster.Length <= Limits.ClusterNameCharactersMax && Cluster.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.'),
+            $"cluster must be 1 to {Limits.ClusterNameCharactersMax} letters, digits, '-' or '.'");
         Require(Journal == JournalKind.Postgres || PostgresArchiveTablespace is null, "postgresArchiveTablespace is for journal postgres");
         Require(Journal == JournalKind.Postgres || !SnapshotsInDatabase, "snapshotsIn database is for journal postgres");
         Require(Journal == JournalKind.Files || ArchiveFolder is null, "archiveFolder is for journal files: in PostgreSQL name a postgresArchiveTablespace");

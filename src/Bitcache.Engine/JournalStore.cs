@@ -87,6 +87,7 @@ internal sealed class JournalStore : IDisposable
         Origin = settings.Origin,
         Network = (byte)settings.Network,
         Partitions = settings.Partitions,
+        Cluster = settings.Cluster,
         RunBytes = (long)settings.SegmentMebibytes << 20,
         ArchiveTablespace = settings.PostgresArchiveTablespace,
         ArchiveAfterRuns = settings.PostgresArchiveTablespace is null ? null : settings.ArchiveAfterSegments,

@@ -273,4 +273,22 @@ internal static partial class LogMessages
 
     [LoggerMessage(1404, LogLevel.Information, "The journals in {Database} are followed again")]
     public static partial void TailGoesOn(this ILogger log, string database);
+
+    [LoggerMessage(1411, LogLevel.Information, "The ledger of the cluster {Cluster} in {Database} is followed here; its journals hold {Entries} entries")]
+    public static partial void LedgerJoined(this ILogger log, string cluster, string database, long entries);
+
+    [LoggerMessage(1406, LogLevel.Information, "Settlement is done here from now on; the newest checkpoint covers {Size} entries")]
+    public static partial void SettlementBegun(this ILogger log, long size);
+
+    [LoggerMessage(1407, LogLevel.Information, "Settlement was handed on")]
+    public static partial void SettlementEnded(this ILogger log);
+
+    [LoggerMessage(1408, LogLevel.Warning, "Settlement is not done here any more: {Reason}")]
+    public static partial void SettlementTakenAway(this ILogger log, string reason);
+
+    [LoggerMessage(1409, LogLevel.Error, "Settlement cannot be begun here now, and is tried again: {Reason}")]
+    public static partial void SettlementNotBegun(this ILogger log, string reason);
+
+    [LoggerMessage(1410, LogLevel.Warning, "What {Folder} holds of settlement was copied into {Database}, which all silos share; from here on that is what counts")]
+    public static partial void SettlementAdopted(this ILogger log, string folder, string database);
 }

@@ -3,6 +3,7 @@
 
 using Bitcache.Core;
 using Bitcache.Engine;
+using Bitcache.Engine.Files;
 using Bitcache.Server.Api;
 using Bitcache.Server.Keys;
 using Bitcache.Server.Settings;
@@ -41,12 +42,15 @@ public sealed class BitcacheServer : IAsyncDisposable
     /// <summary>Reads the keys and listens. Requests are answered when this returns.</summary>
     /// <exception cref="KeyFileException">The keys cannot be read, or are not those of this ledger.</exception>
     /// <exception cref="IOException">The address cannot be listened on.</exception>
+    /// <param name="keyPlace">Where the list of keys is; null for the data folder.</param>
+    /// <param name="toSettlement">Has the silo that settles answer a request; null for a single node, which settles.</param>
     public static async Task<BitcacheServer> StartAsync(
-        ServerSettings settings, LedgerEngine engine, TimeProvider time, ILoggerFactory logs, CancellationToken stop)
+        ServerSettings settings, LedgerEngine engine, TimeProvider time, ILoggerFactory logs, CancellationToken stop, KeyPlace? keyPlace = null, RequestDelegate? toSettlement = null)
     {
-        var keys = new Keyring(settings.Engine.DataFolder, engine.Network, await engine.TenantsAsync(), time, logs.CreateLogger<Keyring>());
+        keyPlace ??= new KeyFolder(new LinuxFileSystem(), settings.Engine.DataFolder);
+        var keys = new Keyring(keyPlace, engine.Network, await engine.TenantsAsync(), time, logs.CreateLogger<Keyring>());
         var app = Build(settings, logs);
-        var dispatcher = new Dispatcher(engine, keys, time, logs.CreateLogger<Dispatcher>());
+        var dispatcher = new Dispatcher(engine, keys, toSettlement, time, logs.CreateLogger<Dispatcher>());
         Map(app, dispatcher);
         try
         {

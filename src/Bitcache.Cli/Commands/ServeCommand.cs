@@ -1,14 +1,12 @@
-// `bitcache serve`: the single-node server as a process. Settings come from a file and from options, which win;
-// everything that is wrong with them is said at once, before anything is opened.
+// `bitcache serve`: the single-node server as a process. Everything that is wrong with its settings is said at once, before
+// anything is opened.
 
 using System.CommandLine;
 using System.Globalization;
 using System.Security.Cryptography;
 using Bitcache.Engine;
-using Bitcache.Engine.Bitcoin;
 using Bitcache.Engine.Journal;
 using Bitcache.Server;
-using Bitcache.Server.Settings;
 using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Cli.Commands;
@@ -30,16 +28,10 @@ internal static class ServeCommand
     /// <summary>How the line begins that says where the server listens; from then on it answers.</summary>
     public const string ListeningLine = "listening on ";
 
-    private static readonly Option<FileInfo> Config = new("--config") { Description = "A settings file in JSON.", HelpName = "file" };
-
-    /// <summary>One option for each setting: dataFolder is --data-folder.</summary>
-    private static readonly IReadOnlyDictionary<Setting, Option<string>> Overrides =
-        Setting.All.ToDictionary(s => s, s => new Option<string>("--" + KebabCase(s.Name)) { Description = s.Help, HelpName = "value" });
-
     public static Command Create()
     {
-        var command = new Command(Name, "Run the server until SIGTERM or Ctrl-C.") { Config };
-        foreach (var option in Overrides.Values) command.Add(option);
+        var command = new Command(Name, "Run the server until SIGTERM or Ctrl-C.");
+        ServerOptions.AddTo(command);
         command.SetAction(RunAsync);
         return command;
     }
@@ -47,17 +39,13 @@ internal static class ServeCommand
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken stop)
     {
         var output = parsed.InvocationConfiguration.Output;
-        var settings = SettingsFile.Load(
-            parsed.GetValue(Config)?.FullName,
-            Overrides.Where(o => parsed.GetValue(o.Value) is not null).Select(o => KeyValuePair.Create(o.Key.Name, parsed.GetValue(o.Value)!)));
+        var settings = ServerOptions.Load(parsed);
         using var logs = LoggerFactory.Create(ConfigureLogs);
-        using var rpc = Connect(settings.Node, settings.Node.Timeout);
-        using var standby = settings.Standby is { } other ? Connect(other, settings.Node.Timeout) : null;
-        var nodes = new NodeSwitch([ToEndpoint(settings.Node, rpc), .. standby is null ? (NodeEndpoint[])[] : [ToEndpoint(settings.Standby!, standby)]]);
+        using var nodes = new NodeConnections(settings);
         try
         {
             await using var engine = await LedgerEngine.OpenAsync(
-                settings.Engine, new BitcoinRpcNode(nodes), nodes, TimeProvider.System, logs, Die, stop);
+                settings.Engine, nodes.Node, nodes.Switch, TimeProvider.System, logs, Die, stop);
             output.WriteLine($"data folder {Path.GetFullPath(settings.Engine.DataFolder)}");
             for (var partition = 0; partition < engine.Partitions.Count; partition++)
             {
@@ -65,6 +53,7 @@ internal static class ServeCommand
                 if (engine.RecoveredFrom[partition] is { } snapshot) output.WriteLine($"state of {snapshot.NextSequence} entries loaded from {snapshot.Name}");
                 output.WriteLine(Describe(engine.Recovery[partition]));
             }
+            using var telemetry = Telemetry.Start(engine, settings.Telemetry, Environment.MachineName);
             await using var server = await BitcacheServer.StartAsync(settings, engine, TimeProvider.System, logs, stop);
             output.WriteLine($"{ListeningLine}{server.Address}");
             await WaitAsync(stop);
@@ -87,21 +76,12 @@ internal static class ServeCommand
         // What keeps the server from starting is said once, by us.
         .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
 
-    private static async Task WaitAsync(CancellationToken stop)
+    internal static async Task WaitAsync(CancellationToken stop)
     {
         var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var registration = stop.Register(stopped.SetResult);
         await stopped.Task;
     }
-
-    private static BitcoinRpc Connect(NodeSettings node, TimeSpan timeout) => new(new BitcoinRpcOptions(node.Url, Credentials(node), timeout));
-
-    private static NodeEndpoint ToEndpoint(NodeSettings node, BitcoinRpc rpc) =>
-        new(node.Url.GetLeftPart(UriPartial.Authority), rpc, node.Wallet) { Announcements = node.ZmqBlock };
-
-    private static RpcCredentials Credentials(NodeSettings node) => node.CookieFile is { } cookie
-        ? RpcCredentials.FromCookie(cookie)
-        : RpcCredentials.FromPasswordFile(node.User!, node.PasswordFile!);
 
     private static string Describe(RecoveryReport recovery)
     {
@@ -116,8 +96,5 @@ internal static class ServeCommand
     }
 
     /// <summary>Memory may be ahead of what is durable: nothing may be answered or written any more.</summary>
-    private static void Die(string why, Exception cause) => Environment.FailFast($"bitcache stops at once: {why}: {cause.Message}", cause);
-
-    private static string KebabCase(string name) =>
-        string.Concat(name.Select(c => char.IsAsciiLetterUpper(c) ? "-" + char.ToLowerInvariant(c) : c.ToString()));
+    internal static void Die(string why, Exception cause) => Environment.FailFast($"bitcache stops at once: {why}: {cause.Message}", cause);
 }

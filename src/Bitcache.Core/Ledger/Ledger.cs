@@ -182,7 +182,9 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
 
     private ApplyResult ApplyGenesis(Genesis command, in ApplyContext context, Span<byte> record)
     {
-        Assert(Genesis is null && NextSequence == 0, "one genesis entry, and it is the first");
+        // Of two processes of a cluster that begin a ledger, one is first.
+        if (Genesis is not null) return Refused(Outcome.Unchanged);
+        Assert(NextSequence == 0, "the genesis entry is the first");
         Assert(partition >= 0 && partition < command.Partitions, "a partition is one of those that the genesis entry names");
         Assert(!command.Operator.IsNone, "the operator has a wallet");
         (Genesis, Begun) = (command, context.Time);

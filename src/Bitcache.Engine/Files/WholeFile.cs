@@ -6,6 +6,14 @@ public static class WholeFile
 {
     private const string UnfinishedExtension = ".new";
 
+    /// <summary>All bytes of a file.</summary>
+    public static byte[] Read(IFileSystem files, string path)
+    {
+        using var file = files.Open(path);
+        var bytes = new byte[file.Length];
+        return file.Read(0, bytes) == bytes.Length ? bytes : throw new IOException($"{path} changed while it was read");
+    }
+
     /// <summary>Replaces or makes a file, readable by its owner alone. Durable when this returns.</summary>
     /// <exception cref="NoSpaceException">There is no room; nothing was changed.</exception>
     /// <exception cref="IOException">The disk failed: either may be there.</exception>

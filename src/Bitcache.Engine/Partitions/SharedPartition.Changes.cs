@@ -66,7 +66,7 @@ public sealed partial class SharedPartition
         var folder = new SnapshotFolder(files, "/", Number, _shared.Logger);
         var journal = PostgresJournal.Open(
             _shared.Database, Number, batch => ledger.ReplayBatch(batch.Payload, scratch), _shared.Logger, _ => Accept(ledger), start);
-        files.WriterEpoch = journal.Recovery.WriterEpoch;
+        files.Epoch = journal.Recovery.WriterEpoch;
         var snapshots = new SnapshotKeeper(folder, _shared.Terms.Snapshots, start?.NextSequence ?? 0, _shared.Logger);
         // Made now and from the ledger's time: a clock of before knows nothing of the batches that others have made.
         var clock = new BatchClock(_shared.Time, ledger.Genesis is null ? null : ledger.Time);

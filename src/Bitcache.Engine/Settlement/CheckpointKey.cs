@@ -37,6 +37,8 @@ public sealed class CheckpointKey
     /// <summary>Of the first key, as the genesis entry has it.</summary>
     public KeyFingerprint Fingerprint => new(KeyPurpose.Checkpoint, Hash256.Read(SHA256.HashData(First.PublicKey)));
 
+    public static bool IsIn(string folder) => File.Exists(Path.Combine(folder, FileName));
+
     /// <summary>Reads the key, or makes it in a ledger that has no genesis entry yet.</summary>
     /// <param name="rotations">The ledger's, oldest first: the last one names the key.</param>
     /// <exception cref="SettingsException">The file is missing, malformed, readable by others, or holds another key.</exception>

@@ -1,6 +1,7 @@
 // What is kept of each epoch in files: `epochs/<n>/` with the names that an auditor finds in an export. All of them but the
 // list of coins and the signatures over them can be made again from the journal; the list is durable before the cut, since nobody
-// can ask a node later what was unspent at a block.
+// can ask a node later what was unspent at a block. The large ones can be made again from the others: in a cluster, whose silos
+// share those, they lie on the machine that settles.
 
 using System.Globalization;
 using Bitcache.Core.Audit;
@@ -8,8 +9,17 @@ using Bitcache.Engine.Files;
 
 namespace Bitcache.Engine.Settlement;
 
-public sealed class EpochFolder(IFileSystem files, string folder)
+/// <param name="files">With the folder, where the files are that must not be lost.</param>
+/// <param name="derived">With its folder, where the large ones are.</param>
+public sealed class EpochFolder(IFileSystem files, string folder, IFileSystem derived, string derivedFolder)
 {
+    private static readonly string[] LargeNames = [LinesName, LiabilitiesName, AllocationName, KeysName];
+
+    /// <summary>All of them in one place.</summary>
+    public EpochFolder(IFileSystem files, string folder) : this(files, folder, files, folder)
+    {
+    }
+
     public const string LiabilitiesName = "liabilities.csv";
     public const string AllocationName = "allocation.csv";
     public const string KeysName = "keys.csv";
@@ -25,39 +35,36 @@ public sealed class EpochFolder(IFileSystem files, string folder)
     /// <summary>Files of millions of rows are kept of so many epochs, the newest ones.</summary>
     public const int LargeFilesKept = 3;
     private const string UnfinishedExtension = ".new";
+    private const int CopiedBytes = 1 << 20;
 
-    public string PathOf(long epoch, string name) => Path.Combine(FolderOf(epoch), name);
+    public string PathOf(long epoch, string name) => Path.Combine(FolderOf(epoch, name), name);
 
-    public bool Has(long epoch, string name) => files.FolderExists(FolderOf(epoch)) && files.List(FolderOf(epoch)).Contains(name);
+    public bool Has(long epoch, string name) =>
+        FilesOf(name).FolderExists(FolderOf(epoch, name)) && FilesOf(name).List(FolderOf(epoch, name)).Contains(name);
 
     /// <summary>The whole file, or null if there is none.</summary>
-    public byte[]? Read(long epoch, string name)
-    {
-        if (!Has(epoch, name)) return null;
-        using var file = files.Open(PathOf(epoch, name));
-        var bytes = new byte[file.Length];
-        return file.Read(0, bytes) == bytes.Length ? bytes : throw new IOException($"{PathOf(epoch, name)} changed while it was read");
-    }
+    public byte[]? Read(long epoch, string name) => Has(epoch, name) ? WholeFile.Read(FilesOf(name), PathOf(epoch, name)) : null;
 
     /// <summary>Makes or replaces a file. Durable when this returns.</summary>
     /// <exception cref="NoSpaceException">There is no room; nothing was changed.</exception>
     public void Write(long epoch, string name, ReadOnlySpan<byte> bytes)
     {
-        DurableFolder.Ensure(files, FolderOf(epoch));
-        WholeFile.Write(files, FolderOf(epoch), name, bytes);
+        DurableFolder.Ensure(FilesOf(name), FolderOf(epoch, name));
+        WholeFile.Write(FilesOf(name), FolderOf(epoch, name), name, bytes);
     }
 
     /// <summary>The same for a file that is too long to be held in memory.</summary>
     /// <exception cref="NoSpaceException">There is no room; nothing was changed.</exception>
     public void Write(long epoch, string name, Action<ByteSink> write)
     {
-        DurableFolder.Ensure(files, FolderOf(epoch));
+        var place = FilesOf(name);
+        DurableFolder.Ensure(place, FolderOf(epoch, name));
         var path = PathOf(epoch, name);
         var unfinished = path + UnfinishedExtension;
-        files.Delete(unfinished);
+        place.Delete(unfinished);
         try
         {
-            using var file = files.Create(unfinished);
+            using var file = place.Create(unfinished);
             long end = 0;
             write(piece =>
             {
@@ -68,17 +75,17 @@ public sealed class EpochFolder(IFileSystem files, string folder)
         }
         catch (NoSpaceException)
         {
-            files.Delete(unfinished);
+            place.Delete(unfinished);
             throw;
         }
-        files.Replace(unfinished, path);
-        files.SyncFolder(FolderOf(epoch));
+        place.Replace(unfinished, path);
+        place.SyncFolder(FolderOf(epoch, name));
     }
 
     /// <summary>Gives up the large files of an epoch. They can be made again.</summary>
     public void DropLargeFiles(long epoch)
     {
-        foreach (var name in (string[])[LinesName, LiabilitiesName, AllocationName, KeysName]) Delete(epoch, name);
+        foreach (var name in LargeNames) Delete(epoch, name);
     }
 
     /// <summary>Makes the large files of an epoch.</summary>
@@ -97,15 +104,39 @@ public sealed class EpochFolder(IFileSystem files, string folder)
     }
 
     /// <summary>A file to read.</summary>
-    public IFile Open(long epoch, string name) => files.Open(PathOf(epoch, name));
+    public IFile Open(long epoch, string name) => FilesOf(name).Open(PathOf(epoch, name));
 
     /// <summary>Removes a file, if it is there, for good.</summary>
     public void Delete(long epoch, string name)
     {
         if (!Has(epoch, name)) return;
-        files.Delete(PathOf(epoch, name));
-        files.SyncFolder(FolderOf(epoch));
+        FilesOf(name).Delete(PathOf(epoch, name));
+        FilesOf(name).SyncFolder(FolderOf(epoch, name));
     }
 
-    private string FolderOf(long epoch) => Path.Combine(folder, epoch.ToString(CultureInfo.InvariantCulture));
+    /// <summary>Has another folder hold the same of some epochs, but for the large files.</summary>
+    public void CopyTo(EpochFolder other, long first, long last)
+    {
+        var buffer = new byte[CopiedBytes];
+        for (var epoch = first; epoch <= last; epoch++)
+        {
+            var names = files.FolderExists(FolderOf(epoch)) ? files.List(FolderOf(epoch)) : [];
+            foreach (var name in names.Where(name => !LargeNames.Contains(name) && !name.EndsWith(UnfinishedExtension, StringComparison.Ordinal)))
+            {
+                using var file = Open(epoch, name);
+                other.Write(epoch, name, sink =>
+                {
+                    for (long at = 0; at < file.Length; at += buffer.Length) sink(buffer.AsSpan(0, file.Read(at, buffer)));
+                });
+            }
+        }
+    }
+
+    private IFileSystem FilesOf(string name) => LargeNames.Contains(name) ? derived : files;
+
+    private string FolderOf(long epoch, string name) => LargeNames.Contains(name) ? Under(derivedFolder, epoch) : FolderOf(epoch);
+
+    private string FolderOf(long epoch) => Under(folder, epoch);
+
+    private static string Under(string folder, long epoch) => Path.Combine(folder, epoch.ToString(CultureInfo.InvariantCulture));
 }

@@ -20,6 +20,8 @@ public sealed class LiabilityKey
     public LiabilitySeed Seed { get; }
     public KeyFingerprint Fingerprint { get; }
 
+    public static bool IsIn(string folder) => File.Exists(Path.Combine(folder, FileName));
+
     /// <summary>Reads the key, or makes it where none was made before.</summary>
     /// <exception cref="SettingsException">The file is missing, malformed, or readable by others.</exception>
     public static LiabilityKey Open(IFileSystem files, string folder, bool mayCreate) =>

@@ -10,15 +10,16 @@ using Microsoft.Extensions.Logging;
 namespace Bitcache.Engine.Settlement;
 
 /// <summary>What a process settles with, whenever it does.</summary>
+/// <param name="Files">Those of this machine, where the log's hashes are.</param>
 /// <param name="Node">Whoever makes calls to the node in use.</param>
 /// <param name="Nodes">All of them; null if there is nothing to choose from and to listen to.</param>
-/// <param name="Key">That signs checkpoints.</param>
-/// <param name="Liabilities">That arranges the trees of what is owed.</param>
-/// <param name="Mark">What was signed by this process, ever.</param>
+/// <param name="Keys">Those of the ledger.</param>
+/// <param name="Mark">What was signed, ever.</param>
+/// <param name="Epochs">What is kept of epochs in files.</param>
 /// <param name="Fatal">Told when settlement must not go on. When another process has taken it over, the cause is a <see cref="TermOverException"/>.</param>
 internal sealed record SettlementTools(
-    EngineSettings Settings, IFileSystem Files, IBitcoinNode Node, NodeSwitch? Nodes, CheckpointKey Key, LiabilityKey Liabilities, SignedMark Mark,
-    TimeProvider Time, ILogger Logger, FatalHandler Fatal);
+    EngineSettings Settings, IFileSystem Files, IBitcoinNode Node, NodeSwitch? Nodes, LedgerKeys Keys, SignedMark Mark,
+    EpochFolder Epochs, TimeProvider Time, ILogger Logger, FatalHandler Fatal);
 
 /// <summary>One term of settlement. Disposed of before the partitions; another may begin when it is.</summary>
 internal sealed class SettlementDesk : IAsyncDisposable
@@ -29,20 +30,21 @@ internal sealed class SettlementDesk : IAsyncDisposable
     private SettlementDesk(SettlementTools tools, SettlementTerm term, LogKeeper log)
     {
         var (settings, node, partitions) = (tools.Settings, tools.Node, term.Partitions);
-        (_tools, Log) = (tools, log);
+        (_tools, Term, Log) = (tools, term, log);
         var gate = new NodeGate(node, settings.Network.ChainName(), settings.Network.GenesisBlock());
         var failover = tools.Nodes is { All.Count: > 1 } nodes ? new NodeFailover(nodes, partitions, settings, tools.Logger) : null;
         Addresses = new AddressAllocator(term, node, settings, tools.Logger);
         var cold = new ColdWallet(node, settings);
-        var epochs = new EpochFolder(tools.Files, Path.Combine(settings.DataFolder, "epochs"));
-        var books = new EpochBooks(term, node, log, cold, tools.Liabilities, epochs, settings, tools.Time, tools.Logger);
+        var epochs = tools.Epochs;
+        var books = new EpochBooks(term, node, log, cold, tools.Keys.Liabilities, epochs, settings, tools.Time, tools.Logger);
         Loop = new SettlementLoop(term, log, node, gate, Addresses, cold, books, settings, tools.Time, tools.Logger, tools.Fatal, failover);
         Prover = new ReservesProver(partitions, node, cold, epochs, Key.Origin, tools.Logger);
         Receipts = new Receipts(partitions, log, Key.Origin);
-        Epochs = new EpochPublication(partitions, Receipts, epochs, tools.Liabilities, Key.Origin, tools.Time);
+        Epochs = new EpochPublication(partitions, Receipts, epochs, tools.Keys.Liabilities, Key.Origin, tools.Time);
     }
 
-    public CheckpointKey Key => _tools.Key;
+    public SettlementTerm Term { get; }
+    public CheckpointKey Key => _tools.Keys.Checkpoint;
     public LogKeeper Log { get; }
     public SettlementLoop Loop { get; }
     public AddressAllocator Addresses { get; }
@@ -58,7 +60,7 @@ internal sealed class SettlementDesk : IAsyncDisposable
     /// <exception cref="TermOverException">Another process has settlement already.</exception>
     public static async Task<SettlementDesk> BeginAsync(SettlementTools tools, SettlementTerm term)
     {
-        var log = new LogKeeper(term, tools.Key, tools.Mark, tools.Files, Path.Combine(tools.Settings.DataFolder, "log"));
+        var log = new LogKeeper(term, tools.Keys.Checkpoint, tools.Mark, tools.Files, Path.Combine(tools.Settings.DataFolder, "log"));
         try
         {
             await log.ResumeAsync();

@@ -213,6 +213,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         await _turn.WaitAsync(cancel);
         try
         {
+            await _term.CheckAsync();
             await FollowAsync();
             await _log.AdvanceAsync();
             _health = _health with { LogTrouble = null };

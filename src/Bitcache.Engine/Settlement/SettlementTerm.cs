@@ -15,6 +15,12 @@ public sealed class TermOverException(long term) : Exception($"term {term} is ov
 /// <param name="number">The term; 0 where nobody has ever begun one.</param>
 public sealed class SettlementTerm(PartitionSet partitions, long number = 0)
 {
+    private readonly TaskCompletionSource<Exception?> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Done when whoever has the term must not go on: another has the next one (<see cref="TermOverException"/>), or what
+    /// became of a command is unknown, and only a new beginning from what is journaled can tell.</summary>
+    public Task<Exception?> End => _end.Task;
+
     public PartitionSet Partitions => partitions;
     public long Number => number;
 
@@ -44,8 +50,26 @@ public sealed class SettlementTerm(PartitionSet partitions, long number = 0)
     /// <exception cref="TermOverException">Another process settles now.</exception>
     public async Task<Answer> SubmitAsync(Partition partition, Command command)
     {
-        var answer = await partition.SubmitAsync(command, term: number);
-        return answer.Outcome == Outcome.TermOver ? throw new TermOverException(number) : answer;
+        try
+        {
+            var answer = await partition.SubmitAsync(command, term: number);
+            return answer.Outcome == Outcome.TermOver ? throw new TermOverException(number) : answer;
+        }
+        catch (Exception e) when (e is TermOverException or OutcomeUnknownException)
+        {
+            _end.TrySetResult(e);
+            throw;
+        }
+    }
+
+    /// <summary>For whoever has nothing to change, and would not learn of it.</summary>
+    /// <exception cref="TermOverException">Another process settles now.</exception>
+    public async Task CheckAsync()
+    {
+        if (await partitions.First.QueryAsync(ledger => ledger.LastTerm?.Term ?? 0) == number) return;
+        var over = new TermOverException(number);
+        _end.TrySetResult(over);
+        throw over;
     }
 
     /// <summary>The same in the first partition.</summary>

@@ -31,14 +31,21 @@ internal sealed class SignedMark
     public static SignedMark Open(IFileSystem files, string folder)
     {
         var mark = new SignedMark(files, folder);
+        if (!IsIn(files, folder)) return mark;
         var path = Path.Combine(folder, FileName);
-        if (!File.Exists(path)) return mark;
-        var words = File.ReadAllText(path).TrimEnd('\n').Split(' ');
+        var words = Encoding.ASCII.GetString(WholeFile.Read(files, path)).TrimEnd('\n').Split(' ');
         if (words.Length != 2 || !long.TryParse(words[0], NumberStyles.None, CultureInfo.InvariantCulture, out var size) || !Hash256.TryParse(words[1], out var root))
             throw new SettingsException([$"{path} does not hold the size and root that were signed last: restore it from its backup"]);
         (mark.Size, mark._root) = (size, root);
         return mark;
     }
+
+    /// <summary>Whether anything was signed for that is kept there.</summary>
+    public static bool IsIn(IFileSystem files, string folder) => files.FolderExists(folder) && files.List(folder).Contains(FileName);
+
+    /// <summary>Keeps the same elsewhere, from now on instead.</summary>
+    public static void Copy(IFileSystem from, string folder, IFileSystem to, string toFolder) =>
+        WholeFile.Write(to, toFolder, FileName, WholeFile.Read(from, Path.Combine(folder, FileName)));
 
     /// <summary>Refuses a journal, or those of all partitions together, that end before what was signed.</summary>
     /// <param name="entries">How many entries there are; of several partitions those that the newest cut covers.</param>

@@ -49,7 +49,7 @@ public static class LedgerRecovery
         var (files, dataFolder) = snapshots ?? (stored, "/");
         var recovered = Open(new SnapshotFolder(files, dataFolder, partition, logger), partition, terms, logger,
             (replay, verified, start) => PostgresJournal.Open(database, partition, replay, logger, verified, start));
-        stored.WriterEpoch = recovered.Journal.Recovery.WriterEpoch;
+        stored.Epoch = recovered.Journal.Recovery.WriterEpoch;
         return recovered;
     }
 

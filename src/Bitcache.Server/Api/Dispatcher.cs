@@ -12,7 +12,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Bitcache.Server.Api;
 
-internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, TimeProvider time, ILogger<Dispatcher> log)
+/// <param name="toSettlement">Has the silo that settles answer a request; null in a single node, which settles.</param>
+internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, RequestDelegate? toSettlement, TimeProvider time, ILogger<Dispatcher> log)
 {
     private const string BearerScheme = "Bearer ";
     private readonly BlockPool _blocks = new();
@@ -32,6 +33,11 @@ internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, TimeProvider
             if (!route.IsPublic && engine.Partitions.IsBusy) throw new ProblemException(ProblemType.Busy);
             var principal = route.IsPublic ? null : Authorise(route, http.Request);
             CheckQuery(route, http.Request);
+            if (route.AsksSettlement && toSettlement is not null && !engine.Settles)
+            {
+                await toSettlement(http);
+                return;
+            }
             answer = await route.Handle(new Call(http, engine, keys, _blocks, time, principal));
         }
         catch (ProblemException e)
@@ -46,6 +52,11 @@ internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, TimeProvider
         catch (Exception e) when (e is OutcomeUnknownException or TermOverException)
         {
             answer = new Problem(ProblemType.OutcomeUnknown);
+        }
+        catch (SettledElsewhereException)
+        {
+            // It was handed on while this was looked at: of what is done in steps the first may have been.
+            answer = new Problem(HttpMethods.IsGet(http.Request.Method) ? ProblemType.Busy : ProblemType.OutcomeUnknown);
         }
         catch (NodeUnavailableException e)
         {

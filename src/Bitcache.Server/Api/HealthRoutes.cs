@@ -107,6 +107,7 @@ internal static class HealthRoutes
         Route.Get("/v1/operator/health", Scopes.Admin | Scopes.Audit, "How the server is, in full", GetDetailsAsync) with
         {
             Response = ApiJson.Default.HealthDetailsReply,
+            AsksSettlement = true,
         },
     ];
 
@@ -115,7 +116,7 @@ internal static class HealthRoutes
         IReadOnlyList<string> reasons;
         try
         {
-            reasons = Reasons(await call.Engine.RecentHealthAsync(), call.Keys);
+            reasons = call.Engine.Settles ? Reasons(await call.Engine.RecentHealthAsync(), call.Keys) : ReasonsHere(call);
         }
         catch (PartitionUnavailableException e) when (e.Reason == Unavailable.Busy)
         {
@@ -155,6 +156,16 @@ internal static class HealthRoutes
                 DeadFamilies = [.. health.DeadFamilies.Select(d => new DeadFamilyReply(d.Partition, d.Family, ToReply(d.Cause)))],
             },
             ApiJson.Default.HealthDetailsReply);
+    }
+
+    /// <summary>Of a silo that does not settle: what it can tell by itself.</summary>
+    private static List<string> ReasonsHere(Call call)
+    {
+        var reasons = new List<string>();
+        if (!call.Keys.IsUsable) reasons.Add("keys_unavailable");
+        if (call.Partitions.IsStorageFull) reasons.Add("storage_full");
+        if (!call.Partitions.IsClockTrusted) reasons.Add("clock_unconfirmed");
+        return reasons;
     }
 
     private static string Status(IReadOnlyList<string> reasons) => reasons.Count == 0 ? "ok" : "degraded";

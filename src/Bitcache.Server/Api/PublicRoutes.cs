@@ -11,8 +11,8 @@ internal static class PublicRoutes
 {
     public static Route[] All =>
     [
-        Route.Get("/v1/checkpoint", Scopes.None, "The newest signed checkpoint of the log", GetCheckpointAsync),
-        Route.Get("/v1/pins", Scopes.None, "What an auditor writes down once: the log's key, the anchor script, the first anchor", GetPinsAsync),
+        Route.Get("/v1/checkpoint", Scopes.None, "The newest signed checkpoint of the log", GetCheckpointAsync) with { AsksSettlement = true },
+        Route.Get("/v1/pins", Scopes.None, "What an auditor writes down once: the log's key, the anchor script, the first anchor", GetPinsAsync) with { AsksSettlement = true },
         Route.Get(OpenApi.Path, Scopes.None, "This description", OpenApi.GetAsync),
     ];
 

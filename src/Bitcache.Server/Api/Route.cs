@@ -31,6 +31,10 @@ internal sealed record Route(string Method, string Path, Scopes Scopes, string S
     /// earlier one may have been.</summary>
     public bool HasSteps { get; init; }
 
+    /// <summary>Whether only a process that settles can answer it: a silo that does not hands it on to the one that does. So is what
+    /// must be set everywhere in one order.</summary>
+    public bool AsksSettlement { get; init; }
+
     public bool IsPublic => Scopes == Scopes.None;
 
     /// <summary>Whether the client names what it asks for: 201 for the first answer, 200 when it is given again.</summary>
@@ -46,7 +50,10 @@ internal sealed record Route(string Method, string Path, Scopes Scopes, string S
     public static IReadOnlyList<Route> All { get; } =
     [
         .. WalletRoutes.All, .. WalletControlRoutes.All, .. TransferRoutes.All, .. SplitRoutes.All, .. HoldRoutes.All, .. BatchRoutes.All,
-        .. HistoryRoutes.All, .. DepositRoutes.All, .. WithdrawalRoutes.All, .. BrakeRoutes.All, .. EpochRoutes.All, .. OperatorRoutes.All, .. FeeRoutes.All,
-        .. SuspenseRoutes.All, .. FrozenRoutes.All, .. SigningRoutes.All, .. ReservesRoutes.All, .. HealthRoutes.All, .. PublicRoutes.All, .. LogRoutes.All, .. EpochFileRoutes.All, .. BalanceRoutes.All,
+        .. HistoryRoutes.All, .. OfSettlement([.. DepositRoutes.All, .. WithdrawalRoutes.All, .. BrakeRoutes.All, .. EpochRoutes.All, .. OperatorRoutes.All, .. FeeRoutes.All,
+        .. SuspenseRoutes.All, .. FrozenRoutes.All, .. SigningRoutes.All, .. ReservesRoutes.All]), .. HealthRoutes.All, .. PublicRoutes.All,
+        .. OfSettlement([.. LogRoutes.All, .. EpochFileRoutes.All, .. BalanceRoutes.All]),
     ];
+
+    private static IEnumerable<Route> OfSettlement(IEnumerable<Route> routes) => routes.Select(route => route with { AsksSettlement = true });
 }

@@ -35,6 +35,7 @@ internal static class TransferRoutes
         Route.Get("/v1/wallets/{wallet}/transfers/{id}/receipt", Scopes.Read | Scopes.Audit, "The receipt of a payment that this wallet is the payer of", GetReceiptAsync) with
         {
             Response = ApiJson.Default.ReceiptReply,
+            AsksSettlement = true,
         },
     ];
 

@@ -1,5 +1,4 @@
-// How keys.json is changed: by the command line, while the server runs. The new file is complete and durable under
-// another name before it takes the old one's place, so that a reader finds the old keys or the new ones.
+// How the list of keys is changed: by the command line, while the server runs.
 
 using System.Security.Cryptography;
 using Bitcache.Core;
@@ -16,10 +15,14 @@ public sealed record KeyTerms(string Tenant, bool NewTenant, Scopes Scopes, stri
 /// <summary>A key just made. <paramref name="Secret"/> is shown now and never again.</summary>
 public sealed record CreatedKey(string Secret, KeyRecord Record);
 
-public sealed class ApiKeyStore(IFileSystem files, string dataFolder, BitcoinNetwork network, TimeProvider time)
+public sealed class ApiKeyStore(KeyPlace place, BitcoinNetwork network, TimeProvider time)
 {
     private const int IdBytes = 4;
-    private readonly string _path = Path.Combine(dataFolder, KeyFile.Name);
+
+    /// <summary>Over the list in a data folder.</summary>
+    public ApiKeyStore(IFileSystem files, string dataFolder, BitcoinNetwork network, TimeProvider time) : this(new KeyFolder(files, dataFolder), network, time)
+    {
+    }
 
     /// <exception cref="KeyFileException">The terms are refused, or the file cannot be used.</exception>
     public CreatedKey Create(KeyTerms terms)
@@ -67,45 +70,22 @@ public sealed class ApiKeyStore(IFileSystem files, string dataFolder, BitcoinNet
     }
 
     /// <summary>All tenants and keys, the revoked and expired ones too.</summary>
-    public KeyFile List() => Load(_path);
+    public KeyFile List() => Parse(place, place.Read());
 
-    /// <summary>Reads the file; where there is none, nobody has a key yet.</summary>
-    internal static KeyFile Load(string path) => ReadBytes(path) is { } bytes ? Parse(path, bytes) : KeyFile.Empty;
-
-    internal static byte[]? ReadBytes(string path)
+    /// <summary>Where there is no list, nobody has a key yet.</summary>
+    internal static KeyFile Parse(KeyPlace place, byte[]? bytes)
     {
         try
         {
-            return File.ReadAllBytes(path);
-        }
-        catch (FileNotFoundException)
-        {
-            return null;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new KeyFileException($"{path} cannot be read: {e.Message}", e);
-        }
-    }
-
-    internal static KeyFile Parse(string path, byte[] bytes)
-    {
-        try
-        {
-            return KeyFile.Read(bytes);
+            return bytes is null ? KeyFile.Empty : KeyFile.Read(bytes);
         }
         catch (KeyFileException e)
         {
-            throw new KeyFileException($"{path} cannot be used: {e.Message}", e);
+            throw new KeyFileException($"{place.Name} cannot be used: {e.Message}", e);
         }
     }
 
-    private void Change(Func<KeyFile, KeyFile> change)
-    {
-        using var alone = files.TryLock(_path + ".lock")
-            ?? throw new KeyFileException($"another process is changing {_path}; try again when it is done");
-        WholeFile.Write(files, dataFolder, KeyFile.Name, change(Load(_path)).Write());
-    }
+    private void Change(Func<KeyFile, KeyFile> change) => place.Change(bytes => change(Parse(place, bytes)).Write());
 
     /// <summary>Drawn, not counted: whoever makes the file again after it was lost must not by chance give one tenant the
     /// number, and with it the wallets, of another.</summary>

@@ -45,7 +45,7 @@ public sealed class Keyring
     /// <param name="Trouble">Why it cannot be used.</param>
     private sealed record Snapshot(byte[]? Bytes, FrozenDictionary<Hash256, Known>? Keys, IReadOnlyList<Tenant> Tenants, string? Trouble = null);
 
-    private readonly string _path;
+    private readonly KeyPlace _place;
     private readonly string _prefix;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
@@ -60,13 +60,13 @@ public sealed class Keyring
 
     /// <param name="owners">The tenants who own wallets.</param>
     /// <exception cref="KeyFileException">There is a key file that cannot be used, or it lacks an owner.</exception>
-    public Keyring(string dataFolder, BitcoinNetwork network, IEnumerable<uint> owners, TimeProvider time, ILogger<Keyring> log)
+    public Keyring(KeyPlace place, BitcoinNetwork network, IEnumerable<uint> owners, TimeProvider time, ILogger<Keyring> log)
     {
-        (_path, _prefix, _time, _log) = (Path.Combine(dataFolder, KeyFile.Name), ApiKey.Prefix(network), time, log);
+        (_place, _prefix, _time, _log) = (place, ApiKey.Prefix(network), time, log);
         (_owners, _lookedAt) = ([.. owners], time.GetTimestamp());
-        var bytes = ApiKeyStore.ReadBytes(_path);
+        var bytes = _place.Read();
         _snapshot = Read(bytes);
-        if (_snapshot.Keys!.Count == 0) _log.NoKeys(_path);
+        if (_snapshot.Keys!.Count == 0) _log.NoKeys(_place.Name);
     }
 
     /// <summary>Whether keys can be told apart now; if not, nobody is let in.</summary>
@@ -121,11 +121,11 @@ public sealed class Keyring
     {
         try
         {
-            var bytes = ApiKeyStore.ReadBytes(_path);
+            var bytes = _place.Read();
             if (bytes is null && (old.Bytes is not null || old.Keys is null)) return Gone(old);
             if (old.Keys is not null && bytes.AsSpan().SequenceEqual(old.Bytes)) return old;
             var changed = Read(bytes);
-            _log.KeysRead(changed.Keys!.Count, _path);
+            _log.KeysRead(changed.Keys!.Count, _place.Name);
             return changed;
         }
         catch (KeyFileException e)
@@ -140,24 +140,24 @@ public sealed class Keyring
     private Snapshot Gone(Snapshot old)
     {
         const string Trouble = "gone";
-        if (old.Trouble != Trouble) _log.KeysGone(_path);
+        if (old.Trouble != Trouble) _log.KeysGone(_place.Name);
         return new Snapshot(null, null, [], Trouble);
     }
 
     private Snapshot Read(byte[]? bytes)
     {
-        var file = bytes is null ? KeyFile.Empty : ApiKeyStore.Parse(_path, bytes);
+        var file = ApiKeyStore.Parse(_place, bytes);
         var lacking = _owners.Except(file.Tenants.Select(t => t.Number)).Order().ToList();
         // A key of a tenant who is made anew must not come upon the wallets of another.
         if (lacking.Count > 0)
             throw new KeyFileException(
-                $"{_path} lacks tenants who own wallets of this ledger, or were in the file when it was last read: {string.Join(", ", lacking.Take(NamedMax))}{(lacking.Count > NamedMax ? " and others" : "")}. "
+                $"{_place.Name} lacks tenants who own wallets of this ledger, or were in the file when it was last read: {string.Join(", ", lacking.Take(NamedMax))}{(lacking.Count > NamedMax ? " and others" : "")}. "
                 + "It is missing, an older copy, or another server's: restore it from its newest backup (ops/runbook.md, Backup)");
         _owners.UnionWith(file.Tenants.Select(t => t.Number));
         return new Snapshot(bytes, file.Keys.Select(ToKnown).ToFrozenDictionary(k => Hash256.Read(k.Hash)), file.Tenants);
     }
 
-    private KeyFileException Unusable() => new($"{_path} cannot be used");
+    private KeyFileException Unusable() => new($"{_place.Name} cannot be used");
 
     private static Known ToKnown(KeyRecord key)
     {

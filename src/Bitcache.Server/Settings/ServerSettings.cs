@@ -50,6 +50,31 @@ public sealed record NodeSettings
     }
 }
 
+/// <summary>What one of the processes of a cluster is called, and where the others find it.</summary>
+public sealed record SiloSettings
+{
+    /// <summary>Unique in the cluster.</summary>
+    public string Name { get; init; } = "";
+
+    /// <summary>Where the other silos reach it.</summary>
+    public IPAddress Address { get; init; } = IPAddress.Loopback;
+
+    /// <summary>For the other silos.</summary>
+    public int Port { get; init; } = 11_111;
+
+    /// <summary>The API, for the other silos; null if it is at <see cref="Address"/>, without TLS.</summary>
+    public Uri? Url { get; init; }
+
+    internal IEnumerable<string> Problems()
+    {
+        if (Name.Length is 0 or > Limits.ClusterNameCharactersMax || !Name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.'))
+            yield return $"silo must be 1 to {Limits.ClusterNameCharactersMax} letters, digits, '-' or '.'";
+        if (Address.Equals(IPAddress.Any) || Address.Equals(IPAddress.IPv6Any)) yield return "siloAddress must be the address at which others reach this machine";
+        if (Port is < 1 or > 65_535) yield return "siloPort must lie between 1 and 65535";
+        if (Url is { } url && (url.Scheme is not ("http" or "https") || url.AbsolutePath != "/")) yield return "siloUrl must be an http or https address without a path, such as http://10.0.0.1:8440";
+    }
+}
+
 public sealed record ServerSettings
 {
     public required EngineSettings Engine { get; init; }
@@ -58,6 +83,9 @@ public sealed record ServerSettings
 
     /// <summary>Another node with the same hot wallet, which takes over when the first does not serve; null if there is none.</summary>
     public NodeSettings? Standby { get; init; }
+
+    /// <summary>Given for a silo of <see cref="EngineSettings.Cluster"/> alone.</summary>
+    public SiloSettings? Silo { get; init; }
 
     /// <summary>The address and port of the HTTP API. Port 0 takes a free one.</summary>
     public IPEndPoint Listen { get; init; } = new(IPAddress.Loopback, 8440);
@@ -70,6 +98,9 @@ public sealed record ServerSettings
 
     /// <summary>A proxy in front ends TLS: only then may plain HTTP be served beyond this machine.</summary>
     public bool TlsEndsAtProxy { get; init; }
+
+    /// <summary>Of an OpenTelemetry collector; null to measure nothing.</summary>
+    public Uri? Telemetry { get; init; }
 
     /// <summary>Connections held at once.</summary>
     public int Connections { get; init; } = 1_000;
@@ -93,7 +124,10 @@ public sealed record ServerSettings
         Require(IPAddress.IsLoopback(Listen.Address) || UsesTls || TlsEndsAtProxy,
             $"listen is {Listen}, which others can reach, and keys would cross the network in the clear: give tlsCertificateFile and tlsKeyFile, "
             + "listen on 127.0.0.1, or set tlsEndsAtProxy if a proxy in front speaks TLS");
+        Require(Telemetry is null || (Telemetry.Scheme is "http" or "https" && Telemetry.AbsolutePath == "/"), "telemetry must be an http or https address without a path, such as http://127.0.0.1:4318");
         Require(Connections is >= 1 and <= Limits.ConnectionsMax, $"connections must lie between 1 and {Limits.ConnectionsMax}");
+        Require((Silo is null) == (Engine.Cluster.Length == 0), "cluster and silo go together: give both or neither");
+        problems.AddRange(Silo?.Problems() ?? []);
         var isTest = Engine.Network == BitcoinNetwork.Regtest;
         problems.AddRange(Node.Problems("node", isTest));
         problems.AddRange(Standby?.Problems("standby", isTest) ?? []);

@@ -24,6 +24,7 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
         new("tlsCertificateFile", "A certificate with its chain, in PEM.", (s, t) => s with { TlsCertificateFile = t }),
         new("tlsKeyFile", "The certificate's private key, in PEM.", (s, t) => s with { TlsKeyFile = t }),
         new("tlsEndsAtProxy", "true: a proxy in front speaks TLS, so plain HTTP may be served beyond this machine.", (s, t) => s with { TlsEndsAtProxy = YesNo(t) }),
+        new("telemetry", "The address of an OpenTelemetry collector (OTLP over HTTP), such as http://127.0.0.1:4318: what the server measures of itself is sent there.", (s, t) => s with { Telemetry = Url(t) }),
         new("connections", "Connections held at once.", (s, t) => s with { Connections = Integer(t) }),
         ForNode("nodeUrl", "The Bitcoin node's RPC address, such as http://127.0.0.1:8332.", (n, t) => n with { Url = Url(t) }),
         ForNode("nodeCookieFile", "The node's .cookie file.", (n, t) => n with { CookieFile = t }),
@@ -68,6 +69,11 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
         ForEngine("journal", "files: the journal is in the data folder. postgres: it is in a database, and keys, log, epochs and snapshots are in the data folder.", (e, t) => e with { Journal = Journal(t) }),
         ForEngine("postgresConnectionFile", "A file whose first line says how PostgreSQL is reached, such as Host=db.example.org;Username=bitcache;Password=...;Database=bitcache;SSL Mode=VerifyFull.", (e, t) => e with { PostgresConnectionFile = t }),
         ForEngine("postgresArchiveTablespace", "An existing tablespace, on a slower disk, that old batches are moved to and read from.", (e, t) => e with { PostgresArchiveTablespace = t }),
+        ForEngine("cluster", "The name of the cluster whose silos share this database, for ever: letters, digits, '-' and '.'. Only for bitcache silo.", (e, t) => e with { Cluster = t }),
+        ForSilo("silo", "This silo's own name, such as a.", (c, t) => c with { Name = t }),
+        ForSilo("siloAddress", "The IP address at which the other silos reach this one.", (c, t) => c with { Address = Address(t) }),
+        ForSilo("siloPort", "The port for the other silos.", (c, t) => c with { Port = Integer(t) }),
+        ForSilo("siloUrl", "Where the other silos reach this one's API, such as http://10.0.0.1:8440: for what only the silo that settles can answer.", (c, t) => c with { Url = Url(t) }),
         ForEngine("segmentMebibytes", "The size of a journal segment; in PostgreSQL of the batches that have an id filter together.", (e, t) => e with { SegmentMebibytes = Integer(t) }),
         ForEngine("archiveFolder", "An existing folder, on a slower disk, that old journal segments are moved to and read from.", (e, t) => e with { ArchiveFolder = t }),
         ForEngine("archiveAfterSegments", "How many full segments, the newest, are not moved to the archive.", (e, t) => e with { ArchiveAfterSegments = Integer(t) }),
@@ -79,6 +85,9 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
 
     private static Setting ForEngine(string name, string help, Func<EngineSettings, string, EngineSettings> apply) =>
         new(name, help, (s, t) => s with { Engine = apply(s.Engine, t) });
+
+    private static Setting ForSilo(string name, string help, Func<SiloSettings, string, SiloSettings> apply) =>
+        new(name, help, (s, t) => s with { Silo = apply(s.Silo ?? new SiloSettings(), t) });
 
     private static Setting ForNode(string name, string help, Func<NodeSettings, string, NodeSettings> apply) =>
         new(name, help, (s, t) => s with { Node = apply(s.Node, t) });
@@ -130,6 +139,9 @@ public sealed record Setting(string Name, string Help, Func<ServerSettings, stri
         text.Contains(':', StringComparison.Ordinal) && IPEndPoint.TryParse(text, out var endPoint)
             ? endPoint
             : throw new FormatException("an IP address and a port, such as 127.0.0.1:8440");
+
+    private static IPAddress Address(string text) =>
+        IPAddress.TryParse(text, out var address) ? address : throw new FormatException("an IP address, such as 10.0.0.1");
 
     private static Uri Url(string text) =>
         Uri.TryCreate(text, UriKind.Absolute, out var url) ? url : throw new FormatException("an address such as http://127.0.0.1:8332");

@@ -76,7 +76,7 @@ public sealed class StoredSnapshotTests(PostgresFixture postgres)
         PostgresFiles Files(out PostgresJournal opened)
         {
             opened = PostgresJournal.Open(database, 0, _ => { }, NullLogger.Instance);
-            return new PostgresFiles(database, 0) { WriterEpoch = opened.Recovery.WriterEpoch };
+            return new PostgresFiles(database, 0) { Epoch = opened.Recovery.WriterEpoch };
         }
 
         static void Write(PostgresFiles files, string path, string text)

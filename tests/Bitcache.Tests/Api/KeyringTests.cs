@@ -14,7 +14,7 @@ public sealed class KeyringTests : IDisposable
 
     private ApiKeyStore Store => new(new LinuxFileSystem(), _folder.Path, BitcoinNetwork.Regtest, _time);
     private Keyring Open() => Open([0]);
-    private Keyring Open(uint[] owners) => new(_folder.Path, BitcoinNetwork.Regtest, owners, _time, NullLogger<Keyring>.Instance);
+    private Keyring Open(uint[] owners) => new(new KeyFolder(new LinuxFileSystem(), _folder.Path), BitcoinNetwork.Regtest, owners, _time, NullLogger<Keyring>.Instance);
 
     public void Dispose() => _folder.Dispose();
 
@@ -91,7 +91,7 @@ public sealed class KeyringTests : IDisposable
     {
         using var log = new LogLines();
         using var logs = LoggerFactory.Create(logging => logging.AddProvider(log));
-        var ring = new Keyring(_folder.Path, BitcoinNetwork.Regtest, [0], _time, logs.CreateLogger<Keyring>());
+        var ring = new Keyring(new KeyFolder(new LinuxFileSystem(), _folder.Path), BitcoinNetwork.Regtest, [0], _time, logs.CreateLogger<Keyring>());
         Assert.True(ring.IsUsable);
         var key = Store.Create(new KeyTerms("shop", NewTenant: true, Scopes.Read, "till"));
         _time.Advance(Keyring.StaleMax);

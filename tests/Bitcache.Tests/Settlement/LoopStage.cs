@@ -138,8 +138,8 @@ internal sealed class LoopStage : IAsyncDisposable
         var (system, disk) = (new LinuxFileSystem(), LogBook.NewDisk());
         return new SettlementTools(
             _settings with { DataFolder = "/data" }, disk, _node, null,
-            CheckpointKey.Open(system, _keys.Path, BegunLedger.Origin, mayCreate: false), LiabilityKey.Open(system, _keys.Path, mayCreate: true),
-            SignedMark.Open(disk, "/data"), Time, NullLogger.Instance, (why, cause) => throw new InvalidOperationException(why, cause));
+            new LedgerKeys(CheckpointKey.Open(system, _keys.Path, BegunLedger.Origin, mayCreate: false), LiabilityKey.Open(system, _keys.Path, mayCreate: true)),
+            SignedMark.Open(disk, "/data"), new EpochFolder(disk, "/data/epochs"), Time, NullLogger.Instance, (why, cause) => throw new InvalidOperationException(why, cause));
     }
 
     public Receipts Receipts => new(Partitions, _log, BegunLedger.Origin);

@@ -1,26 +1,51 @@
-// Files in the database, behind the seam of files on disk: a partition's snapshots, for a cluster in which any machine may
-// open the partition next.
+// Files in the database, behind the seam of files on disk: a partition's snapshots, and what settlement keeps, for a cluster in
+// which any machine may open the partition, or settle, next.
 
 using System.Data;
 using Bitcache.Engine.Files;
+using Bitcache.Engine.Settlement;
 using Npgsql;
 
 namespace Bitcache.Engine.Journal.Postgres;
 
-/// <summary>The files of one partition. Each call is one statement that is committed when it returns, so that nothing is left
+/// <summary>Files of one owner. Each call is one statement that is committed when it returns, so that nothing is left
 /// to sync but what a file has not written yet. Folders are there as soon as a file is in them.</summary>
 public sealed class PostgresFiles : IFileSystem
 {
     /// <summary>For statements that take something away: an owner that was replaced must not take the new one's.</summary>
     private const string IsWriter = "EXISTS (SELECT FROM bitcache.partitions WHERE partition = $3 AND writer_epoch = $4)";
+    /// <summary>The same of files that cannot be made again: while such a statement runs nobody begins the next term.</summary>
+    private const string IsSettling = "(SELECT true FROM bitcache.settlement WHERE $3 = 0 AND term = $4 FOR SHARE)";
 
     private readonly JournalDatabase _database;
+    private readonly string _isOwner;
     private readonly int _partition;
+    private readonly Func<string, Exception> _lost;
 
-    public PostgresFiles(JournalDatabase database, int partition) => (_database, _partition) = (database, partition);
+    private PostgresFiles(JournalDatabase database, string isOwner, int partition, Func<string, Exception> lost) =>
+        (_database, _isOwner, _partition, _lost) = (database, isOwner, partition, lost);
 
-    /// <summary>What opening the journal gave; before that nothing is replaced or removed.</summary>
-    public long WriterEpoch { get; set; }
+    /// <summary>A partition's, which its writer changes.</summary>
+    public PostgresFiles(JournalDatabase database, int partition) : this(database, IsWriter, partition, static why => new WriterFencedException(why))
+    {
+    }
+
+    /// <summary>Settlement's, which whoever has the newest term changes.</summary>
+    /// <param name="term">That was begun in every partition. Nobody of an older one changes anything when this returns.</param>
+    /// <exception cref="IOException">The database cannot be asked now.</exception>
+    public static PostgresFiles OfSettlement(JournalDatabase database, long term)
+    {
+        var files = new PostgresFiles(database, IsSettling, 0, _ => new TermOverException(term)) { Epoch = term };
+        files.Run("INSERT INTO bitcache.settlement (term) VALUES ($1) ON CONFLICT (is_only) DO UPDATE SET term = excluded.term WHERE settlement.term < excluded.term", command =>
+        {
+            command.Parameters.Add(new() { Value = term });
+            return command.ExecuteNonQuery();
+        });
+        return files;
+    }
+
+    /// <summary>The writer epoch that opening the journal gave, or the term; before that nothing is replaced or removed.</summary>
+    public long Epoch { get; set; }
 
     public bool FolderExists(string folder) => true;
 
@@ -63,9 +88,11 @@ public sealed class PostgresFiles : IFileSystem
         {
             using var transaction = connection.BeginTransaction();
             Remove(connection, to);
-            using var command = new NpgsqlCommand($"UPDATE bitcache.files SET name = $5 WHERE folder = $1 AND name = $2 AND {IsWriter}", connection);
+#pragma warning disable CA2100 // A constant of this file.
+            using var command = new NpgsqlCommand($"UPDATE bitcache.files SET name = $5 WHERE folder = $1 AND name = $2 AND {_isOwner}", connection);
+#pragma warning restore CA2100
             Guarded(command, from).Parameters.Add(new() { Value = Path.GetFileName(to) });
-            if (command.ExecuteNonQuery() == 0) throw new WriterFencedException($"{from} in {_database.Name} is not there, or another process has taken the partition over.");
+            if (command.ExecuteNonQuery() == 0) throw _lost($"{from} in {_database.Name} is not there, or another process has taken over what it belongs to.");
             transaction.Commit();
         }
         catch (NpgsqlException e)
@@ -95,14 +122,16 @@ public sealed class PostgresFiles : IFileSystem
 
     private void Remove(NpgsqlConnection connection, string path)
     {
-        using var command = new NpgsqlCommand($"DELETE FROM bitcache.files WHERE folder = $1 AND name = $2 AND {IsWriter}", connection);
+#pragma warning disable CA2100 // A constant of this file.
+        using var command = new NpgsqlCommand($"DELETE FROM bitcache.files WHERE folder = $1 AND name = $2 AND {_isOwner}", connection);
+#pragma warning restore CA2100
         Guarded(command, path).ExecuteNonQuery();
     }
 
     private NpgsqlCommand Guarded(NpgsqlCommand command, string path)
     {
         Named(command, path).Parameters.Add(new() { Value = _partition });
-        command.Parameters.Add(new() { Value = WriterEpoch });
+        command.Parameters.Add(new() { Value = Epoch });
         return command;
     }
 

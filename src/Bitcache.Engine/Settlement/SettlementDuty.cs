@@ -1,0 +1,130 @@
+// Settlement as one of several processes has it: begun when it is given to this one, begun again when something that passes was
+// in the way, ended when it is taken away. That two never settle at once is not its affair but the term's.
+
+using Bitcache.Engine.Journal;
+using Bitcache.Engine.Partitions;
+using Microsoft.Extensions.Logging;
+
+namespace Bitcache.Engine.Settlement;
+
+/// <param name="begin">Takes settlement over and begins it; the desk's fatal handler is given.</param>
+/// <param name="show">Told of the desk while it is there, and of null when it is not.</param>
+/// <param name="fatal">Told when the process must end.</param>
+internal sealed class SettlementDuty(
+    Func<FatalHandler, CancellationToken, Task<SettlementDesk>> begin, Action<SettlementDesk?> show, FatalHandler fatal, TimeProvider time, ILogger logger) : IAsyncDisposable
+{
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _lock = new();
+    // Under the lock.
+    private CancellationTokenSource? _stop;
+    private Task _term = Task.CompletedTask;
+    private bool _isEnding;
+    // Written by the term.
+    private volatile string? _trouble;
+
+    /// <summary>Why it could not be begun when that was tried last; null if it could.</summary>
+    public string? Trouble => _trouble;
+
+    /// <summary>Whether it goes on, or is to be tried again.</summary>
+    public bool IsGoingOn
+    {
+        get
+        {
+            lock (_lock) return !_term.IsCompleted;
+        }
+    }
+
+    /// <summary>Settlement is this process's: begins it if it does not go on already. Returns at once.</summary>
+    public void Begin()
+    {
+        lock (_lock)
+        {
+            if (_isEnding || !_term.IsCompleted) return;
+            _stop?.Dispose();
+            _stop = new CancellationTokenSource();
+            var stop = _stop.Token;
+            _term = Task.Run(() => RunAsync(stop), CancellationToken.None);
+        }
+    }
+
+    /// <summary>Settlement is not this process's any more: when this is done nothing of it goes on.</summary>
+    public async Task EndAsync()
+    {
+        CancellationTokenSource? stop;
+        Task term;
+        lock (_lock) (stop, term) = (_stop, _term);
+        if (stop is not null) await stop.CancelAsync();
+        await term;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        lock (_lock) _isEnding = true;
+        await EndAsync();
+        _stop?.Dispose();
+    }
+
+    private async Task RunAsync(CancellationToken stop)
+    {
+        try
+        {
+            while (!stop.IsCancellationRequested && await SettleAsync(stop)) await Task.Delay(RetryAfter, time, stop);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+        }
+#pragma warning disable CA1031 // As in the settlement's loop: a broken rule or lost bookkeeping stops the process loudly.
+        catch (Exception e)
+        {
+            fatal("settlement met something that it does not understand", e);
+        }
+#pragma warning restore CA1031
+    }
+
+    /// <summary>One term, to its end. False if another process has settlement now; true if it is to be tried again.</summary>
+    private async Task<bool> SettleAsync(CancellationToken stop)
+    {
+        var ended = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        try
+        {
+            await using var desk = await begin(EndOrDie, stop);
+            await using var stopping = stop.Register(() => ended.TrySetResult(null));
+            desk.Start();
+            show(desk);
+            logger.SettlementBegun(desk.Log.CheckpointSize);
+            _trouble = null;
+            Exception? cause;
+            try
+            {
+                cause = await await Task.WhenAny(ended.Task, desk.Term.End);
+            }
+            finally
+            {
+                show(null);
+            }
+            if (cause is null) logger.SettlementEnded();
+            else logger.SettlementTakenAway(cause.Message);
+            return cause is OutcomeUnknownException;
+        }
+        catch (TermOverException e)
+        {
+            logger.SettlementTakenAway(e.Message);
+            return false;
+        }
+        // The last two an operator must mend, who need not start the process again for it: others pay meanwhile.
+        catch (Exception e) when (e is PartitionUnavailableException or OutcomeUnknownException or NodeUnavailableException or SettingsException
+            or (IOException and not (JournalFailedException or JournalCorruptException)))
+        {
+            if (_trouble != e.Message) logger.SettlementNotBegun(e.Message);
+            _trouble = e.Message;
+            return true;
+        }
+
+        void EndOrDie(string why, Exception cause)
+        {
+            if (cause is not (TermOverException or OutcomeUnknownException)) fatal(why, cause);
+            ended.TrySetResult(cause);
+        }
+    }
+}
