@@ -12,10 +12,9 @@ namespace Bitcache.Cluster;
 /// <param name="Silo">The silo's own name; unique in the cluster.</param>
 /// <param name="Address">Where the other silos reach it.</param>
 /// <param name="SiloPort">For the other silos.</param>
-/// <param name="GatewayPort">For clients of Orleans.</param>
 /// <param name="Partitions">Of the ledger: the number that its genesis names.</param>
 public sealed record ClusterSettings(
-    string Name, string Database, string Silo, IPAddress Address, int SiloPort, int GatewayPort, int Partitions)
+    string Name, string Database, string Silo, IPAddress Address, int SiloPort, int Partitions)
 {
     /// <summary>How long a wallet's grain may be idle before it is given back: at least a minute.</summary>
     public TimeSpan WalletIdle { get; init; } = TimeSpan.FromMinutes(5);
@@ -28,8 +27,6 @@ public sealed record ClusterSettings(
             problems.Add($"cluster '{Name}' must be 1 to {Limits.ClusterNameCharactersMax} letters, digits, '-' or '.'");
         if (Silo.Length is 0 or > Limits.ClusterNameCharactersMax) problems.Add($"silo '{Silo}' must have 1 to {Limits.ClusterNameCharactersMax} characters");
         if (SiloPort is < 1 or > 65535) problems.Add($"siloPort {SiloPort} is no port");
-        if (GatewayPort is < 1 or > 65535) problems.Add($"gatewayPort {GatewayPort} is no port");
-        if (SiloPort == GatewayPort) problems.Add($"siloPort and gatewayPort are both {SiloPort}");
         if (Partitions is < 1 or > Limits.PartitionsMax) problems.Add($"partitions {Partitions} must be 1 to {Limits.PartitionsMax}");
         if (WalletIdle < WalletIdleMin) problems.Add($"walletIdle {WalletIdle} must be at least {WalletIdleMin}");
         try

@@ -27,7 +27,7 @@ internal sealed class TestSilo : IAsyncDisposable
     public IGrainFactory Grains => Host.Services.GetRequiredService<IGrainFactory>();
 
     public static ClusterSettings Settings(string database, string silo, int partitions) =>
-        new("test", database, silo, IPAddress.Loopback, RegtestNode.FreePort(), RegtestNode.FreePort(), partitions);
+        new("test", database, silo, IPAddress.Loopback, RegtestNode.FreePort(), partitions);
 
     public static async Task<TestSilo> StartAsync(ClusterSettings settings, CancellationToken cancel, bool canSettle = true)
     {
@@ -47,7 +47,7 @@ internal sealed class TestSilo : IAsyncDisposable
     {
         var (database, name) = (arguments[0], arguments[1]);
         int Number(int at) => int.Parse(arguments[at], CultureInfo.InvariantCulture);
-        await using var silo = await StartAsync(new ClusterSettings("test", database, name, IPAddress.Loopback, Number(2), Number(3), Number(4)), CancellationToken.None);
+        await using var silo = await StartAsync(new ClusterSettings("test", database, name, IPAddress.Loopback, Number(2), Number(3)), CancellationToken.None);
         Say(Ready);
         var paying = new List<Task>();
         while (await Console.In.ReadLineAsync() is { } line)
