@@ -180,9 +180,27 @@ audit.SetAction(async (parsed, stop) =>
     result.Print(parsed.GetValue(json));
 });
 
+var partitions = new Option<int>("--partitions") { Description = "Partitions, which the silos share", DefaultValueFactory = _ => 8 };
+var clusterWallets = new Option<int>("--wallets") { Description = "Wallets, paid at random", DefaultValueFactory = _ => 10_000 };
+var clusterConnections = new Option<int>("--connections") { Description = "HTTP connections to each silo that pay one by one", DefaultValueFactory = _ => 64 };
+var clusterBatchConnections = new Option<int>("--batch-connections") { Description = "HTTP connections to each silo that send batches", DefaultValueFactory = _ => 3 };
+var cluster = new Command("cluster", "Payments a second through two silos over one PostgreSQL, over HTTP at both: in batches, and one by one")
+{
+    partitions, clusterWallets, clusterConnections, clusterBatchConnections,
+};
+cluster.SetAction(async (parsed, stop) =>
+{
+    // The launcher builds it: it is not in this solution.
+    var program = Environment.GetEnvironmentVariable("BITCACHE_SILO") ?? throw new BenchFailedException("BITCACHE_SILO does not name the program bitcache-silo: run ./bitcache bench cluster");
+    var result = await ClusterBench.RunAsync(new ClusterBenchOptions(
+        program, parsed.GetValue(partitions), parsed.GetValue(clusterWallets), parsed.GetValue(clusterConnections), parsed.GetValue(clusterBatchConnections),
+        TimeSpan.FromSeconds(parsed.GetValue(seconds)), parsed.GetValue(runs)), stop);
+    result.Print(parsed.GetValue(json));
+});
+
 var root = new RootCommand("Bitcache benchmarks. Figures are of this machine, beside floors and peers measured in the same run.")
 {
-    json, runs, seconds, folder, engine, http, peers, postgres, recovery, history, snapshot, seal, bitcoin, liabilities, audit, micro, EmptyEndpoint.Create(),
+    json, runs, seconds, folder, engine, http, peers, postgres, recovery, history, snapshot, seal, bitcoin, liabilities, audit, cluster, micro, EmptyEndpoint.Create(),
 };
 using var signals = new StopSignals();
 // Signals are ours: the library would end a benchmark before it has removed what it started.
@@ -192,7 +210,7 @@ try
     return await root.Parse(args).InvokeAsync(invocation, signals.Token);
 }
 catch (Exception e) when (
-    e is BenchFailedException or ChildProcessException or NpgsqlException or IOException or SocketException or OperationCanceledException)
+    e is BenchFailedException or DemoFailedException or HttpRequestException or ChildProcessException or NpgsqlException or IOException or SocketException or OperationCanceledException)
 {
     // Ctrl-C reaches the servers as well, so that their ends may be noticed before it.
     if (signals.Token.IsCancellationRequested) return ExitCode.Interrupted;

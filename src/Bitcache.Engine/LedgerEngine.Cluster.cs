@@ -76,7 +76,7 @@ public sealed partial class LedgerEngine
 
     /// <summary>Whether this machine has the keys that a ledger is settled with: without them another silo must. A ledger that
     /// was not begun has none, and whoever settles first makes them.</summary>
-    public bool MaySettle => LedgerKeys.AreIn(LedgerKeys.FolderIn(_settings.DataFolder)) || Partitions.First.DurableSequence < 0;
+    public bool MaySettle => (LedgerKeys.AreIn(LedgerKeys.FolderIn(_settings.DataFolder)) || Partitions.First.DurableSequence < 0) && _duty is { IsRefused: false };
 
     /// <summary>Whether it is this silo's, as far as it knows: no more when another has taken it over.</summary>
     public bool IsSettling => _duty is { IsGoingOn: true };

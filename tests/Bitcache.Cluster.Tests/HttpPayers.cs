@@ -8,7 +8,6 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using Bitcache.Cli.Demo;
 using Bitcache.Core;
-using Bitcache.Core.Bitcoin;
 using Bitcache.Engine.Partitions;
 
 namespace Bitcache.Cluster.Tests;

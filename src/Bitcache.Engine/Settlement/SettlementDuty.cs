@@ -14,6 +14,8 @@ internal sealed class SettlementDuty(
     Func<FatalHandler, CancellationToken, Task<SettlementDesk>> begin, Action<SettlementDesk?> show, FatalHandler fatal, TimeProvider time, ILogger logger) : IAsyncDisposable
 {
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+    /// <summary>How long a process that cannot settle leaves it to others before it offers itself again.</summary>
+    private static readonly TimeSpan RefusalLasts = TimeSpan.FromSeconds(10);
 
     private readonly Lock _lock = new();
     // Under the lock.
@@ -22,9 +24,13 @@ internal sealed class SettlementDuty(
     private bool _isEnding;
     // Written by the term.
     private volatile string? _trouble;
+    private long _refusedAt;
 
     /// <summary>Why it could not be begun when that was tried last; null if it could.</summary>
     public string? Trouble => _trouble;
+
+    /// <summary>Whether it was found a moment ago that this machine's keys or settings are not those of the ledger.</summary>
+    public bool IsRefused => Interlocked.Read(ref _refusedAt) is not 0 and var at && time.GetElapsedTime(at) < RefusalLasts;
 
     /// <summary>Whether it goes on, or is to be tried again.</summary>
     public bool IsGoingOn
@@ -112,13 +118,25 @@ internal sealed class SettlementDuty(
             logger.SettlementTakenAway(e.Message);
             return false;
         }
-        // The last two an operator must mend, who need not start the process again for it: others pay meanwhile.
-        catch (Exception e) when (e is PartitionUnavailableException or OutcomeUnknownException or NodeUnavailableException or SettingsException
+        catch (SettingsException e)
+        {
+            // Another process may have the right ones.
+            Interlocked.Exchange(ref _refusedAt, time.GetTimestamp());
+            Tell(e);
+            return false;
+        }
+        // What an operator must mend needs no new start: payments go on meanwhile.
+        catch (Exception e) when (e is PartitionUnavailableException or OutcomeUnknownException or NodeUnavailableException
             or (IOException and not (JournalFailedException or JournalCorruptException)))
+        {
+            Tell(e);
+            return true;
+        }
+
+        void Tell(Exception e)
         {
             if (_trouble != e.Message) logger.SettlementNotBegun(e.Message);
             _trouble = e.Message;
-            return true;
         }
 
         void EndOrDie(string why, Exception cause)
