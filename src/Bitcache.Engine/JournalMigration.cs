@@ -1,5 +1,6 @@
 // Moves a ledger's journals from the data folder into PostgreSQL, or back (JournalCopy.cs copies and compares them). Keys, log and
-// published epochs stay in the data folder: they follow from the entries, so that the log goes on unbroken.
+// published epochs stay in the data folder: they follow from the entries, so that the log goes on unbroken. What a cluster has
+// signed and keeps of epochs is in its database, and is copied into the data folder on the way back (SharedSettlement.cs).
 //
 // Nothing of the old journal is lost, and at no moment are there two that a server would open. Each move has a name. It stands in
 // the database, in a table without which a server opens a schema and with which it does not (JournalDatabase.Moves.cs), and in
@@ -142,6 +143,8 @@ public static class JournalMigration
         database.CheckMayPutAside();
         DurableFolder.Ensure(files, staging);
         var (original, copy) = (JournalEnd.InDatabase(database, "", logger), JournalEnd.InFiles(files, to, staging, $"delete {staging}, which holds nothing but copies", logger));
+        // Of a cluster all machines share what they have signed: here it becomes this one's.
+        if (from.Cluster.Length > 0) new SharedSettlement(PostgresFiles.OfSettlement(database), to.DataFolder).GiveBack();
         var partitions = Copy(files, from, original, copy, progress);
         var move = JournalDatabase.NewMove();
         NameMove(files, staged, move);

@@ -16,9 +16,6 @@ namespace Bitcache.Engine;
 
 public sealed partial class LedgerEngine
 {
-    /// <summary>Where settlement's files are in the database.</summary>
-    private const string SettlementFolder = "/settlement";
-
     /// <summary>A silo has many partitions, and each has two batches: so much of memory for all of them together.</summary>
     private const int BatchBytesOfSilo = 64 << 20;
     private const int BatchBytesMin = 256 << 10;
@@ -105,26 +102,16 @@ public sealed partial class LedgerEngine
         var keys = LedgerKeys.Open(files, LedgerKeys.FolderIn(_settings.DataFolder), _settings, genesis, rotations);
         await LedgerGenesis.EnsureAsync(_settings, Partitions, _node, keys, logger, cancel);
         var term = await SettlementTerm.TakeOverAsync(Partitions, ByteString.FromUtf8(silo));
-        var shared = PostgresFiles.OfSettlement(database, term.Number);
-        var epochs = new EpochFolder(shared, Path.Combine(SettlementFolder, "epochs"), files, Path.Combine(_settings.DataFolder, "epochs"));
+        var shared = new SharedSettlement(PostgresFiles.OfSettlement(database, term.Number), _settings.DataFolder);
         var (isSigned, epoch) = await Partitions.First.QueryAsync(ledger => (ledger.LastLogCut is not null, ledger.LastEpoch?.Number ?? 0));
-        if (isSigned && !SignedMark.IsIn(shared, SettlementFolder)) Adopt(files, shared, epochs, epoch, database.Name, logger);
+        if (isSigned && !shared.HasMark)
+        {
+            // A single node had the ledger before.
+            shared.Adopt(epoch, database.Name);
+            logger.SettlementAdopted(_settings.DataFolder, database.Name);
+        }
         return await SettlementDesk.BeginAsync(
-            new SettlementTools(_settings, files, _node, nodes, keys, SignedMark.Open(shared, SettlementFolder), epochs, time, logger, ended), term);
-    }
-
-    /// <summary>A ledger that a single node had before: what it has signed and what it keeps of epochs is in its data folder, and all
-    /// silos must have it. What was signed comes last: where it is, all is.</summary>
-    /// <exception cref="SettingsException">It is not there, either.</exception>
-    private void Adopt(LinuxFileSystem files, PostgresFiles shared, EpochFolder epochs, long lastEpoch, string database, ILogger logger)
-    {
-        var keys = LedgerKeys.FolderIn(_settings.DataFolder);
-        if (!SignedMark.IsIn(files, keys))
-            throw new SettingsException([$"entries of this ledger were signed for, and neither {database} nor {keys} says which: start the silo first whose data folder is that of the single node"]);
-        // Of the epoch that is open, too: its list of coins may be there.
-        new EpochFolder(files, Path.Combine(_settings.DataFolder, "epochs")).CopyTo(epochs, 1, lastEpoch + 1);
-        SignedMark.Copy(files, keys, shared, SettlementFolder);
-        logger.SettlementAdopted(_settings.DataFolder, database);
+            new SettlementTools(_settings, files, _node, nodes, keys, shared.OpenMark(), shared.Epochs, time, logger, ended), term);
     }
 
     private static RecoveryTerms Terms(EngineSettings settings) => new(

@@ -115,10 +115,10 @@ public sealed class EpochFolder(IFileSystem files, string folder, IFileSystem de
     }
 
     /// <summary>Has another folder hold the same of some epochs, but for the large files.</summary>
-    public void CopyTo(EpochFolder other, long first, long last)
+    public void CopyTo(EpochFolder other, IEnumerable<long> epochs)
     {
         var buffer = new byte[CopiedBytes];
-        for (var epoch = first; epoch <= last; epoch++)
+        foreach (var epoch in epochs)
         {
             var names = files.FolderExists(FolderOf(epoch)) ? files.List(FolderOf(epoch)) : [];
             foreach (var name in names.Where(name => !LargeNames.Contains(name) && !name.EndsWith(UnfinishedExtension, StringComparison.Ordinal)))

@@ -9,6 +9,7 @@ using Bitcache.Engine.Journal.Postgres;
 using Bitcache.Engine.Settlement;
 using Bitcache.IntegrationTests.Bitcoin;
 using Bitcache.IntegrationTests.Postgres;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.IntegrationTests.Settlement;
 
@@ -97,6 +98,58 @@ public sealed class ClusterSettlementTests(RegtestFixture regtest, PostgresFixtu
         await stage.SettleFromAsync(1);
     }
 
+    [Fact]
+    public async Task A_ledger_moves_from_a_single_server_into_a_cluster_and_back_with_one_log()
+    {
+        await using var stage = new ClusterStage(Node, postgres);
+        var shared = stage.SettingsOf(0);
+        var single = shared with { Journal = JournalKind.Files, PostgresConnectionFile = null, SnapshotsInDatabase = false, Cluster = "" };
+        string before, kept;
+        await using (var engine = await OpenAsync(single))
+        {
+            kept = await ReadAsync(engine, (await CloseEpochAsync(engine)).Number);
+            before = engine.Checkpoint;
+        }
+        Move(single, shared);
+
+        // Nobody told the silo what was signed: it finds it in the folder, and from then on in the database.
+        await stage.JoinAsync();
+        await stage.PromoteAsync(0);
+        await stage.SettleFromAsync(0);
+        Assert.True(SizeOf(stage[0].Checkpoint) >= SizeOf(before));
+        Assert.Equal(kept, await ReadAsync(stage[0], 1));
+        await CloseEpochAsync(stage, 0);
+        var (between, second) = (stage[0].Checkpoint, await ReadAsync(stage[0], 2));
+        await stage.EndAsync();
+        File.Delete(Path.Combine(stage.KeysOf(0), "last-signed"));
+        Directory.Delete(Path.Combine(stage.FolderOf(0), "epochs"), recursive: true);
+
+        Move(shared, single);
+        await using (var engine = await OpenAsync(single))
+        {
+            Assert.True(SizeOf(engine.Checkpoint) >= SizeOf(between));
+            Assert.Equal(kept, await ReadAsync(engine, 1));
+            Assert.Equal(second, await ReadAsync(engine, 2));
+            await CloseEpochAsync(engine);
+        }
+    }
+
+    private Task<LedgerEngine> OpenAsync(EngineSettings settings) => LedgerEngine.OpenAsync(
+        settings, Node.Node, TimeProvider.System, NullLoggerFactory.Instance, (why, cause) => throw new InvalidOperationException(why, cause), Cancel);
+
+    private static void Move(EngineSettings from, EngineSettings to) => JournalMigration.Run(from, to, NullLogger.Instance, static (_, _, _) => { });
+
+    private static async Task<Epoch> CloseEpochAsync(LedgerEngine engine)
+    {
+        // Whoever has just begun looks at the chain first.
+        await engine.SettleAsync(Cancel);
+        await engine.CloseEpochAsync(EngineHarness.NewId(), Cancel);
+        await engine.SettleAsync(Cancel);
+        var epoch = await engine.Partitions.First.QueryAsync(ledger => ledger.LastEpoch!);
+        Assert.True(epoch.Stated > 0, (await engine.HealthAsync()).Books.Trouble);
+        return epoch;
+    }
+
     private async Task TopUpAsync(ClusterStage stage, int settling)
     {
         var wallet = await stage[0].Partitions.First.QueryAsync(ledger => ledger.OperatorWallet.Id);
@@ -127,14 +180,7 @@ public sealed class ClusterSettlementTests(RegtestFixture regtest, PostgresFixtu
         await stage[settling].SettleAsync(Cancel);
     }
 
-    private static async Task<Epoch> CloseEpochAsync(ClusterStage stage, int settling)
-    {
-        await stage[settling].CloseEpochAsync(EngineHarness.NewId(), Cancel);
-        await stage[settling].SettleAsync(Cancel);
-        var epoch = await stage[settling].Partitions.First.QueryAsync(ledger => ledger.LastEpoch!);
-        Assert.True(epoch.Stated > 0);
-        return epoch;
-    }
+    private static Task<Epoch> CloseEpochAsync(ClusterStage stage, int settling) => CloseEpochAsync(stage[settling]);
 
     private async Task<WithdrawalKey> WithdrawAsync(LedgerEngine engine, WalletId wallet)
     {

@@ -80,11 +80,18 @@ internal sealed class ClusterStage(RegtestNode node, PostgresFixture postgres) :
     public ValueTask<PaymentAnswer> SubmitAsync(int partition, Payment payment, uint tenant) => OwnerOf(partition).SubmitAsync(payment, tenant);
     public ValueTask SubmitAsync(int partition, PaymentBlock block) => OwnerOf(partition).SubmitAsync(block);
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Ends all silos.</summary>
+    public async Task EndAsync()
     {
         // Whoever settles needs the partitions that others write.
         foreach (var silo in _silos) await silo.EndSettlingAsync();
         foreach (var silo in _silos) await silo.DisposeAsync();
+        _silos.Clear();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await EndAsync();
         _folder.Delete(recursive: true);
     }
 

@@ -44,6 +44,19 @@ public sealed class PostgresFiles : IFileSystem
         return files;
     }
 
+    /// <summary>The same to read alone.</summary>
+    internal static PostgresFiles OfSettlement(JournalDatabase database) => new(database, IsSettling, 0, static why => new WriterFencedException(why));
+
+    /// <summary>The names of the folders inside one in which there is something, in no order.</summary>
+    internal IReadOnlyList<string> Folders(string folder) => Run("SELECT DISTINCT split_part(substr(folder, length($1) + 2), '/', 1) FROM bitcache.files WHERE starts_with(folder, $1 || '/')", command =>
+    {
+        command.Parameters.Add(new() { Value = folder });
+        var names = new List<string>();
+        using var rows = command.ExecuteReader();
+        while (rows.Read()) names.Add(rows.GetString(0));
+        return names;
+    });
+
     /// <summary>The writer epoch that opening the journal gave, or the term; before that nothing is replaced or removed.</summary>
     public long Epoch { get; set; }
 

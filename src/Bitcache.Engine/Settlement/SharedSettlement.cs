@@ -1,0 +1,50 @@
+// What settlement keeps in files and nobody can make again: what was signed last, and of epochs the coins and balances at their cuts.
+// A single node has it in its data folder; the silos of a cluster share it in their database.
+
+using System.Globalization;
+using Bitcache.Engine.Files;
+using Bitcache.Engine.Journal.Postgres;
+
+namespace Bitcache.Engine.Settlement;
+
+/// <param name="shared">The database's files: of the term, for whoever changes them.</param>
+/// <param name="dataFolder">Of this machine.</param>
+internal sealed class SharedSettlement(PostgresFiles shared, string dataFolder)
+{
+    private const string Folder = "/settlement";
+    private const string EpochsFolder = Folder + "/epochs";
+
+    private readonly LinuxFileSystem _local = new();
+
+    /// <summary>Of epochs the large files, which can be made again, are on this machine.</summary>
+    public EpochFolder Epochs => new(shared, EpochsFolder, _local, LocalEpochs);
+
+    private string LocalEpochs => Path.Combine(dataFolder, "epochs");
+
+    /// <exception cref="SettingsException">The file does not hold a size and a root.</exception>
+    public SignedMark OpenMark() => SignedMark.Open(shared, Folder);
+
+    public bool HasMark => SignedMark.IsIn(shared, Folder);
+
+    /// <summary>Takes over what a single node had in this data folder. What was signed comes last: where it is, all is.</summary>
+    /// <param name="lastEpoch">That was closed.</param>
+    /// <exception cref="SettingsException">It is not there, either.</exception>
+    public void Adopt(long lastEpoch, string database)
+    {
+        var keys = LedgerKeys.FolderIn(dataFolder);
+        if (!SignedMark.IsIn(_local, keys))
+            throw new SettingsException([$"entries of this ledger were signed for, and neither {database} nor {keys} says which: start the silo first whose data folder is that of the single server"]);
+        // Of the epoch that is open, too: its list of coins may be there.
+        new EpochFolder(_local, LocalEpochs).CopyTo(Epochs, [.. Enumerable.Range(1, checked((int)lastEpoch) + 1).Select(epoch => (long)epoch)]);
+        SignedMark.Copy(_local, keys, shared, Folder);
+    }
+
+    /// <summary>Gives it to a single node, in this data folder; in the same order.</summary>
+    public void GiveBack()
+    {
+        long[] epochs = [.. shared.Folders(EpochsFolder).Select(name => long.Parse(name, CultureInfo.InvariantCulture))];
+        Epochs.CopyTo(new EpochFolder(_local, LocalEpochs), epochs);
+        DurableFolder.Ensure(_local, LedgerKeys.FolderIn(dataFolder));
+        if (HasMark) SignedMark.Copy(shared, Folder, _local, LedgerKeys.FolderIn(dataFolder));
+    }
+}
