@@ -2,6 +2,7 @@
 // those that it is told to (SharedPartition), and settles when it is told to. Who tells it is the cluster's affair; that nothing
 // goes wrong when two are told at once, the writer epochs' and the term's.
 
+using System.Globalization;
 using Bitcache.Core;
 using Bitcache.Engine.Bitcoin;
 using Bitcache.Engine.Files;
@@ -21,6 +22,7 @@ public sealed partial class LedgerEngine
     private const int BatchBytesMin = 256 << 10;
 
     private SettlementDuty? _duty;
+    private long _terms;
     // Of a silo.
     private SharedLedger? _shared;
 
@@ -98,20 +100,34 @@ public sealed partial class LedgerEngine
         string silo, JournalDatabase database, NodeSwitch? nodes, TimeProvider time, ILogger logger, FatalHandler ended, CancellationToken cancel)
     {
         var files = new LinuxFileSystem();
-        var (genesis, rotations) = await Partitions.First.QueryAsync(ledger => (ledger.Genesis, ledger.KeyRotations.ToArray()));
-        var keys = LedgerKeys.Open(files, LedgerKeys.FolderIn(_settings.DataFolder), _settings, genesis, rotations);
-        await LedgerGenesis.EnsureAsync(_settings, Partitions, _node, keys, logger, cancel);
-        var term = await SettlementTerm.TakeOverAsync(Partitions, ByteString.FromUtf8(silo));
+        var folder = LedgerKeys.FolderIn(_settings.DataFolder);
+        await LedgerGenesis.EnsureAsync(_settings, Partitions, _node, await OpenKeysAsync(), logger, cancel);
+        // Another silo may have begun the ledger meanwhile, with keys of its own: then these are not the ledger's.
+        await OpenKeysAsync();
+        // A term of its own for each beginning: what a desk before has sent and was not answered is refused from here on, or stands
+        // before the term's entry.
+        var term = await SettlementTerm.TakeOverAsync(Partitions, ByteString.FromUtf8(string.Create(CultureInfo.InvariantCulture, $"{silo} {Interlocked.Increment(ref _terms)}")));
+        var keys = await OpenKeysAsync();
         var shared = new SharedSettlement(PostgresFiles.OfSettlement(database, term.Number), _settings.DataFolder);
-        var (isSigned, epoch) = await Partitions.First.QueryAsync(ledger => (ledger.LastLogCut is not null, ledger.LastEpoch?.Number ?? 0));
-        if (isSigned && !shared.HasMark)
+        if (!shared.HasMark)
         {
-            // A single node had the ledger before.
-            shared.Adopt(epoch, database.Name);
-            logger.SettlementAdopted(_settings.DataFolder, database.Name);
+            var (isCut, epoch) = await Partitions.First.QueryAsync(ledger => (ledger.LastLogCut is not null, ledger.LastEpoch?.Number ?? 0));
+            // Before the first cut of a ledger that is begun here; or a single node had it before.
+            if (!isCut) shared.BeginMark();
+            else
+            {
+                shared.Adopt(epoch, database.Name);
+                logger.SettlementAdopted(_settings.DataFolder, database.Name);
+            }
         }
         return await SettlementDesk.BeginAsync(
             new SettlementTools(_settings, files, _node, nodes, keys, shared.OpenMark(), shared.Epochs, time, logger, ended), term);
+
+        async Task<LedgerKeys> OpenKeysAsync()
+        {
+            var (genesis, rotations) = await Partitions.First.QueryAsync(ledger => (ledger.Genesis, ledger.KeyRotations.ToArray()));
+            return LedgerKeys.Open(files, folder, _settings, genesis, rotations);
+        }
     }
 
     private static RecoveryTerms Terms(EngineSettings settings) => new(

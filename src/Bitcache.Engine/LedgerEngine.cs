@@ -67,8 +67,17 @@ public sealed partial class LedgerEngine : IAsyncDisposable
     /// <summary>The snapshot that the recovery of each partition began with; null if it read the whole journal. Of a silo nothing.</summary>
     public IReadOnlyList<JournalStart?> RecoveredFrom { get; private init; } = [];
 
-    /// <summary>What is published of epochs.</summary>
-    public EpochPublication Epochs => Desk.Epochs;
+    /// <inheritdoc cref="EpochPublication.IndexAsync"/>
+    public Task<byte[]> EpochIndexAsync() => Desk.AskAsync(desk => desk.Epochs.IndexAsync().AsTask());
+
+    /// <inheritdoc cref="EpochPublication.FindAsync"/>
+    public Task<PublishedFile?> FindEpochFileAsync(long number, string name) => Desk.AskAsync(desk => desk.Epochs.FindAsync(number, name));
+
+    /// <inheritdoc cref="EpochPublication.FindBalanceAsync"/>
+    public Task<StatedBalance?> FindBalanceAsync(long number, WalletId wallet) => Desk.AskAsync(desk => desk.Epochs.FindBalanceAsync(number, wallet));
+
+    /// <inheritdoc cref="EpochPublication.KeyOf"/>
+    public Hash256 LiabilityKeyOf(WalletId wallet) => Desk.Epochs.KeyOf(wallet);
 
     /// <summary>The newest signed checkpoint (a signed note).</summary>
     public string Checkpoint => Desk.Log.Checkpoint;
@@ -81,11 +90,11 @@ public sealed partial class LedgerEngine : IAsyncDisposable
 
     /// <inheritdoc cref="AddressAllocator.AssignAsync(OperationId, WalletId, uint, AddressPurpose, CancellationToken)"/>
     public Task<Answer> AssignAddressAsync(OperationId id, WalletId wallet, uint tenant, AddressPurpose purpose, CancellationToken cancel) =>
-        Desk.Addresses.AssignAsync(id, wallet, tenant, purpose, cancel);
+        Desk.AskAsync(desk => desk.Addresses.AssignAsync(id, wallet, tenant, purpose, cancel));
 
     /// <inheritdoc cref="AddressAllocator.AssignAsync(OperationId, WalletId, uint, AddressPurpose, int, CancellationToken)"/>
     public Task<Answer> AssignAddressesAsync(OperationId id, WalletId wallet, uint tenant, AddressPurpose purpose, int count, CancellationToken cancel) =>
-        Desk.Addresses.AssignAsync(id, wallet, tenant, purpose, count, cancel);
+        Desk.AskAsync(desk => desk.Addresses.AssignAsync(id, wallet, tenant, purpose, count, cancel));
 
     /// <summary>Has the node's wallet rescanned from a block on, and everything from there looked at again. Until that is done
     /// deposits and withdrawals wait.</summary>
@@ -103,41 +112,47 @@ public sealed partial class LedgerEngine : IAsyncDisposable
         {
             throw new NodeUnavailableException(e.Message);
         }
-        var loop = Desk.Loop;
-        await loop.MarkRescanAsync(fromHeight);
-        var pending = await Partitions.First.QueryAsync(ledger => ledger.Rescan);
-        loop.RescanAnew();
-        loop.Wake();
-        // It may be over by now.
-        return pending < fromHeight ? pending : fromHeight;
+        return await Desk.AskAsync(async desk =>
+        {
+            await desk.Loop.MarkRescanAsync(fromHeight);
+            var pending = await Partitions.First.QueryAsync(ledger => ledger.Rescan);
+            desk.Loop.RescanAnew();
+            desk.Loop.Wake();
+            // It may be over by now.
+            return (uint?)(pending < fromHeight ? pending.Value : fromHeight);
+        });
     }
 
     /// <summary>Closes the epoch now; the same id closes one epoch. The entry's command is an <see cref="EpochCut"/>.</summary>
-    public Task<Answer> CloseEpochAsync(OperationId id, CancellationToken cancel) => Desk.Loop.CloseEpochAsync(id, cancel);
+    public Task<Answer> CloseEpochAsync(OperationId id, CancellationToken cancel) => Desk.AskAsync(desk => desk.Loop.CloseEpochAsync(id, cancel));
 
     /// <inheritdoc cref="LogKeeper.RotateKeyAsync"/>
-    public Task<Answer> RotateCheckpointKeyAsync(OperationId id, CancellationToken cancel) => Desk.Loop.RotateCheckpointKeyAsync(id, cancel);
+    public Task<Answer> RotateCheckpointKeyAsync(OperationId id, CancellationToken cancel) => Desk.AskAsync(desk => desk.Loop.RotateCheckpointKeyAsync(id, cancel));
 
     /// <summary>Looks at the chain and does what is due now, without waiting for the next turn.</summary>
-    public Task SettleAsync(CancellationToken cancel) => Desk.Loop.TakeTurnAsync(cancel);
+    public Task SettleAsync(CancellationToken cancel) => Desk.AskAsync(async desk =>
+    {
+        await desk.Loop.TakeTurnAsync(cancel);
+        return true;
+    });
 
     /// <summary>Transactions that wait to be signed elsewhere.</summary>
-    public Task<IReadOnlyList<SigningRequest>> ListSigningAsync() => Desk.Loop.ListSigningAsync();
+    public Task<IReadOnlyList<SigningRequest>> ListSigningAsync() => Desk.AskAsync(desk => desk.Loop.ListSigningAsync());
 
     /// <summary>Takes back a transaction that was signed elsewhere.</summary>
     /// <exception cref="NodeUnavailableException">The node cannot say whether it is complete. Nothing was taken.</exception>
-    public Task<SignedOutcome> TakeSignedAsync(Txid txid, string psbt, CancellationToken cancel) => AskNodeAsync(Desk.Loop.TakeSignedAsync(txid, psbt, cancel));
+    public Task<SignedOutcome> TakeSignedAsync(Txid txid, string psbt, CancellationToken cancel) => AskNodeAsync(Desk.AskAsync(desk => desk.Loop.TakeSignedAsync(txid, psbt, cancel)));
 
     /// <inheritdoc cref="ReservesProver.FindAsync"/>
-    public Task<Proving> FindReservesProofAsync(long epoch, CancellationToken cancel) => Desk.Prover.FindAsync(epoch, cancel);
+    public Task<Proving> FindReservesProofAsync(long epoch, CancellationToken cancel) => Desk.AskAsync(desk => desk.Prover.FindAsync(epoch, cancel));
 
     /// <summary>Has the node's wallet sign what it can of an epoch's proof of reserves.</summary>
     /// <exception cref="NodeUnavailableException">The node cannot sign now. Nothing was changed.</exception>
-    public Task<Proving> SignReservesAsync(long epoch, CancellationToken cancel) => AskNodeAsync(Desk.Prover.SignAsync(epoch, cancel));
+    public Task<Proving> SignReservesAsync(long epoch, CancellationToken cancel) => AskNodeAsync(Desk.AskAsync(desk => desk.Prover.SignAsync(epoch, cancel)));
 
     /// <summary>Takes back what others signed of it.</summary>
     /// <exception cref="NodeUnavailableException">The node cannot check it now. Nothing was taken.</exception>
-    public Task<Proving> TakeReservesAsync(long epoch, IReadOnlyList<string> psbts, CancellationToken cancel) => AskNodeAsync(Desk.Prover.TakeAsync(epoch, psbts, cancel));
+    public Task<Proving> TakeReservesAsync(long epoch, IReadOnlyList<string> psbts, CancellationToken cancel) => AskNodeAsync(Desk.AskAsync(desk => desk.Prover.TakeAsync(epoch, psbts, cancel)));
 
     private static async Task<T> AskNodeAsync<T>(Task<T> question)
     {
@@ -152,7 +167,7 @@ public sealed partial class LedgerEngine : IAsyncDisposable
     }
 
     /// <summary>The receipt of a journaled entry; null while no signed checkpoint covers it.</summary>
-    public Task<Receipt?> FindReceiptAsync(int partition, long sequence) => Desk.Receipts.FindAsync(partition, sequence);
+    public Task<Receipt?> FindReceiptAsync(int partition, long sequence) => Desk.AskAsync(desk => desk.Receipts.FindAsync(partition, sequence));
 
     /// <inheritdoc cref="LogKeeper.FindTile"/>
     public byte[]? FindTile(LogTile tile) => Desk.Log.FindTile(tile);

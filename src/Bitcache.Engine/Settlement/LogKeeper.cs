@@ -63,7 +63,7 @@ public sealed class LogKeeper : IDisposable
     public async Task ResumeAsync()
     {
         var cut = await _partitions.First.QueryAsync(ledger => ledger.LastLogCut);
-        CheckReaches(cut);
+        await CheckReachesAsync(cut);
         lock (_lock) _order.Follow(cut);
         With(log => log.Size);
         await ReadRotationsAsync();
@@ -122,6 +122,8 @@ public sealed class LogKeeper : IDisposable
     /// names, which the next start or rotation makes up for.</exception>
     public async Task<Answer> RotateKeyAsync(OperationId id)
     {
+        // A key that was drawn before may be the one that the ledger names, if what became of its entry is not known here.
+        await _term.CheckAsync();
         var next = _key.DrawNext();
         var rotation = KeyRotation.Sign(_key.Seed, next.Verifier);
         var answer = await _term.SubmitAsync(new RotateKey(
@@ -246,15 +248,17 @@ public sealed class LogKeeper : IDisposable
     }
 
     /// <summary>With one partition this was seen before anything was repaired (<see cref="SignedMark.CheckReaches"/>).</summary>
-    private void CheckReaches(LogCut? newest)
+    private async Task CheckReachesAsync(LogCut? newest)
     {
         if (_partitions.Count == 1) return;
+        // Asked, and not what was durable when somebody asked last.
+        var durable = await _partitions.QueryAllAsync(ledger => ledger.NextSequence - 1);
         _mark.CheckReaches(newest is null ? 0 : LogOrder.SizeOf(newest));
         for (var number = 0; number < newest?.Through.Count; number++)
         {
-            var (through, durable) = (newest.Through[number], _partitions[number].DurableSequence);
-            if (through > durable)
-                throw new HistoryMismatchException($"The journal of partition {number} ends after {durable + 1} entries, but the log's newest cut covers {through + 1} of them.");
+            var through = newest.Through[number];
+            if (through > durable[number])
+                throw new HistoryMismatchException($"The journal of partition {number} ends after {durable[number] + 1} entries, but the log's newest cut covers {through + 1} of them.");
         }
     }
 
@@ -269,9 +273,13 @@ public sealed class LogKeeper : IDisposable
     {
         var cut = new LogCut((last?.Round ?? 0) + 1, through);
         var answer = await _term.SubmitAsync(cut);
-        lock (_lock)
+        bool isAdded;
+        lock (_lock) isAdded = _order.TryAdd(cut, answer.Entry!.Sequence);
+        if (!isAdded)
         {
-            if (!_order.TryAdd(cut, answer.Entry!.Sequence)) _order.Follow(cut);
+            // Where another process writes the first partition, its answer may be ahead of the copy that is read here.
+            await _partitions.First.QueryAsync(ledger => ledger.NextSequence);
+            lock (_lock) _order.Follow(cut);
         }
         await SignAsync(cut);
     }

@@ -25,7 +25,12 @@ internal sealed record SettlementTools(
 internal sealed class SettlementDesk : IAsyncDisposable
 {
     private readonly SettlementTools _tools;
+    private readonly Lock _lock = new();
+    private readonly TaskCompletionSource _isLeft = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private BlockAnnouncements[] _announcements = [];
+    // Under the lock: requests that are in it, and whether it takes no more.
+    private int _requests;
+    private bool _isEnding;
 
     private SettlementDesk(SettlementTools tools, SettlementTerm term, LogKeeper log)
     {
@@ -86,9 +91,38 @@ internal sealed class SettlementDesk : IAsyncDisposable
         ];
     }
 
-    /// <summary>Ends the turn that is under way, and takes no more.</summary>
+    /// <summary>Has the desk do something for a request, which it finishes before it ends.</summary>
+    /// <exception cref="SettledElsewhereException">It ends. Nothing was done.</exception>
+    public async Task<T> AskAsync<T>(Func<SettlementDesk, Task<T>> ask)
+    {
+        lock (_lock)
+        {
+            if (_isEnding) throw new SettledElsewhereException();
+            _requests++;
+        }
+        try
+        {
+            return await ask(this);
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                if (--_requests == 0 && _isEnding) _isLeft.TrySetResult();
+            }
+        }
+    }
+
+    /// <summary>Ends the turn that is under way, and takes no more. Requests that are in it are answered before: where the term is
+    /// over, that it is.</summary>
     public async ValueTask DisposeAsync()
     {
+        lock (_lock)
+        {
+            _isEnding = true;
+            if (_requests == 0) _isLeft.TrySetResult();
+        }
+        await _isLeft.Task;
         foreach (var announcements in _announcements) await announcements.DisposeAsync();
         await Loop.DisposeAsync();
         Epochs.Dispose();

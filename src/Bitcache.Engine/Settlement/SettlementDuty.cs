@@ -16,6 +16,9 @@ internal sealed class SettlementDuty(
     private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
     /// <summary>How long a process that cannot settle leaves it to others before it offers itself again.</summary>
     private static readonly TimeSpan RefusalLasts = TimeSpan.FromSeconds(10);
+    /// <summary>After so many beginnings in a row that came to nothing another process may have its turn: what is in the way may
+    /// be this machine's.</summary>
+    private const int FailuresMax = 5;
 
     private readonly Lock _lock = new();
     // Under the lock.
@@ -24,6 +27,7 @@ internal sealed class SettlementDuty(
     private bool _isEnding;
     // Written by the term.
     private volatile string? _trouble;
+    private int _failures;
     private long _refusedAt;
 
     /// <summary>Why it could not be begun when that was tried last; null if it could.</summary>
@@ -99,7 +103,7 @@ internal sealed class SettlementDuty(
             desk.Start();
             show(desk);
             logger.SettlementBegun(desk.Log.CheckpointSize);
-            _trouble = null;
+            (_trouble, _failures) = (null, 0);
             Exception? cause;
             try
             {
@@ -121,7 +125,7 @@ internal sealed class SettlementDuty(
         catch (SettingsException e)
         {
             // Another process may have the right ones.
-            Interlocked.Exchange(ref _refusedAt, time.GetTimestamp());
+            Refuse();
             Tell(e);
             return false;
         }
@@ -130,8 +134,13 @@ internal sealed class SettlementDuty(
             or (IOException and not (JournalFailedException or JournalCorruptException)))
         {
             Tell(e);
-            return true;
+            if (++_failures < FailuresMax) return true;
+            _failures = 0;
+            Refuse();
+            return false;
         }
+
+        void Refuse() => Interlocked.Exchange(ref _refusedAt, time.GetTimestamp());
 
         void Tell(Exception e)
         {

@@ -104,6 +104,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         await _turn.WaitAsync(cancel);
         try
         {
+            await _term.CheckAsync();
             await FollowAsync();
             return await CutEpochAsync(id, await LookForCutAsync(cancel));
         }

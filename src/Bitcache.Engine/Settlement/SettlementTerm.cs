@@ -50,6 +50,7 @@ public sealed class SettlementTerm(PartitionSet partitions, long number = 0)
     /// <exception cref="TermOverException">Another process settles now.</exception>
     public async Task<Answer> SubmitAsync(Partition partition, Command command)
     {
+        ThrowIfEnded();
         try
         {
             var answer = await partition.SubmitAsync(command, term: number);
@@ -66,6 +67,7 @@ public sealed class SettlementTerm(PartitionSet partitions, long number = 0)
     /// <exception cref="TermOverException">Another process settles now.</exception>
     public async Task CheckAsync()
     {
+        ThrowIfEnded();
         if (await partitions.First.QueryAsync(ledger => ledger.LastTerm?.Term ?? 0) == number) return;
         var over = new TermOverException(number);
         _end.TrySetResult(over);
@@ -75,6 +77,12 @@ public sealed class SettlementTerm(PartitionSet partitions, long number = 0)
     /// <summary>The same in the first partition.</summary>
     /// <exception cref="TermOverException">Another process settles now.</exception>
     public Task<Answer> SubmitAsync(Command command) => SubmitAsync(partitions.First, command);
+
+    /// <summary>What became of a command before is not known here: nothing may be built on it.</summary>
+    private void ThrowIfEnded()
+    {
+        if (_end.Task.IsCompleted) throw new TermOverException(number);
+    }
 
     private static async Task BeginAsync(Partition partition, long number, ByteString silo)
     {

@@ -26,6 +26,9 @@ internal sealed class SharedSettlement(PostgresFiles shared, string dataFolder)
 
     public bool HasMark => SignedMark.IsIn(shared, Folder);
 
+    /// <summary>Says that nothing was signed yet: of a ledger that is begun in a cluster, before its first cut.</summary>
+    public void BeginMark() => SignedMark.Begin(shared, Folder);
+
     /// <summary>Takes over what a single node had in this data folder. What was signed comes last: where it is, all is.</summary>
     /// <param name="lastEpoch">That was closed.</param>
     /// <exception cref="SettingsException">It is not there, either.</exception>

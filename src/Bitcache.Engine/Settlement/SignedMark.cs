@@ -43,6 +43,9 @@ internal sealed class SignedMark
     /// <summary>Whether anything was signed for that is kept there.</summary>
     public static bool IsIn(IFileSystem files, string folder) => files.FolderExists(folder) && files.List(folder).Contains(FileName);
 
+    /// <summary>Keeps that nothing was signed for.</summary>
+    public static void Begin(IFileSystem files, string folder) => Write(files, folder, 0, default);
+
     /// <summary>Keeps the same elsewhere, from now on instead.</summary>
     public static void Copy(IFileSystem from, string folder, IFileSystem to, string toFolder) =>
         WholeFile.Write(to, toFolder, FileName, WholeFile.Read(from, Path.Combine(folder, FileName)));
@@ -67,7 +70,10 @@ internal sealed class SignedMark
     {
         if (size < Size || (size == Size && root != _root)) throw new LedgerInvariantException($"a second history would be signed at size {size}; {Size} was signed before");
         if (size == Size) return;
-        WholeFile.Write(_files, _folder, FileName, Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{size} {root}\n")));
+        Write(_files, _folder, size, root);
         (Size, _root) = (size, root);
     }
+
+    private static void Write(IFileSystem files, string folder, long size, Hash256 root) =>
+        WholeFile.Write(files, folder, FileName, Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{size} {root}\n")));
 }

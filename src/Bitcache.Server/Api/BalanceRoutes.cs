@@ -41,7 +41,7 @@ internal static class BalanceRoutes
         var wallet = await call.AskAsync((_, w) => w.Id);
         return Replies.Json(
             new LiabilityKeyReply(
-                wallet.ToString(), call.Engine.Epochs.KeyOf(wallet).ToString(),
+                wallet.ToString(), call.Engine.LiabilityKeyOf(wallet).ToString(),
                 LiabilitySeed.AccountNumber(wallet).ToString(CultureInfo.InvariantCulture)),
             ApiJson.Default.LiabilityKeyReply);
     }
@@ -49,7 +49,7 @@ internal static class BalanceRoutes
     private static async Task<IResult> GetAsync(Call call)
     {
         var wallet = await call.AskAsync((_, w) => w.Id);
-        if (await call.Engine.Epochs.FindBalanceAsync(call.NumberInPath("epoch") ?? 0, wallet) is not { } stated) throw new ProblemException(ProblemType.EpochNotStated);
+        if (await call.Engine.FindBalanceAsync(call.NumberInPath("epoch") ?? 0, wallet) is not { } stated) throw new ProblemException(ProblemType.EpochNotStated);
         return Replies.Json(
             new BalanceProofReply(
                 stated.Statement.Epoch, stated.Chunks.Sum(c => c.Value.Value), stated.Statement.Height, stated.Statement.Block.ToString(),

@@ -19,7 +19,7 @@ internal static class EpochFileRoutes
         Route.Get("/epochs/{epoch}/keys.csv", Scopes.Audit, "The keys that open its leaves", call => GetForAuditorsAsync(call, EpochFolder.KeysName)),
     ];
 
-    private static async Task<IResult> GetIndexAsync(Call call) => TypedResults.Bytes(await call.Engine.Epochs.IndexAsync(), "application/json");
+    private static async Task<IResult> GetIndexAsync(Call call) => TypedResults.Bytes(await call.Engine.EpochIndexAsync(), "application/json");
 
     private static Task<IResult> GetPublicAsync(Call call) =>
         call.Http.GetRouteValue("name") is string name && EpochPublication.PublicNames.Contains(name) ? GetAsync(call, name) : throw new ProblemException(ProblemType.EpochFileNotFound);
@@ -28,7 +28,7 @@ internal static class EpochFileRoutes
 
     private static async Task<IResult> GetAsync(Call call, string name)
     {
-        if (await call.Engine.Epochs.FindAsync(call.NumberInPath("epoch") ?? 0, name) is not { } file) throw new ProblemException(ProblemType.EpochFileNotFound);
+        if (await call.Engine.FindEpochFileAsync(call.NumberInPath("epoch") ?? 0, name) is not { } file) throw new ProblemException(ProblemType.EpochFileNotFound);
         return file.Path is { } path ? TypedResults.PhysicalFile(path, OctetStream) : TypedResults.Bytes(file.Bytes!, OctetStream);
     }
 }

@@ -63,8 +63,8 @@ internal sealed class EngineExport(EngineHarness harness) : IDisposable
     private async Task<Stream?> FindAsync(string path, CancellationToken cancel)
     {
         if (path.Split('/') is not ["epochs", .. var rest]) throw new FileNotFoundException(path);
-        if (rest is [EpochPublication.IndexName]) return new MemoryStream(await harness.Engine.Epochs.IndexAsync());
-        var file = await harness.Engine.Epochs.FindAsync(long.Parse(rest[0], System.Globalization.CultureInfo.InvariantCulture), rest[1]);
+        if (rest is [EpochPublication.IndexName]) return new MemoryStream(await harness.Engine.EpochIndexAsync());
+        var file = await harness.Engine.FindEpochFileAsync(long.Parse(rest[0], System.Globalization.CultureInfo.InvariantCulture), rest[1]);
         return file switch
         {
             { Bytes: { } bytes } => new MemoryStream(bytes),

@@ -206,7 +206,7 @@ public sealed class ClusterSettlementTests(RegtestFixture regtest, PostgresFixtu
     /// <summary>What is kept of an epoch: the list of coins, and what is owed, which the silo may have to make again.</summary>
     private static async Task<string> ReadAsync(LedgerEngine engine, long epoch)
     {
-        var (coins, owed) = (await engine.Epochs.FindAsync(epoch, ReservesFile.Name), await engine.Epochs.FindAsync(epoch, EpochFolder.LiabilitiesName));
+        var (coins, owed) = (await engine.FindEpochFileAsync(epoch, ReservesFile.Name), await engine.FindEpochFileAsync(epoch, EpochFolder.LiabilitiesName));
         return Convert.ToHexString(coins!.Value.Bytes!) + await File.ReadAllTextAsync(owed!.Value.Path!, Cancel);
     }
 }

@@ -1,6 +1,7 @@
 // Engines of several silos in one process, over one real PostgreSQL and one real node, each with a data folder and connections of
 // its own. What the cluster decides, a test does: who writes a partition and who settles.
 
+using System.Collections.Concurrent;
 using Bitcache.Cli.Demo;
 using Bitcache.Core;
 using Bitcache.Core.Bitcoin;
@@ -15,10 +16,18 @@ internal sealed class ClusterStage(RegtestNode node, PostgresFixture postgres) :
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("bitcache-cluster-");
     private readonly List<LedgerEngine> _silos = [];
+    private readonly ConcurrentQueue<string> _ends = [];
     private string? _connection;
 
     public LedgerEngine this[int silo] => _silos[silo];
     public IReadOnlyList<LedgerEngine> Silos => _silos;
+    public int Partitions { get; init; } = 1;
+
+    /// <summary>Stands between a silo and the writer of a partition on another: for faults.</summary>
+    public Func<Command, Func<Task<Answer>>, Task<Answer>>? Between { get; set; }
+
+    /// <summary>What would have ended a process.</summary>
+    public IReadOnlyCollection<string> Ends => _ends;
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <summary>Where a silo's keys are.</summary>
@@ -30,7 +39,7 @@ internal sealed class ClusterStage(RegtestNode node, PostgresFixture postgres) :
     {
         var engine = await LedgerEngine.JoinAsync(
             SettingsOf(_silos.Count), $"silo {_silos.Count} {Guid.NewGuid()}", this, node.Node, null, TimeProvider.System, NullLoggerFactory.Instance,
-            (why, cause) => throw new InvalidOperationException(why, cause));
+            (why, cause) => _ends.Enqueue($"{why}: {cause}"));
         _silos.Add(engine);
         return engine;
     }
@@ -38,6 +47,7 @@ internal sealed class ClusterStage(RegtestNode node, PostgresFixture postgres) :
     public EngineSettings SettingsOf(int silo) => new()
     {
         DataFolder = FolderOf(silo),
+        Partitions = Partitions,
         Origin = "ledger.test/log",
         Network = BitcoinNetwork.Regtest,
         ConfirmationsToCredit = [new ConfirmationRule(0, EngineHarness.ToCredit)],
@@ -76,7 +86,12 @@ internal sealed class ClusterStage(RegtestNode node, PostgresFixture postgres) :
         }
     }
 
-    public Task<Answer> SubmitAsync(int partition, Command command, uint tenant, long term) => OwnerOf(partition).SubmitAsync(command, tenant, term);
+    public Task<Answer> SubmitAsync(int partition, Command command, uint tenant, long term)
+    {
+        Task<Answer> SendAsync() => OwnerOf(partition).SubmitAsync(command, tenant, term);
+        return Between is { } between ? between(command, SendAsync) : SendAsync();
+    }
+
     public ValueTask<PaymentAnswer> SubmitAsync(int partition, Payment payment, uint tenant) => OwnerOf(partition).SubmitAsync(payment, tenant);
     public ValueTask SubmitAsync(int partition, PaymentBlock block) => OwnerOf(partition).SubmitAsync(block);
 

@@ -38,7 +38,7 @@ public sealed class ReservesProofTests(RegtestFixture regtest) : IClassFixture<R
 
         var proving = await harness.Engine.SignReservesAsync(1, Cancel);
         Assert.Equal((ProvingOutcome.Proven, null), (proving.Outcome, proving.Psbt));
-        var file = (await harness.Engine.Epochs.FindAsync(1, EpochFolder.ReservesProofName))!.Value.Bytes!;
+        var file = (await harness.Engine.FindEpochFileAsync(1, EpochFolder.ReservesProofName))!.Value.Bytes!;
         Assert.Equal(ReservesProofFault.None, ReservesProof.TryRead(file, reserves, mustBeWhole: true, out var proof, out var refusal));
         Assert.Empty(refusal);
         Assert.Empty(proof!.LeftToNode);
@@ -52,7 +52,7 @@ public sealed class ReservesProofTests(RegtestFixture regtest) : IClassFixture<R
         // Asked again it is what it was, also after a restart.
         await harness.ReopenAsync();
         Assert.Equal(ProvingOutcome.Proven, (await harness.Engine.SignReservesAsync(1, Cancel)).Outcome);
-        Assert.Equal(file, (await harness.Engine.Epochs.FindAsync(1, EpochFolder.ReservesProofName))!.Value.Bytes);
+        Assert.Equal(file, (await harness.Engine.FindEpochFileAsync(1, EpochFolder.ReservesProofName))!.Value.Bytes);
         Assert.Equal(ProvingOutcome.NotStated, (await harness.Engine.FindReservesProofAsync(99, Cancel)).Outcome);
         await harness.MineAsync(EngineHarness.ToFinal);
     }
@@ -73,7 +73,7 @@ public sealed class ReservesProofTests(RegtestFixture regtest) : IClassFixture<R
 
         var proving = await harness.Engine.SignReservesAsync(1, Cancel);
         Assert.Equal((ProvingOutcome.Unsigned, 5), (proving.Outcome, proving.Proof!.Missing.Count()));
-        Assert.Null(await harness.Engine.Epochs.FindAsync(1, EpochFolder.ReservesProofName));
+        Assert.Null(await harness.Engine.FindEpochFileAsync(1, EpochFolder.ReservesProofName));
         var (ofFirst, ofSecond) = (await SignAsync(first, proving.Psbt!), await SignAsync(second, proving.Psbt!));
 
         // What is broken or of something else is not taken.
@@ -94,7 +94,7 @@ public sealed class ReservesProofTests(RegtestFixture regtest) : IClassFixture<R
         Assert.Equal([ScriptOf(addresses[1]), ScriptOf(addresses[2])], proving.Proof.LeftToNode.Select(c => c.Script).OrderBy(s => s.Span[0]));
         Assert.Equal(ProvingOutcome.Proven, await HandInAsync(ofFirst, ofSecond));
 
-        var file = (await harness.Engine.Epochs.FindAsync(1, EpochFolder.ReservesProofName))!.Value.Bytes!;
+        var file = (await harness.Engine.FindEpochFileAsync(1, EpochFolder.ReservesProofName))!.Value.Bytes!;
         Assert.Equal(ReservesProofFault.None, ReservesProof.TryRead(file, reserves, mustBeWhole: true, out var proof, out _));
         Assert.True(await regtest.Node.Node.IsSignedAsync(proof!.ToTransaction(), proof.Spent, Cancel));
         // The board's coin has two.
@@ -125,11 +125,11 @@ public sealed class ReservesProofTests(RegtestFixture regtest) : IClassFixture<R
             }
             catch (NodeUnavailableException)
             {
-                Assert.Null(await harness.Engine.Epochs.FindAsync(1, EpochFolder.ReservesProofName));
+                Assert.Null(await harness.Engine.FindEpochFileAsync(1, EpochFolder.ReservesProofName));
                 Assert.InRange(cut, 0, 20);
             }
         }
-        Assert.NotNull(await harness.Engine.Epochs.FindAsync(1, EpochFolder.ReservesProofName));
+        Assert.NotNull(await harness.Engine.FindEpochFileAsync(1, EpochFolder.ReservesProofName));
         guard.Stops = (_, _) => false;
         await harness.MineAsync(EngineHarness.ToFinal);
     }
@@ -144,7 +144,7 @@ public sealed class ReservesProofTests(RegtestFixture regtest) : IClassFixture<R
             epoch = await harness.Partition.QueryAsync(ledger => ledger.LastEpoch!);
         }
         Assert.NotNull(epoch.Statement);
-        var file = (await harness.Engine.Epochs.FindAsync(1, ReservesFile.Name))!.Value.Bytes!;
+        var file = (await harness.Engine.FindEpochFileAsync(1, ReservesFile.Name))!.Value.Bytes!;
         Assert.True(ReservesFile.TryParse(file, harness.Engine.Settings.Origin, out var reserves, out var refusal), refusal);
         return reserves;
     }

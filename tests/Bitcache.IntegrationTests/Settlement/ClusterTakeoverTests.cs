@@ -1,0 +1,191 @@
+using System.Security.Cryptography;
+using Bitcache.Cli.Demo;
+using Bitcache.Core;
+using Bitcache.Engine;
+using Bitcache.Engine.Partitions;
+using Bitcache.Engine.Settlement;
+using Bitcache.IntegrationTests.Bitcoin;
+using Bitcache.IntegrationTests.Postgres;
+
+namespace Bitcache.IntegrationTests.Settlement;
+
+/// <summary>Settlement that is begun, taken over or ended in the worst moment, while another silo writes the partitions: one history is
+/// signed, by the ledger's keys, and whoever is late changes nothing.</summary>
+[Trait("suite", "faults")]
+[Collection(PostgresFixture.Collection)]
+public sealed class ClusterTakeoverTests(RegtestFixture regtest, PostgresFixture postgres) : IClassFixture<RegtestFixture>
+{
+    private RegtestNode Node => regtest.Node;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    /// <summary>Two silos, of which the second writes everything.</summary>
+    private async Task<ClusterStage> StartAsync(int partitions = 1)
+    {
+        var stage = new ClusterStage(Node, postgres) { Partitions = partitions };
+        await stage.JoinAsync();
+        await stage.JoinAsync();
+        await stage.PromoteAsync(1);
+        return stage;
+    }
+
+    [Fact]
+    public async Task Of_two_that_begin_a_ledger_the_one_whose_keys_are_not_in_it_does_not_settle()
+    {
+        await using var stage = await StartAsync();
+        var held = Hold<Genesis>(stage);
+        stage[0].BeginSettling();
+        await held.Came;
+        await stage.SettleFromAsync(1);
+        await stage[1].SettleAsync(Cancel);
+        var term = await TermAsync(stage);
+        held.GoOn();
+
+        await UntilAsync(() => stage[0].SettlementTrouble is not null && !stage[0].IsSettling);
+        Assert.Contains("checkpoint key is not the one that this ledger began with", stage[0].SettlementTrouble, StringComparison.Ordinal);
+        Assert.Equal((true, term), (stage[1].Settles, await TermAsync(stage)));
+        var named = await stage[1].Partitions.First.QueryAsync(ledger => ledger.Genesis!.Keys.Single(key => key.Purpose == KeyPurpose.Checkpoint).Sha256);
+        Assert.Equal(named, Hash256.Read(SHA256.HashData(stage[1].Verifier.PublicKey)));
+        Assert.Empty(stage.Ends);
+    }
+
+    [Fact]
+    public async Task A_ledger_whose_first_beginner_ends_before_he_signed_the_first_cut_is_settled_by_the_next()
+    {
+        await using var stage = await StartAsync();
+        stage.Between = (command, send) =>
+        {
+            // From here on nothing that is signed can be noted.
+            if (command is LogCut) Execute(stage, "CREATE OR REPLACE FUNCTION no_mark() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the process ends here'; END $$; "
+                + "CREATE OR REPLACE TRIGGER no_mark BEFORE INSERT ON bitcache.files FOR EACH ROW WHEN (NEW.name LIKE 'last-signed%') EXECUTE FUNCTION no_mark()");
+            return send();
+        };
+        await stage.SettleFromAsync(0);
+        while (!await stage[1].Partitions.First.QueryAsync(ledger => ledger.LastLogCut is not null)) await Task.Yield();
+        stage.CopyKeys(0, 1);
+        await stage[0].EndSettlingAsync();
+        stage.Between = null;
+        Execute(stage, "DROP TRIGGER no_mark ON bitcache.files");
+
+        await stage.SettleFromAsync(1);
+        await stage[1].SettleAsync(Cancel);
+        Assert.NotEmpty(stage[1].Checkpoint);
+        Assert.Empty(stage.Ends);
+    }
+
+    /// <summary>Its answer is then ahead of the copy in which the settling silo looks for the cut.</summary>
+    [Fact]
+    public async Task The_first_cut_may_be_written_by_another_silo()
+    {
+        await using var stage = await StartAsync(partitions: 2);
+        await stage.SettleFromAsync(0);
+        await stage[0].SettleAsync(Cancel);
+        Assert.NotEmpty(stage[0].Checkpoint);
+        Assert.Empty(stage.Ends);
+    }
+
+    [Fact]
+    public async Task A_command_that_was_not_answered_comes_too_late_for_the_next_beginning_of_the_same_silo()
+    {
+        await using var stage = await StartAsync();
+        await stage.SettleFromAsync(0);
+        await stage[0].SettleAsync(Cancel);
+        var term = await TermAsync(stage);
+        Func<Task<Answer>>? late = null;
+        stage.Between = (command, send) =>
+        {
+            if (command is not LogCut || late is not null) return send();
+            late = send;
+            return Task.FromException<Answer>(new OutcomeUnknownException(new TimeoutException("no answer came")));
+        };
+        await stage[1].Partitions.CreateWalletAsync(EngineHarness.NewId(), 1);
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => stage[0].SettleAsync(Cancel));
+        await UntilAsync(() => !stage[0].Settles);
+        await stage.SettleFromAsync(0);
+        await stage[0].SettleAsync(Cancel);
+
+        Assert.Equal(Outcome.TermOver, (await late!()).Outcome);
+        Assert.Equal(term + 1, await TermAsync(stage));
+        Assert.Empty(stage.Ends);
+    }
+
+    [Fact]
+    public async Task Requests_that_settlement_has_taken_are_answered_before_it_ends()
+    {
+        await using var stage = await StartAsync();
+        await stage.SettleFromAsync(0);
+        await stage[0].SettleAsync(Cancel);
+        var held = Hold<EpochCut>(stage);
+        var first = stage[0].CloseEpochAsync(EngineHarness.NewId(), Cancel);
+        await held.Came;
+        var second = stage[0].CloseEpochAsync(EngineHarness.NewId(), Cancel);
+        var end = stage[0].EndSettlingAsync();
+        Assert.False(end.IsCompleted);
+        held.GoOn();
+
+        Assert.Equal(Outcome.Accepted, (await first).Outcome);
+        Assert.Equal(Outcome.Accepted, (await second).Outcome);
+        await end;
+        await Assert.ThrowsAsync<SettledElsewhereException>(async () => await stage[0].CloseEpochAsync(EngineHarness.NewId(), Cancel));
+        Assert.Equal(2, await stage[1].Partitions.First.QueryAsync(ledger => ledger.LastEpoch!.Number));
+        Assert.Empty(stage.Ends);
+    }
+
+    [Fact]
+    public async Task A_rotation_whose_answer_is_lost_loses_no_key()
+    {
+        await using var stage = await StartAsync();
+        await stage.SettleFromAsync(0);
+        await stage[0].SettleAsync(Cancel);
+        var held = Hold<RotateKey>(stage, async send =>
+        {
+            await send();
+            throw new OutcomeUnknownException(new TimeoutException("the writer was lost behind its append"));
+        });
+        var id = EngineHarness.NewId();
+        var first = stage[0].RotateCheckpointKeyAsync(id, Cancel);
+        await held.Came;
+        var second = stage[0].RotateCheckpointKeyAsync(id, Cancel);
+        held.GoOn();
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => first);
+        await Assert.ThrowsAsync<TermOverException>(() => second);
+
+        await UntilAsync(() => !stage[0].Settles);
+        await stage.SettleFromAsync(0);
+        var again = await stage[0].RotateCheckpointKeyAsync(id, Cancel);
+        Assert.Equal((Outcome.Accepted, true), (again.Outcome, again.IsRetry));
+        var rotation = Assert.Single(await stage[1].Partitions.First.QueryAsync(ledger => ledger.KeyRotations.ToArray()));
+        Assert.Equal(rotation.New.PublicKey, stage[0].Verifier.PublicKey);
+        Assert.Empty(stage.Ends);
+    }
+
+    /// <summary>A command that is on its way.</summary>
+    private sealed record Held(Task Came, Action GoOn);
+
+    /// <summary>Holds the first command of a kind on its way to the writer.</summary>
+    /// <param name="then">What becomes of it; null for what should.</param>
+    private static Held Hold<T>(ClusterStage stage, Func<Func<Task<Answer>>, Task<Answer>>? then = null) where T : Command
+    {
+        var (came, go) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        stage.Between = async (command, send) =>
+        {
+            if (command is not T || !came.TrySetResult()) return await send();
+            await go.Task;
+            return await (then is null ? send() : then(send));
+        };
+        return new Held(came.Task, go.SetResult);
+    }
+
+    private static Task<long> TermAsync(ClusterStage stage) => stage[1].Partitions.First.QueryAsync(ledger => ledger.Term);
+
+    private static void Execute(ClusterStage stage, string sql) => PostgresFixture.Execute(stage.ConnectionString, sql);
+
+    private static async Task UntilAsync(Func<bool> holds)
+    {
+        while (!holds())
+        {
+            Cancel.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
+    }
+}
