@@ -23,6 +23,9 @@ public sealed record AssignAddress(OperationId Id, WalletId Wallet, AddressPurpo
 {
     public ByteString Script { get; } = AtMost(Limits.ScriptBytesMax, Script);
 
+    /// <summary>That no partition has given a script away already, only whoever asks all of them and gives alone can know.</summary>
+    public override bool IsUnderTerm => true;
+
     public override WalletId Owner => Wallet;
 
     public override bool HasSameTerms(ClientCommand other) => other is AssignAddress a && a.Purpose == Purpose;
@@ -53,6 +56,9 @@ public sealed record AssignAddresses(
     private const int AddressBytesMin = sizeof(uint) + 1;
 
     public IReadOnlyList<DerivedAddress> Addresses { get; } = AtMost(Limits.AddressesAtOnceMax, Addresses);
+
+    /// <inheritdoc cref="AssignAddress.IsUnderTerm"/>
+    public override bool IsUnderTerm => true;
 
     public override WalletId Owner => Wallet;
 

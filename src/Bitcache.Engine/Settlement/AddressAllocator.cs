@@ -41,6 +41,7 @@ public sealed class AddressAllocator(SettlementTerm term, IBitcoinNode node, Eng
 
     /// <summary>Gives a wallet a fresh address, or the one that this id got before.</summary>
     /// <exception cref="NodeUnavailableException">There is no node to ask, or no wallet to derive from.</exception>
+    /// <exception cref="TermOverException">Another process settles now.</exception>
     public Task<Answer> AssignAsync(OperationId id, WalletId wallet, uint tenant, AddressPurpose purpose, CancellationToken cancel) =>
         AssignAsync(
             new AssignAddress(id, wallet, purpose, ByteString.Empty), 1, tenant,
@@ -48,6 +49,7 @@ public sealed class AddressAllocator(SettlementTerm term, IBitcoinNode node, Eng
 
     /// <summary>Gives a wallet many fresh addresses, or those that this id got before: all or none.</summary>
     /// <exception cref="NodeUnavailableException">There is no node to ask, or no wallet to derive from.</exception>
+    /// <exception cref="TermOverException">Another process settles now.</exception>
     public Task<Answer> AssignAsync(OperationId id, WalletId wallet, uint tenant, AddressPurpose purpose, int count, CancellationToken cancel)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
@@ -123,14 +125,15 @@ public sealed class AddressAllocator(SettlementTerm term, IBitcoinNode node, Eng
         var home = term.Partitions.HomeOf(wanted.Owner);
         if (home.IsStorageFull) throw new PartitionUnavailableException(Unavailable.StorageFull);
         var foreseen = await home.ForeseeAsync(wanted, tenant);
-        if (foreseen == Outcome.Known) return await home.SubmitAsync(wanted, tenant);
+        if (foreseen == Outcome.Known) return await term.SubmitAsync(home, wanted, tenant);
         if (foreseen != Outcome.Accepted) return new Answer(foreseen, null, null, null);
         var runs = new List<(uint First, int Count)>();
         try
         {
             // Once addresses are reserved nobody waits in vain: otherwise whoever gives up has the wallet look for ever more.
             var (height, made) = await MakeAsync(count, runs, cancel);
-            var answer = await home.SubmitAsync(complete(height, made), tenant);
+            // Whoever settles next gives the same indexes away if it does not see this in a journal: then it must not come there any more.
+            var answer = await term.SubmitAsync(home, complete(height, made), tenant);
             if (answer.Outcome != Outcome.Accepted || answer.IsRetry) await GiveBackAsync(runs);
             return answer;
         }

@@ -48,12 +48,12 @@ public sealed class SettlementTerm(PartitionSet partitions, long number = 0)
 
     /// <summary>Submits a command under the term; see <see cref="Partition.SubmitAsync(Command, uint, long)"/>.</summary>
     /// <exception cref="TermOverException">Another process settles now.</exception>
-    public async Task<Answer> SubmitAsync(Partition partition, Command command)
+    public async Task<Answer> SubmitAsync(Partition partition, Command command, uint tenant = Ledger.OperatorTenant)
     {
         ThrowIfEnded();
         try
         {
-            var answer = await partition.SubmitAsync(command, term: number);
+            var answer = await partition.SubmitAsync(command, tenant, number);
             return answer.Outcome == Outcome.TermOver ? throw new TermOverException(number) : answer;
         }
         catch (Exception e) when (e is TermOverException or OutcomeUnknownException)

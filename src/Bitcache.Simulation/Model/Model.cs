@@ -162,7 +162,8 @@ internal sealed partial record Model(
 
     private static bool IsSettlements(Command command) => command is ChangeDeposit or MoveCursor or MarkRescan or OpenFamily or PrepareAttempt or SignAttempt
         or Core.SignChild or ConfirmFamily or UnconfirmFamily or FinishFamily or AbandonFamily or ArchiveFamily or DeclareFamilyDead or StopSettlement
-        or ChargeWithdrawal or MoveOperatorFunds or LogCut or EpochCut or StateEpoch or RotateKey;
+        or ChargeWithdrawal or MoveOperatorFunds or LogCut or EpochCut or StateEpoch or RotateKey
+        or AssignAddress or AssignAddresses;
 
     private Outcome? Identify(ClientCommand c, uint tenant)
     {

@@ -212,8 +212,9 @@ internal sealed class LoopStage : IAsyncDisposable
 
     public Task<T> AskAsync<T>(Func<Ledger, T> question) => _partition.QueryAsync(question);
 
+    /// <summary>As whoever has settlement now.</summary>
     private async Task DoAsync(Command command, uint tenant = Ledger.OperatorTenant) =>
-        Assert.Equal(Outcome.Accepted, (await _partition.SubmitAsync(command, tenant)).Outcome);
+        Assert.Equal(Outcome.Accepted, (await _partition.SubmitAsync(command, tenant, command is Genesis ? 0 : await AskAsync(ledger => ledger.Term))).Outcome);
 
     /// <summary>The scripts that the wallet's transactions pay in the best chain.</summary>
     private IEnumerable<ByteString> PaidByTheChain() => World.Wallet.Known
