@@ -42,6 +42,7 @@ public sealed partial class LedgerEngine : IAsyncDisposable
         (_settings, _folder, _journals, Partitions, _node) = (settings, folder, journals, partitions, node);
         _health = new Recent<EngineHealth>(HealthAsync, AnswerAgeMax, time);
         _pins = new Recent<Pins>(AskPinsAsync, AnswerAgeMax, time);
+        partitions.Term = () => Desk.Term;
     }
 
     public PartitionSet Partitions { get; }

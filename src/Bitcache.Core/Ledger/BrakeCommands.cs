@@ -6,6 +6,9 @@ namespace Bitcache.Core;
 /// <param name="Id">None where the partition follows the first one, in which somebody decided it.</param>
 public sealed record StopWithdrawals(OperationId Id, bool Stopped) : ClientCommand(Id)
 {
+    /// <summary>The other partitions follow the first: from what it said last, and not from what it said to another process before.</summary>
+    public override bool IsUnderTerm => true;
+
     public override bool IsNamed => !Id.IsNone;
 
     /// <summary>It is the operator's, whose ids are unique under its tenant.</summary>

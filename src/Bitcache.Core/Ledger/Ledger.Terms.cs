@@ -10,6 +10,10 @@ public sealed partial class Ledger
     /// <summary>Its number, which the settlement's commands must name.</summary>
     public long Term => LastTerm?.Term ?? 0;
 
+    /// <summary>The operator's own wallet has an account in every partition, all of which are frozen or none: so that is the
+    /// settlement's, too.</summary>
+    private bool IsUnderTerm(Command command) => command.IsUnderTerm || (command is SetFrozen frozen && frozen.Wallet == Genesis!.Operator);
+
     private ApplyResult ApplyBeginTerm(BeginTerm command, in ApplyContext context, Span<byte> record)
     {
         // Two that take over at once ask for the same number: whoever comes second has lost.

@@ -63,7 +63,7 @@ public sealed partial class Ledger(int partition, ulong secret = 0)
         Assert(context.Time >= Time, "time does not run backwards");
         Assert(Genesis is not null || command is Bitcache.Core.Genesis, "the first entry is the genesis entry");
         // Before every rule that only the settlement keeps: what a late one sends is refused, and breaks nothing.
-        if (command.IsUnderTerm && !context.IsReplay && context.Term != Term) return Refused(Outcome.TermOver);
+        if (IsUnderTerm(command) && !context.IsReplay && context.Term != Term) return Refused(Outcome.TermOver);
         Assert(
             command is ClientCommand and not (EpochCut or SetFees or MoveOperatorFunds or StopWithdrawals or DecideWithdrawal or AssignSuspense or SettleDeposit or RotateKey) || context.Tenant == OperatorTenant, "the chain, the clock and the cuts are the operator's");
         if (command is PaymentCommand payment) return Apply(payment.ToPayment(), context, record).ToApplyResult();

@@ -57,6 +57,9 @@ public sealed record SetLimits(OperationId Id, WalletId Wallet, SpendingLimits L
 /// operator's own tenant pays nothing, whatever is set.</summary>
 public sealed record SetFees(OperationId Id, uint Tenant, FeeSchedule Schedule) : ClientCommand(Id)
 {
+    /// <summary>They are set in every partition: one after the other, or two could leave them different.</summary>
+    public override bool IsUnderTerm => true;
+
     /// <summary>Fees are the operator's, whose ids are unique under its tenant.</summary>
     public override WalletId Owner => new(Ledger.OperatorTenant);
 

@@ -3,6 +3,7 @@
 // there before. With one partition nothing is asked and nothing is cut: the call goes straight through.
 
 using Bitcache.Core;
+using Bitcache.Engine.Settlement;
 
 namespace Bitcache.Engine.Partitions;
 
@@ -22,7 +23,14 @@ public sealed class PartitionSet : IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfZero(partitions.Count);
         if (partitions.Count > 1) ArgumentNullException.ThrowIfNull(courier);
         (_partitions, _courier) = ([.. partitions], courier);
+        var never = new SettlementTerm(this);
+        Term = () => never;
     }
+
+    /// <summary>Gives the term of the settlement in this process, or throws if it is not here. What is set in every partition is set
+    /// under it: of two processes only the one that settles may, or they could leave partitions different. Unless it is set, it is
+    /// the term of a ledger that was never taken over.</summary>
+    public Func<SettlementTerm> Term { get; set; }
 
     public int Count => _partitions.Length;
     public Partition this[int number] => _partitions[number];
@@ -70,7 +78,7 @@ public sealed class PartitionSet : IAsyncDisposable
     /// <summary>As <see cref="Partition.SubmitAsync(Command, uint, long)"/>, in the partition of the wallet that the command names.</summary>
     public async Task<Answer> SubmitAsync(ClientCommand command, uint tenant)
     {
-        if (Count == 1) return await First.SubmitAsync(command, tenant);
+        if (Count == 1 && command is not SetFrozen) return await First.SubmitAsync(command, tenant);
         var home = HomeOf(command.Owner);
         return command switch
         {
@@ -93,6 +101,7 @@ public sealed class PartitionSet : IAsyncDisposable
 
     /// <summary>Sets a tenant's fees everywhere.</summary>
     /// <exception cref="OutcomeUnknownException">Perhaps some partitions have them; a retry with the same id sets the others'.</exception>
+    /// <exception cref="TermOverException">Another process settles now. Perhaps some partitions have them; a retry there sets the others'.</exception>
     public Task<Answer> SubmitAsync(SetFees command, uint tenant) => SubmitEverywhereAsync(command, tenant);
 
     /// <summary>Gives a wallet what is in suspense, from the partition that booked it to the one where the wallet lives.</summary>
@@ -141,13 +150,15 @@ public sealed class PartitionSet : IAsyncDisposable
     /// <summary>Stops all withdrawals, or lets them go on. The first partition decides, and the others follow it at once; where
     /// the process ends in between, the settlement has them follow before it opens or signs anything.</summary>
     /// <exception cref="OutcomeUnknownException">Perhaps it is decided; a retry with the same id tells, and completes it.</exception>
+    /// <exception cref="TermOverException">Another process settles now. Perhaps it is decided.</exception>
     public async Task<Answer> StopWithdrawalsAsync(StopWithdrawals command)
     {
         await _settingEverywhere.WaitAsync();
         try
         {
-            var answer = await First.SubmitAsync(command);
-            await FollowFirstAsync();
+            var term = Term();
+            var answer = await term.SubmitAsync(command);
+            await FollowFirstAsync(term);
             return answer;
         }
         catch (PartitionUnavailableException e) when (Count > 1)
@@ -161,13 +172,14 @@ public sealed class PartitionSet : IAsyncDisposable
     }
 
     /// <summary>Has every partition stop withdrawals if the first has, and let them go on if it has not.</summary>
-    public async Task FollowStopAsync()
+    /// <exception cref="TermOverException">Another process settles now.</exception>
+    public async Task FollowStopAsync(SettlementTerm term)
     {
         if (Count == 1) return;
         await _settingEverywhere.WaitAsync();
         try
         {
-            await FollowFirstAsync();
+            await FollowFirstAsync(term);
         }
         finally
         {
@@ -214,7 +226,8 @@ public sealed class PartitionSet : IAsyncDisposable
         _deciding.Dispose();
     }
 
-    /// <summary>Submits a command to every partition. What was interrupted between two of them, a retry completes.</summary>
+    /// <summary>Submits a command to every partition. What was interrupted between two of them, a retry completes, unless something
+    /// else was set since: that stays.</summary>
     /// <returns>The first refusal, or what the first partition answered: readers ask that one, so it comes last.</returns>
     private async Task<Answer> SubmitEverywhereAsync(ClientCommand command, uint tenant)
     {
@@ -222,10 +235,13 @@ public sealed class PartitionSet : IAsyncDisposable
         await _settingEverywhere.WaitAsync();
         try
         {
+            var term = Term();
             while (true)
             {
-                var answer = await _partitions[Count - 1 - answered].SubmitAsync(command, tenant);
+                var partition = _partitions[Count - 1 - answered];
+                var answer = await term.SubmitAsync(partition, command, tenant);
                 if (++answered == Count || answer.Outcome != Outcome.Accepted) return answer;
+                if (answer.IsRetry && !await partition.QueryAsync(ledger => IsSet(ledger, command, tenant)) && !await IsKnownAsync(command)) return answer;
             }
         }
         catch (PartitionUnavailableException e) when (answered > 0)
@@ -238,13 +254,24 @@ public sealed class PartitionSet : IAsyncDisposable
         }
     }
 
-    private async Task FollowFirstAsync()
+    /// <summary>Whether what a command sets everywhere is so in a partition that knows it.</summary>
+    private static bool IsSet(Ledger ledger, ClientCommand command, uint tenant) => command switch
+    {
+        SetFees fees => ledger.FeesOf(fees.Tenant) == fees.Schedule,
+        SetFrozen freeze => ledger.FindWallet(freeze.Wallet)!.Value.Freezes.HasFlag(tenant == Ledger.OperatorTenant ? Freezes.Operator : Freezes.Owner) == freeze.Frozen,
+        _ => throw new ArgumentException($"{command.GetType().Name} is not set everywhere", nameof(command)),
+    };
+
+    /// <summary>Whether the first partition, to which it comes last, has a command.</summary>
+    private Task<bool> IsKnownAsync(ClientCommand command) => First.QueryAsync(ledger => ledger.FindId(command.Owner, command.Id) is not null);
+
+    private async Task FollowFirstAsync(SettlementTerm term)
     {
         if (Count == 1) return;
         var stopped = await QueryAllAsync(ledger => ledger.WithdrawalsStopped);
         var late = _partitions.Where((_, number) => stopped[number] != stopped[0]);
         // One that takes nothing now must not keep the others from it.
-        await Task.WhenAll(late.Select(partition => partition.SubmitAsync(new StopWithdrawals(default, stopped[0]))));
+        await Task.WhenAll(late.Select(partition => term.SubmitAsync(partition, new StopWithdrawals(default, stopped[0]))));
     }
 
     private async Task<bool> IsOperatorsAsync(WalletId wallet) => wallet == await First.QueryAsync(ledger => ledger.OperatorWallet.Id);

@@ -272,7 +272,7 @@ public sealed class SettlementLoop : IAsyncDisposable
             await _funds.LevelAsync();
             await LookAtFundsAsync();
             if (_settings.WithdrawalFeeShare || _settings.FeeRatePatience > 0) Fees.Post(await _rates.FirstRateAsync(cancel));
-            await _partitions.FollowStopAsync();
+            await _partitions.FollowStopAsync(_term);
             await CloseBooksAsync(cancel);
             if (!await _anchor.LookAsync(cancel))
             {

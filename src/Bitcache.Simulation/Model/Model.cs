@@ -160,10 +160,10 @@ internal sealed partial record Model(
         return decided.Item1 == Outcome.Accepted ? (Outcome.Accepted, decided.Item2 with { Entries = Entries + 1 }) : (decided.Item1, this);
     }
 
-    private static bool IsSettlements(Command command) => command is ChangeDeposit or MoveCursor or MarkRescan or OpenFamily or PrepareAttempt or SignAttempt
+    private bool IsSettlements(Command command) => command is ChangeDeposit or MoveCursor or MarkRescan or OpenFamily or PrepareAttempt or SignAttempt
         or Core.SignChild or ConfirmFamily or UnconfirmFamily or FinishFamily or AbandonFamily or ArchiveFamily or DeclareFamilyDead or StopSettlement
         or ChargeWithdrawal or MoveOperatorFunds or LogCut or EpochCut or StateEpoch or RotateKey
-        or AssignAddress or AssignAddresses;
+        or AssignAddress or AssignAddresses or SetFees or StopWithdrawals || (command is SetFrozen f && f.Wallet == Operator);
 
     private Outcome? Identify(ClientCommand c, uint tenant)
     {

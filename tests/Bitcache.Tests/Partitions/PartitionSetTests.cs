@@ -1,5 +1,6 @@
 using Bitcache.Core;
 using Bitcache.Engine.Partitions;
+using Bitcache.Engine.Settlement;
 
 namespace Bitcache.Tests.Partitions;
 
@@ -78,6 +79,71 @@ public sealed class PartitionSetTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_retry_of_fees_that_reached_one_partition_does_not_bring_them_back_when_others_were_set_since()
+    {
+        var fees = Fees(1);
+        await Set[1].SubmitAsync(fees);
+        await Set.SubmitAsync(Fees(2), Ledger.OperatorTenant);
+        Assert.True((await Set.SubmitAsync(fees, Ledger.OperatorTenant)).IsRetry);
+        Assert.Equal((long[])[2, 2], await FlatFeesAsync());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Nor_does_that_of_a_freeze(bool frozen)
+    {
+        if (!frozen) await SetFrozenAsync(NewId(), frozen: true);
+        var freeze = NewId();
+        await Set[1].SubmitAsync(new SetFrozen(freeze, _two.Operator, frozen));
+        await SetFrozenAsync(NewId(), !frozen);
+        var since = await FreezesAsync();
+        Assert.True((await SetFrozenAsync(freeze, frozen)).IsRetry);
+        Assert.Equal(since, await FreezesAsync());
+        Assert.Single(since.Distinct());
+    }
+
+    [Fact]
+    public async Task What_another_process_has_set_since_it_took_settlement_over_a_late_one_leaves_as_it_is()
+    {
+        var (late, fees, stop, freeze) = (await TakeOverAsync("silo-1"), Fees(1), NewId(), NewId());
+        Assert.Equal(Outcome.Accepted, (await late.SubmitAsync(Set[1], fees)).Outcome);
+        Assert.Equal(Outcome.Accepted, (await late.SubmitAsync(Set[1], new SetFrozen(freeze, _two.Operator, true))).Outcome);
+        Assert.Equal(Outcome.Accepted, (await late.SubmitAsync(Set[0], new StopWithdrawals(stop, true))).Outcome);
+
+        var newest = await TakeOverAsync("silo-2");
+        await Set.SubmitAsync(Fees(2), Ledger.OperatorTenant);
+        await SetFrozenAsync(NewId(), frozen: false);
+        await Set.StopWithdrawalsAsync(new StopWithdrawals(NewId(), false));
+        await CheckAsync();
+
+        // What the first one had still to do.
+        await Assert.ThrowsAsync<TermOverException>(() => late.SubmitAsync(Set[0], fees));
+        await Assert.ThrowsAsync<TermOverException>(() => late.SubmitAsync(Set[0], new SetFrozen(freeze, _two.Operator, true)));
+        await Assert.ThrowsAsync<TermOverException>(() => late.SubmitAsync(Set[1], new StopWithdrawals(default, true)));
+        // And what it begins.
+        Set.Term = () => late;
+        await Assert.ThrowsAsync<TermOverException>(() => Set.SubmitAsync(Fees(3), Ledger.OperatorTenant));
+        await Assert.ThrowsAsync<TermOverException>(() => SetFrozenAsync(NewId(), frozen: true));
+        await Assert.ThrowsAsync<TermOverException>(() => Set.StopWithdrawalsAsync(new StopWithdrawals(NewId(), true)));
+        await CheckAsync();
+
+        // Whoever was told that the outcome is unknown asks again, where settlement is now.
+        Set.Term = () => newest;
+        Assert.True((await Set.SubmitAsync(fees, Ledger.OperatorTenant)).IsRetry);
+        Assert.True((await SetFrozenAsync(freeze, frozen: true)).IsRetry);
+        Assert.True((await Set.StopWithdrawalsAsync(new StopWithdrawals(stop, true))).IsRetry);
+        await CheckAsync();
+
+        async Task CheckAsync()
+        {
+            Assert.Equal((long[])[2, 2], await FlatFeesAsync());
+            Assert.Equal((Freezes[])[Freezes.None, Freezes.None], await FreezesAsync());
+            Assert.Equal((bool[])[false, false], await Set.QueryAllAsync(ledger => ledger.WithdrawalsStopped));
+        }
+    }
+
+    [Fact]
     public async Task A_block_of_which_one_partition_took_its_part_has_an_unknown_outcome_and_is_answered_when_it_comes_again()
     {
         var block = await BlockAcrossAsync();
@@ -137,6 +203,16 @@ public sealed class PartitionSetTests : IAsyncLifetime
     private static OperationId NewId() => ClientIds.Next(TimeProvider.System);
 
     private static SetFees Fees(long flat) => new(NewId(), Tenant, new FeeSchedule(new Msat(flat), 0, Msat.Zero));
+
+    /// <summary>Gives settlement to a process, which is this one from now on.</summary>
+    private async Task<SettlementTerm> TakeOverAsync(string silo)
+    {
+        var term = await SettlementTerm.TakeOverAsync(Set, ByteString.FromUtf8(silo));
+        Set.Term = () => term;
+        return term;
+    }
+
+    private Task<Answer> SetFrozenAsync(OperationId id, bool frozen) => Set.SubmitAsync(new SetFrozen(id, _two.Operator, frozen), Ledger.OperatorTenant);
 
     private async Task<long[]> FlatFeesAsync() => await Set.QueryAllAsync(ledger => ledger.FeesOf(Tenant).Flat.Value);
 

@@ -32,11 +32,11 @@ public sealed class StopTests : IAsyncLifetime
         // The process ended when the first had it.
         await _two.Set.First.SubmitAsync(new StopWithdrawals(NewId(), stopped));
         Assert.Equal((stopped, !stopped), await StatesAsync());
-        await _two.Set.FollowStopAsync();
+        await FollowAsync();
         Assert.Equal((stopped, stopped), await StatesAsync());
         // There is nothing more to write down.
         var entries = await _two.Set.QueryAllAsync(ledger => ledger.NextSequence);
-        await _two.Set.FollowStopAsync();
+        await FollowAsync();
         Assert.Equal(entries, await _two.Set.QueryAllAsync(ledger => ledger.NextSequence));
     }
 
@@ -78,6 +78,8 @@ public sealed class StopTests : IAsyncLifetime
         Assert.True((await three.StopWithdrawalsAsync(new StopWithdrawals(stop, true))).IsRetry);
         Assert.Equal((bool[])[true, true, true], await three.QueryAllAsync(ledger => ledger.WithdrawalsStopped));
     }
+
+    private Task FollowAsync() => _two.Set.FollowStopAsync(_two.Set.Term());
 
     private Task<Answer> SetAsync(OperationId id, bool stopped) => _two.Set.StopWithdrawalsAsync(new StopWithdrawals(id, stopped));
 
