@@ -19,6 +19,9 @@ public sealed record ClusterSettings(
     /// <summary>How long a wallet's grain may be idle before it is given back: at least a minute.</summary>
     public TimeSpan WalletIdle { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>For clients of Orleans; 0 for none: a silo needs none.</summary>
+    public int GatewayPort { get; init; }
+
     /// <summary>All that is wrong with it; nothing if it can be used.</summary>
     public IReadOnlyList<string> Problems()
     {
@@ -27,6 +30,8 @@ public sealed record ClusterSettings(
             problems.Add($"cluster '{Name}' must be 1 to {Limits.ClusterNameCharactersMax} letters, digits, '-' or '.'");
         if (Silo.Length is 0 or > Limits.ClusterNameCharactersMax) problems.Add($"silo '{Silo}' must have 1 to {Limits.ClusterNameCharactersMax} characters");
         if (SiloPort is < 1 or > 65535) problems.Add($"siloPort {SiloPort} is no port");
+        if (GatewayPort is < 0 or > 65535) problems.Add($"gatewayPort {GatewayPort} is no port");
+        if (GatewayPort != 0 && GatewayPort == SiloPort) problems.Add($"siloPort and gatewayPort are both {SiloPort}");
         if (Partitions is < 1 or > Limits.PartitionsMax) problems.Add($"partitions {Partitions} must be 1 to {Limits.PartitionsMax}");
         if (WalletIdle < WalletIdleMin) problems.Add($"walletIdle {WalletIdle} must be at least {WalletIdleMin}");
         try

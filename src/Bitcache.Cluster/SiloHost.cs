@@ -43,7 +43,7 @@ internal static class SiloHost
     {
         silo.Configure<ClusterOptions>(cluster => (cluster.ClusterId, cluster.ServiceId) = (settings.Name, Service));
         silo.Configure<SiloOptions>(options => options.SiloName = settings.Silo);
-        silo.ConfigureEndpoints(settings.Address, settings.SiloPort, gatewayPort: 0, listenOnAnyHostAddress: false);
+        silo.ConfigureEndpoints(settings.Address, settings.SiloPort, settings.GatewayPort, listenOnAnyHostAddress: false);
         silo.UseAdoNetClustering(options => (options.Invariant, options.ConnectionString) = (Npgsql, settings.OrleansDatabase()));
         silo.UseAdoNetReminderService(options => (options.Invariant, options.ConnectionString) = (Npgsql, settings.OrleansDatabase()));
         silo.AddAdoNetGrainStorage(GrainStates.Storage, options => (options.Invariant, options.ConnectionString) = (Npgsql, settings.OrleansDatabase()));

@@ -32,7 +32,7 @@ internal sealed class SiloProcess : IAsyncDisposable
         var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         // The tests run as `dotnet X.dll` or as the program itself.
         if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet") start.ArgumentList.Add(typeof(SiloProcess).Assembly.Location);
-        foreach (var argument in (string[])["silo", database, name, Port(), partitions.ToString(CultureInfo.InvariantCulture)]) start.ArgumentList.Add(argument);
+        foreach (var argument in (string[])["silo", database, name, Port(), Port(), partitions.ToString(CultureInfo.InvariantCulture)]) start.ArgumentList.Add(argument);
         var silo = new SiloProcess(Process.Start(start)!);
         while (await silo._process.StandardOutput.ReadLineAsync(cancel) is { } line)
         {

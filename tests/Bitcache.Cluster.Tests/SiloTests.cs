@@ -155,8 +155,8 @@ public sealed class SiloTests(PostgresFixture postgres)
     [Fact]
     public void Settings_are_refused_whole()
     {
-        var problems = new ClusterSettings("a b", "Username=x", "", System.Net.IPAddress.Loopback, 0, 0) { WalletIdle = TimeSpan.Zero }.Problems();
-        string[] beginnings = ["cluster 'a b'", "silo ''", "siloPort 0 is", "partitions 0", "walletIdle", "database names"];
+        var problems = new ClusterSettings("a b", "Username=x", "", System.Net.IPAddress.Loopback, 65536, 0) { GatewayPort = 65536, WalletIdle = TimeSpan.Zero }.Problems();
+        string[] beginnings = ["cluster 'a b'", "silo ''", "siloPort 65536 is", "gatewayPort 65536 is", "siloPort and gatewayPort", "partitions 0", "walletIdle", "database names"];
         Assert.Equal(beginnings.Length, problems.Count);
         Assert.All(problems.Zip(beginnings), of => Assert.StartsWith(of.Second, of.First, StringComparison.Ordinal));
     }

@@ -47,7 +47,7 @@ internal sealed class TestSilo : IAsyncDisposable
     {
         var (database, name) = (arguments[0], arguments[1]);
         int Number(int at) => int.Parse(arguments[at], CultureInfo.InvariantCulture);
-        await using var silo = await StartAsync(new ClusterSettings("test", database, name, IPAddress.Loopback, Number(2), Number(3)), CancellationToken.None);
+        await using var silo = await StartAsync(new ClusterSettings("test", database, name, IPAddress.Loopback, Number(2), Number(4)) { GatewayPort = Number(3) }, CancellationToken.None);
         Say(Ready);
         var paying = new List<Task>();
         while (await Console.In.ReadLineAsync() is { } line)
