@@ -97,7 +97,16 @@ public sealed partial class SharedPartition
     {
         // What stops it from here on does not step down by itself.
         if (Give().Owned is null) return;
-        await FollowOnAsync(owned);
+        try
+        {
+            await FollowOnAsync(owned);
+        }
+        catch (Exception e)
+        {
+            // Neither writer nor copy: callers would wait in vain from here on.
+            _shared.Fatal("a ledger that was handed on could not be followed", e);
+            throw;
+        }
         if (owned.StoppedBy is { } cause) _shared.Logger.PartitionSteppedDown(Number, cause.Message);
         else _shared.Logger.PartitionHandedOn(Number, DurableSequence + 1);
     }

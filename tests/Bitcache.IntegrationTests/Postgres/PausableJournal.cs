@@ -3,7 +3,8 @@ using Bitcache.Engine.Journal;
 
 namespace Bitcache.IntegrationTests.Postgres;
 
-/// <summary>A journal whose owner sleeps before it asks the database for anything, as a process does that is stopped.</summary>
+/// <summary>A journal whose owner sleeps before it asks the database for anything, as a process does that is stopped; and which may
+/// fail when he is done with it.</summary>
 internal sealed class PausableJournal(IJournal journal) : IJournal
 {
     private readonly ManualResetEventSlim _goesOn = new(true);
@@ -11,6 +12,9 @@ internal sealed class PausableJournal(IJournal journal) : IJournal
 
     /// <summary>Done when the owner sleeps.</summary>
     public Task Reached => _reached.Task;
+
+    /// <summary>Thrown when it is closed; null for nothing.</summary>
+    public Exception? FailsAtEnd { get; set; }
 
     public long DurableSequence => journal.DurableSequence;
     public Hash256 ChainHash => journal.ChainHash;
@@ -40,6 +44,7 @@ internal sealed class PausableJournal(IJournal journal) : IJournal
     {
         journal.Dispose();
         _goesOn.Dispose();
+        if (FailsAtEnd is { } failure) throw failure;
     }
 
     private void Sleep()

@@ -166,6 +166,22 @@ public sealed class SharedPartitionTests(PostgresFixture postgres)
     }
 
     /// <summary>F12, where a copy goes on in place of the process that ends.</summary>
+    /// <summary>Callers would be told that it is busy, for ever.</summary>
+    [Fact]
+    public async Task A_partition_that_was_handed_on_and_cannot_be_followed_ends_the_process()
+    {
+        await using var silos = Silos.Of(postgres.NewDatabase());
+        var silo = await silos.StartAsync();
+        await silos.PromoteAsync(silo);
+        await silo.BeginAsync();
+        silo.Journal.FailsAtEnd = new InvalidOperationException("it cannot be closed");
+
+        var thrown = await Assert.ThrowsAsync<InvalidOperationException>(silo.Partition.DemoteAsync);
+
+        Assert.Same(silo.Journal.FailsAtEnd, thrown);
+        Assert.Same(thrown, Assert.Single(silo.Ends));
+    }
+
     [Fact]
     public async Task A_writer_that_was_paused_while_another_took_over_writes_nothing_and_answers_from_the_journal()
     {
