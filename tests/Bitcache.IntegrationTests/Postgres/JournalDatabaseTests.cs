@@ -36,6 +36,34 @@ public sealed class JournalDatabaseTests(PostgresFixture postgres)
         JournalDatabase.Open(settings).Dispose();
     }
 
+    /// <summary>As one does whose machine is gone, or stands still, while it puts a signed file in the place of the one before.</summary>
+    [Fact]
+    public async Task In_a_cluster_whoever_goes_quiet_in_a_transaction_does_not_keep_the_settlement_from_others_for_ever()
+    {
+        var shared = postgres.NewDatabase() with { Cluster = "north" };
+        using var database = JournalDatabase.Open(shared);
+        PostgresFiles.OfSettlement(database, 1);
+        using var soon = JournalDatabase.Open(shared with { ConnectionString = shared.ConnectionString + ";Options=-c idle_in_transaction_session_timeout=500ms" });
+        await using var quiet = soon.Connect();
+        await using var transaction = await quiet.BeginTransactionAsync(TestContext.Current.CancellationToken);
+        await using var take = new NpgsqlCommand("SELECT term FROM bitcache.settlement FOR SHARE", quiet);
+        Assert.Equal(1L, await take.ExecuteScalarAsync(TestContext.Current.CancellationToken));
+
+        // Waits for the row, which nobody gives back.
+        PostgresFiles.OfSettlement(database, 2);
+
+        using var other = database.Connect();
+        foreach (var (setting, value) in ((string, string)[])[("idle_in_transaction_session_timeout", "10s"), ("tcp_keepalives_idle", "5"), ("tcp_keepalives_interval", "2"), ("tcp_keepalives_count", "3")])
+        {
+            await using var ask = new NpgsqlCommand("SELECT current_setting($1)", other) { Parameters = { new() { Value = setting } } };
+            Assert.Equal(value, await ask.ExecuteScalarAsync(TestContext.Current.CancellationToken));
+        }
+        Assert.Equal(2L, PostgresFixture.Ask(shared.ConnectionString, "SELECT term FROM bitcache.settlement"));
+        // The one that was quiet is told when it wakes.
+        var ended = await Assert.ThrowsAsync<PostgresException>(() => take.ExecuteScalarAsync(TestContext.Current.CancellationToken));
+        Assert.Equal("25P03", ended.SqlState);
+    }
+
     [Theory]
     [InlineData("ALTER DATABASE {0} SET synchronous_commit = off", "synchronous_commit = off")]
     [InlineData("ALTER DATABASE {0} SET synchronous_commit = local", "synchronous_commit = local")]

@@ -13,8 +13,12 @@ public sealed partial class JournalDatabase : IDisposable
     /// <summary>Held by a single server as long as it runs. It makes a second one say what is wrong; what keeps two from writing
     /// is the writer epoch.</summary>
     private const string TakeHostLock = "SELECT pg_advisory_lock(4776219702)";
-    /// <summary>A machine that is gone is noticed within seconds, and its lock with it.</summary>
+    /// <summary>A machine that is gone is noticed within seconds, and its locks with it.</summary>
     private const string WatchClient = "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3";
+    /// <summary>The same for every connection of a cluster, and of one that stands still in the middle of a transaction: others wait
+    /// for its locks. No transaction of ours waits for anything but the database.</summary>
+    private const string ClusterOptions =
+        "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c idle_in_transaction_session_timeout=10s";
     /// <summary>Every query of ours finds its rows by the primary key, in its order; what the planner believes of a table that
     /// has just grown is not asked.</summary>
     private const string PlannerOptions = "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off -c jit=off -c plan_cache_mode=force_generic_plan";
@@ -38,7 +42,7 @@ public sealed partial class JournalDatabase : IDisposable
     /// <param name="admit">Called once nobody else has it, to refuse it or to make it what the caller needs.</param>
     private static JournalDatabase Open(PostgresSettings settings, Action<JournalDatabase, NpgsqlConnection> admit)
     {
-        var (source, name) = Connect(settings.ConnectionString);
+        var (source, name) = Connect(settings);
         var database = new JournalDatabase(settings, source, name);
         try
         {
@@ -106,7 +110,7 @@ public sealed partial class JournalDatabase : IDisposable
     /// <summary>Looks at a database without opening it for a ledger.</summary>
     private static T Look<T>(PostgresSettings settings, Func<JournalDatabase, T> look)
     {
-        var (source, name) = Connect(settings.ConnectionString);
+        var (source, name) = Connect(settings);
         using var database = new JournalDatabase(settings, source, name);
         try
         {
@@ -128,19 +132,20 @@ public sealed partial class JournalDatabase : IDisposable
         return command.ExecuteScalar();
     }
 
-    private static (NpgsqlDataSource Source, string Name) Connect(string connectionString)
+    private static (NpgsqlDataSource Source, string Name) Connect(PostgresSettings settings)
     {
         NpgsqlConnectionStringBuilder builder;
         try
         {
-            builder = new NpgsqlConnectionStringBuilder(connectionString);
+            builder = new NpgsqlConnectionStringBuilder(settings.ConnectionString);
         }
         catch (ArgumentException e)
         {
             // What it says may hold the password.
             throw new JournalRefusedException("the connection string is not one that Npgsql understands: Host=…;Username=…;Password=…;Database=…", e);
         }
-        builder.Options = $"{builder.Options} {PlannerOptions}".Trim();
+        // Of an option that is there twice the last one counts: the operator may choose other times, and not another planner.
+        builder.Options = $"{(settings.Cluster.Length == 0 ? "" : ClusterOptions)} {builder.Options} {PlannerOptions}".Trim();
         builder.NoResetOnClose = true;
         builder.Enlist = false;
         builder.ApplicationName ??= "bitcache";
