@@ -21,6 +21,7 @@ internal sealed class RunningSilo : IAsyncDisposable
     private readonly LedgerEngine _engine;
     private SettlementForwarder? _forwarder;
     private Telemetry? _telemetry;
+    private KeyCopy? _keys;
     private BitcacheServer? _server;
 
     private RunningSilo(NodeConnections nodes, IHost host, LedgerEngine engine) => (_nodes, _host, _engine) = (nodes, host, engine);
@@ -62,7 +63,8 @@ internal sealed class RunningSilo : IAsyncDisposable
             await silo.WaitForLedgerAsync(output, time, stop);
             silo._telemetry = Telemetry.Start(engine, settings.Telemetry, own.Name);
             silo._forwarder = new SettlementForwarder(host.Services.GetRequiredService<IGrainFactory>(), url, settings.Node.Timeout);
-            silo._server = await BitcacheServer.StartAsync(settings, engine, time, logs, stop, new KeyTable(engine.Shared.Database), silo._forwarder.ForwardAsync);
+            silo._keys = await Task.Run(() => KeyCopy.Start(new KeyTable(engine.Shared.Database), time), stop);
+            silo._server = await BitcacheServer.StartAsync(settings, engine, time, logs, stop, silo._keys, silo._forwarder.ForwardAsync);
             return silo;
         }
         catch
@@ -76,6 +78,7 @@ internal sealed class RunningSilo : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (_server is not null) await _server.DisposeAsync();
+        if (_keys is not null) await _keys.DisposeAsync();
         _telemetry?.Dispose();
         await _host.StopAsync();
         _host.Dispose();

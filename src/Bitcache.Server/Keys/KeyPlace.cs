@@ -52,7 +52,7 @@ public sealed class KeyFolder(IFileSystem files, string dataFolder) : KeyPlace
     }
 }
 
-/// <summary>The same in the database of a cluster.</summary>
+/// <summary>The same in the database of a cluster. Whoever reads it waits for the database: servers read a <see cref="KeyCopy"/>.</summary>
 public sealed class KeyTable(JournalDatabase database) : KeyPlace
 {
     private readonly SharedDocument _document = new(database, KeyFile.Name);

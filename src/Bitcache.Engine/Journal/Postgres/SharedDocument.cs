@@ -8,7 +8,7 @@ public sealed class SharedDocument(JournalDatabase database, string name)
 {
     /// <summary>Whoever changes a document holds this lock, also before there is one.</summary>
     private const string Lock = "SELECT pg_advisory_xact_lock(4776219703)";
-    /// <summary>It is read by requests that wait for it.</summary>
+    /// <summary>Servers do not go by what they read before for longer than that either.</summary>
     private const int PatienceSeconds = 5;
 
     /// <summary>Where it is, for messages.</summary>
