@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Bitcache.Cli.Demo;
 using Bitcache.Core;
+using Bitcache.Core.Bitcoin;
 using Bitcache.Engine;
 using Bitcache.Engine.Partitions;
 using Bitcache.Engine.Settlement;
@@ -109,6 +110,61 @@ public sealed class ClusterTakeoverTests(RegtestFixture regtest, PostgresFixture
         Assert.Empty(stage.Ends);
     }
 
+    /// <summary>Neither partition sees what the other one gave away: the term does.</summary>
+    [Fact]
+    public async Task An_address_that_is_given_away_late_is_not_given_and_nothing_is_credited_twice()
+    {
+        await using var stage = await StartAsync(partitions: 2);
+        await stage.SettleFromAsync(0);
+        stage.CopyKeys(0, 1);
+        await stage[0].SettleAsync(Cancel);
+        var wallets = new[] { await WalletInAsync(stage, 0), await WalletInAsync(stage, 1) };
+        var held = Hold<AssignAddress>(stage);
+        var late = stage[0].AssignAddressAsync(EngineHarness.NewId(), wallets[0], 1, AddressPurpose.Deposit, Cancel);
+        await held.Came;
+        await stage.SettleFromAsync(1);
+        var given = await stage[1].AssignAddressAsync(EngineHarness.NewId(), wallets[1], 1, AddressPurpose.Deposit, Cancel);
+        held.GoOn();
+        await Assert.ThrowsAsync<TermOverException>(() => late);
+
+        await Node.PayAsync(BitcoinAddress.FromScript(((AssignAddress)given.Entry!.Command).Script.Span, BitcoinNetwork.Regtest)!, new Sats(1_000_000), Cancel);
+        await Node.MineAsync(EngineHarness.ToCredit, Cancel);
+        await stage[1].SettleAsync(Cancel);
+        Assert.Equal(new Sats(1_000_000).ToMsat().Value, (await stage[1].Partitions.QueryAllAsync(ledger => ledger.Totals.Deposited)).Sum());
+        Assert.Empty(stage.Ends);
+    }
+
+    [Fact]
+    public async Task Fees_that_are_set_late_leave_no_partition_with_others()
+    {
+        await using var stage = await StartAsync(partitions: 2);
+        await stage.SettleFromAsync(0);
+        stage.CopyKeys(0, 1);
+        await stage[0].SettleAsync(Cancel);
+        // It goes to the last partition first, and to the first one last.
+        var held = Hold<SetFees>(stage, after: 1);
+        var late = stage[0].Partitions.SubmitAsync(FeesOf(111), Ledger.OperatorTenant);
+        await held.Came;
+        await stage.SettleFromAsync(1);
+        Assert.Equal(Outcome.Accepted, (await stage[1].Partitions.SubmitAsync(FeesOf(222), Ledger.OperatorTenant)).Outcome);
+        held.GoOn();
+        await Assert.ThrowsAsync<TermOverException>(() => late);
+
+        Assert.Equal([222, 222], (await stage[1].Partitions.QueryAllAsync(ledger => ledger.FeesOf(1))).Select(fees => fees.Flat.Value));
+        Assert.Empty(stage.Ends);
+    }
+
+    private static SetFees FeesOf(long msat) => new(EngineHarness.NewId(), 1, new FeeSchedule(new Msat(msat), 0, default));
+
+    private static async Task<WalletId> WalletInAsync(ClusterStage stage, int partition)
+    {
+        while (true)
+        {
+            var made = (await stage[1].Partitions.CreateWalletAsync(EngineHarness.NewId(), 1)).Owner!.Value.Id;
+            if (stage[1].Partitions.HomeOf(made).Number == partition) return made;
+        }
+    }
+
     [Fact]
     public async Task Requests_that_settlement_has_taken_are_answered_before_it_ends()
     {
@@ -164,12 +220,13 @@ public sealed class ClusterTakeoverTests(RegtestFixture regtest, PostgresFixture
 
     /// <summary>Holds the first command of a kind on its way to the writer.</summary>
     /// <param name="then">What becomes of it; null for what should.</param>
-    private static Held Hold<T>(ClusterStage stage, Func<Func<Task<Answer>>, Task<Answer>>? then = null) where T : Command
+    /// <param name="after">So many of them go through before.</param>
+    private static Held Hold<T>(ClusterStage stage, Func<Func<Task<Answer>>, Task<Answer>>? then = null, int after = 0) where T : Command
     {
         var (came, go) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
         stage.Between = async (command, send) =>
         {
-            if (command is not T || !came.TrySetResult()) return await send();
+            if (command is not T || Interlocked.Decrement(ref after) >= 0 || !came.TrySetResult()) return await send();
             await go.Task;
             return await (then is null ? send() : then(send));
         };
