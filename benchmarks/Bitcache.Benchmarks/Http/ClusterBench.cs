@@ -30,6 +30,7 @@ internal sealed class ClusterBench : IDisposable
     private readonly HttpClient _http = new();
     private readonly CancellationToken _cancel;
     private WalletId[] _wallets = [];
+    private int _busy;
 
     private ClusterBench(LocalCluster cluster, CancellationToken cancel)
     {
@@ -67,6 +68,7 @@ internal sealed class ClusterBench : IDisposable
             ["p99MsOfBatches"] = BenchResult.Median(batchLatencies),
             ["singlesPerSecond"] = Math.Round(BenchResult.Median(singles)),
             ["connectionsOfSilo"] = options.Connections,
+            ["requestsAnsweredBusy"] = bench._busy,
             ["p99MsOfSingles"] = BenchResult.Median(singleLatencies),
         });
     }
@@ -78,8 +80,11 @@ internal sealed class ClusterBench : IDisposable
     {
         var results = await Task.WhenAll(_cluster.Silos.Select(async silo =>
         {
-            using var load = new LoadGenerator(new IPEndPoint(IPAddress.Loopback, silo.Url.Port), connections, dialogue(silo.Url));
-            return await load.RunAsync(duration, null, _cancel);
+            var patient = new PatientDialogue(dialogue(silo.Url));
+            using var load = new LoadGenerator(new IPEndPoint(IPAddress.Loopback, silo.Url.Port), connections, patient);
+            var result = await load.RunAsync(duration, null, _cancel);
+            Interlocked.Add(ref _busy, patient.Busy);
+            return result;
         }));
         return (results.Sum(result => result.Rate), results.Max(result => result.Latencies.Quantile(0.99)));
     }
