@@ -198,9 +198,18 @@ cluster.SetAction(async (parsed, stop) =>
     result.Print(parsed.GetValue(json));
 });
 
+var copiedWallets = new Option<int>("--wallets") { Description = "Wallets", DefaultValueFactory = _ => 5_000_000 };
+var copies = new Command("copies", "Memory of a silo's copy of a large ledger, and the seconds to load it and to take all its partitions over") { partitions, copiedWallets };
+copies.SetAction(async (parsed, stop) =>
+{
+    var result = await CopiesBench.RunAsync(new CopiesBenchOptions(
+        parsed.GetValue(partitions), parsed.GetValue(copiedWallets), parsed.GetValue(runs), parsed.GetValue(folder)!), stop);
+    result.Print(parsed.GetValue(json));
+});
+
 var root = new RootCommand("Bitcache benchmarks. Figures are of this machine, beside floors and peers measured in the same run.")
 {
-    json, runs, seconds, folder, engine, http, peers, postgres, recovery, history, snapshot, seal, bitcoin, liabilities, audit, cluster, micro, EmptyEndpoint.Create(),
+    json, runs, seconds, folder, engine, http, peers, postgres, recovery, history, snapshot, seal, bitcoin, liabilities, audit, cluster, copies, micro, EmptyEndpoint.Create(),
 };
 using var signals = new StopSignals();
 // Signals are ours: the library would end a benchmark before it has removed what it started.

@@ -76,15 +76,6 @@ internal sealed class SiloProcess : IAsyncDisposable
         return _process.ExitCode;
     }
 
-    /// <summary>Ends gracefully.</summary>
-    /// <returns>Its exit code.</returns>
-    public async Task<int> EndAsync()
-    {
-        lock (_asked) _process.StandardInput.Close();
-        await _process.WaitForExitAsync();
-        return _process.ExitCode;
-    }
-
     public async ValueTask DisposeAsync()
     {
         if (!_process.HasExited) await KillAsync();
