@@ -187,6 +187,7 @@ internal sealed class SimulatedCopy : Partition
 
     public override void ReadRecords(long from, long count, RecordReader reader) => _terms.Journals.ReadRecords(Number, from, count, reader);
 
+    // Credits between partitions need none of these, and nobody in the simulation asks.
     public override Task<Outcome> ForeseeAsync(ClientCommand command, uint tenant) => throw new NotSupportedException();
     public override long? FindForgottenId(WalletId owner, OperationId id) => null;
     public override Task<bool> ConfirmClockAsync() => throw new NotSupportedException();
