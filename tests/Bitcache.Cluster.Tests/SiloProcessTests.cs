@@ -39,8 +39,9 @@ public sealed class SiloProcessTests(PostgresFixture postgres)
     public async Task A_silo_that_stood_still_and_was_replaced_writes_nothing_more_and_ends()
     {
         await using var silos = await StartAsync();
-        var paused = Stopwatch.GetTimestamp();
         await silos.All[0].PauseAsync(Cancel);
+        // Before that it answered still.
+        var paused = Stopwatch.GetTimestamp();
         Report($"all answered {(await silos.Clients.UntilAllAnswerAsync(paused, Cancel)).TotalSeconds:0.00} s after the pause began", silos.Clients);
         await silos.All[0].GoOnAsync(Cancel);
         // The others have declared it dead: it finds that in the table, and must not go on.

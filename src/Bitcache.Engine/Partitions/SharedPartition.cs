@@ -46,6 +46,10 @@ public sealed partial class SharedPartition : Partition
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
     /// <summary>How long after a load that the database could not serve.</summary>
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(100);
+    /// <summary>How long after something whose outcome nobody knew: doubled each time, since many callers may wait for the next
+    /// writer, and each failure costs.</summary>
+    private static readonly TimeSpan FirstRepeatAfter = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan RepeatAfterMax = TimeSpan.FromMilliseconds(320);
 
     private readonly SharedLedger _shared;
     private readonly JournalReader _reader;
@@ -134,15 +138,19 @@ public sealed partial class SharedPartition : Partition
     }
 
     public override Task<Answer> SubmitAsync(Command command, uint tenant = Ledger.OperatorTenant, long term = 0) =>
-        SendAsync(here => here.SubmitAsync(command, tenant, term), there => there.SubmitAsync(Number, command, tenant, term));
+        SendAsync(
+            here => here.SubmitAsync(command, tenant, term), there => there.SubmitAsync(Number, command, tenant, term),
+            // Without an id it might be done twice; under a term it is for the one whose term it is.
+            isRepeatable: command is ClientCommand && term == 0);
 
     public override ValueTask<PaymentAnswer> SubmitAsync(in Payment payment, uint tenant)
     {
         var copy = payment;
-        return new(SendAsync(here => here.SubmitAsync(copy, tenant).AsTask(), there => there.SubmitAsync(Number, copy, tenant).AsTask()));
+        return new(SendAsync(here => here.SubmitAsync(copy, tenant).AsTask(), there => there.SubmitAsync(Number, copy, tenant).AsTask(), isRepeatable: true));
     }
 
-    public override ValueTask SubmitAsync(PaymentBlock block) => new(SendAsync(here => DoneAsync(here.SubmitAsync(block)), there => DoneAsync(there.SubmitAsync(Number, block))));
+    public override ValueTask SubmitAsync(PaymentBlock block) =>
+        new(SendAsync(here => DoneAsync(here.SubmitAsync(block)), there => DoneAsync(there.SubmitAsync(Number, block)), isRepeatable: true));
 
     /// <summary>Of a copy the answer is as new as everything that was acknowledged before the question. A question may be asked
     /// again of the next ledger where the one that it was asked of is given up.</summary>
@@ -200,21 +208,35 @@ public sealed partial class SharedPartition : Partition
     internal override bool TryEnqueue(WorkItem item) => _owned?.TryEnqueue(item) ?? false;
 
     /// <summary>To the writer here, or to the one that is elsewhere. What one of them did not take because it is handed on goes to
-    /// the next.</summary>
-    private async Task<T> SendAsync<T>(Func<OwnedPartition, Task<T>> here, Func<IPartitionOwner, Task<T>> there)
+    /// the next; and so does what nobody answers, because its id has it done once, and tells what came of it. What was once unknown
+    /// stays so until somebody answers, whatever keeps the next one from taking it.</summary>
+    private async Task<T> SendAsync<T>(Func<OwnedPartition, Task<T>> here, Func<IPartitionOwner, Task<T>> there, bool isRepeatable)
     {
-        for (var begun = Stopwatch.GetTimestamp(); ; await SettledAsync(begun))
+        var begun = Stopwatch.GetTimestamp();
+        OutcomeUnknownException? unknown = null;
+        for (var pause = FirstRepeatAfter; ;)
         {
-            var owned = _owned;
+            OwnedPartition? owned = null;
             try
             {
+                await SettledAsync(begun);
+                owned = _owned;
                 if (owned is not null) return await here(owned);
+                if (_follower is not null) return await there(_shared.Owner);
             }
             catch (PartitionUnavailableException e) when (WasHandedOn(owned, e))
             {
-                continue;
             }
-            if (_follower is not null) return await there(_shared.Owner);
+            catch (PartitionUnavailableException) when (unknown is not null)
+            {
+                throw unknown;
+            }
+            catch (OutcomeUnknownException e) when (isRepeatable && !_isEnding && Stopwatch.GetElapsedTime(begun) + pause < Patience)
+            {
+                unknown = e;
+                await Task.Delay(pause, _shared.Time);
+                if (pause < RepeatAfterMax) pause *= 2;
+            }
         }
     }
 

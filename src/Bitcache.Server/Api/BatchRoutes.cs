@@ -68,8 +68,8 @@ internal static class BatchRoutes
         }
         finally
         {
-            // Nobody holds it any more: of several partitions each had a block of its own, and where there is one and its
-            // outcome is unknown, the process ends.
+            // Nobody holds it any more: of several partitions each had a block of its own, and the one that there is has failed
+            // it where its outcome is unknown.
             call.Blocks.Return(block);
         }
     }

@@ -113,7 +113,7 @@ public sealed record ProblemType(string Code, int Status, string Title, int Retr
 
     // The server's state. Nothing was applied, except where it says so.
     public static readonly ProblemType InternalError = new("internal_error", 500, "The server failed at this request. Sending it again with the same id is safe.");
-    public static readonly ProblemType OutcomeUnknown = new("outcome_unknown", 503, "Whether this was done is not known. Sending it again with the same id is safe and tells.", 5);
+    public static readonly ProblemType OutcomeUnknown = new("outcome_unknown", 503, "Whether this was done is not known. Sending it again with the same id is safe and tells.", 1);
     public static readonly ProblemType Busy = new("busy", 503, "The server has too much to do. This request changed nothing; an earlier one with its id may have.", 1);
     public static readonly ProblemType Stopping = new("stopping", 503, "The server is shutting down. This request changed nothing; an earlier one with its id may have.", 5);
     public static readonly ProblemType CheckpointNotReady = new("checkpoint_not_ready", 503, "No checkpoint has been signed yet.", 1);
