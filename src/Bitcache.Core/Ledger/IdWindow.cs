@@ -61,9 +61,10 @@ internal sealed class IdWindow(ulong secret) : IStateTable
     }
 
     /// <summary>Remembers an id that is not below the floor; false, with nothing changed, if it is remembered already.</summary>
-    public bool TryAdd(long owner, OperationId id, long sequence)
+    /// <param name="hash">Of owner and id.</param>
+    public bool TryAdd(uint hash, long owner, OperationId id, long sequence)
     {
-        if (!(SliceOf(id) ?? NewSlice(id)).TryAdd(Hash(owner, id), new UsedId(id, owner, sequence))) return false;
+        if (!(SliceOf(id) ?? NewSlice(id)).TryAdd(hash, new UsedId(id, owner, sequence))) return false;
         Counted(id, sequence);
         return true;
     }
@@ -75,7 +76,9 @@ internal sealed class IdWindow(ulong secret) : IStateTable
         if (KeyOf(id.Time) > _aheadOf) _ahead.Ids++;
     }
 
-    public void PrefetchCell(long owner, OperationId id) => SliceOf(id)?.PrefetchCell(Hash(owner, id));
+    public void PrefetchCell(long owner, OperationId id) => PrefetchCell(Hash(owner, id), id);
+
+    public void PrefetchCell(uint hash, OperationId id) => SliceOf(id)?.PrefetchCell(hash);
 
     /// <summary>How many ids lie ahead of a time by a slice at least, and in how many slices. Asked of times that do not run
     /// backwards, it costs a look at each slice that the time has passed.</summary>
@@ -199,7 +202,8 @@ internal sealed class IdWindow(ulong secret) : IStateTable
         public void Read(StateReader reader) => window.ReadIds(reader, window._forEver, reader.Rows(StateSection.IdsForEver));
     }
 
-    private uint Hash(long owner, OperationId id) => SlotIndex.Hash(id.Value, secret, unchecked((ulong)owner * 0xBF58476D1CE4E5B9));
+    /// <summary>Depends on nothing that changes: on any thread.</summary>
+    public uint Hash(long owner, OperationId id) => SlotIndex.Hash(id.Value, secret, unchecked((ulong)owner * 0xBF58476D1CE4E5B9));
 
     /// <summary>What a floor inside the slice leaves of it.</summary>
     private IdSlice Cut(IdSlice slice, UnixTime floor)

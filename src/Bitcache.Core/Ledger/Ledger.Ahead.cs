@@ -1,5 +1,6 @@
 // Memory is asked for before it is needed: of a payment sixteen places ahead the cells of the wallets' index and, when
-// these are there, of one eight places ahead the rows that they point to, and the cell where its id belongs.
+// these are there, of one eight places ahead the rows that they point to, and the cell where its id belongs. In a replay
+// another thread has looked into the index already (PreparedBatch).
 
 namespace Bitcache.Core;
 
@@ -17,10 +18,9 @@ public sealed partial class Ledger
     /// <param name="Payee">The same of the payee.</param>
     private record struct Upcoming(uint PayerHash, uint PayeeHash, int Payer, int Payee);
 
-    private Upcoming PrefetchCells(WalletId payer, WalletId payee) => PrefetchCells(_wallets.Hash(payer), _wallets.Hash(payee));
-
-    private Upcoming PrefetchCells(uint payerHash, uint payeeHash)
+    private Upcoming PrefetchCells(WalletId payer, WalletId payee)
     {
+        var (payerHash, payeeHash) = (_wallets.Hash(payer), _wallets.Hash(payee));
         _wallets.PrefetchCell(payerHash);
         _wallets.PrefetchCell(payeeHash);
         return new Upcoming(payerHash, payeeHash, -1, -1);

@@ -26,45 +26,56 @@ public sealed partial class Ledger
     {
         var records = batch.Records;
         var sights = batch.Sights;
-        Span<Upcoming> upcoming = stackalloc Upcoming[CellsAhead];
-        for (var i = 0; i < Math.Min(CellsAhead, sights.Length); i++) upcoming[i] = PrefetchCells(records, sights, i);
-        for (var i = 0; i < Math.Min(RowsAhead, sights.Length); i++) PrefetchRows(ref upcoming[i], RecordAt(records, sights, i));
+        Span<(int Payer, int Payee)> upcoming = stackalloc (int, int)[RowsAhead];
+        for (var i = 0; i < Math.Min(RowsAhead, sights.Length); i++) upcoming[i] = PrefetchRows(RecordAt(records, sights, i), sights[i]);
         for (var i = 0; i < sights.Length; i++)
         {
-            var (_, _, payer, payee) = upcoming[i % CellsAhead];
-            if (i + CellsAhead < sights.Length) upcoming[i % CellsAhead] = PrefetchCells(records, sights, i + CellsAhead);
-            if (i + RowsAhead < sights.Length) PrefetchRows(ref upcoming[(i + RowsAhead) % CellsAhead], RecordAt(records, sights, i + RowsAhead));
+            // Another core has prepared these bytes: they are far away.
+            if (i + CellsAhead < sights.Length && sights[i + CellsAhead].End is var end && end < records.Length)
+                Prefetch.Lines(in records[end], TransferBytes.HeadBytes + TransferBytes.TailBytes);
+            var (payer, payee) = upcoming[i % RowsAhead];
+            if (i + RowsAhead < sights.Length) upcoming[i % RowsAhead] = PrefetchRows(RecordAt(records, sights, i + RowsAhead), sights[i + RowsAhead]);
             var record = RecordAt(records, sights, i);
-            if (!TransferRecord.TryRead(record, partition, out var transfer) || !TryReplay(transfer, payer, payee))
+            if (!TransferRecord.TryRead(record, partition, out var transfer) || !TryReplay(transfer, payer, payee, sights[i]))
                 ReplayOther(record, payer, payee, scratch);
         }
     }
 
-    /// <summary>A wallet's hash for this ledger. Reads only what never changes, on any thread.</summary>
-    internal uint HashOf(WalletId wallet) => _wallets.Hash(wallet);
+    /// <summary>On any thread: begins to look for a record's wallets, and asks for the memory that <see cref="Guess"/> reads.</summary>
+    internal PreparedBatch.Sight BeginGuess(ReadOnlySpan<byte> record, int end)
+    {
+        var (payer, payee) = (_wallets.Hash(TransferRecord.PayerOf(record)), _wallets.Hash(TransferRecord.PayeeOf(record)));
+        _wallets.PrefetchGuess(payer);
+        _wallets.PrefetchGuess(payee);
+        return PreparedBatch.Sight.Of(end, payer, payee);
+    }
+
+    /// <summary>On any thread: where its wallets most probably are. Those that are made only now are not found, and looked up in
+    /// their turn.</summary>
+    internal PreparedBatch.Sight Guess(ReadOnlySpan<byte> record, in PreparedBatch.Sight sight)
+    {
+        var (payer, payee) = (_wallets.Guess(sight.PayerHash), _wallets.Guess(sight.PayeeHash));
+        return new PreparedBatch.Sight(sight.End, payer, payee, _ids.Hash(payer, TransferRecord.IdOf(record)));
+    }
 
     private static ReadOnlySpan<byte> RecordAt(ReadOnlySpan<byte> records, ReadOnlySpan<PreparedBatch.Sight> sights, int at) =>
         records[(at == 0 ? 0 : sights[at - 1].End)..sights[at].End];
 
     // The wallets of most payments stand where a transfer's do. Elsewhere other memory is fetched, which harms nothing.
-    private Upcoming PrefetchCells(ReadOnlySpan<byte> records, ReadOnlySpan<PreparedBatch.Sight> sights, int at)
+    private (int Payer, int Payee) PrefetchRows(ReadOnlySpan<byte> record, in PreparedBatch.Sight sight)
     {
-        var (end, payer, payee) = sights[at];
-        // Another core has prepared these bytes: they are far away.
-        if (end < records.Length) Prefetch.Lines(in records[end], TransferBytes.HeadBytes + TransferBytes.TailBytes);
-        return PrefetchCells(payer, payee);
-    }
-
-    private void PrefetchRows(ref Upcoming upcoming, ReadOnlySpan<byte> record)
-    {
-        if (TransferRecord.HasWallets(record)) PrefetchRows(ref upcoming, TransferRecord.IdOf(record));
+        if (!TransferRecord.HasWallets(record)) return (-1, -1);
+        var payer = _wallets.PrefetchRow(TransferRecord.PayerOf(record), sight.Payer);
+        var payee = _wallets.PrefetchRow(TransferRecord.PayeeOf(record), sight.Payee);
+        if (payer >= 0) _ids.PrefetchCell(sight.IdHash, TransferRecord.IdOf(record));
+        return (payer, payee);
     }
 
     /// <summary>Replays a transfer to which neither a fee nor a limit applies, as <see cref="ApplyTransfer"/> would apply it.
     /// False, with nothing changed, if it would not succeed or not leave this record: then the general way tells why.</summary>
     /// <param name="payer">The slot that is most probably the payer's, or -1.</param>
     /// <param name="payee">The same of the payee.</param>
-    private bool TryReplay(in TransferRecord transfer, int payer, int payee)
+    private bool TryReplay(in TransferRecord transfer, int payer, int payee, in PreparedBatch.Sight sight)
     {
         if (Genesis is null || _fees.Count > 0 || payer < 0 || payee < 0 || payer == payee) return false;
         ref var from = ref _wallets[payer];
@@ -75,7 +86,8 @@ public sealed partial class Ledger
         if (transfer.Amount <= 0 || transfer.Amount > from.Available.Value) return false;
         if (transfer.PayerPrevious != from.LastSequence || transfer.PayerAvailable != from.Available.Value - transfer.Amount) return false;
         if (transfer.PayeePrevious != to.LastSequence || transfer.PayeeAvailable != to.Available.Value + transfer.Amount) return false;
-        if (!_ids.TryAdd(payer, transfer.Id, NextSequence)) return false;
+        var idHash = payer == sight.Payer ? sight.IdHash : _ids.Hash(payer, transfer.Id);
+        if (!_ids.TryAdd(idHash, payer, transfer.Id, NextSequence)) return false;
 
         // After this point the record is proven.
         var amount = new Msat(transfer.Amount);

@@ -8,11 +8,22 @@ namespace Bitcache.Core;
 public sealed class PreparedBatch
 {
     private const int RoomMin = 1 << 10;
+    /// <summary>A record's wallets are looked for in the index when so many records behind it were read: their cells are there then.</summary>
+    private const int RecordsAhead = 16;
 
     /// <param name="End">Where the record ends among the bytes.</param>
-    /// <param name="PayerHash">Of the wallet where a transfer's payer stands; of a record without one any.</param>
-    /// <param name="PayeeHash">The same of the payee.</param>
-    internal readonly record struct Sight(int End, uint PayerHash, uint PayeeHash);
+    /// <param name="Payer">The slot that is most probably that of the wallet where a transfer's payer stands, or -1; of a record
+    /// without one any.</param>
+    /// <param name="Payee">The same of the payee.</param>
+    /// <param name="IdHash">Of a transfer's id under that payer.</param>
+    internal readonly record struct Sight(int End, int Payer, int Payee, uint IdHash)
+    {
+        /// <summary>Of a record whose wallets are still to be found.</summary>
+        public static Sight Of(int end, uint payerHash, uint payeeHash) => new(end, unchecked((int)payerHash), unchecked((int)payeeHash), 0);
+
+        public uint PayerHash => unchecked((uint)Payer);
+        public uint PayeeHash => unchecked((uint)Payee);
+    }
 
     private byte[] _bytes = [];
     private Sight[] _sights = [];
@@ -24,7 +35,8 @@ public sealed class PreparedBatch
     /// <summary>One of each record.</summary>
     internal ReadOnlySpan<Sight> Sights => _sights.AsSpan(0, _count);
 
-    /// <summary>Takes the records in. Of the ledger it reads only what never changes, on any thread.</summary>
+    /// <summary>Takes the records in. Of the ledger it reads, on any thread, what never changes, and the wallets' index as it is
+    /// just now.</summary>
     /// <exception cref="FormatException">The bytes are not records.</exception>
     public void Fill(ReadOnlySpan<byte> records, Ledger ledger)
     {
@@ -38,10 +50,16 @@ public sealed class PreparedBatch
             var record = records.Slice(start, (int)length);
             start += record.Length;
             if (_count == _sights.Length) Array.Resize(ref _sights, Math.Max(RoomMin, 2 * _count));
-            _sights[_count++] = TransferRecord.HasWallets(record)
-                ? new Sight(start, ledger.HashOf(TransferRecord.PayerOf(record)), ledger.HashOf(TransferRecord.PayeeOf(record)))
-                : new Sight(start, 0, 0);
+            _sights[_count++] = TransferRecord.HasWallets(record) ? ledger.BeginGuess(record, start) : new Sight(start, 0, 0, 0);
+            if (_count > RecordsAhead) Find(records, _count - 1 - RecordsAhead, ledger);
         }
+        for (var at = Math.Max(0, _count - RecordsAhead); at < _count; at++) Find(records, at, ledger);
         records.CopyTo(_bytes);
+    }
+
+    private void Find(ReadOnlySpan<byte> records, int at, Ledger ledger)
+    {
+        var record = records[(at == 0 ? 0 : _sights[at - 1].End).._sights[at].End];
+        if (TransferRecord.HasWallets(record)) _sights[at] = ledger.Guess(record, _sights[at]);
     }
 }

@@ -48,7 +48,7 @@ internal sealed class WalletTable(ulong secret) : IStateTable
 
     public uint Hash(WalletId id) => SlotIndex.Hash(id.Value, secret);
 
-    /// <summary>Fetches what <see cref="PrefetchRow"/> reads.</summary>
+    /// <summary>Fetches what <see cref="PrefetchRow(uint)"/> reads.</summary>
     public void PrefetchCell(uint hash) => _index.PrefetchCell(hash);
 
     /// <summary>Fetches the row that is most probably that of the wallet with this hash, and gives its slot, or -1.</summary>
@@ -57,6 +57,21 @@ internal sealed class WalletTable(ulong secret) : IStateTable
         var slot = _index.PageOf(hash).First(hash, out _);
         if (slot >= 0) _wallets.PrefetchRow(slot);
         return slot;
+    }
+
+    /// <summary>On any thread: fetches what <see cref="Guess"/> reads.</summary>
+    public void PrefetchGuess(uint hash) => _index.Glance(hash).Prefetch(hash);
+
+    /// <summary>On any thread: the slot that is most probably that of the wallet with this hash, or -1. The owner may be adding
+    /// wallets meanwhile, so that only he can tell whether it is.</summary>
+    public int Guess(uint hash) => _index.Glance(hash).First(hash, out _);
+
+    /// <summary>Fetches the row of a slot that was guessed; where none was, it is looked up.</summary>
+    public int PrefetchRow(WalletId id, int guessed)
+    {
+        if (unchecked((uint)guessed) >= (uint)Count) return PrefetchRow(Hash(id));
+        _wallets.PrefetchRow(guessed);
+        return guessed;
     }
 
     public int Add(WalletId id, uint tenant)

@@ -90,6 +90,16 @@ internal sealed class SlotIndex
         return page.IsFull || page == Nothing ? MakeRoom(hash) : page;
     }
 
+    /// <summary>The same for a thread that does not own the index, while the owner adds to it. A search there comes to an end, as no
+    /// page is ever full. What it finds was added under this hash; what was added may be missed while its page is split.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public CellPage Glance(uint hash)
+    {
+        // The owner may be changing directory and shift: only one of them is read.
+        var directory = _directory;
+        return directory[(int)(((ulong)hash * (uint)directory.Length) >> 32)];
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void PrefetchCell(uint hash) => PageOf(hash).Prefetch(hash);
 

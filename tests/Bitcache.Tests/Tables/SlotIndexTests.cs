@@ -62,6 +62,31 @@ public sealed class SlotIndexTests
     }
 
     [Fact]
+    public async Task Another_thread_may_look_while_the_index_grows()
+    {
+        const int Rows = 300_000;
+        var index = new SlotIndex();
+        var cancel = TestContext.Current.CancellationToken;
+        using var both = new Barrier(2);
+        var isGrown = false;
+        var looking = Task.Run(() =>
+        {
+            both.SignalAndWait(cancel);
+            for (var slot = 0; !Volatile.Read(ref isGrown); slot = (slot + 7_919) % Rows)
+            {
+                if (Glance(slot) is var found and >= 0) Same.Value(slot, found);
+            }
+        }, cancel);
+        both.SignalAndWait(cancel);
+        for (var slot = 0; slot < Rows; slot++) index.Add(Spread(slot), slot);
+        Volatile.Write(ref isGrown, true);
+        await looking;
+        for (var slot = 0; slot < Rows; slot++) Same.Value(slot, Glance(slot));
+
+        int Glance(int slot) => index.Glance(Spread(slot)).First(Spread(slot), out _);
+    }
+
+    [Fact]
     public void No_addition_moves_more_than_a_page()
     {
         var pool = new CellPool();
