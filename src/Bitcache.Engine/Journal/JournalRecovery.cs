@@ -149,8 +149,10 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
         while (!_closed && TryTakeFrame(path, segment, at, out var header))
         {
             var frame = segment.From(at, FrameHeader.FrameBytes(header.PayloadBytes));
+            // One walk over the records says whether they are such, and where to find them later.
+            if (!index.TryAdd(frame, at, header))
+                throw Corrupt(path, at + FrameHeader.Bytes, $"records that cover {header.Sequences} sequences", "others");
             Accept(frame, header, replay);
-            index.Add(frame, at, header);
             (lastAt, at) = (at, at + frame.Length);
         }
         var bytes = segment.All;
@@ -213,7 +215,7 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
         return new SegmentReader(file, _buffer, (int)length);
     }
 
-    /// <summary>Whether a whole frame stands here that continues the journal. False if none does, or a torn one;
+    /// <summary>Whether a whole frame stands here that continues the journal, whatever its payload is made of. False if none does, or a torn one;
     /// throws if one does that no crash can have left.</summary>
     private bool TryTakeFrame(string path, SegmentReader segment, int at, out FrameHeader header)
     {
@@ -230,8 +232,6 @@ internal sealed class JournalRecovery(IFileSystem files, string folder, FileJour
 
         if (FrameHeader.Chain(frame, payload, Chain, _sha256) != header.ChainHash)
             throw Corrupt(path, at, $"the frame with sequence {NextSequence} that continues chain hash {Chain}", "a frame of another history");
-        if (!JournalRecord.Tile(payload, header.Sequences))
-            throw Corrupt(path, at + FrameHeader.Bytes, $"records that cover {header.Sequences} sequences", "others");
         return true;
     }
 

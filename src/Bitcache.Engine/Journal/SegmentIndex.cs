@@ -102,8 +102,15 @@ internal sealed class SegmentIndex : RecordRun
         }
     }
 
-    /// <summary>Takes in a frame that is durable, at its place in the file.</summary>
+    /// <summary>Takes in a frame that is durable, at its place in the file, and holds records.</summary>
     internal void Add(ReadOnlySpan<byte> frame, int offset, in FrameHeader header)
+    {
+        if (!TryAdd(frame, offset, header)) throw new InvalidOperationException("A frame that was verified does not hold records.");
+    }
+
+    /// <summary>The same of a frame of which nobody has seen yet whether its payload is nothing but records, which together cover
+    /// its sequences. False if not: then this index is of no use any more.</summary>
+    internal bool TryAdd(ReadOnlySpan<byte> frame, int offset, in FrameHeader header)
     {
         if (_count == 0 || offset - _chunks[_count - 1].Offset >= ChunkBytes) Begin(new Chunk(header.FirstSequence, offset, 0));
         var sequence = header.FirstSequence;
@@ -117,15 +124,16 @@ internal sealed class SegmentIndex : RecordRun
                 summed = at;
                 Begin(new Chunk(sequence, offset + at, payloadEnd - at));
             }
-            if (!JournalRecord.TryReadHeader(frame[at..payloadEnd], out var length, out var covers))
-                throw new InvalidOperationException("A frame that was verified does not hold records.");
+            if (!JournalRecord.TryReadHeader(frame[at..payloadEnd], out var length, out var covers)) return false;
             at += length;
             sequence += covers;
         }
+        if (sequence != header.FirstSequence + header.Sequences) return false;
         _crcs[_count - 1] = Crc32C.Append(_crcs[_count - 1], frame[summed..]);
         _end = offset + frame.Length;
-        _nextSequence = header.FirstSequence + header.Sequences;
+        _nextSequence = sequence;
         if (header.IsClosing) ClosingHash = header.ChainHash;
+        return true;
     }
 
     private void Begin(Chunk chunk)
