@@ -59,6 +59,8 @@ internal sealed class CopiesBench : IPartitionOwner
     public Task<Answer> SubmitAsync(int partition, Command command, uint tenant, long term) => WriterOf(partition).SubmitAsync(command, tenant, term);
     public ValueTask<PaymentAnswer> SubmitAsync(int partition, Payment payment, uint tenant) => WriterOf(partition).SubmitAsync(payment, tenant);
     public ValueTask SubmitAsync(int partition, PaymentBlock block) => WriterOf(partition).SubmitAsync(block);
+    public Task<bool> ConfirmClockAsync(int partition) => WriterOf(partition).ConfirmClockAsync();
+    public Task<LedgerTime> TimeAsync(int partition) => WriterOf(partition).TimeAsync();
 
     private SharedPartition WriterOf(int partition) =>
         _copies.Select(copy => copy.Partitions[partition]).FirstOrDefault(one => one.IsOwned) ?? throw new PartitionUnavailableException(Unavailable.Busy);

@@ -16,4 +16,8 @@ internal sealed class WalletRoute(WalletId wallet, PartitionSet partitions) : IP
         : throw new ArgumentException($"a payment of wallet {payment.Payer} is none of wallet {wallet}", nameof(payment));
 
     public ValueTask SubmitAsync(int partition, PaymentBlock block) => throw new ArgumentException("a block is no single wallet's", nameof(block));
+
+    public Task<bool> ConfirmClockAsync(int partition) => throw new NotSupportedException("the clock is no wallet's");
+
+    public Task<LedgerTime> TimeAsync(int partition) => throw new NotSupportedException("the time is no wallet's");
 }

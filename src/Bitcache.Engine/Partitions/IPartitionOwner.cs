@@ -13,4 +13,10 @@ public interface IPartitionOwner
     ValueTask<PaymentAnswer> SubmitAsync(int partition, Payment payment, uint tenant);
 
     ValueTask SubmitAsync(int partition, PaymentBlock block);
+
+    /// <summary>As <see cref="Partition.ConfirmClockAsync"/>; said twice it is the same.</summary>
+    Task<bool> ConfirmClockAsync(int partition);
+
+    /// <summary>As <see cref="Partition.TimeAsync"/>.</summary>
+    Task<LedgerTime> TimeAsync(int partition);
 }

@@ -23,7 +23,6 @@ internal sealed class LedgerFollower : IJournalFollower
     private readonly List<Leg> _legs = [];
     private long _learned;
     private long _next;
-    private long _milliseconds;
     private volatile bool _isOver;
 
     /// <param name="start">Where the ledger stands; null for the beginning.</param>
@@ -31,7 +30,7 @@ internal sealed class LedgerFollower : IJournalFollower
     public LedgerFollower(Ledger ledger, BatchTable batches, JournalStart? start, StatedEpochs stated, LegCourier? courier)
     {
         (_ledger, _frames, _stated, _courier) = (ledger, new FrameRecovery(batches, start), stated, courier);
-        (_next, _milliseconds) = (ledger.NextSequence, ledger.Time.Milliseconds);
+        _next = ledger.NextSequence;
         ledger.SendTo(courier is null ? null : _legs);
         TellCourier();
     }
@@ -40,9 +39,6 @@ internal sealed class LedgerFollower : IJournalFollower
 
     /// <summary>The sequence after the last that it has replayed.</summary>
     public long NextSequence => Volatile.Read(ref _next);
-
-    /// <summary>The newest journaled time that it knows of.</summary>
-    public UnixTime Time => new(Volatile.Read(ref _milliseconds));
 
     public void CatchUp(in JournalHead head)
     {
@@ -90,7 +86,6 @@ internal sealed class LedgerFollower : IJournalFollower
             _batch.Fill(batch.Payload, _ledger);
             _ledger.ReplayBatch(_batch, _scratch);
             Volatile.Write(ref _next, _ledger.NextSequence);
-            Volatile.Write(ref _milliseconds, _ledger.Time.Milliseconds);
         }
         if (_legs.Count == 0) return;
         _courier!.Pass(_legs);

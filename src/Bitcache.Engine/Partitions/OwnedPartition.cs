@@ -101,7 +101,8 @@ public sealed partial class OwnedPartition : Partition
     public override bool IsBusy => _queue.Cost >= _bounds.QueueItems;
     public override bool IsClockTrusted => _clock.IsTrusted;
 
-    public override UnixTime BatchTime => new(Volatile.Read(ref _batchMilliseconds));
+    /// <summary>The time of the newest batch, whether or not it holds entries.</summary>
+    public UnixTime BatchTime => new(Volatile.Read(ref _batchMilliseconds));
 
     public override async Task<Answer> SubmitAsync(Command command, uint tenant = Ledger.OperatorTenant, long term = 0)
     {
@@ -200,6 +201,8 @@ public sealed partial class OwnedPartition : Partition
         await SubmitAsync(new ConfirmClock());
         return true;
     }
+
+    public override Task<LedgerTime> TimeAsync() => AskAsync((_, batch) => new LedgerTime(batch.Time, batch.ClockTrusted));
 
     public override async ValueTask DisposeAsync()
     {

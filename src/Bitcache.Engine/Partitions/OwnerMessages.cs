@@ -2,11 +2,13 @@
 // the format; a process that does not know it takes nothing.
 //
 //   question   0  u8   version (1)
-//              1  u8   what: 1 a command, 2 a payment, 3 many payments
+//              1  u8   what: 1 a command, 2 a payment, 3 many payments, 4 an operator's word that the clock is right,
+//                    5 what time it is
 //              2  u32  tenant
 //              6       a command: i64 settlement's term, the command (SentCommand.cs)
 //                      a payment: it (SentPayment.cs)
 //                      many: u16 how many, each
+//                      4 and 5: nothing
 //
 //   answer     0  u8   version (1)
 //              1  u8   what: 1 what came of it, 2 whoever was asked does not have the partition, 3 it takes nothing now,
@@ -16,6 +18,7 @@
 //                      1 of a payment: u16 outcome, i64 sequence, i64 time, u8 whether it is a retry, u64 msat moved, u64 fee,
 //                        u64 given back, wallet of the payer, wallet of the payee
 //                      1 of many: each result
+//                      1 of 4: u8 whether the word is taken; of 5: i64 time, u8 whether the clock is trusted
 //                      3: u8 why (Unavailable); 4: u8 length and what was caught, in UTF-8
 //
 //   wallet     0  u8   whether there is one; then its row (Wallet.cs)
@@ -44,6 +47,8 @@ internal static class OwnerMessages
         Command = 1,
         Payment = 2,
         Block = 3,
+        ConfirmClock = 4,
+        Time = 5,
     }
 
     private enum Reply : byte
@@ -80,6 +85,10 @@ internal static class OwnerMessages
         foreach (ref readonly var payment in block.Payments[..block.Count]) SentPayment.Write(ref writer, payment);
         return rented.Bytes[..writer.Position].ToArray();
     }
+
+    public static byte[] ConfirmClock() => Of(Question.ConfirmClock);
+
+    public static byte[] Time() => Of(Question.Time);
 
     /// <summary>Puts a question to an owner, and gives what is to be sent back. Throws nothing.</summary>
     public static async Task<byte[]> AnswerAsync(IPartitionOwner owner, int partition, ReadOnlyMemory<byte> question)
@@ -146,6 +155,30 @@ internal static class OwnerMessages
         reader.End();
     }
 
+    public static bool ReadConfirmed(int partition, ReadOnlySpan<byte> answer)
+    {
+        var reader = Begin(partition, answer);
+        var confirmed = reader.Flag();
+        reader.End();
+        return confirmed;
+    }
+
+    public static LedgerTime ReadTime(int partition, ReadOnlySpan<byte> answer)
+    {
+        var reader = Begin(partition, answer);
+        var time = new LedgerTime(reader.Time(), reader.Flag());
+        reader.End();
+        return time;
+    }
+
+    /// <summary>A question that is said with its number.</summary>
+    private static byte[] Of(Question what)
+    {
+        var bytes = new byte[QuestionHeaderBytes];
+        Begin(bytes, what, Ledger.OperatorTenant);
+        return bytes;
+    }
+
     private static ByteWriter Begin(Span<byte> bytes, Question what, uint tenant)
     {
         var writer = new ByteWriter(bytes);
@@ -178,6 +211,12 @@ internal static class OwnerMessages
                     await owner.SubmitAsync(partition, block);
                     return Answer(block);
                 };
+            case Question.ConfirmClock:
+                reader.End();
+                return async () => Answer(await owner.ConfirmClockAsync(partition));
+            case Question.Time:
+                reader.End();
+                return async () => Answer(await owner.TimeAsync(partition));
             default:
                 throw new FormatException($"a question {what}");
         }
@@ -227,6 +266,23 @@ internal static class OwnerMessages
         var writer = Begin(rented.Bytes);
         foreach (ref readonly var result in block.Results) SentPayment.Write(ref writer, result);
         return rented.Bytes[..writer.Position].ToArray();
+    }
+
+    private static byte[] Answer(bool confirmed)
+    {
+        var bytes = new byte[AnswerHeaderBytes + 1];
+        var writer = Begin(bytes);
+        writer.Flag(confirmed);
+        return bytes;
+    }
+
+    private static byte[] Answer(LedgerTime time)
+    {
+        var bytes = new byte[AnswerHeaderBytes + sizeof(long) + 1];
+        var writer = Begin(bytes);
+        writer.Time(time.Now);
+        writer.Flag(time.IsTrusted);
+        return bytes;
     }
 
     private static byte[] Unknown(Exception e)

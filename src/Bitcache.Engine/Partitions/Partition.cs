@@ -16,6 +16,11 @@ public delegate void FatalHandler(string why, Exception cause);
 /// <param name="at">Which one was asked for.</param>
 internal delegate void EachRecordReader(int at, ReadOnlySpan<byte> record);
 
+/// <summary>What time it is in a ledger.</summary>
+/// <param name="Now">Of the batch that took the question.</param>
+/// <param name="IsTrusted">Whether its writer trusts his clock; while he does not, nothing ends or closes by it.</param>
+public readonly record struct LedgerTime(UnixTime Now, bool IsTrusted);
+
 public abstract class Partition : IAsyncDisposable
 {
     /// <summary>Entries that are read past rather than looked up anew: as many payments as one chunk of the journal holds at
@@ -36,10 +41,9 @@ public abstract class Partition : IAsyncDisposable
     public abstract int QueuedItems { get; }
     /// <summary>Whether the queue takes nothing more now.</summary>
     public abstract bool IsBusy { get; }
-    public abstract bool IsClockTrusted { get; }
 
-    /// <summary>The time of the newest batch, whether or not it holds entries.</summary>
-    public abstract UnixTime BatchTime { get; }
+    /// <summary>Whether the clock is trusted by which this process writes it; true of one that it does not write.</summary>
+    public abstract bool IsClockTrusted { get; }
 
     /// <summary>Applies a command, makes it durable, and answers. A retry under a known id gets the first answer.</summary>
     /// <param name="term">Under which the settlement sends it: see <see cref="Settlement.SettlementTerm"/>.</param>
@@ -78,7 +82,13 @@ public abstract class Partition : IAsyncDisposable
     /// <summary>An operator's word that the clock is right. It counts from the batch on that follows the one which takes it,
     /// and has taken effect when this is done.</summary>
     /// <returns>False if it cannot be: see <see cref="BatchClock.Confirm"/>.</returns>
+    /// <exception cref="PartitionUnavailableException">Whoever writes it was not told; it may be said again.</exception>
+    /// <exception cref="OutcomeUnknownException">Perhaps he was told; it may be said again.</exception>
     public abstract Task<bool> ConfirmClockAsync();
+
+    /// <summary>What time it is: the writer's, wherever he is, for a copy has no clock.</summary>
+    /// <exception cref="PartitionUnavailableException">He cannot be asked now.</exception>
+    public abstract Task<LedgerTime> TimeAsync();
 
     /// <summary>Takes no more commands, finishes those it has, seals the journal.</summary>
     public abstract ValueTask DisposeAsync();

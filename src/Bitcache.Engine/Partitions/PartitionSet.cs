@@ -45,6 +45,7 @@ public sealed class PartitionSet : IAsyncDisposable
 
     public bool IsBusy => Array.Exists(_partitions, static partition => partition.IsBusy);
     public bool IsStorageFull => Array.Exists(_partitions, partition => partition.IsStorageFull);
+    /// <summary>Whether the clock is trusted by which this process writes those that it does.</summary>
     public bool IsClockTrusted => Array.TrueForAll(_partitions, partition => partition.IsClockTrusted);
 
     /// <summary>Where a wallet lives; where it would, if there is none.</summary>
@@ -187,7 +188,10 @@ public sealed class PartitionSet : IAsyncDisposable
         }
     }
 
-    /// <summary>An operator's word that the clock is right; false if some partition cannot take it: see <see cref="BatchClock.Confirm"/>.</summary>
+    /// <summary>An operator's word that the clocks are right, to whoever writes each partition; false if some partition cannot take
+    /// it: see <see cref="BatchClock.Confirm"/>.</summary>
+    /// <exception cref="PartitionUnavailableException">Not everybody could be told; it may be said again.</exception>
+    /// <exception cref="OutcomeUnknownException">The same.</exception>
     public async Task<bool> ConfirmClockAsync() =>
         (await Task.WhenAll(_partitions.Select(partition => partition.ConfirmClockAsync()))).All(confirmed => confirmed);
 

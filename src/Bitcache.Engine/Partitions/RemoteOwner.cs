@@ -29,6 +29,12 @@ public sealed class RemoteOwner(QuestionCarrier carry, TimeProvider time, TimeSp
         return true;
     });
 
+    public Task<bool> ConfirmClockAsync(int partition) =>
+        AskAsync(partition, OwnerMessages.ConfirmClock(), static (partition, answer) => OwnerMessages.ReadConfirmed(partition, answer));
+
+    public Task<LedgerTime> TimeAsync(int partition) =>
+        AskAsync(partition, OwnerMessages.Time(), static (partition, answer) => OwnerMessages.ReadTime(partition, answer));
+
     private async Task<T> AskAsync<T>(int partition, byte[] question, Func<int, byte[], T> read)
     {
         for (var begun = Stopwatch.GetTimestamp(); ; await Task.Delay(RetryAfter, time))
@@ -71,6 +77,10 @@ public sealed class OwnPartitions(IReadOnlyList<Partition> partitions) : IPartit
         await writer.SubmitAsync(block);
         return true;
     }));
+
+    public Task<bool> ConfirmClockAsync(int partition) => TakeAsync(partition, writer => writer.ConfirmClockAsync());
+
+    public Task<LedgerTime> TimeAsync(int partition) => TakeAsync(partition, writer => writer.TimeAsync());
 
     private async Task<T> TakeAsync<T>(int partition, Func<Partition, Task<T>> take)
     {

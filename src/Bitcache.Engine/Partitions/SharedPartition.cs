@@ -94,10 +94,7 @@ public sealed partial class SharedPartition : Partition
     public override int QueuedItems => _owned?.QueuedItems ?? 0;
     public override bool IsBusy => _owned?.IsBusy ?? false;
 
-    /// <summary>The ledger's time is its writer's, who holds it against his clocks.</summary>
     public override bool IsClockTrusted => _owned?.IsClockTrusted ?? true;
-
-    public override UnixTime BatchTime => _owned?.BatchTime ?? _follower?.Time ?? default;
 
     /// <summary>Takes the partition over: whoever wrote it appends nothing any more.</summary>
     /// <exception cref="JournalRefusedException">The database cannot be used now; this process goes on following.</exception>
@@ -188,8 +185,21 @@ public sealed partial class SharedPartition : Partition
         return Read(() => _reader.FindId(owner, id, DurableSequence + 1));
     }
 
-    /// <summary>A copy has no clock.</summary>
-    public override async Task<bool> ConfirmClockAsync() => _owned is not { } owned || await owned.ConfirmClockAsync();
+    public override Task<bool> ConfirmClockAsync() =>
+        SendAsync(here => here.ConfirmClockAsync(), there => there.ConfirmClockAsync(Number), isRepeatable: true);
+
+    public override async Task<LedgerTime> TimeAsync()
+    {
+        try
+        {
+            return await SendAsync(here => here.TimeAsync(), there => there.TimeAsync(Number), isRepeatable: true);
+        }
+        catch (OutcomeUnknownException)
+        {
+            // Nothing was to be done.
+            throw new PartitionUnavailableException(Unavailable.Busy);
+        }
+    }
 
     public override async ValueTask DisposeAsync()
     {

@@ -92,7 +92,7 @@ public sealed class EpochBooks : IAsyncDisposable
     {
         var first = _partitions.First;
         var last = await first.QueryAsync(ledger => ledger.LastEpoch);
-        if (last is null || _open.Count > 0 || first.BatchTime.Milliseconds - last.Closed.Milliseconds < (long)AgainAfter.TotalMilliseconds) return false;
+        if (last is null || _open.Count > 0 || (await first.TimeAsync()).Now.Milliseconds - last.Closed.Milliseconds < (long)AgainAfter.TotalMilliseconds) return false;
         if (last.Statement is not { } statement) return true;
         if (_stoodAt == best) return false;
         if (await _node.GetBlockHashAsync((int)statement.Height, cancel) != statement.Block) return true;

@@ -25,8 +25,8 @@ public sealed record OutflowLimits(long? TransactionSat = null, long? HourSat = 
     /// <summary>Which withdrawals may leave now. One that would pass a bound waits, and those behind it wait with it, so that many
     /// small ones never keep a large one from leaving. One that no bound would ever let through is passed over.</summary>
     /// <param name="due">Oldest first.</param>
-    /// <param name="sentSince">What left since a moment, or may yet by what was opened since.</param>
-    public (IReadOnlyList<Withdrawal> Leaving, Withheld Withheld) Choose(IReadOnlyList<Withdrawal> due, UnixTime now, Func<UnixTime, Sats> sentSince)
+    /// <param name="sentWithin">What left in the last so many milliseconds, or may yet by what was opened in them.</param>
+    public (IReadOnlyList<Withdrawal> Leaving, Withheld Withheld) Choose(IReadOnlyList<Withdrawal> due, Func<long, Sats> sentWithin)
     {
         var left = Math.Min(Left(HourSat, Hour), Left(DaySat, Day));
         var leaving = new List<Withdrawal>();
@@ -48,7 +48,7 @@ public sealed record OutflowLimits(long? TransactionSat = null, long? HourSat = 
         return (leaving, withheld);
 
         long Left(long? limit, long window) => limit is { } sat
-            ? sat - sentSince(new UnixTime(Math.Max(0, now.Milliseconds - window))).Value
+            ? sat - sentWithin(window).Value
             : long.MaxValue;
     }
 }
@@ -77,10 +77,12 @@ public sealed class OutflowGate(PartitionSet partitions, OutflowLimits limits)
         Withheld = Withheld.None;
         if (due.Count == 0 || limits == new OutflowLimits()) return due;
         // What was opened in the last 24 hours, with its time; of every partition, for the node's wallet is one.
-        var views = await partitions.QueryAllAsync(ledger => (ledger.Time, Opened: ledger.OpenedSince(new UnixTime(Math.Max(0, ledger.Time.Milliseconds - Window)))));
-        var now = new UnixTime(Math.Max(views.Max(v => v.Time.Milliseconds), partitions.All.Max(p => p.BatchTime.Milliseconds)));
-        var opened = views.SelectMany(v => v.Opened).ToArray();
-        (var leaving, Withheld) = limits.Choose(due, now, since => new Sats(opened.Where(o => o.Opened > since).Sum(o => o.Amount.Value)));
+        var views = await partitions.QueryAllAsync(ledger => ledger.OpenedSince(new UnixTime(Math.Max(0, ledger.Time.Milliseconds - Window))));
+        // Each by its own partition's time, as what is older than the limits look back is given up there: or by the time of a partition
+        // that is ahead something would count no more, and leave all the same.
+        var times = await Task.WhenAll(partitions.All.Select(partition => partition.TimeAsync()));
+        var opened = views.SelectMany((view, number) => view.Select(o => (Ago: times[number].Now.Milliseconds - o.Opened.Milliseconds, o.Amount))).ToArray();
+        (var leaving, Withheld) = limits.Choose(due, window => new Sats(opened.Where(o => o.Ago < window).Sum(o => o.Amount.Value)));
         return leaving;
     }
 }

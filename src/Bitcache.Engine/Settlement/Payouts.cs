@@ -60,9 +60,9 @@ public sealed partial class Payouts(SettlementTerm term, Partition partition, IB
         var (due, closed) = await partition.QueryAsync(ledger => (ledger.DueWithdrawals(), ledger.LastEpoch?.Entries ?? 0));
         var own = await _own.FindAsync(due.Select(w => w.Script), cancel);
         ToOurselves = due.Count(w => own.Contains(w.Script));
-        // The question has brought the time up to date.
-        var now = partition.BatchTime;
-        return BatchPolicy.Leaving([.. due.Where(w => !(w.Deadline <= now) && !own.Contains(w.Script))], new BatchMoment(closed, partition.IsClockTrusted ? now : null, rate), settings, turns);
+        if (due.Count == 0) return [];
+        var (now, isTrusted) = await partition.TimeAsync();
+        return BatchPolicy.Leaving([.. due.Where(w => !(w.Deadline <= now) && !own.Contains(w.Script))], new BatchMoment(closed, isTrusted ? now : null, rate), settings, turns);
     }
 
     /// <summary>Binds what is due to new families: the anchor with the first withdrawals, the rest without.</summary>
@@ -101,7 +101,8 @@ public sealed partial class Payouts(SettlementTerm term, Partition partition, IB
             if (outcome is not (Outcome.WithdrawalNotQueued or Outcome.DeadlineOutOfRange or Outcome.WalletFrozen or Outcome.WalletOwes) || tries == OpenTriesMax)
                 return (number, withdrawals.Length, outcome);
             var waiting = await partition.QueryAsync(ledger => ledger.DueWithdrawals());
-            var due = waiting.Where(w => !(w.Deadline <= partition.BatchTime)).Select(w => w.Key).ToHashSet();
+            var (now, _) = await partition.TimeAsync();
+            var due = waiting.Where(w => !(w.Deadline <= now)).Select(w => w.Key).ToHashSet();
             withdrawals = Array.FindAll(withdrawals, due.Contains);
             if (withdrawals.Length == 0 && anchor is null) return (number, 0, Outcome.None);
         }
@@ -143,8 +144,8 @@ public sealed partial class Payouts(SettlementTerm term, Partition partition, IB
     {
         var opened = await partition.QueryAsync(ledger =>
             ledger.LiveFamilies().Where(f => f is { State: FamilyState.Opened, Prepared: null }).Select(f => (f.Number, Deadline: ledger.DeadlineOf(f))).ToArray());
-        // The question has brought the time up to date.
-        foreach (var (number, _) in opened.Where(f => f.Deadline <= partition.BatchTime)) await term.SubmitAsync(partition, new AbandonFamily(number));
+        var now = opened.Any(f => f.Deadline is not null) ? (await partition.TimeAsync()).Now : default;
+        foreach (var (number, _) in opened.Where(f => f.Deadline <= now)) await term.SubmitAsync(partition, new AbandonFamily(number));
         await ChargeAsync();
         // Of what a ledger of before has of them, some at every turn.
         var ended = await partition.QueryAsync(ledger => ledger.FamiliesToArchive(ArchivedAtOnceMax));
@@ -219,12 +220,13 @@ public sealed partial class Payouts(SettlementTerm term, Partition partition, IB
         var (stopped, waits, deadline) = await partition.QueryAsync(ledger =>
             (ledger.CheckPayers(family) != Outcome.None, ledger.WaitsForAnchor(family), ledger.DeadlineOf(family)));
         if (waits) return "the anchor before it is not in a block";
-        if (stopped || deadline <= partition.BatchTime || (!mayPay && family.Withdrawals.Count > 0))
+        var (now, _) = await partition.TimeAsync();
+        if (stopped || deadline <= now || (!mayPay && family.Withdrawals.Count > 0))
         {
             await term.SubmitAsync(partition, new AbandonFamily(family.Number));
             return "a wallet in it is frozen, a deposit under it was taken back, a deadline is over, withdrawals are stopped, or reserves are short: its withdrawals wait";
         }
-        if (IsCountedNoMore(family))
+        if (IsCountedNoMore(family, now))
         {
             await term.SubmitAsync(partition, new AbandonFamily(family.Number));
             return "it was opened too long ago for the limits on what leaves: its withdrawals are chosen anew";
@@ -250,8 +252,8 @@ public sealed partial class Payouts(SettlementTerm term, Partition partition, IB
 
     /// <summary>Limits count what a family pays from the moment on at which it was opened. One that waits for as long as the
     /// shortest of them looks back would leave beside what was let through in its place.</summary>
-    private bool IsCountedNoMore(Family family) => settings.WithdrawalLimits.HasWindow && family.Withdrawals.Count > 0
-        && partition.BatchTime.Milliseconds - family.Opened.Milliseconds >= OutflowLimits.Hour;
+    private bool IsCountedNoMore(Family family, UnixTime now) => settings.WithdrawalLimits.HasWindow && family.Withdrawals.Count > 0
+        && now.Milliseconds - family.Opened.Milliseconds >= OutflowLimits.Hour;
 
     /// <summary>Gives up a family that cannot be built as it is, so that its withdrawals are tried in smaller ones, or
     /// under a higher fee cap. Nothing of it was signed.</summary>

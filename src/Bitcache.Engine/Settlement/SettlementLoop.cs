@@ -316,9 +316,9 @@ public sealed class SettlementLoop : IAsyncDisposable
     {
         var first = _partitions.First;
         var last = await first.QueryAsync(ledger => ledger.LastEpoch?.Closed ?? ledger.Begun);
-        // Only the ledger's own time counts, and only while it is trusted; the question has just brought it up to date.
-        return first.IsClockTrusted
-            && first.BatchTime.Milliseconds - last.Milliseconds >= (long)_settings.EpochLength.TotalMilliseconds;
+        // Only the ledger's own time counts, and only while it is trusted.
+        var (now, isTrusted) = await first.TimeAsync();
+        return isTrusted && now.Milliseconds - last.Milliseconds >= (long)_settings.EpochLength.TotalMilliseconds;
     }
 
     /// <summary>The first partition closes an epoch, and the others follow: each of them at the latest before it takes a

@@ -89,6 +89,8 @@ public sealed class EpochReleaseTests(PostgresFixture postgres)
         public Task<Answer> SubmitAsync(int partition, Command command, uint tenant, long term) => throw new PartitionUnavailableException(Unavailable.Busy);
         public ValueTask<PaymentAnswer> SubmitAsync(int partition, Payment payment, uint tenant) => throw new PartitionUnavailableException(Unavailable.Busy);
         public ValueTask SubmitAsync(int partition, PaymentBlock block) => throw new PartitionUnavailableException(Unavailable.Busy);
+        public Task<bool> ConfirmClockAsync(int partition) => throw new PartitionUnavailableException(Unavailable.Busy);
+        public Task<LedgerTime> TimeAsync(int partition) => throw new PartitionUnavailableException(Unavailable.Busy);
 
         public async ValueTask DisposeAsync()
         {

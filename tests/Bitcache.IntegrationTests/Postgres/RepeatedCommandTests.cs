@@ -96,6 +96,25 @@ public sealed class RepeatedCommandTests(PostgresFixture postgres) : IAsyncLifet
         }
     }
 
+    /// <summary>Neither changes anything when it is asked for twice; and of a question nothing can have been done.</summary>
+    [Fact]
+    public async Task What_time_it_is_and_whether_the_clock_is_right_is_asked_again()
+    {
+        foreach (var loss in (Loss[])[Loss.Question, Loss.Answer])
+        {
+            _way.Losses = new Queue<Loss>([loss, loss]);
+            Assert.True((await _caller.Partition.TimeAsync()).IsTrusted);
+            Assert.Empty(_way.Losses);
+            _way.Losses = new Queue<Loss>([loss, loss]);
+            Assert.True(await _caller.Set.ConfirmClockAsync());
+            Assert.Empty(_way.Losses);
+            _way.Losses = new Queue<Loss>([loss, Loss.Busy]);
+            await Assert.ThrowsAsync<PartitionUnavailableException>(_caller.Partition.TimeAsync);
+            _way.Losses = new Queue<Loss>([loss, Loss.Busy]);
+            await Assert.ThrowsAsync<OutcomeUnknownException>(_caller.Set.ConfirmClockAsync);
+        }
+    }
+
     private static OperationId NewId() => ClientIds.Next(TimeProvider.System);
 
     private enum Loss
@@ -124,6 +143,9 @@ public sealed class RepeatedCommandTests(PostgresFixture postgres) : IAsyncLifet
             await owner.SubmitAsync(partition, block);
             return true;
         }));
+
+        public Task<bool> ConfirmClockAsync(int partition) => LoseAsync(() => owner.ConfirmClockAsync(partition));
+        public Task<LedgerTime> TimeAsync(int partition) => LoseAsync(() => owner.TimeAsync(partition));
 
         private async Task<T> LoseAsync<T>(Func<Task<T>> send)
         {

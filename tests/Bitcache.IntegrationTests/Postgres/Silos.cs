@@ -59,6 +59,8 @@ internal sealed class Silos(PostgresSettings settings, SnapshotSettings? snapsho
     public Task<Answer> SubmitAsync(int partition, Command command, uint tenant, long term) => Written(partition).SubmitAsync(command, tenant, term);
     public ValueTask<PaymentAnswer> SubmitAsync(int partition, Payment payment, uint tenant) => Written(partition).SubmitAsync(payment, tenant);
     public ValueTask SubmitAsync(int partition, PaymentBlock block) => Written(partition).SubmitAsync(block);
+    public Task<bool> ConfirmClockAsync(int partition) => Written(partition).ConfirmClockAsync();
+    public Task<LedgerTime> TimeAsync(int partition) => Written(partition).TimeAsync();
 
     public async ValueTask DisposeAsync()
     {

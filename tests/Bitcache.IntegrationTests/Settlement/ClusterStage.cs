@@ -94,6 +94,8 @@ internal sealed class ClusterStage(RegtestNode node, PostgresFixture postgres) :
 
     public ValueTask<PaymentAnswer> SubmitAsync(int partition, Payment payment, uint tenant) => OwnerOf(partition).SubmitAsync(payment, tenant);
     public ValueTask SubmitAsync(int partition, PaymentBlock block) => OwnerOf(partition).SubmitAsync(block);
+    public Task<bool> ConfirmClockAsync(int partition) => OwnerOf(partition).ConfirmClockAsync();
+    public Task<LedgerTime> TimeAsync(int partition) => OwnerOf(partition).TimeAsync();
 
     /// <summary>Ends all silos.</summary>
     public async Task EndAsync()

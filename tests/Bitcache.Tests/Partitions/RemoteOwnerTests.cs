@@ -98,6 +98,27 @@ public sealed class RemoteOwnerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_clock_is_confirmed_and_the_time_told_where_the_partition_is()
+    {
+        var clocks = new TwoClocks();
+        await using var partition = BegunLedger.Over(new GatedJournal(), clocks);
+        partition.Start();
+        await BegunLedger.BeginAsync(partition, clocks, sat: 1);
+        var own = new OwnPartitions([partition]);
+        var remote = new RemoteOwner((number, question) => own.AnswerAsync(number, question), TimeProvider.System, Patience);
+        var first = await remote.TimeAsync(0);
+        Assert.Equal((await partition.TimeAsync(), true), (first, first.IsTrusted));
+
+        clocks.Jump = TimeSpan.FromHours(-2);
+        Assert.Equal(first with { IsTrusted = false }, await remote.TimeAsync(0));
+        Assert.False(await remote.ConfirmClockAsync(0));
+        clocks.Jump = TimeSpan.FromHours(2);
+        Assert.True(await remote.ConfirmClockAsync(0));
+        Assert.True(partition.IsClockTrusted);
+        Assert.Equal(new LedgerTime(new UnixTime(first.Now.Milliseconds + 7_200_000), IsTrusted: true), await remote.TimeAsync(0));
+    }
+
+    [Fact]
     public async Task Nothing_was_applied_says_who_takes_nothing_and_unknown_says_everybody_else()
     {
         Assert.Equal(Unavailable.Busy, await ReasonAsync(new PartitionUnavailableException(Unavailable.Busy)));
@@ -113,10 +134,12 @@ public sealed class RemoteOwnerTests : IAsyncLifetime
     [Fact]
     public async Task What_was_not_answered_or_not_in_a_form_that_is_known_is_unknown()
     {
-        QuestionCarrier[] carriers = [(_, _) => throw new TimeoutException(), (_, _) => Task.FromResult<byte[]>([2, 1]), (_, _) => Task.FromResult<byte[]>([1, 1, 0])];
+        QuestionCarrier[] carriers = [(_, _) => throw new TimeoutException(), (_, _) => Task.FromResult<byte[]>([2, 1]), (_, _) => Task.FromResult<byte[]>([1, 1, 2])];
         foreach (var carrier in carriers)
         {
             var remote = new RemoteOwner(carrier, TimeProvider.System, Patience);
+            await Assert.ThrowsAsync<OutcomeUnknownException>(() => remote.ConfirmClockAsync(0));
+            await Assert.ThrowsAsync<OutcomeUnknownException>(() => remote.TimeAsync(0));
             await Assert.ThrowsAsync<OutcomeUnknownException>(() => remote.SubmitAsync(0, Payment(1), Ledger.OperatorTenant).AsTask());
         }
     }
@@ -174,5 +197,7 @@ public sealed class RemoteOwnerTests : IAsyncLifetime
         public Task<Answer> SubmitAsync(int partition, Command command, uint tenant, long term) => Task.FromException<Answer>(failure);
         public ValueTask<PaymentAnswer> SubmitAsync(int partition, Payment payment, uint tenant) => throw failure;
         public ValueTask SubmitAsync(int partition, PaymentBlock block) => throw failure;
+        public Task<bool> ConfirmClockAsync(int partition) => throw failure;
+        public Task<LedgerTime> TimeAsync(int partition) => throw failure;
     }
 }

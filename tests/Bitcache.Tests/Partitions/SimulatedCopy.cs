@@ -54,7 +54,6 @@ internal sealed class SimulatedCopy : Partition
     public override int QueuedItems => 0;
     public override bool IsBusy => false;
     public override bool IsClockTrusted => true;
-    public override UnixTime BatchTime => default;
 
     /// <summary>Takes the partition over from whoever writes it.</summary>
     public void Promote()
@@ -191,6 +190,7 @@ internal sealed class SimulatedCopy : Partition
     public override Task<Outcome> ForeseeAsync(ClientCommand command, uint tenant) => throw new NotSupportedException();
     public override long? FindForgottenId(WalletId owner, OperationId id) => null;
     public override Task<bool> ConfirmClockAsync() => throw new NotSupportedException();
+    public override Task<LedgerTime> TimeAsync() => throw new NotSupportedException();
     public override ValueTask DisposeAsync() => _owned?.DisposeAsync() ?? ValueTask.CompletedTask;
 
     internal override bool TryEnqueue(WorkItem item) => _owned?.TryEnqueue(item) ?? false;

@@ -22,7 +22,7 @@ public sealed class OutflowLimitsTests
         var withdrawals = due.Select((sat, i) => new Withdrawal(
             new WithdrawalKey(new WalletId(1), OperationId.Create(Now, (UInt128)i)), ByteString.Empty, new Sats(sat), Now, i, WithdrawalState.Queued, 0, default)).ToArray();
         var (leaving, withheld) = limits.Choose(
-            withdrawals, Now, since => new Sats(sent.Where(s => Now.Milliseconds - s.Ago > since.Milliseconds).Sum(s => s.Sat)));
+            withdrawals, window => new Sats(sent.Where(s => s.Ago < window).Sum(s => s.Sat)));
         return (string.Join(' ', leaving.Select(w => w.Amount.Value)), withheld);
     }
 
@@ -88,6 +88,27 @@ public sealed class OutflowLimitsTests
             await gate.ChooseAsync([(await two.Set[0].QueryAsync(ledger => ledger.FindWithdrawal(due[0])))!]);
     }
 
+    /// <summary>It is given up by that time, too, when an hour is over and it could not be built.</summary>
+    [Fact]
+    public async Task What_left_from_a_partition_counts_for_an_hour_of_its_own_time()
+    {
+        MovableClock[] clocks = [new(), new()];
+        await using var two = await TwoPartitions.StartAsync(clocks: clocks);
+        var gate = new OutflowGate(two.Set, new OutflowLimits(HourSat: 1_000));
+        var wallet = ClientIds.NextWallet(0, 2);
+        await FundAsync(two.Set[0], wallet, tenant: 1, 10, sat: 2_000);
+        await FundAsync(two.Set[0], two.Operator, Ledger.OperatorTenant, 20);
+        await OpenAsync(two.Set[0], 1, await WithdrawAsync(two, wallet, 1, 600));
+        var due = await WithdrawAsync(two, wallet, 2, 401);
+        Assert.Empty(await ChooseAsync());
+        clocks[1].Ahead = TimeSpan.FromHours(2);
+        Assert.Empty(await ChooseAsync());
+        clocks[0].Ahead = TimeSpan.FromHours(1);
+        Assert.Single(await ChooseAsync());
+
+        async Task<IReadOnlyList<Withdrawal>> ChooseAsync() => await gate.ChooseAsync([(await two.Set[0].QueryAsync(ledger => ledger.FindWithdrawal(due)))!]);
+    }
+
     [Fact]
     public void What_was_opened_and_could_not_be_built_for_an_hour_counts_anew_when_it_leaves()
     {
@@ -147,12 +168,12 @@ public sealed class OutflowLimitsTests
         Assert.Equal((true, 2 + 3 + 2), (alarms.Health.HotTooLow, log.Count));
     }
 
-    private static async Task FundAsync(Partition partition, WalletId wallet, uint tenant, byte script)
+    private static async Task FundAsync(Partition partition, WalletId wallet, uint tenant, byte script, long sat = 1_000)
     {
         var address = new ByteString([0, 20, .. new byte[19], script]);
         if (tenant != Ledger.OperatorTenant) await DoAsync(partition, new CreateWallet(NewId(), tenant, wallet), tenant);
         await DoAsync(partition, new AssignAddress(NewId(), wallet, AddressPurpose.Deposit, address), tenant);
-        await DoAsync(partition, new ChangeDeposit(new OutPoint(default, script), DepositState.Credited, false, address, new Sats(1_000), default, 1));
+        await DoAsync(partition, new ChangeDeposit(new OutPoint(default, script), DepositState.Credited, false, address, new Sats(sat), default, 1));
     }
 
     private static async Task<WithdrawalKey> WithdrawAsync(TwoPartitions two, WalletId wallet, byte script, long sat)
