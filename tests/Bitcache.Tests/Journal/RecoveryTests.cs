@@ -50,6 +50,25 @@ public sealed class RecoveryTests
         Assert.Equal(first, SampleJournal.Open(image).Refusal!.Offset);
     }
 
+    /// <summary>No crash leaves it, whole and chained to the frame before: and nothing of it may be replayed.</summary>
+    [Theory]
+    [InlineData(3, 45, "a record that is longer than what is left")]
+    [InlineData(3, 43, "a byte behind the record")]
+    [InlineData(5, 2, "a sequence more than the header says")]
+    [InlineData(5, 0, "a record of no sequence")]
+    public void A_whole_frame_that_does_not_hold_its_sequences_as_records_is_refused(int at, byte value, string what)
+    {
+        var payload = Payload.ToArray();
+        Assert.NotEqual(value, payload[at]);
+        payload[at] = value;
+        var image = WithTwoMoreFrames(durableInSecond: -1, out _, out var first, payload);
+
+        var opened = SampleJournal.Open(image);
+
+        Same.Value((long?)first + FrameHeader.Bytes, opened.Refusal?.Offset);
+        Assert.True(SampleJournal.Open(SampleJournal.Write(1, seal: false)).Batches.Count == opened.Batches.Count, what);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
@@ -186,7 +205,8 @@ public sealed class RecoveryTests
 
     /// <summary>A journal that ends in two frames as a writer would leave them that syncs several at once; the
     /// second calls durable what is that far after the first.</summary>
-    private static Image WithTwoMoreFrames(long durableInSecond, out string path, out int first)
+    /// <param name="payload">Of the first one, where it is not a record as it should be; of the same length.</param>
+    private static Image WithTwoMoreFrames(long durableInSecond, out string path, out int first, byte[]? payload = null)
     {
         var image = SampleJournal.Write(1, seal: false);
         path = SampleJournal.Segments(image)[0];
@@ -194,16 +214,16 @@ public sealed class RecoveryTests
         var last = SampleJournal.Frames(bytes)[^1];
         first = last.End();
         var sequence = last.Header.FirstSequence + 1;
-        var chain = Put(bytes.AsSpan(first), sequence, sequence - 1, last.Header.ChainHash);
-        Put(bytes.AsSpan(first + FrameHeader.FrameBytes(Payload.Length)), sequence + 1, sequence + durableInSecond, chain);
+        var chain = Put(bytes.AsSpan(first), payload ?? Payload, sequence, sequence - 1, last.Header.ChainHash);
+        Put(bytes.AsSpan(first + FrameHeader.FrameBytes(Payload.Length)), Payload, sequence + 1, sequence + durableInSecond, chain);
         return image;
     }
 
-    private static Hash256 Put(Span<byte> target, long sequence, long durable, Hash256 previous)
+    private static Hash256 Put(Span<byte> target, byte[] payload, long sequence, long durable, Hash256 previous)
     {
         using var sha256 = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        var frame = target[..FrameHeader.FrameBytes(Payload.Length)];
-        Payload.CopyTo(frame[FrameHeader.Bytes..]);
-        return FrameHeader.Seal(frame, new FrameHeader(FrameFlags.None, Payload.Length, 1, sequence, durable, 1, default, 0), previous, sha256);
+        var frame = target[..FrameHeader.FrameBytes(payload.Length)];
+        payload.CopyTo(frame[FrameHeader.Bytes..]);
+        return FrameHeader.Seal(frame, new FrameHeader(FrameFlags.None, payload.Length, 1, sequence, durable, 1, default, 0), previous, sha256);
     }
 }
