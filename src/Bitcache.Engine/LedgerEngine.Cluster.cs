@@ -61,8 +61,9 @@ public sealed partial class LedgerEngine
             logger.LedgerJoined(settings.Cluster, joined.Database.Name, partitions.Sum(partition => partition.DurableSequence + 1));
             var engine = new LedgerEngine(settings, folder, joined, new PartitionSet(partitions, shared.Courier), node, time);
             engine._shared = shared;
+            var fees = new WithdrawalFees(settings, time);
             engine._duty = new SettlementDuty(
-                (ended, cancel) => engine.BeginDeskAsync(silo, joined.Database, nodes, time, logger, ended, cancel), desk => engine._desk = desk, fatal, time, logger);
+                (ended, cancel) => engine.BeginDeskAsync(silo, joined.Database, nodes, fees, time, logger, ended, cancel), desk => engine._desk = desk, fatal, time, logger);
             return engine;
         }
         catch
@@ -97,7 +98,7 @@ public sealed partial class LedgerEngine
     public Task EndSettlingAsync() => _duty!.EndAsync();
 
     private async Task<SettlementDesk> BeginDeskAsync(
-        string silo, JournalDatabase database, NodeSwitch? nodes, TimeProvider time, ILogger logger, FatalHandler ended, CancellationToken cancel)
+        string silo, JournalDatabase database, NodeSwitch? nodes, WithdrawalFees fees, TimeProvider time, ILogger logger, FatalHandler ended, CancellationToken cancel)
     {
         var files = new LinuxFileSystem();
         var folder = LedgerKeys.FolderIn(_settings.DataFolder);
@@ -121,7 +122,7 @@ public sealed partial class LedgerEngine
             }
         }
         return await SettlementDesk.BeginAsync(
-            new SettlementTools(_settings, files, _node, nodes, keys, shared.OpenMark(), shared.Epochs, time, logger, ended), term);
+            new SettlementTools(_settings, files, _node, nodes, keys, shared.OpenMark(), shared.Epochs, fees, time, logger, ended), term);
 
         async Task<LedgerKeys> OpenKeysAsync()
         {

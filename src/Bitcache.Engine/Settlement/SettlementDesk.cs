@@ -16,10 +16,11 @@ namespace Bitcache.Engine.Settlement;
 /// <param name="Keys">Those of the ledger.</param>
 /// <param name="Mark">What was signed, ever.</param>
 /// <param name="Epochs">What is kept of epochs in files.</param>
+/// <param name="Fees">What users were quoted, whenever it settled.</param>
 /// <param name="Fatal">Told when settlement must not go on. When another process has taken it over, the cause is a <see cref="TermOverException"/>.</param>
 internal sealed record SettlementTools(
     EngineSettings Settings, IFileSystem Files, IBitcoinNode Node, NodeSwitch? Nodes, LedgerKeys Keys, SignedMark Mark,
-    EpochFolder Epochs, TimeProvider Time, ILogger Logger, FatalHandler Fatal);
+    EpochFolder Epochs, WithdrawalFees Fees, TimeProvider Time, ILogger Logger, FatalHandler Fatal);
 
 /// <summary>One term of settlement. Disposed of before the partitions; another may begin when it is.</summary>
 internal sealed class SettlementDesk : IAsyncDisposable
@@ -42,7 +43,7 @@ internal sealed class SettlementDesk : IAsyncDisposable
         var cold = new ColdWallet(node, settings);
         var epochs = tools.Epochs;
         var books = new EpochBooks(term, node, log, cold, tools.Keys.Liabilities, epochs, settings, tools.Time, tools.Logger);
-        Loop = new SettlementLoop(term, log, node, gate, Addresses, cold, books, settings, tools.Time, tools.Logger, tools.Fatal, failover);
+        Loop = new SettlementLoop(term, log, node, gate, Addresses, cold, books, settings, tools.Time, tools.Logger, tools.Fatal, tools.Fees, failover);
         Prover = new ReservesProver(partitions, node, cold, epochs, Key.Origin, tools.Logger);
         Receipts = new Receipts(partitions, log, Key.Origin);
         Epochs = new EpochPublication(partitions, Receipts, epochs, tools.Keys.Liabilities, Key.Origin, tools.Time);

@@ -56,7 +56,8 @@ public sealed class SettlementLoop : IAsyncDisposable
 
     public SettlementLoop(
         SettlementTerm term, LogKeeper log, IBitcoinNode node, NodeGate gate, AddressAllocator addresses, ColdWallet cold,
-        EpochBooks books, EngineSettings settings, TimeProvider time, ILogger logger, FatalHandler fatal, NodeFailover? failover = null)
+        EpochBooks books, EngineSettings settings, TimeProvider time, ILogger logger, FatalHandler fatal, WithdrawalFees fees,
+        NodeFailover? failover = null)
     {
         _failover = failover;
         (_term, _partitions, _log, _node, _gate, _settings, _time, _logger, _fatal) = (term, term.Partitions, log, node, gate, settings, time, logger, fatal);
@@ -66,7 +67,7 @@ public sealed class SettlementLoop : IAsyncDisposable
         _funds = new OperatorFunds(term, settings, time);
         _reserves = new Reserves(_partitions, node);
         _rates = new PayoutBuilder(node, settings);
-        Fees = new WithdrawalFees(settings, time);
+        Fees = fees;
         (_cold, _books) = (cold, books);
         _consolidation = new Consolidation(term, node, settings, logger);
         _outflow = new OutflowGate(_partitions, settings.WithdrawalLimits);

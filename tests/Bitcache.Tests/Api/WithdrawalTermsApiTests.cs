@@ -38,21 +38,20 @@ public sealed class WithdrawalTermsApiTests : IAsyncLifetime
         _api.Engine.WithdrawalFees.Post(new FeeRate(90_000));
         var id = ApiFixture.NewId();
         var asked = await WithdrawAsync(wallet, id, address, "\"amountSat\":4000,\"feeMaxSat\":870");
-        // Half of what the node was not asked for at first, 5 sat each, still holds.
-        Assert.Equal((201, 435), (asked.Status, asked.Long("feeQuotedSat")));
+        Assert.Equal((201, 870), (asked.Status, asked.Long("feeQuotedSat")));
         Assert.False(asked.Json.TryGetProperty("feeChargedSat", out _));
         var balances = await _api.GetAsync(_api.Shop, "/v1/wallets/" + wallet);
-        Assert.Equal((5_565_000, 4_435_000), (balances.Long("availableMsat"), balances.Long("heldMsat")));
+        Assert.Equal((5_130_000, 4_870_000), (balances.Long("availableMsat"), balances.Long("heldMsat")));
         var requested = await NewestAsync(wallet);
-        Assert.Equal(("withdrawal_requested", 435_000), (requested.String("kind"), requested.Long("feeMsat")));
+        Assert.Equal(("withdrawal_requested", 870_000), (requested.String("kind"), requested.Long("feeMsat")));
 
         await FinishAsync(wallet, id, shared: 300);
         var paid = await _api.GetAsync(_api.Shop, $"/v1/wallets/{wallet}/withdrawals/{id}");
-        Assert.Equal(("final", 435, 300), (paid.String("state"), paid.Long("feeQuotedSat"), paid.Long("feeChargedSat")));
+        Assert.Equal(("final", 870, 300), (paid.String("state"), paid.Long("feeQuotedSat"), paid.Long("feeChargedSat")));
         Assert.Equal(5_700_000, await _api.AvailableAsync(_api.Shop, wallet));
         var charged = await NewestAsync(wallet);
         Assert.Equal(
-            ("withdrawal_charged", "in", 135_000, 300_000, 5_700_000, id),
+            ("withdrawal_charged", "in", 570_000, 300_000, 5_700_000, id),
             (charged.String("kind"), charged.String("direction"), charged.Long("amountMsat"), charged.Long("feeMsat"), charged.Long("availableMsat"), charged.String("id")));
         var operators = await _api.Engine.Partitions.First.QueryAsync(ledger => ledger.OperatorWallet);
         var line = (await _api.GetAsync(_api.Key(ApiFixture.OperatorTenant, Server.Keys.Scopes.Read), $"/v1/wallets/{operators.Id}/history?limit=1")).Json.GetProperty("items")[0];

@@ -2,6 +2,7 @@ using Bitcache.Core;
 using Bitcache.Engine;
 using Bitcache.Engine.Bitcoin;
 using Bitcache.Engine.Settlement;
+using Bitcache.Simulation.Bitcoin;
 using Bitcache.Tests.Partitions;
 
 namespace Bitcache.Tests.Settlement;
@@ -69,11 +70,14 @@ public sealed class FeeShareTests
         // Before the node was looked at.
         Assert.Equal((435, 435), (fees.Quote(KeyHash).Value, fees.Charge(KeyHash).Value));
         fees.Post(new FeeRate(2_000));
+        Assert.Equal((174, 174), (fees.Quote(KeyHash).Value, fees.Charge(KeyHash).Value));
         fees.Post(new FeeRate(10_000));
         Assert.Equal((870, 174), (fees.Quote(KeyHash).Value, fees.Charge(KeyHash).Value));
 
         var validity = (long)WithdrawalFees.QuoteValidity.TotalMilliseconds;
         time.Milliseconds += validity;
+        // For as long again from the newest quote on.
+        Assert.Equal(870, fees.Quote(KeyHash).Value);
         fees.Post(new FeeRate(20_000));
         Assert.Equal((1_740, 174), (fees.Quote(KeyHash).Value, fees.Charge(KeyHash).Value));
         time.Milliseconds++;
@@ -84,6 +88,42 @@ public sealed class FeeShareTests
         Assert.Equal((87, 87), (fees.Quote(KeyHash).Value, fees.Charge(KeyHash).Value));
         time.Milliseconds += validity + 1;
         Assert.Equal((87, 87), (fees.Quote(KeyHash).Value, fees.Charge(KeyHash).Value));
+    }
+
+    [Fact]
+    public void A_rate_that_nobody_was_quoted_does_not_hold_when_another_took_its_place()
+    {
+        var fees = new WithdrawalFees(Settings(share: true), new SimulatedTime());
+        // Neither that of the settings, which holds before the node was looked at, nor any other.
+        Assert.Equal(435, fees.Charge(KeyHash).Value);
+        foreach (var (rate, charge) in new[] { (10_000, 870), (2_000, 174), (20_000, 1_740), (10_000, 870) })
+        {
+            fees.Post(new FeeRate(rate));
+            Assert.Equal(charge, fees.Charge(KeyHash).Value);
+        }
+        Assert.Equal(870, fees.Quote(KeyHash).Value);
+        fees.Post(new FeeRate(30_000));
+        fees.Post(new FeeRate(40_000));
+        Assert.Equal(870, fees.Charge(KeyHash).Value);
+    }
+
+    /// <summary>A process that settles for many turns begins anew whenever it cannot tell what became of a command.</summary>
+    [Fact]
+    public async Task What_was_quoted_holds_when_settlement_begins_anew_in_the_same_process()
+    {
+        var world = LoopStage.NewWorld();
+        using var fake = new FakeBitcoind(world);
+        using var rpc = fake.Connect();
+        await using var stage = await LoopStage.CreateAsync(world, new NodeSwitch([new NodeEndpoint("node", rpc, LoopStage.WalletName)]));
+        var tools = stage.NewTools() with { Fees = new WithdrawalFees(Settings(share: true), TimeProvider.System) };
+        await using (var desk = await SettlementDesk.BeginAsync(tools, await SettlementTerm.TakeOverAsync(stage.Partitions, ByteString.Empty)))
+        {
+            desk.Loop.Fees.Post(new FeeRate(2_000));
+            Assert.Equal(174, desk.Loop.Fees.Quote(KeyHash).Value);
+        }
+        await using var next = await SettlementDesk.BeginAsync(tools, await SettlementTerm.TakeOverAsync(stage.Partitions, ByteString.Empty));
+        next.Loop.Fees.Post(new FeeRate(10_000));
+        Assert.Equal(174, next.Loop.Fees.Charge(KeyHash).Value);
     }
 
     [Fact]

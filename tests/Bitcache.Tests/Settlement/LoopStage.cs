@@ -65,7 +65,7 @@ internal sealed class LoopStage : IAsyncDisposable
         var (cold, books) = (new ColdWallet(_seam, settings), NewBooks());
         Loop = new SettlementLoop(
             new SettlementTerm(Partitions), _log, _seam, new NodeGate(_seam, "regtest", BitcoinNetwork.Regtest.GenesisBlock()), _addresses, cold, books, settings, Time, NullLogger.Instance,
-            (why, cause) => throw new InvalidOperationException(why, cause), Failover);
+            (why, cause) => throw new InvalidOperationException(why, cause), new WithdrawalFees(settings, Time), Failover);
     }
 
     /// <summary>The node that everything is held against: the one in use.</summary>
@@ -139,7 +139,7 @@ internal sealed class LoopStage : IAsyncDisposable
         return new SettlementTools(
             _settings with { DataFolder = "/data" }, disk, _node, null,
             new LedgerKeys(CheckpointKey.Open(system, _keys.Path, BegunLedger.Origin, mayCreate: false), LiabilityKey.Open(system, _keys.Path, mayCreate: true)),
-            SignedMark.Open(disk, "/data"), new EpochFolder(disk, "/data/epochs"), Time, NullLogger.Instance, (why, cause) => throw new InvalidOperationException(why, cause));
+            SignedMark.Open(disk, "/data"), new EpochFolder(disk, "/data/epochs"), new WithdrawalFees(_settings, Time), Time, NullLogger.Instance, (why, cause) => throw new InvalidOperationException(why, cause));
     }
 
     public Receipts Receipts => new(Partitions, _log, BegunLedger.Origin);
