@@ -25,12 +25,14 @@ internal static class BrakeRoutes
             Request = ApiJson.Default.IdRequest,
             Response = ApiJson.Default.StopReply,
             HasSteps = true,
+            AsksSettlement = true,
         },
         Route.Post("/v1/operator/withdrawals:resume", Scopes.Admin, "Let withdrawals go on", call => StopAsync(call, false)) with
         {
             Request = ApiJson.Default.IdRequest,
             Response = ApiJson.Default.StopReply,
             HasSteps = true,
+            AsksSettlement = true,
         },
         Route.Get("/v1/operator/approvals", Scopes.Admin | Scopes.Audit, "Withdrawals that wait for a second person's approval, oldest first", ListAsync) with
         {

@@ -67,6 +67,13 @@ internal sealed class Call(HttpContext http, LedgerEngine engine, Keyring keys, 
         return wallet is null ? throw new ProblemException(ProblemType.WalletNotFound) : answer;
     }
 
+    /// <summary>Whether the wallet in the path is the operator's own.</summary>
+    public Task<bool> IsOfOperatorsWalletAsync()
+    {
+        var id = WalletInPath;
+        return Partitions.First.QueryAsync(ledger => ledger.OperatorWallet.Id == id);
+    }
+
     /// <summary>A wallet as it is now, or null.</summary>
     public Task<Wallet?> FindAsync(WalletId wallet) => Partitions.HomeOf(wallet).QueryAsync(ledger => ledger.FindWallet(wallet));
 

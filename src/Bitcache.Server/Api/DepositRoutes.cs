@@ -69,11 +69,13 @@ internal static class DepositRoutes
         {
             Request = ApiJson.Default.IdRequest,
             Response = ApiJson.Default.AddressReply,
+            AsksSettlement = true,
         },
         Route.Post("/v1/wallets/{wallet}/addresses:batch", Scopes.Pay, "Get many addresses for deposits, all or none", AssignManyAsync) with
         {
             Request = ApiJson.Default.AddressesRequest,
             Response = ApiJson.Default.AddressesReply,
+            AsksSettlement = true,
         },
         Route.Get("/v1/wallets/{wallet}/addresses", Scopes.Read | Scopes.Audit, "A wallet's addresses, newest first", GetAddressesAsync) with
         {
@@ -84,6 +86,7 @@ internal static class DepositRoutes
         {
             Response = ApiJson.Default.PageDepositReply,
             Query = Replies.Paging,
+            AsksSettlement = true,
         },
     ];
 

@@ -33,12 +33,13 @@ internal sealed class Dispatcher(LedgerEngine engine, Keyring keys, RequestDeleg
             if (!route.IsPublic && engine.Partitions.IsBusy) throw new ProblemException(ProblemType.Busy);
             var principal = route.IsPublic ? null : Authorise(route, http.Request);
             CheckQuery(route, http.Request);
-            if (route.AsksSettlement && toSettlement is not null && !engine.Settles)
+            var call = new Call(http, engine, keys, _blocks, time, principal);
+            if (toSettlement is not null && !engine.Settles && (route.AsksSettlement || (route.AsksSettlementForOperator && await call.IsOfOperatorsWalletAsync())))
             {
                 await toSettlement(http);
                 return;
             }
-            answer = await route.Handle(new Call(http, engine, keys, _blocks, time, principal));
+            answer = await route.Handle(call);
         }
         catch (ProblemException e)
         {

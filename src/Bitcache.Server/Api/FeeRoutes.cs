@@ -22,6 +22,7 @@ internal static class FeeRoutes
         {
             Request = ApiJson.Default.FeesRequest,
             Response = ApiJson.Default.FeesReply,
+            AsksSettlement = true,
         },
         Route.Get("/v1/operator/fees", Scopes.Admin | Scopes.Audit, "What each tenant's wallets pay for their payments", ListAsync) with
         {

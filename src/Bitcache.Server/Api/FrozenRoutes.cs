@@ -38,11 +38,13 @@ internal static class FrozenRoutes
         {
             Request = ApiJson.Default.SettlementRequest,
             Response = ApiJson.Default.SettlementReply,
+            AsksSettlement = true,
         },
         Route.Post("/v1/operator/frozen/{txid}/{vout}/reverse", Scopes.Admin, "Say that a frozen deposit is gone for good", call => SettleAsync(call, false)) with
         {
             Request = ApiJson.Default.SettlementRequest,
             Response = ApiJson.Default.SettlementReply,
+            AsksSettlement = true,
         },
     ];
 

@@ -43,6 +43,7 @@ internal static class OperatorRoutes
         {
             Request = ApiJson.Default.IdRequest,
             Response = ApiJson.Default.AddressReply,
+            AsksSettlement = true,
         },
         Route.Post("/v1/operator/clock:confirm", Scopes.Admin, "Say that the server's clock is right after a jump", ConfirmClockAsync) with
         {
@@ -53,6 +54,7 @@ internal static class OperatorRoutes
         {
             Request = ApiJson.Default.RescanRequest,
             Response = ApiJson.Default.RescanReply,
+            AsksSettlement = true,
         },
     ];
 

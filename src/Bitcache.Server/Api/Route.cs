@@ -32,8 +32,11 @@ internal sealed record Route(string Method, string Path, Scopes Scopes, string S
     public bool HasSteps { get; init; }
 
     /// <summary>Whether only a process that settles can answer it: a silo that does not hands it on to the one that does. So is what
-    /// must be set everywhere in one order.</summary>
+    /// must be set everywhere in one order. What every silo can tell or have decided is not: it must go on while nobody settles.</summary>
     public bool AsksSettlement { get; init; }
+
+    /// <summary>The same where the wallet in the path is the operator's own, which has an account in every partition.</summary>
+    public bool AsksSettlementForOperator { get; init; }
 
     public bool IsPublic => Scopes == Scopes.None;
 
@@ -50,8 +53,8 @@ internal sealed record Route(string Method, string Path, Scopes Scopes, string S
     public static IReadOnlyList<Route> All { get; } =
     [
         .. WalletRoutes.All, .. WalletControlRoutes.All, .. TransferRoutes.All, .. SplitRoutes.All, .. HoldRoutes.All, .. BatchRoutes.All,
-        .. HistoryRoutes.All, .. OfSettlement([.. DepositRoutes.All, .. WithdrawalRoutes.All, .. BrakeRoutes.All, .. EpochRoutes.All, .. OperatorRoutes.All, .. FeeRoutes.All,
-        .. SuspenseRoutes.All, .. FrozenRoutes.All, .. SigningRoutes.All, .. ReservesRoutes.All]), .. HealthRoutes.All, .. PublicRoutes.All,
+        .. HistoryRoutes.All, .. DepositRoutes.All, .. WithdrawalRoutes.All, .. BrakeRoutes.All, .. OfSettlement(EpochRoutes.All), .. OperatorRoutes.All, .. FeeRoutes.All,
+        .. SuspenseRoutes.All, .. FrozenRoutes.All, .. OfSettlement([.. SigningRoutes.All, .. ReservesRoutes.All]), .. HealthRoutes.All, .. PublicRoutes.All,
         .. OfSettlement([.. LogRoutes.All, .. EpochFileRoutes.All, .. BalanceRoutes.All]),
     ];
 

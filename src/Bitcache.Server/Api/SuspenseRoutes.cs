@@ -32,10 +32,12 @@ internal static class SuspenseRoutes
         {
             Request = ApiJson.Default.AssignmentRequest,
             Response = ApiJson.Default.AssignmentReply,
+            AsksSettlement = true,
         },
         Route.Get("/v1/operator/suspense/{txid}/{vout}/receipt", Scopes.Admin | Scopes.Audit, "The receipt of an output's assignment", GetReceiptAsync) with
         {
             Response = ApiJson.Default.ReceiptReply,
+            AsksSettlement = true,
         },
     ];
 

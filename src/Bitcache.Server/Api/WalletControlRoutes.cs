@@ -27,13 +27,13 @@ internal static class WalletControlRoutes
         {
             Request = ApiJson.Default.IdRequest,
             Response = ApiJson.Default.FreezeReply,
-            AsksSettlement = true,
+            AsksSettlementForOperator = true,
         },
         Route.Post("/v1/wallets/{wallet}/unfreeze", Scopes.Withdraw | Scopes.Admin, "Lift one's own freeze of a wallet", call => SetFrozenAsync(call, false)) with
         {
             Request = ApiJson.Default.IdRequest,
             Response = ApiJson.Default.FreezeReply,
-            AsksSettlement = true,
+            AsksSettlementForOperator = true,
         },
         Route.Post("/v1/wallets/{wallet}/limits", Scopes.Withdraw | Scopes.Admin, "Set a wallet's spending limits", SetLimitsAsync) with
         {

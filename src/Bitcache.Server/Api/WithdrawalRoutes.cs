@@ -36,6 +36,7 @@ internal static class WithdrawalRoutes
         {
             Request = ApiJson.Default.WithdrawalRequest,
             Response = ApiJson.Default.WithdrawalReply,
+            AsksSettlement = true,
         },
         Route.Get("/v1/wallets/{wallet}/withdrawals", Scopes.Read | Scopes.Audit, "A wallet's withdrawals, newest first", ListAsync) with
         {
@@ -47,6 +48,7 @@ internal static class WithdrawalRoutes
             Response = ApiJson.Default.WithdrawalQuoteReply,
             Query = ["amountSat"],
             TextQuery = ["address"],
+            AsksSettlement = true,
         },
         Route.Get("/v1/wallets/{wallet}/withdrawals/{id}", Scopes.Read | Scopes.Audit, "A withdrawal", GetAsync) with
         {
