@@ -62,12 +62,30 @@ public sealed class SiloLedgerTests(PostgresFixture postgres)
         Assert.Equal((Outcome.WalletFrozen, false), await AskAsync(payment with { Id = ClientIds.Next(TimeProvider.System) }));
         await Assert.ThrowsAsync<OutcomeUnknownException>(() => AskAsync(payment with { Payer = payee, Payee = payer }));
         await Assert.ThrowsAsync<OutcomeUnknownException>(() => way.SubmitAsync(0, frozen with { Wallet = payee }, Ledger.OperatorTenant, 0));
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => way.ConfirmClockAsync(0));
         Assert.Null(await first.Grains.GetGrain<IWalletGrain>(Guid.NewGuid()).FindAsync());
 
         async Task<(Outcome, bool)> AskAsync(Payment asked)
         {
             var answer = await way.SubmitAsync(0, asked, Ledger.OperatorTenant);
             return (answer.Outcome, answer.IsRetry);
+        }
+    }
+
+    /// <summary>Each silo writes some of the partitions, and asks the other for the rest.</summary>
+    [Fact]
+    public async Task The_clock_is_confirmed_and_the_time_told_by_whichever_silo_writes_a_partition()
+    {
+        await using var silos = await StartTwoAsync(postgres.NewDatabase().ConnectionString);
+        var (first, second) = silos;
+        await first.Ledger.BeginAsync(1, 1);
+        foreach (var silo in new[] { first, second })
+        {
+            Assert.Contains(silo.Ledger.Set.All, partition => !partition.IsOwned);
+            var before = await silo.Ledger.Set.QueryAllAsync(ledger => ledger.NextSequence);
+            Assert.True(await silo.Ledger.Set.ConfirmClockAsync());
+            Assert.Equal(before.Select(next => next + 1), await silo.Ledger.Set.QueryAllAsync(ledger => ledger.NextSequence));
+            foreach (var partition in silo.Ledger.Set.All) Assert.True((await partition.TimeAsync()).IsTrusted);
         }
     }
 
@@ -83,6 +101,8 @@ public sealed class SiloLedgerTests(PostgresFixture postgres)
         {
             var (has, hasNot) = first.Ledger[partition].IsOwned ? (here, there) : (there, here);
             await Assert.ThrowsAsync<PartitionElsewhereException>(() => hasNot.SubmitAsync(partition, new ConfirmClock(), Ledger.OperatorTenant, term: 0));
+            await Assert.ThrowsAsync<PartitionElsewhereException>(() => hasNot.ConfirmClockAsync(partition));
+            await Assert.ThrowsAsync<PartitionElsewhereException>(() => hasNot.TimeAsync(partition));
             Assert.Equal(Outcome.Accepted, (await has.SubmitAsync(partition, new Genesis(JoinedLedger.Origin, JoinedLedger.Network, Partitions, new WalletId(4_711), new ByteString([0x51]), []), Ledger.OperatorTenant, term: 0)).Outcome);
         }
     }
