@@ -1,4 +1,5 @@
-// Property tests with FsCheck's core. A run prints its seed when it fails; BITCACHE_SEED runs it again.
+// Properties that a test tries itself, since it draws what no type says, or wants them to fail; the others have [Holds]. A run prints
+// its seed when it fails; BITCACHE_SEED runs it again.
 
 using System.Globalization;
 using System.Security.Cryptography;

@@ -14,8 +14,8 @@ public sealed class LedgerProperty
     /// <summary>What is drawn anew at each run may take a minute to find, or to cut down.</summary>
     private static readonly ulong PlantedSeed = Environment.GetEnvironmentVariable("BITCACHE_SEED") is null ? 1 : Property.Seed;
 
-    [Fact]
-    public void The_ledger_does_what_the_model_does() => Property.Holds(Op.Stories, Op.Shrink, StoryRun.Check, runs: 300, OpsMin, OpsMax);
+    [Holds(MaxTest = 300, StartSize = OpsMin, EndSize = OpsMax)]
+    public void The_ledger_does_what_the_model_does(Story story) => StoryRun.Check(story);
 
     public static TheoryData<string> Bugs => [.. PlantedBugs.All.Keys];
 
@@ -41,34 +41,31 @@ public sealed class LedgerProperty
         }
     }
 
-    [Fact]
-    public void Requests_sent_up_to_five_times_in_any_order_have_one_effect_each() => Property.Holds(
-        Property.AnySeed,
-        seed =>
+    [Holds(MaxTest = 60)]
+    public void Requests_sent_up_to_five_times_in_any_order_have_one_effect_each(Seed seed)
+    {
+        var random = seed.Random();
+        var rules = RuleTable.Run(TransferRules.Funded);
+        var requests = Enumerable.Range(0, 20).Select(i => Request(rules, random, i)).ToArray();
+        var sent = requests.SelectMany(r => Enumerable.Repeat(r, random.Next(1, 6))).ToArray();
+        random.Shuffle(sent);
+        var first = new Dictionary<OperationId, ApplyResult>();
+        var once = RuleTable.Run(TransferRules.Funded).Book;
+        foreach (var request in sent)
         {
-            var random = new Random(seed);
-            var rules = RuleTable.Run(TransferRules.Funded);
-            var requests = Enumerable.Range(0, 20).Select(i => Request(rules, random, i)).ToArray();
-            var sent = requests.SelectMany(r => Enumerable.Repeat(r, random.Next(1, 6))).ToArray();
-            random.Shuffle(sent);
-            var first = new Dictionary<OperationId, ApplyResult>();
-            var once = RuleTable.Run(TransferRules.Funded).Book;
-            foreach (var request in sent)
+            var result = rules.Book.Apply(request, 1);
+            if (first.TryAdd(request.Id, result))
             {
-                var result = rules.Book.Apply(request, 1);
-                if (first.TryAdd(request.Id, result))
-                {
-                    // A ledger that gets every request once, in the order of first arrival, ends the same.
-                    Assert.Equal(result.Outcome, once.Apply(request, 1).Outcome);
-                    continue;
-                }
-                var journaled = first[request.Id].IsJournaled;
-                Assert.Equal(journaled ? Outcome.Known : first[request.Id].Outcome, result.Outcome);
-                if (journaled) Assert.Equal(first[request.Id].Sequence, result.Sequence);
+                // A ledger that gets every request once, in the order of first arrival, ends the same.
+                Assert.Equal(result.Outcome, once.Apply(request, 1).Outcome);
+                continue;
             }
-            Assert.Equal(once.Ledger.StateHash(), rules.Book.Ledger.StateHash());
-        },
-        runs: 60);
+            var journaled = first[request.Id].IsJournaled;
+            Assert.Equal(journaled ? Outcome.Known : first[request.Id].Outcome, result.Outcome);
+            if (journaled) Assert.Equal(first[request.Id].Sequence, result.Sequence);
+        }
+        Assert.Equal(once.Ledger.StateHash(), rules.Book.Ledger.StateHash());
+    }
 
     private static ClientCommand Request(RuleTable rules, Random random, int number)
     {

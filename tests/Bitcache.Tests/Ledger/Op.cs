@@ -8,7 +8,7 @@ using FsCheck.Fluent;
 namespace Bitcache.Tests.Ledgers;
 
 /// <summary>Who sends what acts on a hold.</summary>
-internal enum Caller
+public enum Caller
 {
     Payer,
     Payee,
@@ -17,7 +17,7 @@ internal enum Caller
     OtherPayee,
 }
 
-internal abstract record Op
+public abstract record Op
 {
     public sealed record Create(int Wallet, int Id) : Op;
     public sealed record Pay(int From, int To, long Msat, int Id, bool ByStranger, bool UpTo) : Op;
@@ -275,7 +275,7 @@ internal abstract record Op
 }
 
 /// <summary>A list of operations; a failing one is shown as it is.</summary>
-internal sealed record Story(IReadOnlyList<Op> Ops)
+public sealed record Story(IReadOnlyList<Op> Ops)
 {
     public override string ToString() => string.Concat(Ops.Select(o => "\n  " + o));
 }

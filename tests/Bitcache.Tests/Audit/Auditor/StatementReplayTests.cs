@@ -11,14 +11,12 @@ public sealed class StatementReplayTests
 {
     private static readonly Pins Pins = new(VerifierKey.FromSeed("bitcache.example/test", SampleOperator.KeySeed), Book.AnchorScript.Span.ToArray(), null, BitcoinNetwork.Regtest);
 
-    [Fact]
-    public void Of_any_journal_the_statements_alone_give_the_balances_of_the_ledger() =>
-        Property.Holds(Op.Stories, Op.Shrink, story => Check(StoryRun.Journal(story).Records), runs: 40, 20, 100);
+    [Holds(MaxTest = 40, StartSize = 20)]
+    public void Of_any_journal_the_statements_alone_give_the_balances_of_the_ledger(Story story) => Check(StoryRun.Journal(story).Records);
 
     /// <summary>A replay that is kept and gone on with, at any places, ends as the one that was never interrupted.</summary>
-    [Fact]
-    public void Of_any_journal_a_replay_that_is_kept_goes_on_as_if_it_had_not_stopped() =>
-        Property.Holds(Op.Stories, Op.Shrink, story => CheckKept(StoryRun.Journal(story).Records), runs: 40, 20, 100);
+    [Holds(MaxTest = 40, StartSize = 20)]
+    public void Of_any_journal_a_replay_that_is_kept_goes_on_as_if_it_had_not_stopped(Story story) => CheckKept(StoryRun.Journal(story).Records);
 
     [Fact]
     public void Of_several_partitions_a_replay_is_kept_at_any_place()
