@@ -138,16 +138,18 @@ public sealed partial class SharedPartition : Partition
         SendAsync(
             here => here.SubmitAsync(command, tenant, term), there => there.SubmitAsync(Number, command, tenant, term),
             // Without an id it might be done twice; under a term it is for the one whose term it is.
-            isRepeatable: command is ClientCommand && term == 0);
+            isRepeatable: command is ClientCommand && term == 0, answer => Tells(answer.Outcome));
 
     public override ValueTask<PaymentAnswer> SubmitAsync(in Payment payment, uint tenant)
     {
         var copy = payment;
-        return new(SendAsync(here => here.SubmitAsync(copy, tenant).AsTask(), there => there.SubmitAsync(Number, copy, tenant).AsTask(), isRepeatable: true));
+        return new(SendAsync(here => here.SubmitAsync(copy, tenant).AsTask(), there => there.SubmitAsync(Number, copy, tenant).AsTask(), isRepeatable: true, answer => Tells(answer.Outcome)));
     }
 
     public override ValueTask SubmitAsync(PaymentBlock block) =>
-        new(SendAsync(here => DoneAsync(here.SubmitAsync(block)), there => DoneAsync(there.SubmitAsync(Number, block)), isRepeatable: true));
+        new(SendAsync(
+            here => DoneAsync(here.SubmitAsync(block)), there => DoneAsync(there.SubmitAsync(Number, block)), isRepeatable: true,
+            _ => Array.TrueForAll(block.Results.ToArray(), result => Tells(result.Outcome))));
 
     /// <summary>Of a copy the answer is as new as everything that was acknowledged before the question. A question may be asked
     /// again of the next ledger where the one that it was asked of is given up.</summary>
@@ -220,22 +222,25 @@ public sealed partial class SharedPartition : Partition
     /// <summary>To the writer here, or to the one that is elsewhere. What one of them did not take because it is handed on goes to
     /// the next; and so does what nobody answers, because its id has it done once, and tells what came of it. What was once unknown
     /// stays so until somebody answers, whatever keeps the next one from taking it.</summary>
-    private async Task<T> SendAsync<T>(Func<OwnedPartition, Task<T>> here, Func<IPartitionOwner, Task<T>> there, bool isRepeatable)
+    /// <param name="tells">Whether an answer tells what came of it the first time, too; null where each does.</param>
+    private async Task<T> SendAsync<T>(Func<OwnedPartition, Task<T>> here, Func<IPartitionOwner, Task<T>> there, bool isRepeatable, Func<T, bool>? tells = null)
     {
         var begun = Stopwatch.GetTimestamp();
         OutcomeUnknownException? unknown = null;
         for (var pause = FirstRepeatAfter; ;)
         {
             OwnedPartition? owned = null;
+            T answer;
             try
             {
                 await SettledAsync(begun);
                 owned = _owned;
-                if (owned is not null) return await here(owned);
-                if (_follower is not null) return await there(_shared.Owner);
+                if (owned is null && _follower is null) continue;
+                answer = owned is not null ? await here(owned) : await there(_shared.Owner);
             }
             catch (PartitionUnavailableException e) when (WasHandedOn(owned, e))
             {
+                continue;
             }
             catch (PartitionUnavailableException) when (unknown is not null)
             {
@@ -246,9 +251,14 @@ public sealed partial class SharedPartition : Partition
                 unknown = e;
                 await Task.Delay(pause, _shared.Time);
                 if (pause < RepeatAfterMax) pause *= 2;
+                continue;
             }
+            return unknown is null || tells is null || tells(answer) ? answer : throw unknown;
         }
     }
+
+    /// <summary>False where an id is forgotten by now, or the first time is still under way.</summary>
+    private static bool Tells(Outcome outcome) => outcome is not (Outcome.IdBelowFloor or Outcome.IdInFlight);
 
     private static async Task<bool> DoneAsync(ValueTask done)
     {

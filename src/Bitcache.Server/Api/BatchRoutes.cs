@@ -62,7 +62,7 @@ internal static class BatchRoutes
             var problems = isBinary ? await BinaryBatch.ReadAsync(body, block) : await JsonLines.ReadAsync(body, block);
             var refused = await Refunds.CompleteAsync(call.Partitions, block, call.Http.RequestAborted);
             await call.Partitions.SubmitAsync(block);
-            call.Partitions.Recall(block);
+            Recall(call.Partitions, block);
             foreach (var (index, outcome) in refused) block.Results[index] = new PaymentResult(outcome);
             return new BatchAnswers(block.Results, problems);
         }
@@ -71,6 +71,19 @@ internal static class BatchRoutes
             // Nobody holds it any more: of several partitions each had a block of its own, and the one that there is has failed
             // it where its outcome is unknown.
             call.Blocks.Return(block);
+        }
+    }
+
+    private static void Recall(PartitionSet partitions, PaymentBlock block)
+    {
+        try
+        {
+            partitions.Recall(block);
+        }
+        catch (PartitionUnavailableException e)
+        {
+            // Others may just have been made, and so may these: a silo asks again for what nobody answered.
+            throw new OutcomeUnknownException(e);
         }
     }
 

@@ -1,5 +1,6 @@
 using Bitcache.Core;
 using Bitcache.Core.Bitcoin;
+using Bitcache.Engine.Partitions;
 using Bitcache.Engine.Settlement;
 using Bitcache.Server.Keys;
 using Microsoft.AspNetCore.Http;
@@ -86,10 +87,21 @@ internal static class WithdrawalRoutes
         var answer = await call.Partitions.SubmitAsync(command, call.Principal.Tenant);
         if (call.Refusal(answer) is { } refusal) return refusal;
         // The first answer needs no second question, which could fail when the withdrawal is already durable.
-        var standing = answer.IsRetry
-            ? await call.AskAsync((ledger, wallet) => Find(ledger, new WithdrawalKey(wallet.Id, command.Id)))
-            : new Standing(First(answer.Entry!), Family: null);
+        var standing = answer.IsRetry ? await FindAgainAsync(call, command) : new Standing(First(answer.Entry!), Family: null);
         return Replies.Done(answer, ToReply(standing!, call.Engine.Network), ApiJson.Default.WithdrawalReply);
+    }
+
+    private static async Task<Standing?> FindAgainAsync(Call call, RequestWithdrawal command)
+    {
+        try
+        {
+            return await call.AskAsync((ledger, wallet) => Find(ledger, new WithdrawalKey(wallet.Id, command.Id)));
+        }
+        catch (PartitionUnavailableException e)
+        {
+            // It may be this request that asked for it: a silo asks again for what nobody answered.
+            throw new OutcomeUnknownException(e);
+        }
     }
 
     /// <summary>Whether a new withdrawal would pay the hot wallet itself, whose change everybody can see in its transactions: the

@@ -85,6 +85,23 @@ public sealed class RepeatedCommandTests(PostgresFixture postgres) : IAsyncLifet
         Assert.Equal(Unavailable.Busy, busy.Reason);
     }
 
+    /// <summary>The ledger does not know the id any more: whether it was used, it cannot tell.</summary>
+    [Fact]
+    public async Task What_is_forgotten_before_it_is_asked_for_again_stays_unknown()
+    {
+        var (before, id) = (await _caller.BalanceAsync(_payee), NewId());
+        var floor = new UnixTime(id.Time.Milliseconds + 1);
+        _way.Losses = new Queue<Loss>([Loss.Answer]);
+        _way.Lost = async () =>
+        {
+            // The floor stays below the ledger's time.
+            while (TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() <= floor.Milliseconds) await Task.Yield();
+            await _silos[0].Partition.SubmitAsync(new RaiseFloor(floor));
+        };
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => _caller.PayAsync(id, _payer, _payee).AsTask());
+        Assert.Equal(before + Amount, await _caller.BalanceAsync(_payee));
+    }
+
     [Fact]
     public async Task What_has_no_id_or_is_done_under_a_term_is_asked_for_once()
     {
@@ -132,6 +149,9 @@ public sealed class RepeatedCommandTests(PostgresFixture postgres) : IAsyncLifet
     {
         public Queue<Loss> Losses { get; set; } = [];
 
+        /// <summary>Done when an answer was lost.</summary>
+        public Func<Task> Lost { get; set; } = () => Task.CompletedTask;
+
         public Task<Answer> SubmitAsync(int partition, Command command, uint tenant, long term) =>
             LoseAsync(() => owner.SubmitAsync(partition, command, tenant, term));
 
@@ -151,7 +171,11 @@ public sealed class RepeatedCommandTests(PostgresFixture postgres) : IAsyncLifet
         {
             if (!Losses.TryDequeue(out var loss)) return await send();
             if (loss == Loss.Busy) throw new PartitionUnavailableException(Unavailable.Busy);
-            if (loss == Loss.Answer) await send();
+            if (loss == Loss.Answer)
+            {
+                await send();
+                await Lost();
+            }
             throw new OutcomeUnknownException(new IOException("the connection was cut"));
         }
     }
