@@ -104,25 +104,30 @@ public sealed partial class LedgerEngine
         var folder = LedgerKeys.FolderIn(_settings.DataFolder);
         await LedgerGenesis.EnsureAsync(_settings, Partitions, _node, await OpenKeysAsync(), logger, cancel);
         // Another silo may have begun the ledger meanwhile, with keys of its own: then these are not the ledger's.
-        await OpenKeysAsync();
+        var keys = await OpenKeysAsync();
+        var shared = new SharedSettlement(PostgresFiles.OfSettlement(database), _settings.DataFolder);
+        // Hashing the log takes long on a machine that settles for the first time. Without a mark nobody else has settled.
+        if (shared.HasMark) await SettlementDesk.PrepareAsync(Tools(), Partitions, cancel);
+        cancel.ThrowIfCancellationRequested();
         // A term of its own for each beginning: what a desk before has sent and was not answered is refused from here on, or stands
         // before the term's entry.
         var term = await SettlementTerm.TakeOverAsync(Partitions, ByteString.FromUtf8(string.Create(CultureInfo.InvariantCulture, $"{silo} {Interlocked.Increment(ref _terms)}")));
-        var keys = await OpenKeysAsync();
-        var shared = new SharedSettlement(PostgresFiles.OfSettlement(database, term.Number), _settings.DataFolder);
+        keys = await OpenKeysAsync();
+        shared = new SharedSettlement(PostgresFiles.OfSettlement(database, term.Number), _settings.DataFolder);
         if (!shared.HasMark)
         {
-            var (isCut, epoch) = await Partitions.First.QueryAsync(ledger => (ledger.LastLogCut is not null, ledger.LastEpoch?.Number ?? 0));
+            var (isCut, epoch, stated) = await Partitions.First.QueryAsync(ledger => (ledger.LastLogCut is not null, ledger.LastEpoch?.Number ?? 0, ledger.LastStatedEpoch?.Number));
             // Before the first cut of a ledger that is begun here; or a single node had it before.
             if (!isCut) shared.BeginMark();
             else
             {
-                shared.Adopt(epoch, database.Name);
+                shared.Adopt(epoch, stated, database.Name);
                 logger.SettlementAdopted(_settings.DataFolder, database.Name);
             }
         }
-        return await SettlementDesk.BeginAsync(
-            new SettlementTools(_settings, files, _node, nodes, keys, shared.OpenMark(), shared.Epochs, fees, time, logger, ended), term);
+        return await SettlementDesk.BeginAsync(Tools(), term, cancel);
+
+        SettlementTools Tools() => new(_settings, files, _node, nodes, keys, shared.OpenMark(), shared.Epochs, fees, time, logger, ended);
 
         async Task<LedgerKeys> OpenKeysAsync()
         {

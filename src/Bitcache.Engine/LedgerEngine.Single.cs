@@ -59,7 +59,7 @@ public sealed partial class LedgerEngine
             // All partitions are here, and each journal has one writer: a single node needs no term of its own.
             var term = await SettlementTerm.TakeOverAsync(partitions, ByteString.Empty);
             var epochs = new EpochFolder(files, Path.Combine(settings.DataFolder, "epochs"));
-            var desk = await SettlementDesk.BeginAsync(new SettlementTools(settings, files, node, nodes, keys, mark, epochs, new WithdrawalFees(settings, time), time, logger, fatal), term);
+            var desk = await SettlementDesk.BeginAsync(new SettlementTools(settings, files, node, nodes, keys, mark, epochs, new WithdrawalFees(settings, time), time, logger, fatal), term, cancel);
             desk.Start();
             return new LedgerEngine(settings, folder, journals, partitions, node, time)
             {

@@ -58,6 +58,19 @@ public sealed class LogKeeper : IDisposable
     /// <summary>How many statements the newest checkpoint covers.</summary>
     public long CheckpointSize => _checkpoint?.Size ?? 0;
 
+    /// <summary>Opens the log, and hashes it up to the newest journaled cut: all of it where that was never done on this machine. Signs
+    /// nothing, and needs no term.</summary>
+    /// <exception cref="HistoryMismatchException">The journal's history is not the one that was signed.</exception>
+    /// <exception cref="OperationCanceledException">It was given up. The next call begins with what is written.</exception>
+    public async Task OpenAsync(CancellationToken cancel)
+    {
+        var cut = await _partitions.First.QueryAsync(ledger => ledger.LastLogCut);
+        await CheckReachesAsync(cut);
+        lock (_lock) _order.Follow(cut, cancel);
+        With(log => log.Size, cancel);
+        if (cut is not null) await HashAsync(LogOrder.SizeOf(cut), cancel);
+    }
+
     /// <summary>Opens the log, and signs the newest journaled cut again: the same size gives the same root.</summary>
     /// <exception cref="HistoryMismatchException">The journal's history is not the one that was signed.</exception>
     public async Task ResumeAsync()
@@ -208,13 +221,13 @@ public sealed class LogKeeper : IDisposable
     }
 
     /// <summary>Does something with the log, which is opened first if it has to be.</summary>
-    private T With<T>(Func<MerkleLog, T> step)
+    private T With<T>(Func<MerkleLog, T> step, CancellationToken cancel = default)
     {
         lock (_lock)
         {
             try
             {
-                return step(_log ??= Open(_hashes ??= new FileHashStore(_files, _folder)));
+                return step(_log ??= Open(_hashes ??= new FileHashStore(_files, _folder), cancel));
             }
             catch (IOException)
             {
@@ -233,14 +246,14 @@ public sealed class LogKeeper : IDisposable
 
     /// <summary>The log as it was when it was signed last. At least its newest tile is hashed from the journal, so that a
     /// journal that is not the log's is noticed; if the root is then another one, more and more of what is stored is given up.</summary>
-    private MerkleLog Open(FileHashStore hashes)
+    private MerkleLog Open(FileHashStore hashes, CancellationToken cancel)
     {
         for (long again = MerkleLog.TileWidth; ; again *= StepBack)
         {
             var from = Math.Max(0, _mark.Size - again) / MerkleLog.TileWidth * MerkleLog.TileWidth;
             if (MerkleLog.Open(hashes, ReadLeaves, from) is { } log)
             {
-                HashUpTo(log, _mark.Size);
+                HashUpTo(log, _mark.Size, cancel);
                 if (_mark.IsRoot(log.Root(_mark.Size))) return log;
             }
             if (from == 0) throw _mark.Mismatch();
@@ -323,16 +336,18 @@ public sealed class LogKeeper : IDisposable
 
     /// <summary>Hashes what is missing at a size. What another call loses by a failed write meanwhile, <see cref="HashUpTo"/>
     /// makes up for.</summary>
-    private async Task HashAsync(long size)
+    private async Task HashAsync(long size, CancellationToken cancel = default)
     {
-        while (With(log => HashSome(log, size))) await Task.Yield();
+        while (With(log => HashSome(log, size), cancel))
+        {
+            cancel.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
     }
 
-    private void HashUpTo(MerkleLog log, long size)
+    private void HashUpTo(MerkleLog log, long size, CancellationToken cancel = default)
     {
-        while (HashSome(log, size))
-        {
-        }
+        while (HashSome(log, size)) cancel.ThrowIfCancellationRequested();
     }
 
     /// <summary>False when nothing is missing any more.</summary>

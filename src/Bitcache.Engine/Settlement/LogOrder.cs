@@ -74,13 +74,15 @@ internal sealed class LogOrder : IDisposable
 
     /// <summary>Lists every cut up to the newest, from the file and then from the journal.</summary>
     /// <param name="newest">The newest journaled cut, or null before the first.</param>
-    public void Follow(LogCut? newest)
+    /// <param name="cancel">Ends the search. The next one goes on from there.</param>
+    public void Follow(LogCut? newest, CancellationToken cancel = default)
     {
         if (IsOnePartition || newest is null) return;
         if (_file is null) Open();
         if (_rows > newest.Round || (_rows == newest.Round && _last.Size != SizeOf(newest))) Clear();
         while (_rows < newest.Round)
         {
+            cancel.ThrowIfCancellationRequested();
             var before = _last.Sequence;
             var from = _last.Sequence + 1;
             var count = Math.Min(ScanAtOnce, _partitions.First.DurableSequence + 1 - from);

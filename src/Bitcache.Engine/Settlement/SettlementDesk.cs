@@ -60,15 +60,26 @@ internal sealed class SettlementDesk : IAsyncDisposable
     /// <summary>What is published of epochs.</summary>
     public EpochPublication Epochs { get; }
 
+    /// <summary>Has this machine hash the log as far as it is cut, before settlement is taken over: whoever has it goes on meanwhile.</summary>
+    /// <param name="tools">With what was signed until now.</param>
+    /// <exception cref="HistoryMismatchException">The journal's history is not the one that was signed.</exception>
+    public static async Task PrepareAsync(SettlementTools tools, PartitionSet partitions, CancellationToken cancel)
+    {
+        using var log = NewLog(tools, new SettlementTerm(partitions));
+        await log.OpenAsync(cancel);
+    }
+
     /// <summary>Goes on from what is journaled: opens the log, and signs its newest cut again.</summary>
     /// <param name="term">Was taken over; whoever had it before changes nothing any more.</param>
+    /// <param name="cancel">Gives it up while the log is hashed.</param>
     /// <exception cref="HistoryMismatchException">The journal's history is not the one that was signed.</exception>
     /// <exception cref="TermOverException">Another process has settlement already.</exception>
-    public static async Task<SettlementDesk> BeginAsync(SettlementTools tools, SettlementTerm term)
+    public static async Task<SettlementDesk> BeginAsync(SettlementTools tools, SettlementTerm term, CancellationToken cancel)
     {
-        var log = new LogKeeper(term, tools.Keys.Checkpoint, tools.Mark, tools.Files, Path.Combine(tools.Settings.DataFolder, "log"));
+        var log = NewLog(tools, term);
         try
         {
+            await log.OpenAsync(cancel);
             await log.ResumeAsync();
             return new SettlementDesk(tools, term, log);
         }
@@ -78,6 +89,9 @@ internal sealed class SettlementDesk : IAsyncDisposable
             throw;
         }
     }
+
+    private static LogKeeper NewLog(SettlementTools tools, SettlementTerm term) =>
+        new(term, tools.Keys.Checkpoint, tools.Mark, tools.Files, Path.Combine(tools.Settings.DataFolder, "log"));
 
     /// <summary>Has turns taken by themselves, and blocks heard of from the nodes that announce them. Only what the node in use
     /// has can be looked at.</summary>

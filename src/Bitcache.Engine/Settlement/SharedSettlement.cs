@@ -2,6 +2,7 @@
 // A single node has it in its data folder; the silos of a cluster share it in their database.
 
 using System.Globalization;
+using Bitcache.Core.Audit;
 using Bitcache.Engine.Files;
 using Bitcache.Engine.Journal.Postgres;
 
@@ -31,15 +32,19 @@ internal sealed class SharedSettlement(PostgresFiles shared, string dataFolder)
 
     /// <summary>Takes over what a single node had in this data folder. What was signed comes last: where it is, all is.</summary>
     /// <param name="lastEpoch">That was closed.</param>
-    /// <exception cref="SettingsException">It is not there, either.</exception>
-    public void Adopt(long lastEpoch, string database)
+    /// <param name="lastStated">The newest that was stated; null if none was. Older ones an operator may have moved away.</param>
+    /// <exception cref="SettingsException">It is not there, or not all of it, as where the keys alone were copied.</exception>
+    public void Adopt(long lastEpoch, long? lastStated, string database)
     {
-        var keys = LedgerKeys.FolderIn(dataFolder);
-        if (!SignedMark.IsIn(_local, keys))
-            throw new SettingsException([$"entries of this ledger were signed for, and neither {database} nor {keys} says which: start the silo first whose data folder is that of the single server"]);
+        var (keys, epochs) = (LedgerKeys.FolderIn(dataFolder), new EpochFolder(_local, LocalEpochs));
+        if (!SignedMark.IsIn(_local, keys)) throw Refusal($"entries of this ledger were signed for, and neither {database} nor {keys} says which");
+        if (lastStated is { } stated && !epochs.Has(stated, ReservesFile.Name))
+            throw Refusal($"epoch {stated} of this ledger was stated, and neither {database} nor {LocalEpochs} has its list of coins");
         // Of the epoch that is open, too: its list of coins may be there.
-        new EpochFolder(_local, LocalEpochs).CopyTo(Epochs, [.. Enumerable.Range(1, checked((int)lastEpoch) + 1).Select(epoch => (long)epoch)]);
+        epochs.CopyTo(Epochs, [.. Enumerable.Range(1, checked((int)lastEpoch) + 1).Select(epoch => (long)epoch)]);
         SignedMark.Copy(_local, keys, shared, Folder);
+
+        static SettingsException Refusal(string found) => new([$"{found}: start the silo first whose data folder is that of the single server"]);
     }
 
     /// <summary>Gives it to a single node, in this data folder; in the same order.</summary>

@@ -112,9 +112,16 @@ public sealed class ClusterSettlementTests(RegtestFixture regtest, PostgresFixtu
         }
         Move(single, shared);
 
-        // Nobody told the silo what was signed: it finds it in the folder, and from then on in the database.
+        // A machine to which the folder of the keys was copied whole knows what was signed, but not of which coins.
+        await stage.JoinAsync();
         await stage.JoinAsync();
         await stage.PromoteAsync(0);
+        stage.CopyKeys(0, 1);
+        stage[1].BeginSettling();
+        while (stage[1].SettlementTrouble is null || stage[1].IsSettling) await Task.Yield();
+        Assert.Contains("epoch 1 of this ledger was stated", stage[1].SettlementTrouble, StringComparison.Ordinal);
+
+        // Nobody told the silo what was signed: it finds it in the folder, and from then on in the database.
         await stage.SettleFromAsync(0);
         Assert.True(SizeOf(stage[0].Checkpoint) >= SizeOf(before));
         Assert.Equal(kept, await ReadAsync(stage[0], 1));

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using Bitcache.Cli.Demo;
 using Bitcache.Core;
@@ -151,6 +152,25 @@ public sealed class ClusterTakeoverTests(RegtestFixture regtest, PostgresFixture
         await Assert.ThrowsAsync<TermOverException>(() => late);
 
         Assert.Equal([222, 222], (await stage[1].Partitions.QueryAllAsync(ledger => ledger.FeesOf(1))).Select(fees => fees.Flat.Value));
+        Assert.Empty(stage.Ends);
+    }
+
+    [Fact]
+    public async Task Whoever_settles_goes_on_while_another_machine_hashes_the_log_for_the_first_time()
+    {
+        await using var stage = await StartAsync();
+        await stage.SettleFromAsync(1);
+        stage.CopyKeys(1, 0);
+        await stage[1].SettleAsync(Cancel);
+        var (size, hashes) = (long.Parse(stage[1].Checkpoint.Split('\n')[1], CultureInfo.InvariantCulture), Path.Combine(stage.FolderOf(0), "log", "level-00"));
+        Assert.False(File.Exists(hashes));
+        var held = Hold<BeginTerm>(stage);
+        stage[0].BeginSettling();
+        await held.Came;
+        Assert.True(new FileInfo(hashes).Length >= size * Hash256.Bytes);
+        await stage[1].SettleAsync(Cancel);
+        held.GoOn();
+        await stage.SettleFromAsync(0);
         Assert.Empty(stage.Ends);
     }
 

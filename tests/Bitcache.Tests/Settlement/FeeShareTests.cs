@@ -116,12 +116,12 @@ public sealed class FeeShareTests
         using var rpc = fake.Connect();
         await using var stage = await LoopStage.CreateAsync(world, new NodeSwitch([new NodeEndpoint("node", rpc, LoopStage.WalletName)]));
         var tools = stage.NewTools() with { Fees = new WithdrawalFees(Settings(share: true), TimeProvider.System) };
-        await using (var desk = await SettlementDesk.BeginAsync(tools, await SettlementTerm.TakeOverAsync(stage.Partitions, ByteString.Empty)))
+        await using (var desk = await SettlementDesk.BeginAsync(tools, await SettlementTerm.TakeOverAsync(stage.Partitions, ByteString.Empty), TestContext.Current.CancellationToken))
         {
             desk.Loop.Fees.Post(new FeeRate(2_000));
             Assert.Equal(174, desk.Loop.Fees.Quote(KeyHash).Value);
         }
-        await using var next = await SettlementDesk.BeginAsync(tools, await SettlementTerm.TakeOverAsync(stage.Partitions, ByteString.Empty));
+        await using var next = await SettlementDesk.BeginAsync(tools, await SettlementTerm.TakeOverAsync(stage.Partitions, ByteString.Empty), TestContext.Current.CancellationToken);
         next.Loop.Fees.Post(new FeeRate(10_000));
         Assert.Equal(174, next.Loop.Fees.Charge(KeyHash).Value);
     }

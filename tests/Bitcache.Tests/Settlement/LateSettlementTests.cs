@@ -51,7 +51,7 @@ public sealed class LateSettlementTests
         for (var term = 1; term <= 6; term++)
         {
             var silo = ByteString.FromUtf8($"silo-{term % 2}");
-            await using var desk = await SettlementDesk.BeginAsync(processes[term % 2], await SettlementTerm.TakeOverAsync(stage.Partitions, silo));
+            await using var desk = await SettlementDesk.BeginAsync(processes[term % 2], await SettlementTerm.TakeOverAsync(stage.Partitions, silo), Cancel);
             await stage.DepositAsync();
             await stage.WithdrawAsync();
             world.Mine();
@@ -95,7 +95,7 @@ public sealed class LateSettlementTests
         SettlementDesk? other = null;
         hook!.Before(call, async () =>
         {
-            other = await SettlementDesk.BeginAsync(stage.NewTools(), await takeOver(stage.Partitions));
+            other = await SettlementDesk.BeginAsync(stage.NewTools(), await takeOver(stage.Partitions), Cancel);
             await TurnAsync(stage, other.Loop);
         });
         var end = End.Whole;

@@ -64,6 +64,16 @@ public sealed class LogKeeperTests(LogKeeperTests.Signed signed) : IClassFixture
         book.Check(keeper);
     }
 
+    [Fact]
+    public async Task A_first_start_that_is_given_up_ends_soon_and_the_next_one_makes_the_same_log()
+    {
+        var (disk, before) = (LogBook.NewDisk(), signed.Book.Journal.RecordsRead);
+        using (var keeper = signed.Book.Keeper(disk))
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => keeper.OpenAsync(new CancellationToken(canceled: true)));
+        Assert.InRange(signed.Book.Journal.RecordsRead - before, 1, Payments / 8);
+        Assert.InRange(await StartAsync(disk), Payments / 2, long.MaxValue);
+    }
+
     [Theory]
     [InlineData(0, 0)]
     [InlineData(0, 255)]

@@ -24,18 +24,18 @@ public sealed class LogOrderTests : IAsyncLifetime
     public async Task A_cut_for_which_there_was_no_room_is_looked_for_behind_those_that_are_listed()
     {
         using var order = new LogOrder(_two.Set, _disk, "/data/log");
-        order.Follow(await CutAsync(entries: 50));
+        order.Follow(await CutAsync(entries: 50), TestContext.Current.CancellationToken);
         var cut = await CutAsync(entries: 5);
         _disk.Full = true;
         for (var turn = 0; turn < 3; turn++)
         {
             var before = _two.Journals[0].RecordsRead;
-            Assert.Throws<IOException>(() => order.Follow(cut));
+            Assert.Throws<IOException>(() => order.Follow(cut, TestContext.Current.CancellationToken));
             // The entries of the second round and its cut.
             Assert.Equal(6, _two.Journals[0].RecordsRead - before);
         }
         _disk.Full = false;
-        order.Follow(cut);
+        order.Follow(cut, TestContext.Current.CancellationToken);
         var next = await CutAsync(entries: 5);
         Assert.True(order.TryAdd(next, _two.Set.First.DurableSequence));
         // Each statement has a place of its own, and no place is free.
