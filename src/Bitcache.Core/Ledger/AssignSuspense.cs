@@ -8,6 +8,9 @@ public sealed record AssignSuspense(OperationId Id, OutPoint OutPoint, WalletId 
     /// there. No part of the terms.</summary>
     public bool ExistsElsewhere { get; init; }
 
+    /// <summary>Which partition decides is known when all were asked: nobody else may send one under the same id meanwhile.</summary>
+    public override bool IsUnderTerm => true;
+
     /// <summary>Suspense is the operator's affair, whose ids are unique under its tenant.</summary>
     public override WalletId Owner => new(Ledger.OperatorTenant);
 

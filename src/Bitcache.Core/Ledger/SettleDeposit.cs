@@ -11,6 +11,9 @@ public sealed record SettleDeposit(OperationId Id, OutPoint OutPoint, bool Relea
     public ByteString By { get; } = AtMost(Limits.KeyIdBytesMax, By);
     public ByteString Reason { get; } = AtMost(Limits.ReferenceBytesMax, Reason);
 
+    /// <summary>Which partition decides is known when all were asked: nobody else may send one under the same id meanwhile.</summary>
+    public override bool IsUnderTerm => true;
+
     /// <summary>It is the operator's, whose ids are unique under its tenant.</summary>
     public override WalletId Owner => new(Ledger.OperatorTenant);
 

@@ -28,7 +28,8 @@ public sealed class PartitionSet : IAsyncDisposable
     }
 
     /// <summary>Gives the term of the settlement in this process, or throws if it is not here. What is set in every partition is set
-    /// under it: of two processes only the one that settles may, or they could leave partitions different. Unless it is set, it is
+    /// under it, and what one of them decides after all were asked: of two processes only the one that settles may, or they could leave
+    /// partitions different, or have one id decide twice. Unless it is set, it is
     /// the term of a ledger that was never taken over.</summary>
     public Func<SettlementTerm> Term { get; set; }
 
@@ -107,30 +108,32 @@ public sealed class PartitionSet : IAsyncDisposable
 
     /// <summary>Gives a wallet what is in suspense, from the partition that booked it to the one where the wallet lives.</summary>
     /// <exception cref="PartitionUnavailableException">Also when too much is on its way between the two.</exception>
-    public async Task<Answer> SubmitAsync(AssignSuspense command, uint tenant)
+    /// <exception cref="TermOverException">Another process settles now. Nothing was given by this call.</exception>
+    public Task<Answer> SubmitAsync(AssignSuspense command, uint tenant) => DecideAsync(command, command.OutPoint, tenant, async source =>
     {
-        if (Count == 1) return await First.SubmitAsync(command, tenant);
-        return await DecideAsync(command, command.OutPoint, async source =>
-        {
-            var home = HomeOf(command.Wallet);
-            if (source == home || await IsOperatorsAsync(command.Wallet)) return await source.SubmitAsync(command, tenant);
-            CheckLane(source, home);
-            var owner = (await home.OwnersAsync([command.Wallet]))[0];
-            return await source.SubmitAsync(command with { ExistsElsewhere = owner is not null }, tenant);
-        });
-    }
+        var home = HomeOf(command.Wallet);
+        if (source == home || await IsOperatorsAsync(command.Wallet)) return command;
+        CheckLane(source, home);
+        var owner = (await home.OwnersAsync([command.Wallet]))[0];
+        return command with { ExistsElsewhere = owner is not null };
+    });
 
     /// <summary>Says what became of a deposit that is frozen, in the partition that booked it.</summary>
-    public Task<Answer> SubmitAsync(SettleDeposit command, uint tenant) =>
-        Count == 1 ? First.SubmitAsync(command, tenant) : DecideAsync(command, command.OutPoint, holder => holder.SubmitAsync(command, tenant));
+    /// <exception cref="TermOverException">Another process settles now. Nothing was said by this call.</exception>
+    public Task<Answer> SubmitAsync(SettleDeposit command, uint tenant) => DecideAsync(command, command.OutPoint, tenant, _ => Task.FromResult<ClientCommand>(command));
 
-    /// <summary>Has the partition that booked an output decide a command of the operator's about it, one after the other.</summary>
-    private async Task<Answer> DecideAsync(ClientCommand command, OutPoint output, Func<Partition, Task<Answer>> submit)
+    /// <summary>Has the partition that booked an output decide a command of the operator's about it, one after the other and all of
+    /// them under the term: what became of one that is not answered another under its id could not see.</summary>
+    /// <param name="complete">Finds out for the partition what only others know.</param>
+    private async Task<Answer> DecideAsync(ClientCommand command, OutPoint output, uint tenant, Func<Partition, Task<ClientCommand>> complete)
     {
         await _deciding.WaitAsync();
         try
         {
-            return await submit(await FindHolderAsync(command, output));
+            // Before anybody is asked: what is sent under the terms before stands in the journals then, or never will.
+            var term = Term();
+            var holder = Count == 1 ? First : await FindHolderAsync(command, output);
+            return await term.SubmitAsync(holder, Count == 1 ? command : await complete(holder), tenant);
         }
         finally
         {

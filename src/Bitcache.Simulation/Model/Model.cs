@@ -163,7 +163,7 @@ internal sealed partial record Model(
     private bool IsSettlements(Command command) => command is ChangeDeposit or MoveCursor or MarkRescan or OpenFamily or PrepareAttempt or SignAttempt
         or Core.SignChild or ConfirmFamily or UnconfirmFamily or FinishFamily or AbandonFamily or ArchiveFamily or DeclareFamilyDead or StopSettlement
         or ChargeWithdrawal or MoveOperatorFunds or LogCut or EpochCut or StateEpoch or RotateKey
-        or AssignAddress or AssignAddresses or SetFees or StopWithdrawals || (command is SetFrozen f && f.Wallet == Operator);
+        or AssignAddress or AssignAddresses or AssignSuspense or SettleDeposit or SetFees or StopWithdrawals || (command is SetFrozen f && f.Wallet == Operator);
 
     private Outcome? Identify(ClientCommand c, uint tenant)
     {

@@ -17,6 +17,8 @@ namespace Bitcache.IntegrationTests.Settlement;
 [Collection(PostgresFixture.Collection)]
 public sealed class ClusterTakeoverTests(RegtestFixture regtest, PostgresFixture postgres) : IClassFixture<RegtestFixture>
 {
+    private static readonly Sats InSuspense = new(1_000);
+
     private RegtestNode Node => regtest.Node;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -155,6 +157,52 @@ public sealed class ClusterTakeoverTests(RegtestFixture regtest, PostgresFixture
         Assert.Empty(stage.Ends);
     }
 
+    /// <summary>Which partition knows the id is asked before: the other one's command may be on its way.</summary>
+    [Fact]
+    public async Task One_id_decides_about_one_output_though_two_silos_are_asked()
+    {
+        await using var stage = await StartAsync(partitions: 2);
+        await stage.SettleFromAsync(0);
+        stage.CopyKeys(0, 1);
+        await stage[0].SettleAsync(Cancel);
+        var (outputs, wallets) = await InSuspenseAsync(stage);
+        var held = Hold<AssignSuspense>(stage);
+        var id = EngineHarness.NewId();
+        var late = stage[0].Partitions.SubmitAsync(new AssignSuspense(id, outputs[1], wallets[1]), Ledger.OperatorTenant);
+        await held.Came;
+        await stage.SettleFromAsync(1);
+        Assert.Equal(Outcome.Accepted, (await stage[1].Partitions.SubmitAsync(new AssignSuspense(id, outputs[0], wallets[0]), Ledger.OperatorTenant)).Outcome);
+        held.GoOn();
+        await Assert.ThrowsAsync<TermOverException>(() => late);
+        Assert.Equal((InSuspense.ToMsat(), Msat.Zero), (await AvailableAsync(stage, wallets[0]), await AvailableAsync(stage, wallets[1])));
+        Assert.Empty(stage.Ends);
+    }
+
+    [Fact]
+    public async Task One_id_decides_about_one_output_though_the_first_decision_is_not_answered()
+    {
+        await using var stage = await StartAsync(partitions: 2);
+        await stage.SettleFromAsync(0);
+        await stage[0].SettleAsync(Cancel);
+        var (outputs, wallets) = await InSuspenseAsync(stage);
+        Func<Task<Answer>>? late = null;
+        stage.Between = (command, send) =>
+        {
+            if (command is not AssignSuspense || late is not null) return send();
+            late = send;
+            return Task.FromException<Answer>(new OutcomeUnknownException(new TimeoutException("no answer came")));
+        };
+        var id = EngineHarness.NewId();
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => stage[0].Partitions.SubmitAsync(new AssignSuspense(id, outputs[1], wallets[1]), Ledger.OperatorTenant));
+        await UntilAsync(() => !stage[0].Settles);
+        await stage.SettleFromAsync(0);
+        Assert.Equal(Outcome.Accepted, (await stage[0].Partitions.SubmitAsync(new AssignSuspense(id, outputs[0], wallets[0]), Ledger.OperatorTenant)).Outcome);
+
+        Assert.Equal(Outcome.TermOver, (await late!()).Outcome);
+        Assert.Equal((InSuspense.ToMsat(), Msat.Zero), (await AvailableAsync(stage, wallets[0]), await AvailableAsync(stage, wallets[1])));
+        Assert.Empty(stage.Ends);
+    }
+
     [Fact]
     public async Task Whoever_settles_goes_on_while_another_machine_hashes_the_log_for_the_first_time()
     {
@@ -173,6 +221,26 @@ public sealed class ClusterTakeoverTests(RegtestFixture regtest, PostgresFixture
         await stage.SettleFromAsync(0);
         Assert.Empty(stage.Ends);
     }
+
+    /// <summary>An output in suspense, and a wallet, in each of two partitions.</summary>
+    private static async Task<(OutPoint[] Outputs, WalletId[] Wallets)> InSuspenseAsync(ClusterStage stage)
+    {
+        var (outputs, wallets) = (new OutPoint[2], new WalletId[2]);
+        for (var number = 0; number < 2; number++)
+        {
+            (outputs[number], wallets[number]) = (new OutPoint(default, (uint)number), await WalletInAsync(stage, number));
+            var (partition, script, term) = (stage[1].Partitions[number], new ByteString([0x00, 0x14, .. Enumerable.Repeat((byte)(number + 1), 20)]), await TermAsync(stage));
+            await AcceptedAsync(partition.SubmitAsync(new AssignAddress(EngineHarness.NewId(), wallets[number], AddressPurpose.Deposit, script), 1, term));
+            foreach (var state in (DepositState[])[DepositState.Credited, DepositState.Final])
+                await AcceptedAsync(partition.SubmitAsync(new ChangeDeposit(outputs[number], state, true, script, InSuspense, default, 1), Ledger.OperatorTenant, term));
+        }
+        return (outputs, wallets);
+    }
+
+    private static Task<Msat> AvailableAsync(ClusterStage stage, WalletId wallet) =>
+        stage[1].Partitions.HomeOf(wallet).QueryAsync(ledger => ledger.FindWallet(wallet)!.Value.Available);
+
+    private static async Task AcceptedAsync(Task<Answer> answer) => Assert.Equal(Outcome.Accepted, (await answer).Outcome);
 
     private static SetFees FeesOf(long msat) => new(EngineHarness.NewId(), 1, new FeeSchedule(new Msat(msat), 0, default));
 

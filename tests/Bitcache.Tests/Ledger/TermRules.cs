@@ -16,9 +16,9 @@ public sealed class TermRules
             .Where(type => ((Command)RuntimeHelpers.GetUninitializedObject(type)).IsUnderTerm);
         Assert.Equal(
             [
-                "AbandonFamily", "ArchiveFamily", "AssignAddress", "AssignAddresses", "ChangeDeposit", "ChargeWithdrawal", "ConfirmFamily", "DeclareFamilyDead",
+                "AbandonFamily", "ArchiveFamily", "AssignAddress", "AssignAddresses", "AssignSuspense", "ChangeDeposit", "ChargeWithdrawal", "ConfirmFamily", "DeclareFamilyDead",
                 "EpochCut", "FinishFamily", "LogCut", "MarkRescan", "MoveCursor", "MoveOperatorFunds", "OpenFamily", "PrepareAttempt", "RotateKey", "SetFees",
-                "SignAttempt", "SignChild", "StateEpoch", "StopSettlement", "StopWithdrawals", "UnconfirmFamily",
+                "SettleDeposit", "SignAttempt", "SignChild", "StateEpoch", "StopSettlement", "StopWithdrawals", "UnconfirmFamily",
             ],
             under.Select(type => type.Name).Order(StringComparer.Ordinal));
     }
