@@ -77,6 +77,7 @@ internal sealed class RunningSilo : IAsyncDisposable
     /// <summary>Answers what it has taken, hands on what it has, and leaves the cluster.</summary>
     public async ValueTask DisposeAsync()
     {
+        await _engine.EndTurnsAsync();
         if (_server is not null) await _server.DisposeAsync();
         if (_keys is not null) await _keys.DisposeAsync();
         _telemetry?.Dispose();

@@ -91,6 +91,9 @@ public sealed partial class LedgerEngine
     /// <summary>Why settlement could not be begun here when that was tried last; null if it could, or was not tried.</summary>
     public string? SettlementTrouble => _duty?.Trouble;
 
+    /// <summary>Why settlement is not begun here again before a restart; null as long as it may be.</summary>
+    public string? SettlementBar => _duty?.Bar;
+
     /// <summary>Has settlement look at the chain and do what is due, soon; nothing while it is not begun here.</summary>
     public void WakeSettlement() => _desk?.Loop.Wake();
 

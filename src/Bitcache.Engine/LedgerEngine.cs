@@ -242,6 +242,25 @@ public sealed partial class LedgerEngine : IAsyncDisposable
         };
     }
 
+    /// <summary>Ends the turn of settlement that is under way, and has none follow by itself: for a process that ends, before nobody
+    /// reaches the brakes any more. Requests are answered as before.</summary>
+    public async Task EndTurnsAsync()
+    {
+        if (_desk is not { } settling) return;
+        try
+        {
+            await settling.AskAsync(async desk =>
+            {
+                await desk.Loop.StopAsync();
+                return true;
+            });
+        }
+        catch (SettledElsewhereException)
+        {
+            // It ends by itself.
+        }
+    }
+
     /// <summary>Takes no more work, finishes what was taken, seals the journal, lets the folder go.</summary>
     public async ValueTask DisposeAsync()
     {

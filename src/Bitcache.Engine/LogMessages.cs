@@ -291,4 +291,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(1410, LogLevel.Warning, "What {Folder} holds of settlement was copied into {Database}, which all silos share; from here on that is what counts")]
     public static partial void SettlementAdopted(this ILogger log, string folder, string database);
+
+    [LoggerMessage(1412, LogLevel.Critical, "Settlement ends here and is not begun again before a restart; payments go on: {Reason}")]
+    public static partial void SettlementBarred(this ILogger log, string reason);
 }

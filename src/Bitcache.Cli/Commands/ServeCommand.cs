@@ -58,6 +58,7 @@ internal static class ServeCommand
             output.WriteLine($"{ListeningLine}{server.Address}");
             await WaitAsync(stop);
             output.WriteLine("stopping");
+            await engine.EndTurnsAsync();
         }
         catch (Exception e) when (e is NodeUnavailableException or IOException or UnauthorizedAccessException or CryptographicException)
         {

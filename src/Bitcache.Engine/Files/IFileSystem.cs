@@ -91,7 +91,7 @@ public interface IFile : IDisposable
 }
 
 /// <summary>The disk or the quota is full. Thrown only where nothing that was promised is harmed.</summary>
-public sealed class NoSpaceException(string message) : IOException(message)
+public sealed class NoSpaceException(string message, Exception? inner = null) : IOException(message, inner)
 {
     /// <summary>Whether this is what a write says when the disk or the quota is full. For files that nothing rests on yet:
     /// for any other a write that failed has failed.</summary>

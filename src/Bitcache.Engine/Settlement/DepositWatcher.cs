@@ -51,8 +51,8 @@ public sealed class DepositWatcher(
     /// <returns>False if it is not over: blocks kept arriving, or the wallet has to be rescanned first, as the ledger knows now.</returns>
     /// <exception cref="NodeException">Nothing is lost: the next look starts where this one did.</exception>
     /// <exception cref="CursorLostException">The node knows none of the blocks that were looked at before.</exception>
-    /// <exception cref="LedgerInvariantException">An output is two partitions' (an address was given away twice): nothing is booked, and
-    /// the process must stop.</exception>
+    /// <exception cref="AddressSharedException">An output is two partitions' (an address was given away twice): nothing is booked, and
+    /// settlement must stop.</exception>
     public async Task<bool> LookAsync(uint? from, CancellationToken cancel)
     {
         for (var i = 0; i < LooksMax; i++)
@@ -82,7 +82,7 @@ public sealed class DepositWatcher(
         var open = new Dictionary<OutPoint, Deposit>();
         foreach (var deposit in (await term.Partitions.QueryAllAsync(ledger => ledger.OpenDeposits())).SelectMany(deposits => deposits))
         {
-            if (!open.TryAdd(deposit.OutPoint, deposit)) throw new LedgerInvariantException($"{deposit.OutPoint} was booked in two partitions");
+            if (!open.TryAdd(deposit.OutPoint, deposit)) throw new AddressSharedException($"{deposit.OutPoint} was booked in two partitions");
         }
         var next = from < cursor?.Height ? await BookHistoryAsync(from.Value, open, best, cancel) : await BookChangesAsync(open, best, cursor, ring, cancel);
         var unlisted = new List<Sighting>();
@@ -150,7 +150,7 @@ public sealed class DepositWatcher(
             .ToArray());
         var twice = known.SelectMany(found => found).CountBy(k => k.Sighting.OutPoint).FirstOrDefault(count => count.Value > 1).Key;
         // Credited in both it would be money out of nothing; and which of them was told of the address, nobody knows here.
-        if (twice != default) throw new LedgerInvariantException($"the address that {twice} pays was given to wallets in two partitions");
+        if (twice != default) throw new AddressSharedException($"the address that {twice} pays was given to wallets in two partitions");
         await _check.RequireAsync(
             known.SelectMany(found => found).Where(k => k.Deposit is null).Select(k => new ClaimedOutput(k.Sighting.OutPoint, k.Sighting.Script, k.Sighting.Amount, k.Sighting.Block)),
             cancel);
@@ -272,3 +272,7 @@ public sealed class DepositWatcher(
 public sealed class CursorLostException(uint height) : Exception(
     $"the node knows none of the {Limits.CursorRingMax} newest blocks that were looked at, up to height {height}: it follows another chain "
     + "or lost its data. Deposits stop until it is the right node again");
+
+/// <summary>An address is two wallets', in two partitions: whatever is credited for what pays it would be credited twice. The rule is
+/// the settlement's alone, so that it ends, and partitions go on.</summary>
+public sealed class AddressSharedException(string found) : Exception(found);

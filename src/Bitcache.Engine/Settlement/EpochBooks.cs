@@ -68,6 +68,9 @@ public sealed class EpochBooks : IAsyncDisposable
 
     public BooksHealth Health { get; private set; } = new(0, 0, null);
 
+    /// <summary>Why the books did not go on when that was tried last, if it was for files of this machine; else null.</summary>
+    internal Exception? FilesTrouble { get; private set; }
+
     /// <summary>Goes on with what was begun before a restart, once. Every partition has cut the epochs that the first has.</summary>
     public async Task ResumeAsync()
     {
@@ -134,6 +137,7 @@ public sealed class EpochBooks : IAsyncDisposable
     /// <exception cref="IOException">There is no room: the next call tries again.</exception>
     public async Task<bool> AdvanceAsync(CancellationToken cancel)
     {
+        FilesTrouble = null;
         if (!_open.TryPeek(out var books)) return false;
         try
         {
@@ -149,8 +153,9 @@ public sealed class EpochBooks : IAsyncDisposable
             await StateAsync(books, await books.Building);
             return _open.Count > 0;
         }
-        catch (Exception e) when (e is NodeException or (IOException and not Journal.JournalFailedException))
+        catch (Exception e) when (e is NodeException or UnauthorizedAccessException or (IOException and not Journal.JournalFailedException))
         {
+            if (SettlementHinderedException.IsCausedBy(e)) FilesTrouble = e;
             books.Building = null;
             Tell(e.Message);
             if (_time.GetElapsedTime(books.Since) > OpenMax) return await GiveUpAsync(books, e.Message);

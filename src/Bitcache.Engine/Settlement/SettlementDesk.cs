@@ -128,15 +128,23 @@ internal sealed class SettlementDesk : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends the turn that is under way, and takes no more. Requests that are in it are answered before: where the term is
-    /// over, that it is.</summary>
-    public async ValueTask DisposeAsync()
+    /// <summary>Takes no more requests, and ends the turn that is under way. When this is done nothing is opened, signed or sent here
+    /// any more: the requests that were in it are answered, or nothing is taken that they submit, because the term is over.</summary>
+    public async Task EndAsync()
     {
         lock (_lock)
         {
             _isEnding = true;
             if (_requests == 0) _isLeft.TrySetResult();
         }
+        await Loop.StopAsync();
+        await Task.WhenAny(_isLeft.Task, Term.End);
+    }
+
+    /// <summary>Ends it. Requests that are in it are answered before: where the term is over, that it is.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await EndAsync();
         await _isLeft.Task;
         foreach (var announcements in _announcements) await announcements.DisposeAsync();
         await Loop.DisposeAsync();

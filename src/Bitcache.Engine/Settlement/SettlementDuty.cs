@@ -4,8 +4,24 @@
 using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace Bitcache.Engine.Settlement;
+
+/// <summary>What is in the way is this machine's alone, such as a full disk: another one may settle.</summary>
+public sealed class SettlementHinderedException(Exception cause) : Exception($"this machine cannot settle now: {cause.Message}", cause)
+{
+    /// <summary>Whether something that was thrown is neither the database's nor a broken rule, so that another machine may do better.</summary>
+    internal static bool IsCausedBy(Exception e)
+    {
+        if (e is not (UnauthorizedAccessException or (IOException and not (JournalFailedException or JournalCorruptException or JournalUnavailableException or JournalRefusedException)))) return false;
+        for (var cause = e.InnerException; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is NpgsqlException) return false;
+        }
+        return true;
+    }
+}
 
 /// <param name="begin">Takes settlement over and begins it; the desk's fatal handler is given.</param>
 /// <param name="show">Told of the desk while it is there, and of null when it is not.</param>
@@ -27,14 +43,19 @@ internal sealed class SettlementDuty(
     private bool _isEnding;
     // Written by the term.
     private volatile string? _trouble;
+    private volatile string? _bar;
     private int _failures;
     private long _refusedAt;
 
     /// <summary>Why it could not be begun when that was tried last; null if it could.</summary>
     public string? Trouble => _trouble;
 
-    /// <summary>Whether it was found a moment ago that this machine's keys or settings are not those of the ledger.</summary>
-    public bool IsRefused => Interlocked.Read(ref _refusedAt) is not 0 and var at && time.GetElapsedTime(at) < RefusalLasts;
+    /// <summary>Why it is not begun here again before a restart; null as long as it may be.</summary>
+    public string? Bar => _bar;
+
+    /// <summary>Whether it was found that this process cannot settle: a moment ago, as its keys or settings are not those of the
+    /// ledger or its machine is in the way, or for good.</summary>
+    public bool IsRefused => _bar is not null || (Interlocked.Read(ref _refusedAt) is not 0 and var at && time.GetElapsedTime(at) < RefusalLasts);
 
     /// <summary>Whether it goes on, or is to be tried again.</summary>
     public bool IsGoingOn
@@ -50,7 +71,7 @@ internal sealed class SettlementDuty(
     {
         lock (_lock)
         {
-            if (_isEnding || !_term.IsCompleted) return;
+            if (_isEnding || _bar is not null || !_term.IsCompleted) return;
             _stop?.Dispose();
             _stop = new CancellationTokenSource();
             var stop = _stop.Token;
@@ -61,10 +82,10 @@ internal sealed class SettlementDuty(
     /// <summary>Settlement is not this process's any more: when this is done nothing of it goes on.</summary>
     public async Task EndAsync()
     {
-        CancellationTokenSource? stop;
-        Task term;
-        lock (_lock) (stop, term) = (_stop, _term);
-        if (stop is not null) await stop.CancelAsync();
+        Task stopped, term;
+        // Under the lock, or another beginning could dispose of it in between.
+        lock (_lock) (stopped, term) = (_stop?.CancelAsync() ?? Task.CompletedTask, _term);
+        await stopped;
         await term;
     }
 
@@ -72,7 +93,11 @@ internal sealed class SettlementDuty(
     {
         lock (_lock) _isEnding = true;
         await EndAsync();
-        _stop?.Dispose();
+        lock (_lock)
+        {
+            _stop?.Dispose();
+            _stop = null;
+        }
     }
 
     private async Task RunAsync(CancellationToken stop)
@@ -108,10 +133,24 @@ internal sealed class SettlementDuty(
             try
             {
                 cause = await await Task.WhenAny(ended.Task, desk.Term.End);
+                // As long as it does anything the brakes must reach it.
+                await desk.EndAsync();
             }
             finally
             {
                 show(null);
+            }
+            if (cause is SettlementHinderedException)
+            {
+                Refuse(cause);
+                return false;
+            }
+            if (cause is AddressSharedException)
+            {
+                // Whoever looks at the chain next finds the same, and payments need nobody who does.
+                logger.SettlementBarred(cause.Message);
+                _bar = _trouble = cause.Message;
+                return false;
             }
             if (cause is null) logger.SettlementEnded();
             else logger.SettlementTakenAway(cause.Message);
@@ -122,11 +161,10 @@ internal sealed class SettlementDuty(
             logger.SettlementTakenAway(e.Message);
             return false;
         }
-        catch (SettingsException e)
+        // Another process may have the right settings, and files that it may read.
+        catch (Exception e) when (e is SettingsException or UnauthorizedAccessException)
         {
-            // Another process may have the right ones.
-            Refuse();
-            Tell(e);
+            Refuse(e);
             return false;
         }
         // What an operator must mend needs no new start: payments go on meanwhile.
@@ -136,11 +174,15 @@ internal sealed class SettlementDuty(
             Tell(e);
             if (++_failures < FailuresMax) return true;
             _failures = 0;
-            Refuse();
+            Refuse(e);
             return false;
         }
 
-        void Refuse() => Interlocked.Exchange(ref _refusedAt, time.GetTimestamp());
+        void Refuse(Exception e)
+        {
+            Interlocked.Exchange(ref _refusedAt, time.GetTimestamp());
+            Tell(e);
+        }
 
         void Tell(Exception e)
         {
@@ -150,7 +192,7 @@ internal sealed class SettlementDuty(
 
         void EndOrDie(string why, Exception cause)
         {
-            if (cause is not (TermOverException or OutcomeUnknownException)) fatal(why, cause);
+            if (cause is not (TermOverException or OutcomeUnknownException or SettlementHinderedException or AddressSharedException)) fatal(why, cause);
             ended.TrySetResult(cause);
         }
     }

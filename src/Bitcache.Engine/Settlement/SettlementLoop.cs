@@ -22,6 +22,9 @@ public sealed record ChainHealth(string? Trouble, string? LogTrouble, int? Heigh
 
 public sealed class SettlementLoop : IAsyncDisposable
 {
+    /// <summary>After so many turns in a row that this machine was in the way of, another one may have its turn.</summary>
+    private const int HinderedTurnsMax = 5;
+
     private readonly SettlementTerm _term;
     private readonly PartitionSet _partitions;
     private readonly OperatorFunds _funds;
@@ -49,6 +52,8 @@ public sealed class SettlementLoop : IAsyncDisposable
     private readonly FatalHandler _fatal;
     private Task _running = Task.CompletedTask;
     private volatile ChainHealth _health = ChainHealth.Unknown;
+    // Turns in a row that this machine's files were in the way of.
+    private int _hinderedTurns;
     // The block that reserves were last compared at; the comparison costs a call for each live family.
     private BlockHash? _comparedAt;
     // The last turn ended because the wallet is being rescanned, and with nothing else.
@@ -92,10 +97,10 @@ public sealed class SettlementLoop : IAsyncDisposable
 
     public void Start() => _running = Task.Run(RunAsync);
 
-    /// <summary>Has the next turn come now.</summary>
+    /// <summary>Has the next turn come now, if there is one.</summary>
     public void Wake()
     {
-        if (_wake.CurrentCount == 0) _wake.Release();
+        if (!_stop.IsCancellationRequested && _wake.CurrentCount == 0) _wake.Release();
     }
 
     /// <summary>Closes the epoch now. The same id closes one epoch, whatever is retried.</summary>
@@ -150,10 +155,16 @@ public sealed class SettlementLoop : IAsyncDisposable
         }
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Ends the turn that is under way, and takes none by itself from then on.</summary>
+    public async Task StopAsync()
     {
         await _stop.CancelAsync();
         await _running;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
         await _books.DisposeAsync();
         if (_failover is not null) await _failover.DisposeAsync();
         _stop.Dispose();
@@ -168,18 +179,25 @@ public sealed class SettlementLoop : IAsyncDisposable
             try
             {
                 await TakeTurnAsync(_stop.Token);
+                if (IsHindered(_books.FilesTrouble)) return;
                 await PauseAsync();
             }
             catch (OperationCanceledException) when (_stop.IsCancellationRequested)
             {
                 return;
             }
-            catch (Exception e) when (e is PartitionUnavailableException or (IOException and not (JournalFailedException or JournalCorruptException)))
+            catch (Exception e) when (e is PartitionUnavailableException or UnauthorizedAccessException or (IOException and not (JournalFailedException or JournalCorruptException)))
             {
                 // No room for entries or for the log's hashes: nothing was half done, and the next turn tries again.
                 if (_health.LogTrouble != e.Message) _logger.SettlementWaits(e.Message);
                 _health = _health with { LogTrouble = e.Message };
+                if (IsHindered(e)) return;
                 await PauseAsync();
+            }
+            catch (AddressSharedException e)
+            {
+                _fatal("settlement found an address that two wallets have", e);
+                return;
             }
             catch (TermOverException e)
             {
@@ -195,6 +213,17 @@ public sealed class SettlementLoop : IAsyncDisposable
             }
 #pragma warning restore CA1031
         }
+    }
+
+    /// <summary>In a cluster another machine may do what this one cannot, turn after turn.</summary>
+    /// <param name="trouble">What kept the last turn from something; null if nothing did.</param>
+    /// <returns>True if this one is to end, and was told so.</returns>
+    private bool IsHindered(Exception? trouble)
+    {
+        _hinderedTurns = trouble is not null && SettlementHinderedException.IsCausedBy(trouble) ? _hinderedTurns + 1 : 0;
+        if (_hinderedTurns < HinderedTurnsMax || _settings.Cluster.Length == 0) return false;
+        _fatal("this machine cannot settle", new SettlementHinderedException(trouble!));
+        return true;
     }
 
     private async Task PauseAsync()
@@ -356,7 +385,7 @@ public sealed class SettlementLoop : IAsyncDisposable
             if (_health.Trouble is not null || (await _gate.CheckAsync((int)((await _partitions.First.QueryAsync(ledger => ledger.Cursor))?.Height ?? 0), cancel)) is not { IsOpen: true, Chain: { } chain }) return null;
             return await _deposits.TakeAsync(chain.Blocks, cancel) is null ? await _books.PrepareAsync(await LastEpochAsync() + 1, _deposits.LookedAt, cancel) : null;
         }
-        catch (Exception e) when (e is NodeException or CursorLostException or WalletMismatchException or NoSpaceException)
+        catch (Exception e) when (e is NodeException or CursorLostException or WalletMismatchException or NoSpaceException or AddressSharedException)
         {
             // The next turn finds it out, too, and says so.
             return null;

@@ -12,7 +12,7 @@ namespace Bitcache.Server.Api;
 /// <param name="Status">ok or degraded. A server of which nothing works answers 503 with a problem.</param>
 /// <param name="Reasons">What does not work, of: busy, keys_unavailable, storage_full, clock_unconfirmed, node_unavailable,
 /// standby_unavailable, log_behind, reserves_short, operator_funds_low, withdrawals_stopped, anchor_output_taken,
-/// settlement_stopped.</param>
+/// settlement_stopped, settlement_barred.</param>
 public sealed record HealthReply(string Status, IReadOnlyList<string> Reasons);
 
 /// <param name="NodeTrouble">Why deposits and withdrawals wait, in a sentence; absent when they do not.</param>
@@ -165,6 +165,7 @@ internal static class HealthRoutes
         if (!call.Keys.IsUsable) reasons.Add("keys_unavailable");
         if (call.Partitions.IsStorageFull) reasons.Add("storage_full");
         if (!call.Partitions.IsClockTrusted) reasons.Add("clock_unconfirmed");
+        if (call.Engine.SettlementBar is not null) reasons.Add("settlement_barred");
         return reasons;
     }
 

@@ -222,6 +222,29 @@ public sealed class ClusterTakeoverTests(RegtestFixture regtest, PostgresFixture
         Assert.Empty(stage.Ends);
     }
 
+    [Fact]
+    public async Task An_address_that_two_partitions_have_ends_settlement_until_a_restart_and_payments_go_on()
+    {
+        await using var stage = await StartAsync(partitions: 2);
+        await stage.SettleFromAsync(0);
+        await stage[0].SettleAsync(Cancel);
+        var wallets = new[] { await WalletInAsync(stage, 0), await WalletInAsync(stage, 1) };
+        var given = await stage[0].AssignAddressAsync(EngineHarness.NewId(), wallets[0], 1, AddressPurpose.Deposit, Cancel);
+        var script = ((AssignAddress)given.Entry!.Command).Script;
+        await AcceptedAsync(stage[1].Partitions[1].SubmitAsync(new AssignAddress(EngineHarness.NewId(), wallets[1], AddressPurpose.Deposit, script), 1, await TermAsync(stage)));
+        await Node.PayAsync(BitcoinAddress.FromScript(script.Span, BitcoinNetwork.Regtest)!, new Sats(1_000_000), Cancel);
+        await Node.MineAsync(EngineHarness.ToCredit, Cancel);
+        stage[0].WakeSettlement();
+        await UntilAsync(() => stage[0].SettlementBar is not null && !stage[0].IsSettling);
+
+        Assert.Contains("in two partitions", stage[0].SettlementTrouble, StringComparison.Ordinal);
+        stage[0].BeginSettling();
+        Assert.Equal((false, false, false), (stage[0].Settles, stage[0].IsSettling, stage[0].MaySettle));
+        Assert.All(await stage[1].Partitions.QueryAllAsync(ledger => ledger.Totals.Deposited), deposited => Assert.Equal(0, deposited));
+        await AcceptedAsync(stage[0].Partitions.CreateWalletAsync(EngineHarness.NewId(), 1));
+        Assert.Empty(stage.Ends);
+    }
+
     /// <summary>An output in suspense, and a wallet, in each of two partitions.</summary>
     private static async Task<(OutPoint[] Outputs, WalletId[] Wallets)> InSuspenseAsync(ClusterStage stage)
     {

@@ -49,14 +49,14 @@ public sealed class LateAddressTests
         for (var i = 0; i < 2; i++) await two.Set[i].SubmitAsync(new AssignAddress(NewId(), wallets[i], AddressPurpose.Deposit, script), Tenant);
         Pay(node, script);
         var watcher = new DepositWatcher(new SettlementTerm(two.Set), new BitcoinRpcNode(rpc, "wallet"), Settings, NullLogger.Instance);
-        var stop = await Assert.ThrowsAsync<LedgerInvariantException>(() => watcher.LookAsync(Cancel));
+        var stop = await Assert.ThrowsAsync<AddressSharedException>(() => watcher.LookAsync(Cancel));
         Assert.Contains("in two partitions", stop.Message, StringComparison.Ordinal);
         Assert.All(await two.Set.QueryAllAsync(ledger => ledger.Totals.Deposited), deposited => Assert.Equal(0, deposited));
 
         // As it was booked before anybody looked for that.
         var output = new OutPoint(default, 7);
         for (var i = 0; i < 2; i++) await two.Set[i].SubmitAsync(new ChangeDeposit(output, DepositState.Seen, false, script, Paid, default, 1));
-        stop = await Assert.ThrowsAsync<LedgerInvariantException>(() => watcher.LookAsync(Cancel));
+        stop = await Assert.ThrowsAsync<AddressSharedException>(() => watcher.LookAsync(Cancel));
         Assert.Contains($"{output} was booked in two partitions", stop.Message, StringComparison.Ordinal);
     }
 

@@ -1,5 +1,6 @@
 using Bitcache.Core;
 using Bitcache.Engine.Journal;
+using Bitcache.Engine.Settlement;
 using Bitcache.Engine.Snapshots;
 using Xunit.Sdk;
 
@@ -42,7 +43,7 @@ internal static class Seeds
     }
 
     /// <summary>What the simulation, the ledger, the journal or an assertion of the test says that does not hold.</summary>
-    private static bool IsFinding(Exception? e) => e is SimulationFailedException or LedgerInvariantException or JournalCorruptException or SnapshotMismatchException or XunitException;
+    private static bool IsFinding(Exception? e) => e is SimulationFailedException or LedgerInvariantException or AddressSharedException or JournalCorruptException or SnapshotMismatchException or XunitException;
 
     private static void RunOne(int seed, Action<int> test, string subject)
     {

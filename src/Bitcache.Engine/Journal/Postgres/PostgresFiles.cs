@@ -184,7 +184,7 @@ public sealed class PostgresFiles : IFileSystem
     }
 
     private IOException Failure(NpgsqlException e) => e is PostgresException { SqlState: PostgresErrorCodes.DiskFull }
-        ? new NoSpaceException($"{_database.Name} has no room: {e.Message}")
+        ? new NoSpaceException($"{_database.Name} has no room: {e.Message}", e)
         : new IOException($"{_database.Name}: {e.Message}", e);
 
     /// <summary>One file in blocks. The block that is being written is held until another one is, or it is synced.</summary>
