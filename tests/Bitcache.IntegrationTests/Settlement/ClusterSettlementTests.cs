@@ -33,7 +33,8 @@ public sealed class ClusterSettlementTests(RegtestFixture regtest, PostgresFixtu
         await stage.PromoteAsync(0);
         Assert.True(stage[1].MaySettle);
         await stage.SettleFromAsync(0);
-        // From here on there is a ledger, and its keys are on one machine.
+        // From here on there is a ledger, and its keys are on one machine: the other one knows when its copy does.
+        Assert.True(await stage[1].Partitions.First.QueryAsync(ledger => ledger.NextSequence > 0));
         Assert.Equal((true, false), (stage[0].MaySettle, stage[1].MaySettle));
         await Assert.ThrowsAsync<SettledElsewhereException>(() => stage[1].HealthAsync());
 
