@@ -1,5 +1,7 @@
 // The used ids as part of the state.
 
+using System.Buffers.Binary;
+
 namespace Bitcache.Core;
 
 /// <summary>The window at one moment. Its slices may be added to meanwhile: what is later than that moment is left out.</summary>
@@ -55,7 +57,17 @@ internal sealed class IdRows(KeyValuePair<long, IdSlice>[] slices, long end) : I
         }
     }
 
-    public static UsedId Read(ref ByteReader row) => new(row.Id(), row.I64(), row.I64());
+    /// <summary>Reads as many ids as there is room for, out of as many rows.</summary>
+    public static void Read(ReadOnlySpan<byte> rows, Span<UsedId> ids)
+    {
+        for (var i = 0; i < ids.Length; i++, rows = rows[RowBytes..])
+        {
+            var id = new UInt128(BinaryPrimitives.ReadUInt64BigEndian(rows), BinaryPrimitives.ReadUInt64BigEndian(rows[sizeof(ulong)..]));
+            ids[i] = new UsedId(
+                new OperationId(id), BinaryPrimitives.ReadInt64BigEndian(rows[OperationId.Bytes..]),
+                BinaryPrimitives.ReadInt64BigEndian(rows[(OperationId.Bytes + sizeof(long))..]));
+        }
+    }
 }
 
 /// <summary>The ids that are kept for ever, at one moment.</summary>

@@ -56,6 +56,21 @@ internal sealed class IdSlice
         if (forEver) ForEverCount++;
     }
 
+    /// <summary>Where the next ids belong, at most so many: they are there once <see cref="AddRoom"/> has their hashes.</summary>
+    public Span<UsedId> Room(int most)
+    {
+        MakeRoom();
+        var items = _chunks[_chunkCount - 1].Items[(_count - ((_chunkCount - 1) << ChunkBits))..];
+        return items[..Math.Min(most, items.Length)];
+    }
+
+    /// <summary>Adds the ids that were written where <see cref="Room"/> said.</summary>
+    public void AddRoom(ReadOnlySpan<uint> hashes)
+    {
+        for (var i = 0; i < hashes.Length; i++) _index.Add(hashes[i], _count + i);
+        Volatile.Write(ref _count, _count + hashes.Length);
+    }
+
     /// <summary>Adds an id unless it is there: one look at the index for both.</summary>
     public bool TryAdd(uint hash, in UsedId used)
     {

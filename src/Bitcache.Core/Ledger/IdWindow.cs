@@ -168,26 +168,29 @@ internal sealed class IdWindow(ulong secret) : IStateTable
 
     private void ReadIds(StateReader reader, IdSlice slice, int count)
     {
-        Span<UsedId> ids = stackalloc UsedId[ReadAhead];
-        Span<uint> hashes = stackalloc uint[ReadAhead];
         for (var left = count; left > 0;)
         {
-            var row = reader.Begin();
-            if (row.Left < IdRows.RowBytes) throw new FormatException("an id that is cut in two");
-            while (left > 0 && row.Left >= IdRows.RowBytes)
-            {
-                var some = Math.Min(Math.Min(ReadAhead, left), row.Left / IdRows.RowBytes);
-                for (var i = 0; i < some; i++)
-                {
-                    ids[i] = IdRows.Read(ref row);
-                    slice.PrefetchCell(hashes[i] = Hash(ids[i].Owner, ids[i].Id));
-                }
-                for (var i = 0; i < some; i++) slice.Add(hashes[i], ids[i], forEver: false);
-                left -= some;
-            }
-            reader.End(row);
+            var rows = reader.Begin();
+            var some = Math.Min(left, rows.Left / IdRows.RowBytes);
+            if (some == 0) throw new FormatException("an id that is cut in two");
+            ReadIds(rows.Take(some * IdRows.RowBytes), slice);
+            reader.End(rows);
+            left -= some;
         }
         if (count > 0) _newest = Math.Max(_newest, slice.Newest);
+    }
+
+    private void ReadIds(ReadOnlySpan<byte> rows, IdSlice slice)
+    {
+        Span<uint> hashes = stackalloc uint[ReadAhead];
+        while (!rows.IsEmpty)
+        {
+            var ids = slice.Room(Math.Min(ReadAhead, rows.Length / IdRows.RowBytes));
+            IdRows.Read(rows, ids);
+            for (var i = 0; i < ids.Length; i++) slice.PrefetchCell(hashes[i] = Hash(ids[i].Owner, ids[i].Id));
+            slice.AddRoom(hashes[..ids.Length]);
+            rows = rows[(ids.Length * IdRows.RowBytes)..];
+        }
     }
 
     /// <summary>The ids that are kept for ever, as they were used: a part of the state of its own.</summary>

@@ -13,6 +13,7 @@ internal sealed class CellPage(SlabPage<ulong> memory)
     private readonly int _start = memory.Start;
     private readonly int _mask = memory.Length - 1;
     private readonly int _homeShift = 32 - BitOperations.Log2((uint)memory.Length);
+    private readonly int _most = memory.Length / 4 * 3;
     private int _count;
 
     /// <summary>How many first bits the hashes share.</summary>
@@ -28,7 +29,7 @@ internal sealed class CellPage(SlabPage<ulong> memory)
     }
 
     /// <summary>At most three quarters of the cells are in use.</summary>
-    public bool IsFull => _count >= memory.Length / 4 * 3;
+    public bool IsFull => _count >= _most;
 
     public void Prefetch(uint hash) => Bitcache.Core.Prefetch.Line(in _slab[_start + Home(hash)]);
 
@@ -55,6 +56,7 @@ internal sealed class CellPage(SlabPage<ulong> memory)
         _count++;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Add(uint hash, int slot)
     {
         var at = Home(hash);

@@ -109,6 +109,66 @@ public sealed class IdWindowTests
         Assert.InRange(window.Bytes / window.Count, 40, 100);
     }
 
+    /// <summary>Seconds with one id, with as many as a chunk holds or one more, and with more than a piece of the state does.</summary>
+    [Fact]
+    public void A_window_that_is_read_knows_what_the_written_one_knew()
+    {
+        int[] seconds = [1, 2, 31, 33, IdSlice.ChunkIds, IdSlice.ChunkIds + 1, (Limits.StatePieceBytesMax / IdRows.RowBytes) + 1, 100_000];
+        var written = new IdWindow(1);
+        var known = new List<UsedId>();
+        for (var second = 0; second < seconds.Length; second++)
+        {
+            for (var i = 0; i < seconds[second]; i++)
+            {
+                var used = new UsedId(OperationId.Create(new UnixTime(Start + (second * 1_024L)), (UInt128)i), (i % 5) - 1, known.Count);
+                written.Add(used.Owner, used.Id, used.Sequence, forEver: false);
+                known.Add(used);
+            }
+        }
+        var (pieces, hash) = Write(written);
+        // Another secret: nothing of the index is kept.
+        var read = Read(pieces, secret: 2);
+        Assert.Equal(written.Count, read.Count);
+        foreach (var used in known) Assert.Equal(used.Sequence, read.Find(used.Owner, used.Id));
+        Assert.Null(read.Find(5, known[0].Id));
+        Assert.Equal(hash, Write(read).Hash);
+        var next = OperationId.Create(known[^1].Id.Time, UInt128.MaxValue);
+        Assert.True(read.TryAdd(read.Hash(0, next), 0, next, known.Count));
+        Assert.False(read.TryAdd(read.Hash(0, next), 0, next, known.Count + 1));
+        Assert.Equal(known.Count, read.Find(0, next));
+    }
+
+    /// <summary>No row is ever written in two pieces, and each that was announced is there.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(IdRows.RowBytes - 1)]
+    [InlineData(IdRows.RowBytes)]
+    [InlineData(IdRows.RowBytes + 1)]
+    public void Rows_of_ids_that_end_too_early_are_refused(int missing)
+    {
+        var window = new IdWindow(1);
+        for (var i = 0; i < 100; i++) window.Add(0, OperationId.Create(new UnixTime(Start), (UInt128)i), i, forEver: false);
+        var piece = Assert.Single(Write(window).Pieces);
+        Assert.Throws<FormatException>(() => Read([piece[..^missing]], secret: 1));
+        Assert.Throws<FormatException>(() => Read([piece[..^missing], piece[^missing..][..^1]], secret: 1));
+    }
+
+    private static (List<byte[]> Pieces, Hash256 Hash) Write(IdWindow window)
+    {
+        var pieces = new List<byte[]>();
+        using var writer = new StateWriter(piece => pieces.Add(piece.ToArray()));
+        window.View(hold: false).Write(writer);
+        return (pieces, writer.Finish());
+    }
+
+    private static IdWindow Read(List<byte[]> pieces, ulong secret)
+    {
+        var window = new IdWindow(secret);
+        var next = 0;
+        window.Read(new StateReader(() => next < pieces.Count ? pieces[next++] : default(ReadOnlyMemory<byte>)));
+        return window;
+    }
+
     [Fact]
     public void The_hash_of_the_state_does_not_depend_on_the_secret()
     {
