@@ -1,18 +1,18 @@
-using System.Runtime.InteropServices;
-
 namespace Bitcache.Core.Audit;
 
-/// <summary>Leaf hashes (<see cref="Rfc6962.LeafHash"/>) of many entries, in their order.</summary>
+/// <summary>Leaf hashes (<see cref="Rfc6962.LeafHash"/>) of many entries, in their order. Used again, it needs no more memory.
+/// Belongs to one thread.</summary>
 public sealed class LeafHasher
 {
-    private readonly List<Hash256> _hashes;
     private readonly Sha256Lanes? _lanes;
+    private Hash256[] _hashes;
+    private int _hashed;
 
     /// <param name="capacity">How many there will be, about.</param>
-    public LeafHasher(int capacity) => (_hashes, _lanes) = (new List<Hash256>(capacity), Sha256Lanes.For(capacity));
+    public LeafHasher(int capacity) => (_hashes, _lanes) = (new Hash256[capacity], Sha256Lanes.For(capacity));
 
     /// <summary>How many were added.</summary>
-    public int Count => _hashes.Count + (_lanes?.Gathered ?? 0);
+    public int Count => _hashed + (_lanes?.Gathered ?? 0);
 
     public void Add(ReadOnlySpan<byte> entry)
     {
@@ -24,22 +24,31 @@ public sealed class LeafHasher
         else
         {
             TakeLanes();
-            _hashes.Add(Rfc6962.LeafHash(entry));
+            Room(1)[0] = Rfc6962.LeafHash(entry);
+            _hashed++;
         }
     }
 
-    /// <summary>The hashes of all that were added.</summary>
-    public Hash256[] Finish()
+    /// <summary>The hashes of all that were added; they stand until the next entry is added, which is the first again.</summary>
+    public ReadOnlySpan<Hash256> Finish()
     {
         TakeLanes();
-        return [.. _hashes];
+        var hashes = _hashes.AsSpan(0, _hashed);
+        _hashed = 0;
+        return hashes;
     }
 
     private void TakeLanes()
     {
         if (_lanes is null) return;
-        var before = _hashes.Count;
-        CollectionsMarshal.SetCount(_hashes, Count);
-        _lanes.Finish(CollectionsMarshal.AsSpan(_hashes)[before..]);
+        var gathered = _lanes.Gathered;
+        _lanes.Finish(Room(gathered));
+        _hashed += gathered;
+    }
+
+    private Span<Hash256> Room(int more)
+    {
+        if (_hashed + more > _hashes.Length) Array.Resize(ref _hashes, Math.Max(2 * _hashes.Length, _hashed + more));
+        return _hashes.AsSpan(_hashed, more);
     }
 }

@@ -11,8 +11,8 @@ using System.Runtime.InteropServices;
 namespace Bitcache.Core.Audit;
 
 /// <summary>Makes leaf hashes again from what they are the hashes of.</summary>
-/// <returns><paramref name="count"/> leaf hashes from <paramref name="first"/> on.</returns>
-public delegate Hash256[] LeafReader(long first, int count);
+/// <returns><paramref name="count"/> leaf hashes from <paramref name="first"/> on; they stand until the next call.</returns>
+public delegate ReadOnlySpan<Hash256> LeafReader(long first, int count);
 
 /// <summary>An append-only Merkle tree over a <see cref="IHashStore"/>. It has one owner and is not safe for use
 /// by several threads at once. A root or proof at millions of leaves reads at most two tiles of each level. After an
@@ -30,13 +30,16 @@ public sealed class MerkleLog
     private readonly MerkleTile[] _edge = new MerkleTile[LevelsMax];
     // Full tiles that lead to the hashes above them.
     private readonly Dictionary<(int Level, long Number), MerkleTile> _tiles = [];
+    // Tiles that were forgotten, to be filled again.
+    private readonly Stack<MerkleTile> _spare = new();
+    private readonly Sha256Lanes? _lanes = Sha256Lanes.For(TileWidth);
 
     /// <summary>Begins an empty log, whatever the store holds.</summary>
     /// <param name="leaves">For tiles that the store gives wrongly; null if one that is wrong is for the caller to know.</param>
     public MerkleLog(IHashStore store, LeafReader? leaves = null)
     {
         (_store, _leaves) = (store, leaves);
-        for (var level = 0; level < LevelsMax; level++) _edge[level] = new MerkleTile();
+        for (var level = 0; level < LevelsMax; level++) _edge[level] = NewTile();
     }
 
     /// <summary>Goes on from the first <paramref name="size"/> leaves of what an earlier log left in the store; null if it
@@ -51,7 +54,7 @@ public sealed class MerkleLog
             var end = EntriesAt(level, size);
             var hashes = new Hash256[end % TileWidth];
             if (!store.TryRead(level, end - hashes.Length, hashes)) return null;
-            log._edge[level].Add(hashes);
+            log._edge[level].Add(hashes, log._lanes);
         }
         return log;
     }
@@ -177,11 +180,11 @@ public sealed class MerkleLog
     {
         if (level == 0) Size += hashes.Length;
         else (above[level] ??= []).AddRange(hashes);
-        _edge[level].Add(hashes);
+        _edge[level].Add(hashes, _lanes);
         if (!_edge[level].IsFull) return;
         // What was booked last is asked for most.
         var full = Remember(level, (EntriesAt(level, Size) - 1) / TileWidth, _edge[level]);
-        _edge[level] = new MerkleTile();
+        _edge[level] = NewTile();
         Append(level + 1, [full.Root], above);
     }
 
@@ -201,14 +204,28 @@ public sealed class MerkleLog
 
     private MerkleTile Remember(int level, long number, MerkleTile tile)
     {
-        if (_tiles.Count == CachedTilesMax) _tiles.Clear();
+        if (_tiles.Count == CachedTilesMax)
+        {
+            foreach (var forgotten in _tiles.Values) _spare.Push(forgotten);
+            _tiles.Clear();
+        }
         return _tiles[(level, number)] = tile;
     }
 
     private MerkleTile? Read(int level, long number)
     {
         var hashes = new Hash256[TileWidth];
-        return _store.TryRead(level, number * TileWidth, hashes) ? new MerkleTile(hashes) : null;
+        return _store.TryRead(level, number * TileWidth, hashes) ? NewTile(hashes) : null;
+    }
+
+    /// <summary>A tile is larger than what the log costs else for each of its hashes: those that are not needed any more serve
+    /// again.</summary>
+    private MerkleTile NewTile(ReadOnlySpan<Hash256> hashes = default)
+    {
+        if (!_spare.TryPop(out var tile)) tile = new MerkleTile();
+        tile.Clear();
+        tile.Add(hashes, _lanes);
+        return tile;
     }
 
     /// <summary>Makes a tile again whose root is known: from the tiles below it as they are stored or, where they are wrong
@@ -227,20 +244,20 @@ public sealed class MerkleLog
     private MerkleTile? FromBelow(int level, long number)
     {
         if (level == 0) return null;
-        var tile = new MerkleTile();
+        var tile = NewTile();
         for (var i = 0; i < TileWidth; i++)
         {
             if (Read(level - 1, (number * TileWidth) + i) is not { } below) return null;
-            tile.Add(below.Root);
+            tile.Add([below.Root], _lanes);
         }
         return tile;
     }
 
     private MerkleTile FromLeaves(int level, long number)
     {
-        if (level == 0) return new MerkleTile(_leaves!(number * TileWidth, TileWidth));
-        var tile = new MerkleTile();
-        for (var i = 0; i < TileWidth; i++) tile.Add(FromLeaves(level - 1, (number * TileWidth) + i).Root);
+        if (level == 0) return NewTile(_leaves!(number * TileWidth, TileWidth));
+        var tile = NewTile();
+        for (var i = 0; i < TileWidth; i++) tile.Add([FromLeaves(level - 1, (number * TileWidth) + i).Root], _lanes);
         return tile;
     }
 

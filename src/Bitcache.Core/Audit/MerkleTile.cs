@@ -10,12 +10,6 @@ internal sealed class MerkleTile
     // One row after the other.
     private readonly Hash256[] _nodes = new Hash256[(2 * Width) - 1];
 
-    public MerkleTile()
-    {
-    }
-
-    public MerkleTile(ReadOnlySpan<Hash256> hashes) => Add(hashes);
-
     public int Count { get; private set; }
     public bool IsFull => Count == Width;
     public int Room => Width - Count;
@@ -26,14 +20,14 @@ internal sealed class MerkleTile
 
     public Hash256 Node(int height, int index) => _nodes[RowStart(height) + index];
 
-    public void Add(Hash256 hash) => Add([hash]);
+    public void Clear() => Count = 0;
 
-    public void Add(ReadOnlySpan<Hash256> hashes)
+    /// <param name="lanes">To hash several nodes at once; null to hash one after the other.</param>
+    public void Add(ReadOnlySpan<Hash256> hashes, Sha256Lanes? lanes)
     {
         var before = Count;
         hashes.CopyTo(_nodes.AsSpan(before, Room));
         Count += hashes.Length;
-        var lanes = Sha256Lanes.For(hashes.Length / 2);
         for (var height = 1; height <= Heights && before >> height < Count >> height; height++)
         {
             var (first, nodes) = (before >> height, (Count >> height) - (before >> height));

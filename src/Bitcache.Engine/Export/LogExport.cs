@@ -146,7 +146,7 @@ public sealed class LogExport(LogSource source, ExportFolder open, ExportFolder?
             {
                 foreach (var entry in entries) leaves.Add(entry.Span);
             }
-            if (!leaves.Finish().AsSpan().SequenceEqual(log.Tile(tile))) throw new ExportContradictionException($"the entries of {tile.Bundle} are not those of the log");
+            if (!leaves.Finish().SequenceEqual(log.Tile(tile))) throw new ExportContradictionException($"the entries of {tile.Bundle} are not those of the log");
             folder.Write(tile.Bundle.ToString(), bytes);
             written++;
         }

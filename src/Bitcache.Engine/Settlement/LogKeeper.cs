@@ -332,7 +332,7 @@ public sealed class LogKeeper : IDisposable
     private async Task ReadRotationsAsync() =>
         _rotations = string.Concat(await _partitions.First.QueryAsync(ledger => ledger.KeyRotations.Select(rotation => rotation.Note).ToArray()));
 
-    private Hash256[] ReadLeaves(long first, int count) => _order.ReadLeaves(first, count);
+    private ReadOnlySpan<Hash256> ReadLeaves(long first, int count) => _order.ReadLeaves(first, count);
 
     /// <summary>Hashes what is missing at a size. What another call loses by a failed write meanwhile, <see cref="HashUpTo"/>
     /// makes up for.</summary>

@@ -51,6 +51,7 @@ internal sealed class LogOrder : IDisposable
     private readonly IFileSystem _files;
     private readonly string _folder;
     private readonly int _rowBytes;
+    private readonly LeafHasher _leaves = new(MerkleLog.TileWidth);
     private IFile? _file;
     private long _rows;
     private Row _last;
@@ -120,12 +121,14 @@ internal sealed class LogOrder : IDisposable
         return Covers(_last) ? Around(Covers).Cut.Size : null;
     }
 
-    /// <summary>Hashes statements of the log, which must be covered by the cuts that are listed.</summary>
-    public Hash256[] ReadLeaves(long first, int count)
+    /// <summary>Hashes statements of the log, which must be covered by the cuts that are listed. What is returned stands until the
+    /// next call.</summary>
+    public ReadOnlySpan<Hash256> ReadLeaves(long first, int count)
     {
-        var leaves = new LeafHasher(count);
-        foreach (var run in Find(first, count)) run.Read(leaves.Add);
-        return leaves.Finish();
+        // Some are left where a read has failed.
+        _leaves.Finish();
+        foreach (var run in Find(first, count)) run.Read(_leaves.Add);
+        return _leaves.Finish();
     }
 
     /// <summary>Where statements of the log stand, in its order; they must be covered by the cuts that are listed.</summary>

@@ -271,7 +271,7 @@ public sealed class MerkleLogTests
 
     private static LeafReader Of(Hash256[] leaves) => (first, count) => leaves.AsSpan((int)first, count).ToArray();
 
-    private static Hash256[] NoLeaves(long first, int count) => throw new LedgerInvariantException("no leaf is needed");
+    private static ReadOnlySpan<Hash256> NoLeaves(long first, int count) => throw new LedgerInvariantException("no leaf is needed");
 
     private static Hash256[] Stored(MemoryHashStore store, int level)
     {

@@ -25,7 +25,7 @@ public sealed class Sha256LanesTests
                 hasher.Add(entries[i]);
                 Assert.Equal(i + 1, hasher.Count);
             }
-            Assert.Equal(entries.Select(entry => Hash256.Read(SHA256.HashData([0, .. entry]))), hasher.Finish());
+            Assert.Equal(entries.Select(entry => Hash256.Read(SHA256.HashData([0, .. entry]))), hasher.Finish().ToArray());
         }
     }
 
@@ -37,12 +37,27 @@ public sealed class Sha256LanesTests
             var hasher = new LeafHasher(Sha256Lanes.Count);
             var entry = Enumerable.Repeat((byte)0xa5, length).ToArray();
             hasher.Add(entry);
-            Assert.Equal([Rfc6962.LeafHash(entry)], hasher.Finish());
+            Assert.Equal([Rfc6962.LeafHash(entry)], hasher.Finish().ToArray());
+        }
+    }
+
+    [Fact]
+    public void Entries_that_come_after_others_were_finished_get_their_own_hashes()
+    {
+        var hasher = new LeafHasher(Sha256Lanes.MessagesMin);
+        for (var turn = 0; turn < 3; turn++)
+        {
+            // Long ones first, so that what they leave behind stands where short ones end.
+            var entries = Enumerable.Range(0, 40).Select(i => Enumerable.Repeat((byte)(turn + i), Sha256Lanes.MessageBytesMax - (100 * turn) - i).ToArray()).ToArray();
+            foreach (var entry in entries) hasher.Add(entry);
+            Assert.Equal(entries.Select(entry => Rfc6962.LeafHash(entry)), hasher.Finish().ToArray());
+            Assert.Equal(0, hasher.Count);
         }
     }
 
     [Theory]
     [InlineData(1)]
+    [InlineData(2)]
     [InlineData(3)]
     [InlineData(16)]
     [InlineData(21)]

@@ -41,7 +41,7 @@ public sealed class LogOrderTests : IAsyncLifetime
         // Each statement has a place of its own, and no place is free.
         var places = next.Through.SelectMany((through, partition) => Enumerable.Range(0, (int)through + 1).Select(sequence => order.IndexOf(partition, sequence)!.Value));
         Assert.Equal(Enumerable.Range(0, (int)LogOrder.SizeOf(next)).Select(place => (long)place), places.Order());
-        Assert.Equal(LogOrder.SizeOf(next), order.ReadLeaves(0, (int)LogOrder.SizeOf(next)).Distinct().Count());
+        Assert.Equal(LogOrder.SizeOf(next), order.ReadLeaves(0, (int)LogOrder.SizeOf(next)).ToArray().Distinct().Count());
     }
 
     /// <summary>Cuts the log behind so many entries of each partition.</summary>

@@ -87,7 +87,7 @@ internal sealed class EntriesAudit
         if (!EntryBundle.TryRead(bytes, tile.Width, out var entries)) return _steps.Failed(AuditFault.FileMalformed, $"{path} does not hold {tile.Width} entries", path);
         var hasher = new LeafHasher(tile.Width);
         foreach (var entry in entries) hasher.Add(entry.Span);
-        var same = hasher.Finish().AsSpan().CommonPrefixLength(_log.Tile(tile));
+        var same = hasher.Finish().CommonPrefixLength(_log.Tile(tile));
         if (same < tile.Width) return _steps.Failed(AuditFault.EntryAltered, $"entry {tile.First + same} in {path} is not the one that the log has there", path, tile.ToString());
         for (var i = (int)Math.Max(0, _first - tile.First); i < entries.Count; i++)
         {
