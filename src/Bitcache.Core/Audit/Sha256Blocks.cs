@@ -3,13 +3,15 @@
 // matrix of sixteen messages by sixteen words changes its rows for its columns in four passes over the vectors.
 
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
 namespace Bitcache.Core.Audit;
 
-/// <summary>Sixteen states of SHA-256, and the blocks that they take in. Belongs to one thread.</summary>
+/// <summary>Sixteen states of SHA-256, and the blocks that they take in. Belongs to one thread. What loops over vectors is compiled
+/// at its best for its first call: compiled in haste, as others are at first, each operation on a vector is a call.</summary>
 internal sealed class Sha256Blocks
 {
     public const int BlockBytes = 64;
@@ -60,6 +62,7 @@ internal sealed class Sha256Blocks
     /// <summary>Takes in one block of each lane.</summary>
     /// <param name="blocks">The first lane's, and the others behind it.</param>
     /// <param name="distance">Bytes from one lane's block to the next.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Add(ReadOnlySpan<byte> blocks, int distance)
     {
         for (var lane = 0; lane < Lanes; lane++) _words[lane] = BigEndian(Vector512.Create(blocks.Slice(lane * distance, BlockBytes)).AsUInt32());
@@ -69,6 +72,7 @@ internal sealed class Sha256Blocks
 
     /// <summary>Gives what the lanes have come to that end with the block that was taken in last.</summary>
     /// <param name="ends">For each lane, the block that it ends with.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Take(ReadOnlySpan<int> ends, int block, Span<Hash256> hashes)
     {
         // The words of a block are of no use any more; what stands behind those of the state becomes what nobody reads.
@@ -93,6 +97,7 @@ internal sealed class Sha256Blocks
     /// <summary>Lays each of the first eight vectors and the one that is eight behind it into one another. Where a word stands, as
     /// the four bits of its vector and the four of its place there, turns by one bit: after four such passes the two have
     /// changed places.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Interleave(ReadOnlySpan<Vector512<uint>> from, Span<Vector512<uint>> to)
     {
         for (var i = 0; i < BlockWords / 2; i++)
@@ -120,6 +125,7 @@ internal sealed class Sha256Blocks
 
     /// <summary>FIPS 180-4, 6.2.2. Eight rounds written out, so that no word of the state moves, are no faster: the rotations, of
     /// which a processor begins one at a time, take all of it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Compress(Span<Vector512<uint>> words, Span<Vector512<uint>> state)
     {
         var (a, b, c, d, e, f, g, h) = (state[0], state[1], state[2], state[3], state[4], state[5], state[6], state[7]);
