@@ -46,7 +46,8 @@ internal sealed class BatchPayments : Dialogue
 
     public override int WriteRequest(Span<byte> request)
     {
-        _template.CopyTo(request);
+        // A connection's buffer holds its last request, of which all that differs is written anew.
+        if (!request.StartsWith(_template.AsSpan(0, _headBytes))) _template.CopyTo(request);
         for (var record = request[_headBytes..]; !record.IsEmpty; record = record[PaymentRecord.Bytes..])
         {
             var (id, payer, payee, amount) = _payments.Next();

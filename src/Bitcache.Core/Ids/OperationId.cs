@@ -25,8 +25,9 @@ public readonly record struct OperationId(UInt128 Value)
     /// <summary>Makes an id from a time and 74 random bits (the upper bits of <paramref name="random"/> are ignored).</summary>
     public static OperationId Create(UnixTime time, UInt128 random)
     {
-        var high = ((UInt128)(ulong)time.Milliseconds << 80) | ((UInt128)7 << 76) | ((random >> 62 & 0xfff) << 64);
-        return new OperationId(high | ((UInt128)2 << 62) | (random & ((UInt128.One << 62) - 1)));
+        var high = ((ulong)time.Milliseconds << 16) | (7UL << 12) | (ulong)(random >> 62 & 0xfff);
+        var low = (2UL << 62) | (ulong)(random & ((UInt128.One << 62) - 1));
+        return new OperationId(new UInt128(high, low));
     }
 
     /// <summary>Reads the hyphenated form of 36 characters, and refuses anything that is not a UUIDv7.</summary>
