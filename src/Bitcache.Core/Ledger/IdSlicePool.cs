@@ -29,6 +29,17 @@ internal sealed class IdSlicePool
         if (chunk.Length == IdSlice.ChunkIds) _chunks.Return(chunk);
     }
 
+    /// <summary>Takes ahead what slices may need more than they have now without more ids in all of them: chunks that are not
+    /// full, and cells where the next ones have more ids, or more than was expected of them.</summary>
+    /// <param name="expected">The most ids that were expected of a slice.</param>
+    public void Reserve(int expected)
+    {
+        // What smaller ones take is the collector's affair.
+        if (expected < IdSlice.ChunkIds) return;
+        _chunks.Reserve(SlabChunks / 2, SlabChunks);
+        Cells.Reserve(SlotIndex.PagesFor(expected) / 2, 2 * SlotIndex.PagesFor(expected));
+    }
+
     /// <summary>From now on no chunk that is given back is used again: somebody may still read it.</summary>
     public void Hold() => _chunks.Hold();
 

@@ -27,6 +27,8 @@ internal sealed class IdWindow(ulong secret) : IStateTable
     // How many ids stand in slices after one, in how many, and after which; only counted once somebody has asked.
     private long _aheadOf = long.MaxValue;
     private (int Ids, int Slices) _ahead;
+    // Of any slice so far, when it began.
+    private int _mostExpected;
     private UnixTime _floor;
     /// <summary>The sequence that was remembered last.</summary>
     private long _newest = -1;
@@ -100,6 +102,8 @@ internal sealed class IdWindow(ulong secret) : IStateTable
 
     public void ForgetBelow(UnixTime floor)
     {
+        // Where ids are forgotten the window is as full as it becomes.
+        _pool.Reserve(_mostExpected);
         // What is dropped is not ahead any more.
         if (KeyOf(floor) > _aheadOf) CountAhead(floor);
         _floor = floor;
@@ -237,7 +241,9 @@ internal sealed class IdWindow(ulong secret) : IStateTable
         // As large as the second before it: growing means to move what is there. One apart from all others begins small,
         // or a client could take megabytes for an id by spreading a few over far seconds.
         var key = KeyOf(id.Time);
-        var slice = new IdSlice(_pool, _slices.GetValueOrDefault(key - 1)?.Count ?? 0);
+        var expected = _slices.GetValueOrDefault(key - 1)?.Count ?? 0;
+        _mostExpected = Math.Max(_mostExpected, expected);
+        var slice = new IdSlice(_pool, expected);
         _slices.Add(key, slice);
         if (key > _aheadOf) _ahead.Slices++;
         return slice;

@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 
 namespace Bitcache.Core;
 
-/// <summary>A small open-addressing table: the cells of all hashes that begin with the same bits. Used again with its memory:
-/// see <see cref="CellPool"/>.</summary>
+/// <summary>A small open-addressing table: the cells of the hashes of one root of an index, all of them or those whose places in
+/// it begin with the same bits. Used again with its memory: see <see cref="CellPool"/>.</summary>
 /// <param name="memory">A power of two of cells, of any content until <see cref="Begin"/>.</param>
 internal sealed class CellPage(SlabPage<ulong> memory)
 {
@@ -14,17 +14,18 @@ internal sealed class CellPage(SlabPage<ulong> memory)
     private readonly int _mask = memory.Length - 1;
     private readonly int _homeShift = 32 - BitOperations.Log2((uint)memory.Length);
     private readonly int _most = memory.Length / 4 * 3;
+    private uint _roots;
     private int _count;
 
-    /// <summary>How many first bits the hashes share.</summary>
+    /// <summary>How many first bits the places share.</summary>
     public int Depth { get; private set; }
     public SlabPage<ulong> Memory => memory;
 
-    /// <summary>From now on all cells are free, for hashes that share so many first bits.</summary>
-    public CellPage Begin(int depth)
+    /// <summary>From now on all cells are free, for hashes of an index with so many roots whose places share so many first bits.</summary>
+    public CellPage Begin(int roots, int depth)
     {
         memory.Items.Clear();
-        (Depth, _count) = (depth, 0);
+        (_roots, Depth, _count) = ((uint)roots, depth, 0);
         return this;
     }
 
@@ -64,14 +65,14 @@ internal sealed class CellPage(SlabPage<ulong> memory)
         AddAt(at, hash, slot);
     }
 
-    /// <summary>Adds all cells of this page to two others: those whose hash has the next bit to the second.</summary>
+    /// <summary>Adds all cells of this page to two others: those whose place has the next bit to the second.</summary>
     public void MoveTo(CellPage zero, CellPage one)
     {
         foreach (var cell in memory.Items)
         {
             if (cell == 0) continue;
             var hash = (uint)(cell >> 32);
-            ((hash << Depth & 0x8000_0000) == 0 ? zero : one).Add(hash, (int)(uint)(cell & uint.MaxValue) - 1);
+            ((Place(hash) << Depth & 0x8000_0000) == 0 ? zero : one).Add(hash, (int)(uint)(cell & uint.MaxValue) - 1);
         }
     }
 
@@ -86,7 +87,12 @@ internal sealed class CellPage(SlabPage<ulong> memory)
         }
     }
 
-    /// <summary>By the bits behind those that all hashes share.</summary>
+    /// <summary>By the bits behind those that all places share.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private int Home(uint hash) => (int)(hash << Depth >> _homeShift);
+    private int Home(uint hash) => (int)(Place(hash) << Depth >> _homeShift);
+
+    /// <summary>Where in its root a hash belongs, as a part of 2^32: what is behind the point when a hash, as a part of 2^32, is
+    /// multiplied with the number of roots.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private uint Place(uint hash) => unchecked(hash * _roots);
 }

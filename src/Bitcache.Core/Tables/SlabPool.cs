@@ -38,17 +38,14 @@ internal sealed class SlabPool<T>(int pageItems, int slabPages)
     private bool _isHeld;
 
     /// <summary>A page of any content.</summary>
-    public SlabPage<T> Take()
+    public SlabPage<T> Take() => _free.TryPop(out var page) ? page : Carve();
+
+    /// <summary>Where fewer than <paramref name="least"/> pages can be taken without new memory, takes it until
+    /// <paramref name="pages"/> can.</summary>
+    public void Reserve(int least, int pages)
     {
-        if (_free.TryPop(out var page)) return page;
-        if (_carved == _slab.Length)
-        {
-            _slab = TableMemory.AllocateAnyContent<T>(_nextSlabPages * pageItems);
-            _carved = 0;
-            _nextSlabPages = Math.Min(slabPages, 2 * _nextSlabPages);
-        }
-        _carved += pageItems;
-        return new SlabPage<T>(_slab, _carved - pageItems, pageItems);
+        if (_free.Count >= least) return;
+        while (_free.Count < pages) _free.Push(Carve());
     }
 
     public void Return(SlabPage<T> page) => (_isHeld ? _held : _free).Push(page);
@@ -61,5 +58,17 @@ internal sealed class SlabPool<T>(int pageItems, int slabPages)
     {
         _isHeld = false;
         while (_held.TryPop(out var page)) _free.Push(page);
+    }
+
+    private SlabPage<T> Carve()
+    {
+        if (_carved == _slab.Length)
+        {
+            _slab = TableMemory.AllocateAnyContent<T>(_nextSlabPages * pageItems);
+            _carved = 0;
+            _nextSlabPages = Math.Min(slabPages, 2 * _nextSlabPages);
+        }
+        _carved += pageItems;
+        return new SlabPage<T>(_slab, _carved - pageItems, pageItems);
     }
 }

@@ -1,6 +1,7 @@
 // An open-addressing index: from a hash to the slot of a row in a table beside it. A cell is eight bytes, a fingerprint
-// of 32 bits and the slot; one line of memory holds eight. The cells lie in pages of 32 KiB, found through a directory
-// by the first bits of the hash. A page that is full is split in two, so that the index grows a page at a time, without
+// of 32 bits and the slot; one line of memory holds eight. The cells lie in pages of 32 KiB, found through a directory.
+// The hashes are cut into equal ranges, the roots, of which there are as many as the rows that are expected need; a page
+// that is full is split in two, by the next bit of the place in its root. So the index grows a page at a time, without
 // reading a row: no addition ever waits until all of it has moved (extendible hashing: Fagin et al., 1979).
 
 using System.Numerics;
@@ -19,8 +20,15 @@ internal sealed class CellPool
     /// <summary>Memory of the indexes that take their pages from here.</summary>
     public long BytesInUse { get; set; }
 
-    /// <summary>A page of free cells, for hashes that share so many first bits.</summary>
-    public CellPage Take(int depth) => (_free.TryPop(out var page) ? page : new CellPage(_memory.Take())).Begin(depth);
+    /// <summary>A page of free cells: see <see cref="CellPage.Begin"/>.</summary>
+    public CellPage Take(int roots, int depth) => (_free.TryPop(out var page) ? page : new CellPage(_memory.Take())).Begin(roots, depth);
+
+    /// <summary>See <see cref="SlabPool{T}.Reserve"/>.</summary>
+    public void Reserve(int least, int pages)
+    {
+        if (_free.Count >= least) return;
+        while (_free.Count < pages) _free.Push(new CellPage(_memory.Take()));
+    }
 
     /// <summary>Smaller pages are the collector's affair.</summary>
     public void Return(CellPage page)
@@ -33,14 +41,20 @@ internal sealed class CellPool
 internal sealed class SlotIndex
 {
     private const int CellsMin = 16;
-    /// <summary>Bits of the hash that the directory may use. A page of hashes that share more is enlarged instead.</summary>
-    private const int DepthMax = 20;
+    /// <summary>Entries that the directory may have, as a power of two. A page that would need more is enlarged instead.</summary>
+    private const int DirectoryBitsMax = 20;
+    /// <summary>What a page holds before it is full.</summary>
+    private const int PageRows = CellPool.PageCells / 4 * 3;
+    /// <summary>Pages are made for this part more than is expected: hashes are not spread evenly, and expectations are exceeded.</summary>
+    private const int MarginPart = 4;
     /// <summary>Stands in the directory until there is something to add.</summary>
     private static readonly CellPage Nothing = new(new SlabPage<ulong>(CellsMin));
 
     private readonly CellPool _pool;
+    private readonly int _roots;
+    // Bits of a place in its root that the directory uses: it has 2^depth entries for each root.
+    private int _depth;
     private CellPage[] _directory;
-    private int _shift;
     private long _cells;
 
     /// <param name="pool">Where pages come from and go to.</param>
@@ -48,17 +62,18 @@ internal sealed class SlotIndex
     public SlotIndex(CellPool pool, int expected = 0)
     {
         _pool = pool;
-        var needed = ((4L * expected) + 2) / 3;
-        var depth = needed <= CellPool.PageCells ? 0 : BitOperations.Log2(BitOperations.RoundUpToPowerOf2((ulong)needed)) - BitOperations.Log2(CellPool.PageCells);
-        _directory = new CellPage[1 << depth];
-        _shift = 32 - depth;
+        _roots = PagesFor(expected);
+        _directory = new CellPage[_roots];
         Array.Fill(_directory, Nothing);
-        if (depth == 0) _directory[0] = Counted(Small((int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(CellsMin, needed)), 0));
+        if (_roots == 1) _directory[0] = Counted(Small((int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(CellsMin, ((4 * expected) + 2) / 3)), 0));
     }
 
     public SlotIndex() : this(new CellPool())
     {
     }
+
+    /// <summary>Pages that the cells of so many rows take at first.</summary>
+    public static int PagesFor(int rows) => rows <= PageRows ? 1 : (int)((rows + ((long)rows / MarginPart)) / PageRows) + 1;
 
     public long Bytes => CellBytes + (_directory.Length * (long)sizeof(ulong));
 
@@ -80,7 +95,7 @@ internal sealed class SlotIndex
 
     /// <summary>The page of a hash, to search.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public CellPage PageOf(uint hash) => _directory[(int)((ulong)hash >> _shift)];
+    public CellPage PageOf(uint hash) => PageOf(_directory, hash);
 
     /// <summary>The page of a hash, with room for one more; what was found in it before is no longer good.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -93,12 +108,7 @@ internal sealed class SlotIndex
     /// <summary>The same for a thread that does not own the index, while the owner adds to it. A search there comes to an end, as no
     /// page is ever full. What it finds was added under this hash; what was added may be missed while its page is split.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public CellPage Glance(uint hash)
-    {
-        // The owner may be changing directory and shift: only one of them is read.
-        var directory = _directory;
-        return directory[(int)(((ulong)hash * (uint)directory.Length) >> 32)];
-    }
+    public CellPage Glance(uint hash) => PageOf(hash);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void PrefetchCell(uint hash) => PageOf(hash).Prefetch(hash);
@@ -117,9 +127,9 @@ internal sealed class SlotIndex
     {
         for (var page = PageOf(hash); ; page = PageOf(hash))
         {
-            if (page == Nothing) _directory[(int)((ulong)hash >> _shift)] = Counted(_pool.Take(32 - _shift));
+            if (page == Nothing) _directory[EntryOf(_directory, hash)] = Counted(_pool.Take(_roots, _depth));
             else if (!page.IsFull) return page;
-            else if (page.Memory.Length < CellPool.PageCells || page.Depth == DepthMax) Enlarge(page, hash);
+            else if (page.Memory.Length < CellPool.PageCells || IsAtEnd(page)) Enlarge(page, hash);
             else Split(page, hash);
         }
     }
@@ -127,15 +137,15 @@ internal sealed class SlotIndex
     private void Enlarge(CellPage page, uint hash)
     {
         var cells = 2 * page.Memory.Length;
-        var larger = Counted(cells == CellPool.PageCells ? _pool.Take(page.Depth) : Small(cells, page.Depth));
+        var larger = Counted(cells == CellPool.PageCells ? _pool.Take(_roots, page.Depth) : Small(cells, page.Depth));
         page.MoveTo(larger, larger);
         Replace(page, hash, larger, larger);
     }
 
     private void Split(CellPage page, uint hash)
     {
-        if (page.Depth == 32 - _shift) DoubleDirectory();
-        var (zero, one) = (Counted(_pool.Take(page.Depth + 1)), Counted(_pool.Take(page.Depth + 1)));
+        if (page.Depth == _depth) DoubleDirectory();
+        var (zero, one) = (Counted(_pool.Take(_roots, page.Depth + 1)), Counted(_pool.Take(_roots, page.Depth + 1)));
         page.MoveTo(zero, one);
         Replace(page, hash, zero, one);
     }
@@ -143,7 +153,7 @@ internal sealed class SlotIndex
     private void Replace(CellPage page, uint hash, CellPage zero, CellPage one)
     {
         var entries = EntriesOf(page);
-        var first = (int)((ulong)hash >> _shift) & -entries;
+        var first = EntryOf(_directory, hash) & -entries;
         Array.Fill(_directory, zero, first, (entries + 1) / 2);
         Array.Fill(_directory, one, first + (entries / 2), (entries + 1) / 2);
         Count(-page.Memory.Length);
@@ -154,13 +164,24 @@ internal sealed class SlotIndex
     {
         var larger = new CellPage[2 * _directory.Length];
         for (var at = 0; at < larger.Length; at++) larger[at] = _directory[at / 2];
-        (_directory, _shift) = (larger, _shift - 1);
+        (_directory, _depth) = (larger, _depth + 1);
     }
 
-    /// <summary>How many entries of the directory lead to a page.</summary>
-    private int EntriesOf(CellPage page) => page == Nothing ? 1 : 1 << (32 - _shift - page.Depth);
+    /// <summary>Whether to split it would take a directory that is too long.</summary>
+    private bool IsAtEnd(CellPage page) => page.Depth == _depth && _directory.Length > 1 << (DirectoryBitsMax - 1);
 
-    private static CellPage Small(int cells, int depth) => new CellPage(new SlabPage<ulong>(cells)).Begin(depth);
+    /// <summary>How many entries of the directory lead to a page.</summary>
+    private int EntriesOf(CellPage page) => page == Nothing ? 1 : 1 << (_depth - page.Depth);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static CellPage PageOf(CellPage[] directory, uint hash) => directory[EntryOf(directory, hash)];
+
+    /// <summary>The root of a hash and, behind it, the first bits of its place there. The directory is read once: its owner may be
+    /// putting a larger one in its place while another thread looks.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int EntryOf(CellPage[] directory, uint hash) => unchecked((int)(((ulong)hash * (uint)directory.Length) >> 32));
+
+    private CellPage Small(int cells, int depth) => new CellPage(new SlabPage<ulong>(cells)).Begin(_roots, depth);
 
     private CellPage Counted(CellPage page)
     {

@@ -182,21 +182,32 @@ public sealed class IdWindowTests
         Assert.Single(hashes.Distinct());
     }
 
-    [Fact]
-    public void With_the_window_full_ids_come_and_go_without_allocation()
+    /// <summary>Seconds with as many ids as those that filled the window, and with a few more or less.</summary>
+    [Theory]
+    [InlineData(20_000, 20_000)]
+    [InlineData(20_000, 19_000)]
+    [InlineData(24_000, 25_000)]
+    [InlineData(24_000, 28_000)]
+    public void With_the_window_full_ids_come_and_go_without_allocation(int filling, int then)
     {
+        const int WindowIds = 100_000;
         var window = new IdWindow(1);
-        var time = Start;
-        void Second()
-        {
-            for (var i = 0; i < 20_000; i++) window.Add(0, OperationId.Create(new UnixTime(time + (i & 1_023)), (UInt128)i), i, forEver: false);
-            time += 1_024;
-            if (window.FloorFor(40_000, long.MaxValue) is { } floor) window.ForgetBelow(floor);
-        }
-        for (var i = 0; i < 10; i++) Second();
+        var (time, sequence) = (Start, 0);
+        for (var i = 0; i < 10; i++) Second(filling);
         var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 10; i++) Second();
+        for (var i = 0; i < 10; i++) Second(then);
         // A slice and what finds it; nothing for an id.
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 200_000);
+
+        void Second(int ids)
+        {
+            for (var left = ids; left > 0; left--)
+            {
+                var id = OperationId.Create(new UnixTime(time + (left & 1_023)), (UInt128)sequence);
+                window.Add(0, id, sequence++, forEver: false);
+                if (window.Use.Ids >= WindowIds) window.ForgetBelow(window.FloorFor(WindowIds / 16 * 15, long.MaxValue)!.Value);
+            }
+            time += 1_024;
+        }
     }
 }

@@ -61,6 +61,35 @@ public sealed class SlotIndexTests
         for (var slot = 0; slot < rows; slot++) Same.Set([slot], Find(expected, Spread(slot)));
     }
 
+    /// <summary>Around a power of two of pages, too: a second with a few more ids must not take twice the memory.</summary>
+    [Theory]
+    [InlineData(10_000)]
+    [InlineData(24_000)]
+    [InlineData(25_000)]
+    [InlineData(780_000)]
+    [InlineData(790_000)]
+    public void Memory_follows_what_is_expected(int rows)
+    {
+        var pool = new CellPool();
+        var index = new SlotIndex(pool, rows);
+        for (var slot = 0; slot < rows; slot++) index.Add(Spread(slot), slot);
+        Assert.Equal(SlotIndex.PagesFor(rows) * (long)CellPool.PageCells * sizeof(ulong), pool.BytesInUse);
+        Assert.InRange(pool.BytesInUse, 12L * rows, (15L * rows) + (CellPool.PageCells * sizeof(ulong)));
+    }
+
+    [Theory]
+    [InlineData(4_000)]
+    [InlineData(10_000)]
+    [InlineData(99_000)]
+    public void More_rows_than_were_expected_are_found(int expected)
+    {
+        const int Rows = 200_000;
+        var index = new SlotIndex(new CellPool(), expected);
+        for (var slot = 0; slot < Rows; slot++) index.Add(Spread(slot), slot);
+        for (var slot = 0; slot < Rows; slot++) Same.Set([slot], Find(index, Spread(slot)));
+        Assert.Empty(Find(index, Spread(Rows)));
+    }
+
     [Fact]
     public async Task Another_thread_may_look_while_the_index_grows()
     {
@@ -104,7 +133,7 @@ public sealed class SlotIndexTests
     public void What_was_dropped_is_used_again()
     {
         var pool = new CellPool();
-        var page = pool.Take(depth: 3);
+        var page = pool.Take(roots: 5, depth: 3);
         pool.Return(page);
         page.Memory.Items.Fill(ulong.MaxValue);
         var index = new SlotIndex(pool, 100_000);
