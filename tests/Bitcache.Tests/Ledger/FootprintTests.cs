@@ -22,6 +22,14 @@ public sealed class FootprintTests
         Assert.Equal(0, Allocated(() => ledger.ReplayBatch([], scratch)));
     }
 
+    [Fact]
+    public void What_is_checked_after_every_batch_allocates_nothing()
+    {
+        var ledger = new Book().Ledger;
+        ledger.CheckConservation();
+        Assert.Equal(0, Allocated(ledger.CheckConservation));
+    }
+
     private static long Allocated(Action action)
     {
         var before = GC.GetAllocatedBytesForCurrentThread();
