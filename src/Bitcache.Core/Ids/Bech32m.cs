@@ -91,7 +91,8 @@ public static class Bech32m
 
     private static string Encode(string prefix, ReadOnlySpan<byte> fives, uint constant)
     {
-        var check = Step(prefix, fives);
+        var check = Step(prefix);
+        foreach (var five in fives) check = Polymod(check, five);
         for (var i = 0; i < ChecksumCharacters; i++) check = Polymod(check, 0);
         check ^= constant;
         Span<char> text = stackalloc char[prefix.Length + 1 + fives.Length + ChecksumCharacters];
@@ -111,24 +112,26 @@ public static class Bech32m
         var lower = text.IndexOfAnyInRange('a', 'z') >= 0;
         var upper = text.IndexOfAnyInRange('A', 'Z') >= 0;
         if ((lower && upper) || !text[..prefix.Length].Equals(prefix, StringComparison.OrdinalIgnoreCase)) return false;
+        var check = Step(prefix);
         for (var i = 0; i < body; i++)
         {
             var c = text[prefix.Length + 1 + i];
             if (!char.IsAscii(c) || Values[c] == NoFive) return false;
             fives[i] = Values[c];
+            check = Polymod(check, fives[i]);
         }
-        constant = Step(prefix, fives[..body]);
+        constant = check;
         count = body - ChecksumCharacters;
         return constant is Bech32Constant or Bech32mConstant;
     }
 
-    private static uint Step(string prefix, ReadOnlySpan<byte> fives)
+    /// <summary>Where the checksum stands behind the prefix.</summary>
+    private static uint Step(string prefix)
     {
         uint check = 1;
         foreach (var c in prefix) check = Polymod(check, (uint)(c >> 5));
         check = Polymod(check, 0);
         foreach (var c in prefix) check = Polymod(check, (uint)(c & 31));
-        foreach (var five in fives) check = Polymod(check, five);
         return check;
     }
 

@@ -22,12 +22,13 @@ internal static class JsonBody
     private static readonly JsonReaderOptions Bottomless = new() { MaxDepth = Limits.RequestBodyBytesMax };
 
     /// <exception cref="ProblemException">The body is not exactly what the type says, or does not come as HTTP wants it.</exception>
-    public static async Task<T> ReadAsync<T>(HttpRequest request, JsonTypeInfo<T> type, int bytesMax) where T : class
+    public static async ValueTask<T> ReadAsync<T>(HttpRequest request, JsonTypeInfo<T> type, int bytesMax) where T : class
     {
         if (!IsPlainJson(request)) throw new ProblemException(ProblemType.UnsupportedContentType);
         var reader = request.BodyReader;
-        // Kestrel stops there, whatever the headers promise.
-        var body = await RequestBody.TakeAsync(reader.ReadAtLeastAsync(bytesMax + 1));
+        // Kestrel stops there, whatever the headers promise; and it gives no more than they promise.
+        var most = request.ContentLength is { } length && length <= bytesMax ? (int)length : bytesMax + 1;
+        var body = await RequestBody.TakeAsync(reader.ReadAtLeastAsync(most));
         try
         {
             return Parse(body.Buffer.IsSingleSegment ? body.Buffer.FirstSpan : body.Buffer.ToArray(), type);

@@ -100,7 +100,7 @@ public sealed class Keyring
         if (!keys.TryGetValue(hash, out var known) || !CryptographicOperations.FixedTimeEquals(presented, known.Hash)) return KeyRefusal.Unknown;
         if (!isHashed) _hashes.AddOrUpdate(text, hashed);
         if (known.Revoked) return KeyRefusal.Revoked;
-        if (known.Expires <= _time.GetUtcNow()) return KeyRefusal.Expired;
+        if (known.Expires is { } end && end <= _time.GetUtcNow()) return KeyRefusal.Expired;
         principal = known.Principal;
         return KeyRefusal.None;
     }

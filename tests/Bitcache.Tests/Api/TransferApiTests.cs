@@ -29,6 +29,17 @@ public sealed class TransferApiTests(ApiFixture api)
         Assert.Equal(outside.Text, again.Text);
     }
 
+    /// <summary>Answers take their texts from the request where these are as we write them.</summary>
+    [Fact]
+    public async Task Ids_in_capitals_are_answered_as_they_are_always_written()
+    {
+        var (payer, payee, id) = (await api.NewWalletAsync(api.Shop, 10), await api.NewWalletAsync(api.Shop), ApiFixture.NewId());
+        var paid = await api.TransferAsync(api.Shop, id.ToUpperInvariant(), payer.ToUpperInvariant(), payee.ToUpperInvariant(), 250);
+        Assert.Equal((201, id, payer, payee), (paid.Status, paid.String("id"), paid.String("payer"), paid.String("payee")));
+        Assert.Equal((payer, payee), (paid.Json.GetProperty("payerWallet").GetProperty("wallet").GetString(), paid.Json.GetProperty("payeeWallet").GetProperty("wallet").GetString()));
+        Assert.Equal(paid.Text, (await api.GetAsync(api.Shop, $"/v1/wallets/{payer}/transfers/{id}")).Text);
+    }
+
     [Fact]
     public async Task The_same_request_again_gets_the_first_answer_with_todays_balances()
     {
