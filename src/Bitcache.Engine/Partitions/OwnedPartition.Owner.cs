@@ -188,8 +188,9 @@ public sealed partial class OwnedPartition
         _filling.Capture = _snapshots?.EndBatch(_ledger, _filling.Payload.Length);
         Interlocked.Increment(ref _batchesInSync);
         (_handedOver, _itemsHandedOver) = (Stopwatch.GetTimestamp(), _filling.Items.Count);
-        _filled.Add(_filling);
+        var batch = _filling;
         _filling = null;
+        if (!TrySyncAlone(batch)) _filled.Add(batch);
     }
 
     /// <summary>Where the floor of the id window should stand, or null to leave it.</summary>

@@ -1,5 +1,6 @@
 // The sync thread: makes batches durable, one after the other, and hands their items to the thread pool to be answered. A
-// simulation, which takes its turns, answers them itself.
+// simulation, which takes its turns, answers them itself. A batch that is small and comes alone the owner thread makes
+// durable in its place: that is done sooner than another thread is awake.
 
 namespace Bitcache.Engine.Partitions;
 
@@ -17,9 +18,23 @@ public sealed partial class OwnedPartition
     /// a failure: nothing is ever written after it.</summary>
     internal bool TakeSyncTurn(TimeSpan patience)
     {
-        return _filled.TryTake(out var batch, patience)
-            ? Guarded(batch, static (partition, filled) => partition.Sync(filled!))
-            : Guarded(null, static (partition, _) => partition.RestJournal());
+        var isThere = _filled.TryTake(out var batch, patience);
+        lock (_syncTurn)
+        {
+            return isThere
+                ? Guarded(batch, static (partition, filled) => partition.Sync(filled!))
+                : Guarded(null, static (partition, _) => partition.RestWithNothingToDo());
+        }
+    }
+
+    /// <summary>Makes a batch durable here, on the owner thread; false if that is the sync thread's to do. A journal that
+    /// others share may take its time, in which the owner has questions to answer.</summary>
+    private bool TrySyncAlone(Batch batch)
+    {
+        if (_syncThread is null || _journal.IsShared || batch.Entries > AloneEntriesMax || Volatile.Read(ref _batchesInSync) > 1) return false;
+        // The other thread may be sealing: whoever syncs would have to wait for that.
+        lock (_syncTurn) _ownerSynced = Guarded(batch, static (partition, filled) => partition.Sync(filled!));
+        return true;
     }
 
     /// <summary>With nothing to append for a while: seals, and looks whether there is room again.</summary>
@@ -52,6 +67,13 @@ public sealed partial class OwnedPartition
         batch.Items.Clear();
         _free.Add(batch);
         if (Interlocked.Decrement(ref _batchesInSync) == 0) _queue.Wake();
+    }
+
+    /// <summary>The owner may have kept the journal busy meanwhile, or failed at it.</summary>
+    private void RestWithNothingToDo()
+    {
+        if (!_ownerSynced && StoppedBy is null) RestJournal();
+        _ownerSynced = false;
     }
 
     /// <summary>Questions alone keep this thread busy, but not the journal.</summary>

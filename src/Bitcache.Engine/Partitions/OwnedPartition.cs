@@ -4,6 +4,8 @@
 //
 //   callers -> queue -> owner thread: apply, fill batch -> sync thread: append, fdatasync -> thread pool: answer
 //
+// A few payments that come alone take the same way without the change of threads: the owner syncs them itself.
+//
 // After a failed write or sync, or a broken rule, nobody is answered and the process stops: memory may be ahead of
 // the journal, and only a new start from the journal can tell what is true.
 
@@ -18,6 +20,8 @@ namespace Bitcache.Engine.Partitions;
 public sealed partial class OwnedPartition : Partition
 {
     private const int BatchesMax = 2;
+    /// <summary>Of a batch that the owner makes durable itself: as many as come while a disk syncs, from clients that pay one by one.</summary>
+    internal const int AloneEntriesMax = 64;
     private static readonly TimeSpan IdleBeforeSeal = TimeSpan.FromMilliseconds(50);
 
     private readonly Ledger _ledger;
@@ -43,10 +47,14 @@ public sealed partial class OwnedPartition : Partition
     private long _batchMilliseconds;
     private long _handedOver;
     private int _itemsHandedOver;
-    // Owned by the sync thread, on the monotonic clock.
+    // Held by whoever makes a batch durable or lets the journal rest.
+    private readonly Lock _syncTurn = new();
+    // Under that lock: when was appended last, on the monotonic clock, and whether the owner has synced since the sync thread
+    // had nothing to do.
     private long _lastAppend;
+    private bool _ownerSynced;
     private int _batchesInSync;
-    // Written by the sync thread, read by the owner: wallets whose making is durable.
+    // Written under that lock, read by the owner: wallets whose making is durable.
     private int _durableWallets;
     private volatile bool _storageFull;
     private volatile bool _stopping;

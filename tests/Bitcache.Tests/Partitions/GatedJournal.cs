@@ -33,6 +33,9 @@ internal sealed class GatedJournal : IJournal
     public int Seals { get; private set; }
     public int Appends { get; private set; }
 
+    /// <summary>The name of the thread that appended last.</summary>
+    public string? AppendedBy { get; private set; }
+
     /// <summary>Sequences that each append brought.</summary>
     public List<int> Batches { get; } = [];
 
@@ -53,6 +56,7 @@ internal sealed class GatedJournal : IJournal
         if (Failure is not null) throw new JournalFailedException("planted", Failure);
         Assert.Equal(DurableSequence + 1, firstSequence);
         Appends++;
+        AppendedBy = Thread.CurrentThread.Name;
         Batches.Add(sequences);
         while (!payload.IsEmpty)
         {
