@@ -28,12 +28,18 @@ public sealed partial class OwnedPartition
     }
 
     /// <summary>Makes a batch durable here, on the owner thread; false if that is the sync thread's to do. A journal that
-    /// others share may take its time, in which the owner has questions to answer.</summary>
+    /// others share may take its time, in which the owner has questions to answer; and so it has where other partitions ask
+    /// whose a wallet is before they pay.</summary>
     private bool TrySyncAlone(Batch batch)
     {
-        if (_syncThread is null || _journal.IsShared || batch.Entries > AloneEntriesMax || Volatile.Read(ref _batchesInSync) > 1) return false;
+        if (_syncThread is null || _journal.IsShared || _courier is not null) return false;
+        if (batch.Entries > AloneEntriesMax || Volatile.Read(ref _batchesInSync) > 1) return false;
         // The other thread may be sealing: whoever syncs would have to wait for that.
-        lock (_syncTurn) _ownerSynced = Guarded(batch, static (partition, filled) => partition.Sync(filled!));
+        lock (_syncTurn)
+        {
+            if (StoppedBy is not null) return false;
+            _ownerSynced = Guarded(batch, static (partition, filled) => partition.Sync(filled!));
+        }
         return true;
     }
 

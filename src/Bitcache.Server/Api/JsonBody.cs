@@ -26,9 +26,8 @@ internal static class JsonBody
     {
         if (!IsPlainJson(request)) throw new ProblemException(ProblemType.UnsupportedContentType);
         var reader = request.BodyReader;
-        // Kestrel stops there, whatever the headers promise; and it gives no more than they promise.
-        var most = request.ContentLength is { } length && length <= bytesMax ? (int)length : bytesMax + 1;
-        var body = await RequestBody.TakeAsync(reader.ReadAtLeastAsync(most));
+        // Kestrel stops there, whatever the headers promise.
+        var body = await RequestBody.TakeAsync(reader.ReadAtLeastAsync(bytesMax + 1));
         try
         {
             return Parse(body.Buffer.IsSingleSegment ? body.Buffer.FirstSpan : body.Buffer.ToArray(), type);

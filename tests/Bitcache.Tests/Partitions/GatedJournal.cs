@@ -30,6 +30,7 @@ internal sealed class GatedJournal : IJournal
     public bool IsDamaged { get; set; }
     public bool IsUnindexed { get; set; }
     public Exception? Failure { get; set; }
+    public Exception? SealFailure { get; set; }
     public int Seals { get; private set; }
     public int Appends { get; private set; }
 
@@ -67,7 +68,11 @@ internal sealed class GatedJournal : IJournal
         Volatile.Write(ref _durable, firstSequence + sequences - 1);
     }
 
-    public void Seal() => Seals++;
+    public void Seal()
+    {
+        if (SealFailure is not null) throw new JournalFailedException("planted", SealFailure);
+        Seals++;
+    }
 
     /// <summary>Whether somebody else may take it over; <see cref="Takeover"/> is when that has happened.</summary>
     public bool IsShared { get; set; }

@@ -162,11 +162,24 @@ public sealed class PartitionTests : IAsyncLifetime
         Assert.Equal(Outcome.IdReused, (await PayAsync(id, 1_001)).Outcome);
     }
 
-    [Fact]
-    public async Task After_a_failed_append_nobody_is_promised_anything_and_the_process_is_told_to_end()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task After_a_failed_append_nobody_is_promised_anything_and_the_process_is_told_to_end(bool ofMany)
     {
         _journal.Failure = new IOException("planted");
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => ofMany ? PayManyAsync(NewId()) : PayAsync(NewId(), 1_000));
+        Assert.NotNull(await _fatal.Task);
+        var appends = _journal.Appends;
         await Assert.ThrowsAsync<OutcomeUnknownException>(() => PayAsync(NewId(), 1_000));
+        await Assert.ThrowsAsync<OutcomeUnknownException>(() => _partition.QueryAsync(_ => 0));
+        Assert.Equal(appends, _journal.Appends);
+    }
+
+    [Fact]
+    public async Task After_a_failed_seal_nothing_is_appended_and_no_question_is_answered()
+    {
+        _journal.SealFailure = new IOException("planted");
         Assert.NotNull(await _fatal.Task);
         var appends = _journal.Appends;
         await Assert.ThrowsAsync<OutcomeUnknownException>(() => PayAsync(NewId(), 1_000));
