@@ -23,10 +23,10 @@ internal sealed class Call(HttpContext http, LedgerEngine engine, Keyring keys, 
     public Principal Principal => principal!;
 
     /// <summary>Reads the body.</summary>
-    public ValueTask<T> BodyAsync<T>(JsonTypeInfo<T> type) where T : class => JsonBody.ReadAsync(http.Request, type, Limits.RequestBodyBytesMax);
+    public Task<T> BodyAsync<T>(JsonTypeInfo<T> type) where T : class => JsonBody.ReadAsync(http.Request, type, Limits.RequestBodyBytesMax);
 
     /// <summary>Reads a body of a route that takes more than others do.</summary>
-    public ValueTask<T> BodyAsync<T>(JsonTypeInfo<T> type, int bytesMax) where T : class
+    public Task<T> BodyAsync<T>(JsonTypeInfo<T> type, int bytesMax) where T : class
     {
         http.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = bytesMax;
         return JsonBody.ReadAsync(http.Request, type, bytesMax);

@@ -51,23 +51,14 @@ internal static class HoldRoutes
         },
     ];
 
-    private static async Task<IResult> PlaceAsync(Call call)
-    {
-        var request = await call.BodyAsync(ApiJson.Default.HoldRequest);
-        return await PaymentReplies.SubmitAsync(call, request, PaymentRequests.ToPayment(request));
-    }
+    private static async Task<IResult> PlaceAsync(Call call) =>
+        await PaymentReplies.SubmitAsync(call, PaymentRequests.ToPayment(await call.BodyAsync(ApiJson.Default.HoldRequest)));
 
-    private static async Task<IResult> CaptureAsync(Call call)
-    {
-        var request = await call.BodyAsync(ApiJson.Default.CaptureRequest);
-        return await PaymentReplies.SubmitAsync(call, request, PaymentRequests.ToPayment(request));
-    }
+    private static async Task<IResult> CaptureAsync(Call call) =>
+        await PaymentReplies.SubmitAsync(call, PaymentRequests.ToPayment(await call.BodyAsync(ApiJson.Default.CaptureRequest)));
 
-    private static async Task<IResult> ReleaseAsync(Call call)
-    {
-        var request = await call.BodyAsync(ApiJson.Default.ReleaseRequest);
-        return await PaymentReplies.SubmitAsync(call, request, PaymentRequests.ToPayment(request));
-    }
+    private static async Task<IResult> ReleaseAsync(Call call) =>
+        await PaymentReplies.SubmitAsync(call, PaymentRequests.ToPayment(await call.BodyAsync(ApiJson.Default.ReleaseRequest)));
 
     private static async Task<IResult> ListAsync(Call call)
     {

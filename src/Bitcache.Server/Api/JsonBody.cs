@@ -22,7 +22,7 @@ internal static class JsonBody
     private static readonly JsonReaderOptions Bottomless = new() { MaxDepth = Limits.RequestBodyBytesMax };
 
     /// <exception cref="ProblemException">The body is not exactly what the type says, or does not come as HTTP wants it.</exception>
-    public static async ValueTask<T> ReadAsync<T>(HttpRequest request, JsonTypeInfo<T> type, int bytesMax) where T : class
+    public static async Task<T> ReadAsync<T>(HttpRequest request, JsonTypeInfo<T> type, int bytesMax) where T : class
     {
         if (!IsPlainJson(request)) throw new ProblemException(ProblemType.UnsupportedContentType);
         var reader = request.BodyReader;

@@ -1,6 +1,5 @@
 // How a payment of any kind is answered: when it is made, when it is asked for again, and when it is looked up.
 
-using System.Runtime.CompilerServices;
 using System.Text;
 using Bitcache.Core;
 using Bitcache.Engine.Partitions;
@@ -26,35 +25,16 @@ public sealed record PaymentReply(
     long? FeeMsat, long? UpToMsat, string? Expires, string? Hold, bool? Close, long? ReleasedMsat, string? Original,
     WalletReply? PayerWallet, WalletReply? PayeeWallet);
 
-/// <summary>What names a payment, as text.</summary>
-internal readonly record struct PaymentTexts(string Id, string Payer, string Payee)
-{
-    /// <summary>As the request, which was read, has them: where it has capitals, we write none.</summary>
-    public static PaymentTexts Of(IPaymentRequest request) => new(Lower(request.Id), Lower(request.Payer), Lower(request.Payee));
-
-    public static PaymentTexts Of(PaymentCommand command) => new(command.Id.ToString(), command.Payer.ToString(), command.Payee.ToString());
-
-    private static string Lower(string text) => text.AsSpan().ContainsAnyInRange('A', 'Z') ? text.ToLowerInvariant() : text;
-}
-
 internal static class PaymentReplies
 {
     public const string Accepted = "accepted";
 
-    // The last time that this thread wrote.
-    [ThreadStatic]
-    private static UnixTime _time;
-    [ThreadStatic]
-    private static string? _timeText;
-
     /// <summary>Submits a payment, and answers it.</summary>
-    /// <param name="request">From which the payment was read.</param>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public static async ValueTask<IResult> SubmitAsync(Call call, IPaymentRequest request, Payment payment)
+    public static async Task<IResult> SubmitAsync(Call call, Payment payment)
     {
         var answer = await call.Partitions.SubmitAsync(payment, call.Principal.Tenant);
         if (call.Refusal(answer.Outcome, answer.Sequence, answer.Time) is { } refusal) return refusal;
-        return Replies.Done(answer.IsRetry, Of(call, payment, answer, PaymentTexts.Of(request)), ApiJson.Default.PaymentReply);
+        return Replies.Done(answer.IsRetry, Of(call, payment, answer), ApiJson.Default.PaymentReply);
     }
 
     /// <summary>A payment as its entry tells it.</summary>
@@ -67,20 +47,21 @@ internal static class PaymentReplies
             Fee = entry.Fee,
             Released = entry.Released,
         };
-        return Of(call, command.ToPayment(), answer, PaymentTexts.Of(command));
+        return Of(call, command.ToPayment(), answer);
     }
 
-    private static PaymentReply Of(Call call, in Payment payment, in PaymentAnswer answer, in PaymentTexts texts)
+    private static PaymentReply Of(Call call, in Payment payment, in PaymentAnswer answer)
     {
-        var payer = Show(call, answer.Payer, texts.Payer);
+        var (payerId, payeeId) = (payment.Payer.ToString(), payment.Payee.ToString());
+        var payer = Show(call, answer.Payer, payerId);
         var isCapture = payment.Kind == PaymentKind.Capture;
         return new PaymentReply(
-            NameOf(payment.Kind), texts.Id, ProblemType.Of(answer.Outcome)?.Code ?? Accepted, answer.Sequence, TextOf(answer.Time),
-            texts.Payer, texts.Payee, answer.Amount.Value, payment.Code, Encoding.UTF8.GetString(payment.Reference),
+            NameOf(payment.Kind), payment.Id.ToString(), ProblemType.Of(answer.Outcome)?.Code ?? Accepted, answer.Sequence, answer.Time.ToString(),
+            payerId, payeeId, answer.Amount.Value, payment.Code, Encoding.UTF8.GetString(payment.Reference),
             payer is null ? null : MoreThanNothing(answer.Fee), payment.IsUpTo ? payment.Amount.Value : null,
             payment.Kind == PaymentKind.Hold ? payment.Expires.ToString() : null, payment.IsOnHold ? payment.Target.ToString() : null,
             payment.IsClosing ? true : null, isCapture ? MoreThanNothing(answer.Released) : null,
-            payment.Kind == PaymentKind.Refund ? payment.Target.ToString() : null, payer, Show(call, answer.Payee, texts.Payee));
+            payment.Kind == PaymentKind.Refund ? payment.Target.ToString() : null, payer, Show(call, answer.Payee, payeeId));
     }
 
     /// <summary>A wallet, if the caller may see it.</summary>
@@ -89,13 +70,6 @@ internal static class PaymentReplies
         wallet is { } known && call.Principal.MaySee(known) ? WalletReply.Of(known, id) : null;
 
     public static long? MoreThanNothing(Msat amount) => amount.IsZero ? null : amount.Value;
-
-    /// <summary>All payments of a batch have one time.</summary>
-    private static string TextOf(UnixTime time)
-    {
-        if (_timeText is null || time != _time) (_time, _timeText) = (time, time.ToString());
-        return _timeText;
-    }
 
     private static string NameOf(PaymentKind kind) => kind switch
     {

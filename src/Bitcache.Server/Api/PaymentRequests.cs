@@ -7,38 +7,30 @@ using Bitcache.Core;
 
 namespace Bitcache.Server.Api;
 
-/// <summary>What names a payment in a request.</summary>
-internal interface IPaymentRequest
-{
-    string Id { get; }
-    string Payer { get; }
-    string Payee { get; }
-}
-
 /// <param name="Id">A UUID of version 7 that the client makes.</param>
 /// <param name="UpTo">Whether less may be paid, if that is all that funds and limits allow.</param>
 /// <param name="Code">A number of the payer's choice; 0 if absent.</param>
 /// <param name="Reference">At most 64 bytes of UTF-8 of the payer's choice, without characters that are not seen (<see cref="PlainText"/>).</param>
 public sealed record TransferRequest(
-    string Id, string Payer, string Payee, long AmountMsat, uint? Code = null, string? Reference = null, bool? UpTo = null) : IPaymentRequest;
+    string Id, string Payer, string Payee, long AmountMsat, uint? Code = null, string? Reference = null, bool? UpTo = null);
 
 /// <param name="Expires">When what is left goes back: ISO 8601 in UTC.</param>
 public sealed record HoldRequest(
-    string Id, string Payer, string Payee, long AmountMsat, string Expires, uint? Code = null, string? Reference = null) : IPaymentRequest;
+    string Id, string Payer, string Payee, long AmountMsat, string Expires, uint? Code = null, string? Reference = null);
 
 /// <param name="Hold">The id of the hold.</param>
 /// <param name="Close">Whether it is the last, and what it leaves of the hold goes back.</param>
 public sealed record CaptureRequest(
-    string Id, string Payer, string Payee, string Hold, long AmountMsat, bool? Close = null, uint? Code = null, string? Reference = null) : IPaymentRequest;
+    string Id, string Payer, string Payee, string Hold, long AmountMsat, bool? Close = null, uint? Code = null, string? Reference = null);
 
 /// <param name="Hold">The id of the hold.</param>
-public sealed record ReleaseRequest(string Id, string Payer, string Payee, string Hold, uint? Code = null, string? Reference = null) : IPaymentRequest;
+public sealed record ReleaseRequest(string Id, string Payer, string Payee, string Hold, uint? Code = null, string? Reference = null);
 
 /// <param name="Payer">The wallet that was paid.</param>
 /// <param name="Payee">The wallet that had paid.</param>
 /// <param name="Original">The id of the payment, which is unique under the wallet that had paid.</param>
 public sealed record RefundRequest(
-    string Id, string Payer, string Payee, string Original, long AmountMsat, uint? Code = null, string? Reference = null) : IPaymentRequest;
+    string Id, string Payer, string Payee, string Original, long AmountMsat, uint? Code = null, string? Reference = null);
 
 /// <summary>One line of a batch: the request of its kind.</summary>
 /// <param name="Kind">transfer, hold, capture, release or refund; a transfer if absent.</param>

@@ -39,18 +39,14 @@ internal static class TransferRoutes
         },
     ];
 
-    private static async Task<IResult> PayAsync(Call call)
-    {
-        var request = await call.BodyAsync(ApiJson.Default.TransferRequest);
-        return await PaymentReplies.SubmitAsync(call, request, PaymentRequests.ToPayment(request));
-    }
+    private static async Task<IResult> PayAsync(Call call) =>
+        await PaymentReplies.SubmitAsync(call, PaymentRequests.ToPayment(await call.BodyAsync(ApiJson.Default.TransferRequest)));
 
     private static async Task<IResult> RefundAsync(Call call)
     {
-        var request = await call.BodyAsync(ApiJson.Default.RefundRequest);
-        Payment[] refund = [PaymentRequests.ToPayment(request)];
+        Payment[] refund = [PaymentRequests.ToPayment(await call.BodyAsync(ApiJson.Default.RefundRequest))];
         var outcome = (await Refunds.CompleteAsync(call.Partitions, call.Principal.Tenant, refund, call.Http.RequestAborted))[0];
-        return call.Refusal(outcome, 0, default) is { } refusal ? refusal : await PaymentReplies.SubmitAsync(call, request, refund[0]);
+        return call.Refusal(outcome, 0, default) is { } refusal ? refusal : await PaymentReplies.SubmitAsync(call, refund[0]);
     }
 
     private static async Task<IResult> GetAsync(Call call)

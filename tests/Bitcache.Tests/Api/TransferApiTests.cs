@@ -29,7 +29,6 @@ public sealed class TransferApiTests(ApiFixture api)
         Assert.Equal(outside.Text, again.Text);
     }
 
-    /// <summary>Answers take their texts from the request where these are as we write them.</summary>
     [Fact]
     public async Task Ids_in_capitals_are_answered_as_they_are_always_written()
     {
