@@ -3,6 +3,7 @@
 // being answered: at one of these the model must give the same answer.
 
 using Bitcache.Core;
+using Bitcache.Engine.Journal;
 using Bitcache.Engine.Partitions;
 
 namespace Bitcache.Simulation;
@@ -63,7 +64,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
             }
             End(attempt, isUnknown: false);
         }
-        catch (Exception e) when (e is PartitionUnavailableException or OutcomeUnknownException)
+        catch (Exception e) when (e is PartitionUnavailableException || IsLost(e))
         {
             TakeNothing(attempt, life, e);
         }
@@ -84,7 +85,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
             for (var i = 0; i < results.Length; i++) Take(attempts[i], life, results[i], block.Results[i]);
             foreach (var attempt in attempts) End(attempt, isUnknown: false);
         }
-        catch (Exception e) when (e is PartitionUnavailableException or OutcomeUnknownException)
+        catch (Exception e) when (e is PartitionUnavailableException || IsLost(e))
         {
             foreach (var attempt in attempts) TakeNothing(attempt, life, e);
         }
@@ -110,12 +111,15 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
             CheckReason(life, e);
             done();
         }
-        catch (OutcomeUnknownException)
+        catch (Exception e) when (IsLost(e))
         {
             // Nobody knows until the journal is read again.
         }
         Outstanding--;
     }
+
+    /// <summary>Whether the answer is not known, or was known when everything stopped, and did not leave any more.</summary>
+    public static bool IsLost(Exception e) => e is OutcomeUnknownException or JournalFailedException or MachineStoppedException;
 
     private Attempt Begin(Life life, ClientCommand command, uint tenant)
     {
@@ -142,7 +146,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
     {
         if (e is PartitionUnavailableException unavailable) CheckReason(life, unavailable);
         else coverage.Count("answered outcome unknown");
-        End(attempt, isUnknown: e is OutcomeUnknownException);
+        End(attempt, isUnknown: IsLost(e));
     }
 
     private void CheckReason(Life life, PartitionUnavailableException e)

@@ -168,7 +168,7 @@ internal sealed partial class Episode
         if (Now.StoppedBy is not null)
         {
             Now.TakeSyncTurn();
-            Now.TakeOwnerTurn();
+            Now.TakeOwnerTurn(syncs: true);
             _scheduler.Drain();
             Must.Hold(_disk.Operations == operations, "P3: a partition that has stopped touched the disk.");
         }
@@ -279,7 +279,7 @@ internal sealed partial class Episode
             }
             Coverage.Count("questions");
         }
-        catch (Exception e) when (e is Engine.Partitions.PartitionUnavailableException or Engine.Partitions.OutcomeUnknownException)
+        catch (Exception e) when (e is Engine.Partitions.PartitionUnavailableException || Clerk.IsLost(e))
         {
             Coverage.Count("questions not answered");
         }

@@ -81,6 +81,7 @@ internal sealed partial class Episode : IDisposable
             var (wallet, tenant) = _traffic.NewWallet();
             _clerk.Send(Now, wallet, tenant);
             Settle();
+            Must.Hold(Now.StoppedBy is null, $"The partition stopped before anything failed: {Now.StoppedBy}");
         }
         foreach (var wallet in _oracle.Wallets.ToArray())
         {
@@ -116,7 +117,7 @@ internal sealed partial class Episode : IDisposable
                 Ask();
                 break;
             case < 720:
-                Now.TakeOwnerTurn();
+                TakeOwnerTurn();
                 break;
             case < 900:
                 _clock.Wait(_random.Next(20));
@@ -203,9 +204,17 @@ internal sealed partial class Episode : IDisposable
         if (Now.StoppedBy is null) Must.Hold(_clerk.Outstanding == 0, $"{_clerk.Outstanding} requests are never answered.");
     }
 
+    /// <summary>Whether the owner finds the disk idle is chance, and so who makes a small batch durable.</summary>
+    private void TakeOwnerTurn()
+    {
+        var (syncs, durable) = (_random.Next(3) == 0, Now.Partition.DurableSequence);
+        Now.TakeOwnerTurn(syncs);
+        if (Now.Partition.DurableSequence > durable) Coverage.Count("synced by the owner");
+    }
+
     private void TakeBothTurns()
     {
-        Now.TakeOwnerTurn();
+        TakeOwnerTurn();
         _scheduler.Drain();
         Now.TakeSyncTurn();
         _scheduler.Drain();

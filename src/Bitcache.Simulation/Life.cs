@@ -16,7 +16,8 @@ internal sealed class Life : IDisposable
     private readonly Ledger _ledger;
     private readonly FileJournal _journal;
     private readonly SnapshotKeeper _snapshots;
-#pragma warning disable CA2213 // It has no threads here, and its journal is closed below.
+#pragma warning disable CA2213 // The partition has no threads here, and the journal that both use is closed below.
+    private readonly WatchedJournal _watched;
     private readonly OwnedPartition _partition;
 #pragma warning restore CA2213
     // Where entries were decided while the clock was known to be wrong.
@@ -33,8 +34,9 @@ internal sealed class Life : IDisposable
         UnixTime? newest = ledger.Genesis is null ? null : ledger.Time;
         var gap = clock.Wall - (newest?.Milliseconds ?? clock.Wall);
         _beganRight = clock.IsRight && gap is >= 0 and <= Limits.TimeGapMillisecondsMax;
+        _watched = new WatchedJournal(bugs.In(journal), ShowWhatIsDurable);
         _partition = new OwnedPartition(
-            ledger, bugs.In(journal), new BatchClock(clock, newest), NullLogger.Instance, (_, cause) => StoppedBy ??= cause, salts, settings.Bounds,
+            ledger, _watched, new BatchClock(clock, newest), NullLogger.Instance, (_, cause) => StoppedBy ??= cause, salts, settings.Bounds,
             snapshots);
         _trusted = _partition.IsClockTrusted;
         Subject = bugs.In(_partition, ledger);
@@ -52,7 +54,7 @@ internal sealed class Life : IDisposable
     public Exception? StoppedBy { get; private set; }
 
     /// <summary>What was durable when the newest batch was answered: before its own sync.</summary>
-    public long DurableBefore { get; private set; }
+    public long DurableBefore => _watched.DurableBefore;
 
     /// <summary>Whether the partition must trust its clock now; null where that depends on earlier lives.</summary>
     public bool? MustTrust => _beganRight ? Math.Abs(_clock.Wall - _clock.Now) <= SimClock.NoticedMilliseconds : null;
@@ -118,9 +120,11 @@ internal sealed class Life : IDisposable
     /// <summary>So much is about to be put into the queue.</summary>
     public void Sending(int cost) => QueueWasFull |= _partition.QueuedItems + cost > _queueItems;
 
-    public void TakeOwnerTurn()
+    /// <param name="syncs">Whether the owner makes small batches durable itself.</param>
+    public void TakeOwnerTurn(bool syncs)
     {
         var from = _ledger.NextSequence;
+        _partition.SyncsAlone = syncs;
         try
         {
             Subject.TakeOwnerTurn();
@@ -135,12 +139,11 @@ internal sealed class Life : IDisposable
         if (MustTrust == false && _ledger.NextSequence > from) _distrusted.Add((from, _ledger.NextSequence));
     }
 
-    /// <summary>Takes the sync thread's turn, and lets the oracle see what is durable now.</summary>
-    public void TakeSyncTurn()
+    public void TakeSyncTurn() => _partition.TakeSyncTurn(TimeSpan.Zero);
+
+    /// <summary>Lets the oracle see what is durable now.</summary>
+    private void ShowWhatIsDurable()
     {
-        DurableBefore = _journal.DurableSequence;
-        _partition.TakeSyncTurn(TimeSpan.Zero);
-        if (StoppedBy is not null) return;
         var durable = _partition.DurableSequence;
         if (durable >= _oracle.Next) _partition.ReadRecords(_oracle.Next, durable + 1 - _oracle.Next, record => _oracle.Take(record.ToArray()));
     }

@@ -21,19 +21,18 @@ public sealed partial class OwnedPartition
         var isThere = _filled.TryTake(out var batch, patience);
         lock (_syncTurn)
         {
-            return isThere
-                ? Guarded(batch, static (partition, filled) => partition.Sync(filled!))
-                : Guarded(null, static (partition, _) => partition.RestWithNothingToDo());
+            // The owner may have kept the journal busy meanwhile, or failed at it.
+            var rests = !_ownerSynced && StoppedBy is null;
+            _ownerSynced = false;
+            if (isThere) return Guarded(batch, static (partition, filled) => partition.Sync(filled!));
+            return !rests || Guarded(null, static (partition, _) => partition.RestJournal());
         }
     }
 
-    /// <summary>Makes a batch durable here, on the owner thread; false if that is the sync thread's to do. A journal that
-    /// others share may take its time, in which the owner has questions to answer; and so it has where other partitions ask
-    /// whose a wallet is before they pay.</summary>
+    /// <summary>Makes a batch durable here, on the owner thread; false if that is the sync thread's to do.</summary>
     private bool TrySyncAlone(Batch batch)
     {
-        if (_syncThread is null || _journal.IsShared || _courier is not null) return false;
-        if (batch.Entries > AloneEntriesMax || Volatile.Read(ref _batchesInSync) > 1) return false;
+        if (!SyncsAlone || batch.Entries > AloneEntriesMax || Volatile.Read(ref _batchesInSync) > 1) return false;
         // The other thread may be sealing: whoever syncs would have to wait for that.
         lock (_syncTurn)
         {
@@ -73,13 +72,6 @@ public sealed partial class OwnedPartition
         batch.Items.Clear();
         _free.Add(batch);
         if (Interlocked.Decrement(ref _batchesInSync) == 0) _queue.Wake();
-    }
-
-    /// <summary>The owner may have kept the journal busy meanwhile, or failed at it.</summary>
-    private void RestWithNothingToDo()
-    {
-        if (!_ownerSynced && StoppedBy is null) RestJournal();
-        _ownerSynced = false;
     }
 
     /// <summary>Questions alone keep this thread busy, but not the journal.</summary>

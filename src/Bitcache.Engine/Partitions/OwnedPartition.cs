@@ -49,8 +49,8 @@ public sealed partial class OwnedPartition : Partition
     private int _itemsHandedOver;
     // Held by whoever makes a batch durable or lets the journal rest.
     private readonly Lock _syncTurn = new();
-    // Under that lock: when was appended last, on the monotonic clock, and whether the owner has synced since the sync thread
-    // had nothing to do.
+    // Under that lock: when was appended last, on the monotonic clock, and whether the owner has synced since the sync thread's
+    // last turn.
     private long _lastAppend;
     private bool _ownerSynced;
     private int _batchesInSync;
@@ -86,6 +86,9 @@ public sealed partial class OwnedPartition : Partition
     public void Start()
     {
         _alarm = _clock.NewAlarm(_queue.Wake);
+        // A journal that others share may take its time, in which the owner has questions to answer; and so it has where other
+        // partitions ask whose a wallet is before they pay.
+        SyncsAlone = !_journal.IsShared && _courier is null;
         _ownerThread = new Thread(OwnerLoop) { Name = $"partition {_ledger.Partition} owner" };
         _syncThread = new Thread(SyncLoop) { Name = $"partition {_ledger.Partition} sync" };
         _ownerThread.Start();
@@ -94,6 +97,10 @@ public sealed partial class OwnedPartition : Partition
 
     public override bool IsOwned => true;
     public override long DurableSequence => _journal.DurableSequence;
+
+    /// <summary>Whether the owner makes small batches durable itself. <see cref="Start"/> decides; a simulation says it for each of
+    /// the owner's turns.</summary>
+    internal bool SyncsAlone { get; set; }
 
     /// <summary>From where it learns that books are closed; null where whoever closes them gives all balances back himself.</summary>
     internal StatedEpochs? Stated { get; init; }

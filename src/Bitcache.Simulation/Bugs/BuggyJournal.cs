@@ -1,20 +1,15 @@
-using Bitcache.Core;
 using Bitcache.Engine.Journal;
 
 namespace Bitcache.Simulation;
 
 /// <summary>A sound journal, used wrongly.</summary>
-internal sealed class BuggyJournal(IJournal inner, PlantedBug bug) : IJournal
+internal sealed class BuggyJournal(IJournal inner, PlantedBug bug) : JournalInFront(inner)
 {
-    public Hash256 ChainHash => inner.ChainHash;
-
-    public long DurableSequence => inner.DurableSequence;
-
-    public bool TryReserve(int payloadBytes, int batches = 1)
+    public override bool TryReserve(int payloadBytes, int batches = 1)
     {
         try
         {
-            return inner.TryReserve(payloadBytes, batches);
+            return base.TryReserve(payloadBytes, batches);
         }
         catch (JournalFailedException) when (bug == PlantedBug.FailureSwallowed)
         {
@@ -22,29 +17,19 @@ internal sealed class BuggyJournal(IJournal inner, PlantedBug bug) : IJournal
         }
     }
 
-    public void Append(ReadOnlySpan<byte> payload, long firstSequence, int sequences)
+    public override void Append(ReadOnlySpan<byte> payload, long firstSequence, int sequences)
     {
         try
         {
-            inner.Append(payload, firstSequence, sequences);
+            base.Append(payload, firstSequence, sequences);
         }
         catch (JournalFailedException) when (bug == PlantedBug.FailureSwallowed)
         {
         }
     }
 
-    public void Seal()
+    public override void Seal()
     {
-        if (bug != PlantedBug.NoSeal) inner.Seal();
+        if (bug != PlantedBug.NoSeal) base.Seal();
     }
-
-    public bool IsShared => inner.IsShared;
-
-    public void Confirm() => inner.Confirm();
-
-    public void ReadRecords(long first, long count, RecordReader reader) => inner.ReadRecords(first, count, reader);
-
-    public long? FindId(WalletId owner, OperationId id) => inner.FindId(owner, id);
-
-    public void Dispose() => inner.Dispose();
 }

@@ -15,7 +15,7 @@ public sealed class SimulatorTests
         "answered IdReused", "answered IdInFlight", "answered IdBelowFloor", "answered IdAhead", "answered outcome unknown", "answered WithdrawalNotQueued", "refused Busy", "refused StorageFull",
         "entry HoldCaptured", "entry HoldExpired", "entry SplitPaid", "entry PaymentRefunded", "entry WithdrawalRequested", "entry WithdrawalCancelled", "entry SuspenseAssigned", "entry DepositSettled", "entry WithdrawalExpired", "entry WithdrawalCharged", "answered FeeAboveMax", "answered DeadlineOutOfRange", "entry WithdrawalsStopSet", "entry WithdrawalDecided", "answered SecondPersonNeeded", "answered WithdrawalsStopped", "entry FamilyOpened", "entry FamilyDied", "entry FamilyArchived", "entry ChildSigned", "entry EpochCut", "entry TermBegun", "answered TermOver",
         "entry LogCut", "entry DepositChanged", "entry FloorRaised", "blocks", "crashes", "killed", "power lost", "restarted", "stopped by the disk", "torn tail cut",
-        "several segments", "interrupted starts", "clock wrong", "clock confirmed", "damage refused", "old ids found", "questions", "rested", "upkeep turns",
+        "several segments", "interrupted starts", "clock wrong", "clock confirmed", "damage refused", "old ids found", "questions", "rested", "synced by the owner", "upkeep turns",
     ];
 
     [Fact]
