@@ -18,7 +18,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
     private readonly record struct Attempt(Request Request, ClientCommand Command, uint Tenant, Moment Sent, bool IsAlone, long Term);
 
     /// <summary>A moment: what is durable, and the time that the partition shows.</summary>
-    private readonly record struct Moment(long Next, UnixTime Time, bool Trusted, int TrustChanges);
+    private readonly record struct Moment(long Next, int Batch, bool Trusted, int TrustChanges);
 
     /// <summary>Attempts on their way.</summary>
     public int Outstanding { get; private set; }
@@ -102,7 +102,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
         {
             var answer = await life.Partition.SubmitAsync(command, term: term);
             if (answer.Entry is { } entry) Must.Hold(entry.Sequence < oracle.Next && oracle.EntryAt(entry.Sequence).Outcome == answer.Outcome, $"P1: {command} is not where it was answered.");
-            else RequireMoment(command, Ledger.OperatorTenant, term, answer.Outcome, sent, MomentOf(life), _ => true);
+            else RequireMoment(life, command, Ledger.OperatorTenant, term, answer.Outcome, sent, _ => true);
             coverage.Count(answer.Outcome);
             done();
         }
@@ -200,7 +200,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
         }
         else
         {
-            RequireMoment(command, attempt.Tenant, attempt.Term, outcome, attempt.Sent, MomentOf(life), shows);
+            RequireMoment(life, command, attempt.Tenant, attempt.Term, outcome, attempt.Sent, shows);
         }
     }
 
@@ -215,25 +215,28 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
     }
 
     /// <summary>At some moment between the two the model gives the same answer.</summary>
-    private void RequireMoment(Command command, uint tenant, long term, Outcome outcome, Moment sent, Moment answered, Func<Model, bool> shows)
+    private void RequireMoment(Life life, Command command, uint tenant, long term, Outcome outcome, Moment sent, Func<Model, bool> shows)
     {
+        var answered = MomentOf(life);
         for (var next = answered.Next; next >= sent.Next; next--)
         {
             var model = oracle.Before(next);
             if (!shows(model)) continue;
-            // Between the two the time and the trust in it may have changed.
-            if (Gives(model, answered.Time, answered.Trusted) || Gives(model, sent.Time, sent.Trusted)) return;
-            if (sent.TrustChanges != answered.TrustChanges && (Gives(model, answered.Time, !answered.Trusted) || Gives(model, sent.Time, !sent.Trusted))) return;
+            // The batch that decided may be any that was begun meanwhile.
+            for (var batch = sent.Batch; batch <= answered.Batch; batch++)
+            {
+                if (Answer(model, batch, answered.Trusted) == outcome || Answer(model, batch, sent.Trusted) == outcome) return;
+                if (sent.TrustChanges != answered.TrustChanges && Answer(model, batch, !answered.Trusted) == outcome) return;
+            }
         }
         var last = oracle.Before(answered.Next);
-        var now = (last with { Now = answered.Time, ClockTrusted = answered.Trusted, Under = term }).Apply(command, tenant).Outcome;
-        throw new SimulationFailedException($"{command} was answered {outcome} between {sent} and {answered}; by the rules it is {now}, and the balances that came with it are {(shows(last) ? "right" : "wrong")}.");
+        throw new SimulationFailedException($"{command} was answered {outcome} between {sent} and {answered}, {life.Times[answered.Batch]}; by the rules it is {Answer(last, answered.Batch, answered.Trusted)}, and the balances that came with it are {(shows(last) ? "right" : "wrong")}.");
 
-        bool Gives(Model model, UnixTime time, bool trusted) =>
-            (model with { Now = time, ClockTrusted = trusted, AheadIdsMax = settings.Bounds.AheadIds, Under = term }).Apply(command, tenant).Outcome == outcome;
+        Outcome? Answer(Model model, int batch, bool trusted) =>
+            (model with { Now = life.Times[batch], ClockTrusted = trusted, AheadIdsMax = settings.Bounds.AheadIds, Under = term }).Apply(command, tenant).Outcome;
     }
 
-    private Moment MomentOf(Life life) => new(oracle.Next, life.Partition.BatchTime, life.Partition.IsClockTrusted, life.TrustChanges);
+    private Moment MomentOf(Life life) => new(oracle.Next, life.Times.Count - 1, life.Partition.IsClockTrusted, life.TrustChanges);
 
     private static bool Shows(Model model, WalletId id, Wallet? wallet) =>
         wallet is { } there ? model.Wallets.TryGetValue(id, out var by) && by == Comparison.Of(there) : !model.Wallets.ContainsKey(id);

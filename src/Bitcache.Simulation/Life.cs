@@ -22,6 +22,7 @@ internal sealed class Life : IDisposable
 #pragma warning restore CA2213
     // Where entries were decided while the clock was known to be wrong.
     private readonly List<(long From, long To)> _distrusted = [];
+    private readonly List<UnixTime> _times = [];
     private readonly int _queueItems;
     private bool _beganRight;
     private bool _isOver;
@@ -39,6 +40,7 @@ internal sealed class Life : IDisposable
             ledger, _watched, new BatchClock(clock, newest), NullLogger.Instance, (_, cause) => StoppedBy ??= cause, salts, settings.Bounds,
             snapshots);
         _trusted = _partition.IsClockTrusted;
+        _times.Add(_partition.BatchTime);
         Subject = bugs.In(_partition, ledger);
     }
 
@@ -65,6 +67,9 @@ internal sealed class Life : IDisposable
 
     /// <summary>How often the partition has begun or ceased to trust its clock.</summary>
     public int TrustChanges { get; private set; }
+
+    /// <summary>The times of the partition's batches, one after the other.</summary>
+    public IReadOnlyList<UnixTime> Times => _times;
 
     public Hash256 State => _ledger.StateHash();
 
@@ -136,6 +141,7 @@ internal sealed class Life : IDisposable
         // Batches that are begun in one turn are begun at one time.
         if (_partition.IsClockTrusted != _trusted) TrustChanges++;
         _trusted = _partition.IsClockTrusted;
+        if (_partition.BatchTime != _times[^1]) _times.Add(_partition.BatchTime);
         if (MustTrust == false && _ledger.NextSequence > from) _distrusted.Add((from, _ledger.NextSequence));
     }
 
