@@ -17,7 +17,8 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
     /// <summary>What was known when an attempt was sent.</summary>
     private readonly record struct Attempt(Request Request, ClientCommand Command, uint Tenant, Moment Sent, bool IsAlone, long Term);
 
-    /// <summary>A moment: what is durable, and the time that the partition shows.</summary>
+    /// <summary>A moment: what is durable, and what the partition shows.</summary>
+    /// <param name="Batch">Which of its times, counted from 0.</param>
     private readonly record struct Moment(long Next, int Batch, bool Trusted, int TrustChanges);
 
     /// <summary>Attempts on their way.</summary>
@@ -64,7 +65,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
             }
             End(attempt, isUnknown: false);
         }
-        catch (Exception e) when (e is PartitionUnavailableException || IsLost(e))
+        catch (Exception e) when (e is PartitionUnavailableException || IsLost(life, e))
         {
             TakeNothing(attempt, life, e);
         }
@@ -81,11 +82,12 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
         {
             await life.Subject.SubmitAsync(block);
             var results = block.Results.ToArray();
+            foreach (var result in results) Must.Hold(result.Sequence < oracle.Next, $"P1: a payment of a block was answered at sequence {result.Sequence}, and {oracle.Next - 1} is the last that is durable.");
             life.Partition.Recall(block);
             for (var i = 0; i < results.Length; i++) Take(attempts[i], life, results[i], block.Results[i]);
             foreach (var attempt in attempts) End(attempt, isUnknown: false);
         }
-        catch (Exception e) when (e is PartitionUnavailableException || IsLost(e))
+        catch (Exception e) when (e is PartitionUnavailableException || IsLost(life, e))
         {
             foreach (var attempt in attempts) TakeNothing(attempt, life, e);
         }
@@ -111,7 +113,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
             CheckReason(life, e);
             done();
         }
-        catch (Exception e) when (IsLost(e))
+        catch (Exception e) when (IsLost(life, e))
         {
             // Nobody knows until the journal is read again.
         }
@@ -119,7 +121,8 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
     }
 
     /// <summary>Whether the answer is not known, or was known when everything stopped, and did not leave any more.</summary>
-    public static bool IsLost(Exception e) => e is OutcomeUnknownException or JournalFailedException or MachineStoppedException;
+    public static bool IsLost(Life life, Exception e) =>
+        e is OutcomeUnknownException || (life.StoppedBy is not null && e is (JournalFailedException or MachineStoppedException));
 
     private Attempt Begin(Life life, ClientCommand command, uint tenant)
     {
@@ -146,7 +149,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
     {
         if (e is PartitionUnavailableException unavailable) CheckReason(life, unavailable);
         else coverage.Count("answered outcome unknown");
-        End(attempt, isUnknown: IsLost(e));
+        End(attempt, isUnknown: e is not PartitionUnavailableException);
     }
 
     private void CheckReason(Life life, PartitionUnavailableException e)
@@ -225,12 +228,13 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
             // The batch that decided may be any that was begun meanwhile.
             for (var batch = sent.Batch; batch <= answered.Batch; batch++)
             {
+                if (life.Times[batch] < model.Now) continue;
                 if (Answer(model, batch, answered.Trusted) == outcome || Answer(model, batch, sent.Trusted) == outcome) return;
                 if (sent.TrustChanges != answered.TrustChanges && Answer(model, batch, !answered.Trusted) == outcome) return;
             }
         }
         var last = oracle.Before(answered.Next);
-        throw new SimulationFailedException($"{command} was answered {outcome} between {sent} and {answered}, {life.Times[answered.Batch]}; by the rules it is {Answer(last, answered.Batch, answered.Trusted)}, and the balances that came with it are {(shows(last) ? "right" : "wrong")}.");
+        throw new SimulationFailedException($"{command} was answered {outcome} between {sent} and {answered}, at {life.Times[sent.Batch]} and {life.Times[answered.Batch]}; by the rules it is {Answer(last, answered.Batch, answered.Trusted)}, and the balances that came with it are {(shows(last) ? "right" : "wrong")}.");
 
         Outcome? Answer(Model model, int batch, bool trusted) =>
             (model with { Now = life.Times[batch], ClockTrusted = trusted, AheadIdsMax = settings.Bounds.AheadIds, Under = term }).Apply(command, tenant).Outcome;

@@ -230,6 +230,7 @@ internal sealed partial class Episode
         _disk.CalmDown();
         RetrySome();
         Settle();
+        Must.Hold(Now.StoppedBy is null, $"The partition stopped, and nothing failed: {Now.StoppedBy}");
         // A hold may have expired in a batch that nobody waits for.
         for (var turns = 0; turns < 100 && !Now.IsDurable; turns++) TakeBothTurns();
         Must.Hold(Now.IsDurable, "What time has made is never durable.");
@@ -279,7 +280,7 @@ internal sealed partial class Episode
             }
             Coverage.Count("questions");
         }
-        catch (Exception e) when (e is Engine.Partitions.PartitionUnavailableException || Clerk.IsLost(e))
+        catch (Exception e) when (e is Engine.Partitions.PartitionUnavailableException || Clerk.IsLost(life, e))
         {
             Coverage.Count("questions not answered");
         }

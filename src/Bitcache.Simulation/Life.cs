@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Bitcache.Core;
 using Bitcache.Engine.Files;
 using Bitcache.Engine.Journal;
@@ -128,7 +129,8 @@ internal sealed class Life : IDisposable
     /// <param name="syncs">Whether the owner makes small batches durable itself.</param>
     public void TakeOwnerTurn(bool syncs)
     {
-        var from = _ledger.NextSequence;
+        // Before anything of it can become durable.
+        if (MustTrust == false) _distrusted.Add((_ledger.NextSequence, long.MaxValue));
         _partition.SyncsAlone = syncs;
         try
         {
@@ -142,16 +144,29 @@ internal sealed class Life : IDisposable
         if (_partition.IsClockTrusted != _trusted) TrustChanges++;
         _trusted = _partition.IsClockTrusted;
         if (_partition.BatchTime != _times[^1]) _times.Add(_partition.BatchTime);
-        if (MustTrust == false && _ledger.NextSequence > from) _distrusted.Add((from, _ledger.NextSequence));
+        if (_distrusted.Count > 0 && _distrusted[^1] is (var from, long.MaxValue)) _distrusted[^1] = (from, _ledger.NextSequence);
+        ThrowIfBroken();
     }
 
-    public void TakeSyncTurn() => _partition.TakeSyncTurn(TimeSpan.Zero);
+    public void TakeSyncTurn()
+    {
+        _partition.TakeSyncTurn(TimeSpan.Zero);
+        ThrowIfBroken();
+    }
 
-    /// <summary>Lets the oracle see what is durable now.</summary>
+    /// <summary>Lets the oracle see what is durable now. The owner syncs once in a turn: what that answers is looked at before
+    /// anything more is durable.</summary>
     private void ShowWhatIsDurable()
     {
+        _partition.SyncsAlone = false;
         var durable = _partition.DurableSequence;
         if (durable >= _oracle.Next) _partition.ReadRecords(_oracle.Next, durable + 1 - _oracle.Next, record => _oracle.Take(record.ToArray()));
+    }
+
+    /// <summary>To the partition a broken promise is a journal that fails.</summary>
+    private void ThrowIfBroken()
+    {
+        if (StoppedBy is SimulationFailedException broken) ExceptionDispatchInfo.Throw(broken);
     }
 
     /// <summary>Nothing expires and no floor rises while the clock is known to be wrong.</summary>
