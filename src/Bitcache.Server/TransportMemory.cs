@@ -8,26 +8,39 @@ using Microsoft.AspNetCore.Connections;
 
 namespace Bitcache.Server;
 
-/// <summary>Pinned blocks of one size, for any thread. A connection that is idle has none.</summary>
+/// <summary>Pinned blocks of one size, for any thread; a connection that is idle has none. Where more are wanted at a time than
+/// there may be, whoever comes gets memory as small as Kestrel's own: clients who hold what they were given hold no more.</summary>
 internal sealed class TransportMemory : MemoryPool<byte>
 {
     public const int BlockBytes = 64 << 10;
-    /// <summary>As many are kept for later; what a rush of connections took beyond them is the collector's.</summary>
-    public const int KeptMax = 1_024;
+    /// <summary>What a pool keeps for good is at most 16 MiB. Kestrel has a pool for each of its queues, as many as there are
+    /// processors and at most 16.</summary>
+    public const int BlocksMax = 256;
+    private const int SmallBytes = 4 << 10;
 
     private readonly Lock _turn = new();
     private readonly Stack<Block> _free = new();
+    private int _made;
 
     public override int MaxBufferSize => BlockBytes;
 
     public override IMemoryOwner<byte> Rent(int minBufferSize = -1)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(minBufferSize, BlockBytes);
-        Block? block;
-        lock (_turn) _free.TryPop(out block);
-        block ??= new Block(this);
-        block.IsOut = true;
-        return block;
+        lock (_turn)
+        {
+            if (!_free.TryPop(out var block) && _made < BlocksMax)
+            {
+                block = new Block(this);
+                _made++;
+            }
+            if (block is not null)
+            {
+                block.IsOut = true;
+                return block;
+            }
+        }
+        return Shared.Rent(Math.Max(minBufferSize, SmallBytes));
     }
 
     /// <summary>Connections that are still open go on with what they have.</summary>
@@ -39,8 +52,8 @@ internal sealed class TransportMemory : MemoryPool<byte>
     {
         lock (_turn)
         {
-            // Given back twice, it would be two connections' at a time.
-            if (block.IsOut && _free.Count < KeptMax) _free.Push(block);
+            // Given back twice before somebody took it again, it would be two connections' at a time.
+            if (block.IsOut) _free.Push(block);
             block.IsOut = false;
         }
     }

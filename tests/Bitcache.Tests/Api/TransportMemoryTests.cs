@@ -1,7 +1,14 @@
+using System.Net;
+using Bitcache.Engine;
 using Bitcache.Server;
+using Bitcache.Server.Settings;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Bitcache.Tests.Api;
 
+[Trait("suite", "core")]
 public sealed class TransportMemoryTests
 {
     [Fact]
@@ -28,7 +35,7 @@ public sealed class TransportMemoryTests
     }
 
     [Fact]
-    public void A_block_that_is_given_back_twice_is_not_two_takers()
+    public void A_block_that_is_given_back_twice_is_not_taken_twice()
     {
         using var memory = new TransportMemory();
         var block = memory.Rent();
@@ -39,14 +46,23 @@ public sealed class TransportMemoryTests
     }
 
     [Fact]
-    public void No_more_are_kept_than_a_bound()
+    public void Whoever_comes_when_all_blocks_are_out_gets_little()
     {
         using var memory = new TransportMemory();
-        var blocks = Enumerable.Range(0, TransportMemory.KeptMax + 3).Select(_ => memory.Rent()).ToList();
+        var blocks = Enumerable.Range(0, TransportMemory.BlocksMax).Select(_ => memory.Rent()).ToList();
+        Assert.All(blocks, block => Assert.Equal(TransportMemory.BlockBytes, block.Memory.Length));
+        using (var small = memory.Rent()) Assert.Equal(4_096, small.Memory.Length);
+        using (var wanted = memory.Rent(5_000)) Assert.InRange(wanted.Memory.Length, 5_000, 8_192);
         blocks.ForEach(block => block.Dispose());
-        var again = Enumerable.Range(0, TransportMemory.KeptMax + 3).Select(_ => memory.Rent()).ToHashSet();
-        Assert.Equal(3, blocks.Count(block => !again.Contains(block)));
-        Assert.Equal(TransportMemory.KeptMax + 3, again.Count);
+        Assert.Equal(blocks.ToHashSet(), Enumerable.Range(0, TransportMemory.BlocksMax).Select(_ => memory.Rent()).ToHashSet());
+    }
+
+    [Fact]
+    public async Task Kestrel_takes_it()
+    {
+        var settings = new ServerSettings { Engine = new EngineSettings { DataFolder = "", Origin = "" }, Listen = new IPEndPoint(IPAddress.Loopback, 0) };
+        await using var app = BitcacheServer.Build(settings, NullLoggerFactory.Instance);
+        Assert.IsType<TransportMemoryFactory>(app.Services.GetRequiredService<IMemoryPoolFactory<byte>>());
     }
 
     /// <summary>Two threads at a time never have the same block.</summary>
