@@ -225,19 +225,18 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
         {
             var model = oracle.Before(next);
             if (!shows(model)) continue;
-            // The batch that decided may be any that was begun meanwhile.
-            for (var batch = sent.Batch; batch <= answered.Batch; batch++)
+            // The batch that decided may be any that was begun meanwhile, or that of the entry before.
+            foreach (var time in life.Times.Skip(sent.Batch).Take(answered.Batch + 1 - sent.Batch).Where(t => t > model.Now).Append(model.Now))
             {
-                if (life.Times[batch] < model.Now) continue;
-                if (Answer(model, batch, answered.Trusted) == outcome || Answer(model, batch, sent.Trusted) == outcome) return;
-                if (sent.TrustChanges != answered.TrustChanges && Answer(model, batch, !answered.Trusted) == outcome) return;
+                if (Answer(model, time, answered.Trusted) == outcome || Answer(model, time, sent.Trusted) == outcome) return;
+                if (sent.TrustChanges != answered.TrustChanges && Answer(model, time, !answered.Trusted) == outcome) return;
             }
         }
         var last = oracle.Before(answered.Next);
-        throw new SimulationFailedException($"{command} was answered {outcome} between {sent} and {answered}, at {life.Times[sent.Batch]} and {life.Times[answered.Batch]}; by the rules it is {Answer(last, answered.Batch, answered.Trusted)}, and the balances that came with it are {(shows(last) ? "right" : "wrong")}.");
+        throw new SimulationFailedException($"{command} was answered {outcome} between {sent} and {answered}, at {life.Times[sent.Batch]} and {life.Times[answered.Batch]}; by the rules it is {Answer(last, life.Times[answered.Batch], answered.Trusted)}, and the balances that came with it are {(shows(last) ? "right" : "wrong")}.");
 
-        Outcome? Answer(Model model, int batch, bool trusted) =>
-            (model with { Now = life.Times[batch], ClockTrusted = trusted, AheadIdsMax = settings.Bounds.AheadIds, Under = term }).Apply(command, tenant).Outcome;
+        Outcome? Answer(Model model, UnixTime time, bool trusted) =>
+            (model with { Now = time, ClockTrusted = trusted, AheadIdsMax = settings.Bounds.AheadIds, Under = term }).Apply(command, tenant).Outcome;
     }
 
     private Moment MomentOf(Life life) => new(oracle.Next, life.Times.Count - 1, life.Partition.IsClockTrusted, life.TrustChanges);
