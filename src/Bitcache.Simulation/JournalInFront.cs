@@ -6,7 +6,7 @@ namespace Bitcache.Simulation;
 /// <summary>Stands in front of a journal, and passes everything on.</summary>
 internal abstract class JournalInFront(IJournal inner) : IJournal
 {
-    public Hash256 ChainHash => inner.ChainHash;
+    public virtual Hash256 ChainHash => inner.ChainHash;
 
     public long DurableSequence => inner.DurableSequence;
 
@@ -24,7 +24,7 @@ internal abstract class JournalInFront(IJournal inner) : IJournal
 
     public long? FindId(WalletId owner, OperationId id) => inner.FindId(owner, id);
 
-    public void Dispose() => inner.Dispose();
+    public virtual void Dispose() => inner.Dispose();
 }
 
 /// <summary>Tells at once what has become durable, and remembers what was before.</summary>

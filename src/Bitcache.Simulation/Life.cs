@@ -140,7 +140,7 @@ internal sealed class Life : IDisposable
         {
             Must.Hold(StoppedBy is not null, "The outcome is unknown, and the partition goes on.");
         }
-        // Batches that are begun in one turn are begun at one time.
+        // Batches that are begun in one turn are begun at one time, unless the operator confirms the clock in it.
         if (_partition.IsClockTrusted != _trusted) TrustChanges++;
         _trusted = _partition.IsClockTrusted;
         if (_partition.BatchTime != _times[^1]) _times.Add(_partition.BatchTime);

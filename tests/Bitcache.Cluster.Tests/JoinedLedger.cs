@@ -1,6 +1,7 @@
 // A process's share in a ledger over PostgreSQL, as a silo has it: a copy of each partition, any of which may come to be written
 // here.
 
+using System.Diagnostics;
 using Bitcache.Core;
 using Bitcache.Engine.Journal.Postgres;
 using Bitcache.Engine.Partitions;
@@ -71,7 +72,7 @@ internal sealed class JoinedLedger : IAsyncDisposable
     /// <summary>Until it is done: a silo that has just come may take a partition over in the middle of it.</summary>
     private static async Task AcceptAsync(Partition partition, Command command, Func<Ledger, bool> isThere)
     {
-        while (true)
+        for (var begun = Stopwatch.GetTimestamp(); ;)
         {
             try
             {
@@ -79,7 +80,7 @@ internal sealed class JoinedLedger : IAsyncDisposable
                 var answer = await partition.SubmitAsync(command);
                 if (answer.Outcome != Outcome.Accepted) throw new InvalidOperationException($"{command} was answered {answer.Outcome}");
             }
-            catch (Exception e) when (e is PartitionUnavailableException or OutcomeUnknownException)
+            catch (Exception e) when (e is PartitionUnavailableException or OutcomeUnknownException && Stopwatch.GetElapsedTime(begun) < SiloStage.Patience)
             {
                 await Task.Delay(20);
             }

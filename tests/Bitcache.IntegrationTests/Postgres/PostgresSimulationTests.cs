@@ -82,35 +82,26 @@ public sealed class PostgresSimulationTests(PostgresFixture postgres)
     }
 
     /// <summary>A journal that fails at one of its calls to the database.</summary>
-    private sealed class FailingJournal(IJournal journal, Action takeOver) : IJournal
+    private sealed class FailingJournal(IJournal journal, Action takeOver) : JournalInFront(journal)
     {
         private int _callsLeft = int.MaxValue;
         private Fault _fault;
 
-        public long DurableSequence => journal.DurableSequence;
-        public Hash256 ChainHash => journal.ChainHash;
-        public bool IsShared => journal.IsShared;
         public void FailAt(int call, Fault fault) => (_callsLeft, _fault) = (call, fault);
-        public bool TryReserve(int payloadBytes, int batches = 1) => journal.TryReserve(payloadBytes, batches);
 
-        public void Append(ReadOnlySpan<byte> payload, long firstSequence, int sequences)
+        public override void Append(ReadOnlySpan<byte> payload, long firstSequence, int sequences)
         {
             var fails = Begin();
-            journal.Append(payload, firstSequence, sequences);
+            base.Append(payload, firstSequence, sequences);
             if (fails) throw new JournalFailedException("planted: done, and not told");
         }
 
-        public void Confirm()
+        public override void Confirm()
         {
             var fails = Begin();
-            journal.Confirm();
+            base.Confirm();
             if (fails) throw new JournalFailedException("planted: done, and not told");
         }
-
-        public void Seal() => journal.Seal();
-        public void ReadRecords(long first, long count, RecordReader reader) => journal.ReadRecords(first, count, reader);
-        public long? FindId(WalletId owner, OperationId id) => journal.FindId(owner, id);
-        public void Dispose() => journal.Dispose();
 
         /// <summary>Whether the call fails after it was done.</summary>
         private bool Begin()

@@ -46,23 +46,16 @@ public sealed class PartitionSimulationTests
     }));
 
     /// <summary>The plausible mistake: the hash is read before the batch is appended.</summary>
-    private sealed class StaleChain(IJournal journal) : IJournal
+    private sealed class StaleChain(IJournal journal) : JournalInFront(journal)
     {
-        public long DurableSequence => journal.DurableSequence;
-        public Hash256 ChainHash { get; private set; }
-        public bool TryReserve(int payloadBytes, int batches = 1) => journal.TryReserve(payloadBytes, batches);
+        private Hash256 _before;
 
-        public void Append(ReadOnlySpan<byte> payload, long firstSequence, int sequences)
+        public override Hash256 ChainHash => _before;
+
+        public override void Append(ReadOnlySpan<byte> payload, long firstSequence, int sequences)
         {
-            ChainHash = journal.ChainHash;
-            journal.Append(payload, firstSequence, sequences);
+            _before = base.ChainHash;
+            base.Append(payload, firstSequence, sequences);
         }
-
-        public void Seal() => journal.Seal();
-        public bool IsShared => journal.IsShared;
-        public void Confirm() => journal.Confirm();
-        public void ReadRecords(long first, long count, RecordReader reader) => journal.ReadRecords(first, count, reader);
-        public long? FindId(WalletId owner, OperationId id) => journal.FindId(owner, id);
-        public void Dispose() => journal.Dispose();
     }
 }
