@@ -11,6 +11,7 @@ public class IndexBenchmarks
     private const int Blocks = 64;
 
     private readonly Payment[] _payments = new Payment[Blocks * BlockPayments];
+    private readonly PaymentSight[] _sights = new PaymentSight[BlockPayments];
     private readonly UInt128[] _salts = new UInt128[BlockPayments];
     private readonly PaymentResult[] _results = new PaymentResult[BlockPayments];
     private readonly byte[] _records = new byte[BlockPayments * Limits.PaymentRecordBytesMax];
@@ -29,13 +30,17 @@ public class IndexBenchmarks
         for (var i = 0; i < _payments.Length; i++) _payments[i] = _ledger.NextPayment();
     }
 
-    /// <summary>A block as the partition applies it, memory asked for ahead.</summary>
+    /// <summary>A block as it is submitted and as the partition applies it, here on one thread.</summary>
     [Benchmark(OperationsPerInvoke = Blocks * BlockPayments)]
     public int Apply()
     {
         var applied = 0;
         for (var block = 0; block < Blocks; block++)
-            applied += _ledger.Ledger.Apply(_payments.AsSpan(block * BlockPayments, BlockPayments), SampleLedger.Context, _salts, _results, _records, out _);
+        {
+            var payments = _payments.AsSpan(block * BlockPayments, BlockPayments);
+            _ledger.Ledger.Sight(payments, _sights);
+            applied += _ledger.Ledger.Apply(payments, _sights, SampleLedger.Context, _salts, _results, _records, out _);
+        }
         return applied;
     }
 }

@@ -1,34 +1,62 @@
-// Memory is asked for before it is needed: of a payment sixteen places ahead the cells of the wallets' index and, when
-// these are there, of one eight places ahead the rows that they point to, and the cell where its id belongs. In a replay
-// another thread has looked into the index already (PreparedBatch).
+// Memory is asked for before it is needed. Whoever submits payments has looked their wallets up in the index already, on his
+// own thread; of a payment eight places ahead the owner asks for the rows that were found, and for the cell where its id belongs.
+// In a replay the thread that reads the journal looks (PreparedBatch).
 
 namespace Bitcache.Core;
 
 public sealed partial class Ledger
 {
-    private const int CellsAhead = 16;
+    /// <summary>So many payments' cells are asked for in one go, and none is read before: a processor looks for the pages of
+    /// several at a time only where the requests stand close together.</summary>
+    private const int SightedTogether = 16;
     private const int RowsAhead = 8;
     /// <summary>Payments lie in the cache of the core that read the request.</summary>
     private const int PaymentsAhead = 32;
     /// <summary>Of a payment those that come before its reference, about.</summary>
     private const int PlainPaymentBytes = 128;
 
-    /// <summary>What was found out about a payment ahead of it, so that nothing is reckoned or looked up twice.</summary>
-    /// <param name="Payer">The slot that is most probably the payer's, or -1.</param>
-    /// <param name="Payee">The same of the payee.</param>
-    private record struct Upcoming(uint PayerHash, uint PayeeHash, int Payer, int Payee);
-
-    private Upcoming PrefetchCells(WalletId payer, WalletId payee)
+    /// <summary>On any thread: looks for the wallets of payments that are to be applied. Those that are made only now may not be found,
+    /// and are looked up in their turn.</summary>
+    /// <param name="sights">At least as long as <paramref name="payments"/>.</param>
+    public void Sight(ReadOnlySpan<Payment> payments, Span<PaymentSight> sights)
     {
-        var (payerHash, payeeHash) = (_wallets.Hash(payer), _wallets.Hash(payee));
-        _wallets.PrefetchCell(payerHash);
-        _wallets.PrefetchCell(payeeHash);
-        return new Upcoming(payerHash, payeeHash, -1, -1);
+        Span<(uint Payer, uint Payee)> hashes = stackalloc (uint, uint)[SightedTogether];
+        for (var first = 0; first < payments.Length; first += SightedTogether)
+        {
+            var some = payments[first..Math.Min(first + SightedTogether, payments.Length)];
+            for (var i = 0; i < some.Length; i++) hashes[i] = (_wallets.Hash(some[i].Payer), _wallets.Hash(some[i].Payee));
+            foreach (var (payer, payee) in hashes[..some.Length])
+            {
+                _wallets.PrefetchGuess(payer);
+                _wallets.PrefetchGuess(payee);
+            }
+            for (var i = 0; i < some.Length; i++)
+            {
+                var (payer, payee) = (_wallets.Guess(hashes[i].Payer), _wallets.Guess(hashes[i].Payee));
+                sights[first + i] = new PaymentSight(payer, payee, _ids.Hash(payer, some[i].Id));
+            }
+        }
     }
 
-    private void PrefetchRows(ref Upcoming upcoming, OperationId id)
+    private void PrefetchRows(in Payment payment, in PaymentSight sight)
     {
-        (upcoming.Payer, upcoming.Payee) = (_wallets.PrefetchRow(upcoming.PayerHash), _wallets.PrefetchRow(upcoming.PayeeHash));
-        if (upcoming.Payer >= 0) _ids.PrefetchCell(upcoming.Payer, id);
+        var payer = _wallets.PrefetchRow(payment.Payer, sight.Payer);
+        _wallets.PrefetchRow(payment.Payee, sight.Payee);
+        if (payer >= 0) _ids.PrefetchCell(sight.IdHash, payment.Id);
     }
+}
+
+/// <summary>What <see cref="Ledger.Sight"/> found out about a payment. A guess: it is held against the payment in its turn.</summary>
+public readonly record struct PaymentSight
+{
+    internal PaymentSight(int payer, int payee, uint idHash) => (Payer, Payee, IdHash) = (payer, payee, idHash);
+
+    /// <summary>The slot that is most probably the payer's, or -1.</summary>
+    internal int Payer { get; }
+
+    /// <summary>The same of the payee.</summary>
+    internal int Payee { get; }
+
+    /// <summary>Of the payment's id under that payer.</summary>
+    internal uint IdHash { get; }
 }

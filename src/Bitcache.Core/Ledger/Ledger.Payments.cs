@@ -11,30 +11,29 @@ public sealed partial class Ledger
     private readonly SpendingTable _spending = new();
 
     /// <summary>Applies payments in order, as far as there is room for their records.</summary>
+    /// <param name="sights">One of each payment, of this ledger: see <see cref="Sight"/>.</param>
     /// <param name="salts">One for each payment.</param>
     /// <param name="context">Its salt is not used.</param>
     /// <param name="results">As long as <paramref name="payments"/>.</param>
     /// <param name="bytes">What was written to <paramref name="records"/>.</param>
     /// <returns>How many were applied: all of them, or as many as found <see cref="Limits.PaymentRecordBytesMax"/> free bytes each.</returns>
     public int Apply(
-        ReadOnlySpan<Payment> payments, in ApplyContext context, ReadOnlySpan<UInt128> salts, Span<PaymentResult> results, Span<byte> records, out int bytes)
+        ReadOnlySpan<Payment> payments, ReadOnlySpan<PaymentSight> sights, in ApplyContext context, ReadOnlySpan<UInt128> salts,
+        Span<PaymentResult> results, Span<byte> records, out int bytes)
     {
         bytes = 0;
-        Span<Upcoming> upcoming = stackalloc Upcoming[CellsAhead];
-        for (var i = 0; i < Math.Min(CellsAhead, payments.Length); i++) upcoming[i] = PrefetchCells(payments[i].Payer, payments[i].Payee);
-        for (var i = 0; i < Math.Min(RowsAhead, payments.Length); i++) PrefetchRows(ref upcoming[i], payments[i].Id);
+        for (var i = 0; i < Math.Min(RowsAhead, payments.Length); i++) PrefetchRows(payments[i], sights[i]);
         var own = context;
         for (var i = 0; i < payments.Length; i++)
         {
             if (records.Length - bytes < Limits.PaymentRecordBytesMax) return i;
             ref readonly var payment = ref payments[i];
             if (i + PaymentsAhead < payments.Length) Prefetch.Lines(in payments[i + PaymentsAhead], PlainPaymentBytes);
-            var (_, _, payer, payee) = upcoming[i % CellsAhead];
-            if (i + CellsAhead < payments.Length) upcoming[i % CellsAhead] = PrefetchCells(payments[i + CellsAhead].Payer, payments[i + CellsAhead].Payee);
-            if (i + RowsAhead < payments.Length) PrefetchRows(ref upcoming[(i + RowsAhead) % CellsAhead], payments[i + RowsAhead].Id);
+            if (i + RowsAhead < payments.Length) PrefetchRows(payments[i + RowsAhead], sights[i + RowsAhead]);
             own = own with { Salt = salts[i] };
             ref var result = ref results[i];
-            Apply(payment, _wallets.Find(payment.Payer, payer), _wallets.Find(payment.Payee, payee), own, records[bytes..], ref result);
+            var (payer, payee) = (_wallets.Find(payment.Payer, sights[i].Payer), _wallets.Find(payment.Payee, sights[i].Payee));
+            Apply(payment, payer, payee, own, records[bytes..], ref result);
             bytes += result.BytesWritten;
         }
         return payments.Length;

@@ -7,6 +7,9 @@ namespace Bitcache.Core;
 
 public sealed partial class Ledger
 {
+    /// <summary>So many records before its turn a record's bytes are asked for.</summary>
+    private const int RecordsAhead = 16;
+
     /// <summary>Replays the records of one batch, one after the other.</summary>
     /// <param name="scratch">Room for <see cref="Limits.RecordBytesMax"/> bytes.</param>
     /// <exception cref="LedgerInvariantException">An entry does not follow from the state before it.</exception>
@@ -31,7 +34,7 @@ public sealed partial class Ledger
         for (var i = 0; i < sights.Length; i++)
         {
             // Another core has prepared these bytes: they are far away.
-            if (i + CellsAhead < sights.Length && sights[i + CellsAhead].End is var end && end < records.Length)
+            if (i + RecordsAhead < sights.Length && sights[i + RecordsAhead].End is var end && end < records.Length)
                 Prefetch.Lines(in records[end], TransferBytes.HeadBytes + TransferBytes.TailBytes);
             var (payer, payee) = upcoming[i % RowsAhead];
             if (i + RowsAhead < sights.Length) upcoming[i % RowsAhead] = PrefetchRows(RecordAt(records, sights, i + RowsAhead), sights[i + RowsAhead]);

@@ -43,21 +43,10 @@ internal sealed class WalletTable(ulong secret) : IStateTable
         }
     }
 
-    /// <summary>The same, where a slot was seen under this hash before.</summary>
-    public int Find(WalletId id, int seen) => seen >= 0 && _wallets.Peek(seen).Id == id ? seen : Find(id);
+    /// <summary>The same, where a slot was seen under this hash, or guessed.</summary>
+    public int Find(WalletId id, int seen) => unchecked((uint)seen) < (uint)Count && _wallets.Peek(seen).Id == id ? seen : Find(id);
 
     public uint Hash(WalletId id) => SlotIndex.Hash(id.Value, secret);
-
-    /// <summary>Fetches what <see cref="PrefetchRow(uint)"/> reads.</summary>
-    public void PrefetchCell(uint hash) => _index.PrefetchCell(hash);
-
-    /// <summary>Fetches the row that is most probably that of the wallet with this hash, and gives its slot, or -1.</summary>
-    public int PrefetchRow(uint hash)
-    {
-        var slot = _index.PageOf(hash).First(hash, out _);
-        if (slot >= 0) _wallets.PrefetchRow(slot);
-        return slot;
-    }
 
     /// <summary>On any thread: fetches what <see cref="Guess"/> reads.</summary>
     public void PrefetchGuess(uint hash) => _index.Glance(hash).Prefetch(hash);
@@ -66,11 +55,11 @@ internal sealed class WalletTable(ulong secret) : IStateTable
     /// wallets meanwhile, so that only he can tell whether it is.</summary>
     public int Guess(uint hash) => _index.Glance(hash).First(hash, out _);
 
-    /// <summary>Fetches the row of a slot that was guessed; where none was, it is looked up.</summary>
+    /// <summary>Fetches the row of a slot that was guessed, and gives the slot; where none was, it is looked up. -1 without one.</summary>
     public int PrefetchRow(WalletId id, int guessed)
     {
-        if (unchecked((uint)guessed) >= (uint)Count) return PrefetchRow(Hash(id));
-        _wallets.PrefetchRow(guessed);
+        if (unchecked((uint)guessed) >= (uint)Count) guessed = Guess(Hash(id));
+        if (guessed >= 0) _wallets.PrefetchRow(guessed);
         return guessed;
     }
 

@@ -139,7 +139,7 @@ public sealed partial class OwnedPartition : Partition
 
     public override ValueTask SubmitAsync(PaymentBlock block)
     {
-        var done = block.Begin();
+        var done = block.Begin(_ledger);
         if (block.Count == 0) block.Complete();
         else Enqueue(block);
         return done;

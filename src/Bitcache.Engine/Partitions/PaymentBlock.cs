@@ -8,13 +8,14 @@ namespace Bitcache.Engine.Partitions;
 public sealed class PaymentBlock : AwaitedItem
 {
     private readonly Payment[] _payments;
+    private readonly PaymentSight[] _sights;
     private readonly PaymentResult[] _results;
     private int _applied;
 
     public PaymentBlock(int capacity = Limits.BlockPaymentsMax)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(capacity, Limits.BlockPaymentsMax);
-        (_payments, _results) = (new Payment[capacity], new PaymentResult[capacity]);
+        (_payments, _sights, _results) = (new Payment[capacity], new PaymentSight[capacity], new PaymentResult[capacity]);
     }
 
     /// <summary>Belongs to the caller except between submitting and being answered.</summary>
@@ -34,8 +35,10 @@ public sealed class PaymentBlock : AwaitedItem
     /// <summary>Thousands of answers are written, and of retries looked up in the journal.</summary>
     private protected override bool GoesOnAtLength => true;
 
-    internal ValueTask Begin()
+    /// <summary>Begins a wait. What can be done for the ledger's owner beforehand is done here, on the caller's thread.</summary>
+    internal ValueTask Begin(Ledger ledger)
     {
+        ledger.Sight(_payments.AsSpan(0, Count), _sights);
         _applied = 0;
         return new ValueTask(this, BeginWait());
     }
@@ -45,7 +48,8 @@ public sealed class PaymentBlock : AwaitedItem
         var count = Math.Min(Count - _applied, batch.EntriesFree);
         var context = new ApplyContext(batch.Time, Tenant, 0, batch.ClockTrusted);
         var results = _results.AsSpan(_applied, count);
-        var applied = ledger.Apply(_payments.AsSpan(_applied, count), context, batch.Salts(count), results, batch.Space, out var bytes);
+        var applied = ledger.Apply(
+            _payments.AsSpan(_applied, count), _sights.AsSpan(_applied, count), context, batch.Salts(count), results, batch.Space, out var bytes);
         batch.Take(results[..applied], bytes);
         _applied += applied;
         return _applied == Count;
