@@ -24,7 +24,7 @@ internal sealed record BenchResult(
     {
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Bench}: {(Value < 100 ? Value.ToString("0.00", CultureInfo.InvariantCulture) : Value.ToString("N0", CultureInfo.InvariantCulture))} {Unit} (median of {Runs.Count})"));
         foreach (var (name, ratio) in Ratios) Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {ratio:0.00} of {name}"));
-        foreach (var (name, detail) in Details) Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name}: {detail}"));
+        foreach (var (name, detail) in Details) Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  {name}: {(detail is IEnumerable<double> each ? string.Join(", ", each) : detail)}"));
         if (json) Console.WriteLine(JsonSerializer.Serialize(new { Bench, Value, Unit, Runs, Ratios, Details }, Json));
     }
 }

@@ -78,8 +78,6 @@ internal sealed class IdWindow(ulong secret) : IStateTable
         if (KeyOf(id.Time) > _aheadOf) _ahead.Ids++;
     }
 
-    public void PrefetchCell(long owner, OperationId id) => PrefetchCell(Hash(owner, id), id);
-
     public void PrefetchCell(uint hash, OperationId id) => SliceOf(id)?.PrefetchCell(hash);
 
     /// <summary>How many ids lie ahead of a time by a slice at least, and in how many slices. Asked of times that do not run

@@ -1,4 +1,4 @@
-// Memory is asked for before it is needed. Whoever submits payments has looked their wallets up in the index already, on his
+// Memory is asked for before it is needed. Whoever submits a block of payments has looked for their wallets in the index, on his
 // own thread; of a payment eight places ahead the owner asks for the rows that were found, and for the cell where its id belongs.
 // In a replay the thread that reads the journal looks (PreparedBatch).
 
@@ -40,9 +40,9 @@ public sealed partial class Ledger
 
     private void PrefetchRows(in Payment payment, in PaymentSight sight)
     {
-        var payer = _wallets.PrefetchRow(payment.Payer, sight.Payer);
-        _wallets.PrefetchRow(payment.Payee, sight.Payee);
-        if (payer >= 0) _ids.PrefetchCell(sight.IdHash, payment.Id);
+        _wallets.PrefetchSeen(payment.Payer, sight.Payer);
+        _wallets.PrefetchSeen(payment.Payee, sight.Payee);
+        if (sight.Payer >= 0) _ids.PrefetchCell(sight.IdHash, payment.Id);
     }
 }
 

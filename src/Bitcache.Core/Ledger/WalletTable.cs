@@ -55,6 +55,14 @@ internal sealed class WalletTable(ulong secret) : IStateTable
     /// wallets meanwhile, so that only he can tell whether it is.</summary>
     public int Guess(uint hash) => _index.Glance(hash).First(hash, out _);
 
+    /// <summary>Fetches what <see cref="Find(WalletId, int)"/> reads. A wallet that was not seen is one of another partition, as a
+    /// rule, and is looked for in vain.</summary>
+    public void PrefetchSeen(WalletId id, int seen)
+    {
+        if (unchecked((uint)seen) < (uint)Count) _wallets.PrefetchRow(seen);
+        else PrefetchGuess(Hash(id));
+    }
+
     /// <summary>Fetches the row of a slot that was guessed, and gives the slot; where none was, it is looked up. -1 without one.</summary>
     public int PrefetchRow(WalletId id, int guessed)
     {

@@ -8,14 +8,15 @@ namespace Bitcache.Engine.Partitions;
 public sealed class PaymentBlock : AwaitedItem
 {
     private readonly Payment[] _payments;
-    private readonly PaymentSight[] _sights;
     private readonly PaymentResult[] _results;
+    // Of blocks that this process applies.
+    private PaymentSight[] _sights = [];
     private int _applied;
 
     public PaymentBlock(int capacity = Limits.BlockPaymentsMax)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(capacity, Limits.BlockPaymentsMax);
-        (_payments, _sights, _results) = (new Payment[capacity], new PaymentSight[capacity], new PaymentResult[capacity]);
+        (_payments, _results) = (new Payment[capacity], new PaymentResult[capacity]);
     }
 
     /// <summary>Belongs to the caller except between submitting and being answered.</summary>
@@ -35,9 +36,10 @@ public sealed class PaymentBlock : AwaitedItem
     /// <summary>Thousands of answers are written, and of retries looked up in the journal.</summary>
     private protected override bool GoesOnAtLength => true;
 
-    /// <summary>Begins a wait. What can be done for the ledger's owner beforehand is done here, on the caller's thread.</summary>
+    /// <summary>Begins a wait, and looks for the wallets, on the caller's thread.</summary>
     internal ValueTask Begin(Ledger ledger)
     {
+        if (_sights.Length < Count) _sights = new PaymentSight[_payments.Length];
         ledger.Sight(_payments.AsSpan(0, Count), _sights);
         _applied = 0;
         return new ValueTask(this, BeginWait());

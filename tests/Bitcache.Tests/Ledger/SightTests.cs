@@ -21,6 +21,7 @@ public sealed class SightTests
         TooEarly,
         Wrongly,
         PastTheEnd,
+        FarPastTheEnd,
     }
 
     [Theory]
@@ -28,6 +29,7 @@ public sealed class SightTests
     [InlineData(Looks.TooEarly)]
     [InlineData(Looks.Wrongly)]
     [InlineData(Looks.PastTheEnd)]
+    [InlineData(Looks.FarPastTheEnd)]
     public void Whatever_was_seen_of_payments_they_come_out_the_same(Looks looks)
     {
         var payments = Draw();
@@ -42,14 +44,24 @@ public sealed class SightTests
         foreach (ref var sight in sights.AsSpan())
         {
             if (looks == Looks.Wrongly) sight = new PaymentSight(random.Next(-1, WalletCount), random.Next(-1, WalletCount), (uint)random.Next());
-            if (looks == Looks.PastTheEnd) sight = new PaymentSight(int.MaxValue, int.MinValue, uint.MaxValue);
+            // The operator's wallet has slot 0.
+            if (looks == Looks.PastTheEnd) sight = new PaymentSight(WalletCount + 1, WalletCount + 1, 0);
+            if (looks == Looks.FarPastTheEnd) sight = new PaymentSight(int.MaxValue, int.MinValue, uint.MaxValue);
         }
         var found = new PaymentResult[payments.Length];
-        var space = new byte[payments.Length * Limits.PaymentRecordBytesMax];
-        Assert.Equal(payments.Length, ledger.Apply(payments, sights, Context, Salts(payments.Length), found, space, out var bytes));
+        var written = new List<byte>();
+        // In several parts, as where a batch is full.
+        var space = new byte[100 * Limits.PaymentRecordBytesMax];
+        for (var done = 0; done < payments.Length;)
+        {
+            var applied = ledger.Apply(payments.AsSpan(done), sights.AsSpan(done), Context, Salts(payments.Length).AsSpan(done), found.AsSpan(done), space, out var bytes);
+            Assert.InRange(applied, 1, payments.Length - done);
+            written.AddRange(space.AsSpan(0, bytes));
+            done += applied;
+        }
 
         Assert.Equal(results, found);
-        Assert.Equal(records, space.AsSpan(0, bytes));
+        Assert.Equal(records, written);
         Assert.Equal(expected.StateHash(), ledger.StateHash());
         Assert.Contains(found, result => result.Outcome == Outcome.Accepted);
         Assert.Contains(found, result => result.Outcome == Outcome.Known);
