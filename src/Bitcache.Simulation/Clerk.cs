@@ -110,7 +110,7 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
         }
         catch (PartitionUnavailableException e)
         {
-            CheckReason(life, e);
+            CheckReason(life, e, sent);
             done();
         }
         catch (Exception e) when (IsLost(life, e))
@@ -147,23 +147,33 @@ internal sealed class Clerk(Random random, Oracle oracle, EpisodeSettings settin
 
     private void TakeNothing(in Attempt attempt, Life life, Exception e)
     {
-        if (e is PartitionUnavailableException unavailable) CheckReason(life, unavailable);
+        if (e is PartitionUnavailableException unavailable) CheckReason(life, unavailable, attempt.Sent);
         else coverage.Count("answered outcome unknown");
         End(attempt, isUnknown: e is not PartitionUnavailableException);
     }
 
-    private void CheckReason(Life life, PartitionUnavailableException e)
+    private void CheckReason(Life life, PartitionUnavailableException e, Moment sent)
     {
         coverage.Count($"refused {e.Reason}");
-        // What was not durable yet when it was refused may have filled the window.
-        var window = oracle.Latest.Ids.Count + (3 * settings.Bounds.BatchEntries);
         var holds = e.Reason switch
         {
             Unavailable.StorageFull => life.HasBeenFull,
-            Unavailable.Busy => life.QueueWasFull || window >= settings.Bounds.WindowIds,
+            Unavailable.Busy => life.QueueWasFull || WindowWasFull(sent),
             Unavailable.Stopping => false,
         };
         Must.Hold(holds, $"Refused as {e.Reason} without need.");
+    }
+
+    /// <summary>Whether the window may have been full at some moment since then: the floor may have risen before the refusal was seen.</summary>
+    private bool WindowWasFull(Moment sent)
+    {
+        // What was not durable yet when it was refused may have filled it.
+        var least = settings.Bounds.WindowIds - (3 * settings.Bounds.BatchEntries);
+        for (var next = oracle.Next; next >= sent.Next; next--)
+        {
+            if (oracle.Before(next).Ids.Count >= least) return true;
+        }
+        return false;
     }
 
     private void Take(in Attempt attempt, Life life, in PaymentResult first, in PaymentResult recalled)
